@@ -1,0 +1,91 @@
+// Package s3err names the errors that the proxy answers with: S3 error codes,
+// their HTTP status and their XML. Every stage of a request returns such a
+// value; only the Handler writes it.
+//
+// Codes and statuses are those of AWS's "Error responses" reference
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+package s3err
+
+import (
+	"encoding/xml"
+	"errors"
+	"strings"
+)
+
+// Error is an answer with an S3 error code. The message goes to the client,
+// so it never holds a secret; the cause goes to the log only.
+type Error struct {
+	Code    string
+	Status  int
+	Message string
+
+	cause error
+}
+
+// New makes an error value for the tables of a package. Requests derive their
+// own copies from it by Msg and Because.
+func New(status int, code, message string) *Error {
+	return &Error{Code: code, Status: status, Message: message}
+}
+
+// Error implements error: code, message and cause, for logs.
+func (e *Error) Error() string {
+	s := e.Code + ": " + e.Message
+	if e.cause != nil {
+		s += ": " + e.cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Is makes errors.Is compare by code, so that a derived copy still matches
+// the value it was made from.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// Msg returns a copy with another message for the client.
+func (e *Error) Msg(message string) *Error {
+	c := *e
+	c.Message = message
+	return &c
+}
+
+// Because returns a copy that carries a cause for the log.
+func (e *Error) Because(cause error) *Error {
+	c := *e
+	c.cause = cause
+	return &c
+}
+
+// From finds the Error in err's chain. Anything else is an InternalError that
+// tells the client nothing about its cause.
+func From(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return InternalError.Because(err)
+}
+
+// XML renders the body of the answer. Resource is the path as the client sent it.
+func (e *Error) XML(resource, requestID string) []byte {
+	var b strings.Builder
+	b.WriteString(xml.Header)
+	b.WriteString("<Error>")
+	element(&b, "Code", e.Code)
+	element(&b, "Message", e.Message)
+	element(&b, "Resource", resource)
+	element(&b, "RequestId", requestID)
+	b.WriteString("</Error>")
+	return []byte(b.String())
+}
+
+func element(b *strings.Builder, name, value string) {
+	b.WriteString("<" + name + ">")
+	_ = xml.EscapeText(b, []byte(value)) // a strings.Builder never fails
+	b.WriteString("</" + name + ">")
+}
