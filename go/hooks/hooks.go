@@ -1,0 +1,74 @@
+// Package hooks names the questions that the proxy asks its owner, and the
+// shape of the answers. In a Python process they end in Python callables; a
+// plain Go program sets Go functions. It never decides anything itself.
+package hooks
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"osp/go/secret"
+)
+
+// ErrUnknownKey is what Secret returns for an access key that the owner does
+// not know.
+var ErrUnknownKey = errors.New("unknown access key")
+
+// ErrOverloaded says that a question could not be asked or answered in time:
+// too many wait already, or the deadline passed. It is never an allow.
+var ErrOverloaded = errors.New("callback overloaded")
+
+// Hooks are the owner's functions. A nil field means that the owner gave none.
+// An error of any of them denies the request and is not cached.
+type Hooks struct {
+	// Secret returns the secret of a client's access key, or ErrUnknownKey.
+	Secret func(ctx context.Context, accessKey string) (Secret, error)
+	// Allow decides about one request.
+	Allow func(ctx context.Context, r *Request) (Decision, error)
+	// AllowSeesRequest is true when Allow looks at more than Token and Bucket,
+	// so that its answers must be cached by all that it sees.
+	AllowSeesRequest bool
+	// BucketCreds returns store credentials for a token and a bucket: an IBM
+	// API key, or a JSON object with access_key and secret_key, or api_key.
+	BucketCreds func(ctx context.Context, token, bucket string) (secret.Value, error)
+}
+
+// Secret is what the proxy needs in order to verify a client's signature.
+type Secret struct {
+	Key          secret.Value
+	SessionToken secret.Value // the X-Amz-Security-Token that must come with the key; empty: none may
+	Expires      time.Time    // zero: never
+}
+
+// Decision is the answer of Allow. The zero Decision is a deny.
+type Decision struct {
+	Allow  bool
+	TTL    *time.Duration // how long to keep the answer; nil: the bucket's own ttl
+	Reason string         // for the log
+}
+
+// Request is what Allow may know about a request whose signature is verified.
+// Strings hold the bytes that the client meant, which need not be UTF-8.
+type Request struct {
+	Token  string // the client's access key id
+	Bucket string
+
+	Method        string
+	Path          string  // as on the wire, still percent-encoded
+	Query         []Param // decoded, in wire order, without the X-Amz-* of a presigned URL
+	Source        string  // X-Forwarded-For as received
+	Operation     string  // S3's name: GetObject, UploadPart, ...
+	Key           string
+	VersionID     string
+	Region        string // of the credential scope
+	Presigned     bool
+	ClientIP      string
+	Header        http.Header // without signatures and secrets
+	ContentLength int64       // of the object's bytes; -1: no body or unknown
+	CopySource    string      // bucket/key of the source, decoded
+}
+
+// Param is one query parameter.
+type Param struct{ Name, Value string }

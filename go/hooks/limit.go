@@ -1,0 +1,122 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"osp/go/secret"
+)
+
+var errNoAnswer = errors.New("callback ended without an answer")
+
+// Limited returns hooks that share one set of limits: at most concurrency of
+// them run at a time, at most queue wait for their turn, and none takes longer
+// than timeout from question to answer, waiting included. Past any of these
+// the caller gets ErrOverloaded, though a hook that does not return keeps its
+// place until it does. A panic in a hook becomes an error.
+//
+// When the caller's context is cancelled while its question waits, the
+// question is dropped. One that is being answered goes on to its end or
+// deadline, since its answer is worth caching by then.
+func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
+	g := &gate{slots: make(chan struct{}, concurrency), queue: int64(queue), timeout: timeout}
+	limited := Hooks{AllowSeesRequest: h.AllowSeesRequest}
+	if h.Secret != nil {
+		limited.Secret = func(ctx context.Context, accessKey string) (Secret, error) {
+			return ask(ctx, g, func(ctx context.Context) (Secret, error) { return h.Secret(ctx, accessKey) })
+		}
+	}
+	if h.Allow != nil {
+		limited.Allow = func(ctx context.Context, r *Request) (Decision, error) {
+			return ask(ctx, g, func(ctx context.Context) (Decision, error) { return h.Allow(ctx, r) })
+		}
+	}
+	if h.BucketCreds != nil {
+		limited.BucketCreds = func(ctx context.Context, token, bucket string) (secret.Value, error) {
+			return ask(ctx, g, func(ctx context.Context) (secret.Value, error) { return h.BucketCreds(ctx, token, bucket) })
+		}
+	}
+	return limited
+}
+
+// gate lets questions through one slot each.
+type gate struct {
+	slots   chan struct{}
+	waiting atomic.Int64
+	queue   int64
+	timeout time.Duration
+}
+
+// enter takes a slot. It fails at once when the queue is full, when caller is
+// cancelled, and when deadline passes.
+func (g *gate) enter(caller, deadline context.Context) error {
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	defer g.waiting.Add(-1)
+	if g.waiting.Add(1) > g.queue {
+		return fmt.Errorf("%w: %d questions wait already", ErrOverloaded, g.queue)
+	}
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	case <-deadline.Done():
+		return g.late()
+	case <-caller.Done():
+		return caller.Err()
+	}
+}
+
+func (g *gate) leave() { <-g.slots }
+
+func (g *gate) late() error { return fmt.Errorf("%w: no answer within %v", ErrOverloaded, g.timeout) }
+
+type result[T any] struct {
+	answer T
+	err    error
+}
+
+func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, error)) (T, error) {
+	var none T
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
+	if err := g.enter(ctx, deadline); err != nil {
+		cancel()
+		return none, err
+	}
+	answered := make(chan result[T], 1) // a late answer finds room and nobody
+	go func() {
+		defer cancel()
+		defer g.leave()
+		answered <- call(deadline, hook)
+	}()
+	select {
+	case r := <-answered:
+		if r.err == nil {
+			return r.answer, nil
+		}
+		if deadline.Err() == context.DeadlineExceeded && errors.Is(r.err, context.DeadlineExceeded) {
+			return none, g.late()
+		}
+		return none, r.err
+	case <-deadline.Done():
+		return none, g.late()
+	}
+}
+
+// call runs a hook and turns whatever way it ends into a result.
+func call[T any](ctx context.Context, hook func(context.Context) (T, error)) (r result[T]) {
+	r.err = errNoAnswer
+	defer func() {
+		if p := recover(); p != nil {
+			r.err = fmt.Errorf("callback panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	r.answer, r.err = hook(ctx)
+	return r
+}
