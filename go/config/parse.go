@@ -1,0 +1,247 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"osp/go/secret"
+)
+
+const (
+	maxPort      = 65535
+	maxThreads   = 1024
+	maxCallbacks = 100_000
+	maxEntries   = 10_000_000 // of a cache: past that it is a typing error
+	maxTimeout   = 24 * time.Hour
+)
+
+// Parse reads the JSON object that Python sends: the parameters of
+// ProxyServerConfig by name, and callables as {"validator": 0, 2 or 3 (how
+// many arguments it takes), "bucket_creds_fetcher": bool, "hmac_fetcher":
+// bool}. The error is a *MistakesError with all the mistakes.
+func Parse(data []byte) (*Config, error) {
+	mistakes := &MistakesError{}
+	top := decode(data, mistakes)
+	if top == nil {
+		return nil, mistakes
+	}
+	c := &Config{}
+	c.readStores(top)
+	c.readFronts(top)
+	c.readLimits(top)
+	c.readCallables(top)
+	top.finish()
+	if len(mistakes.Mistakes) > 0 {
+		return nil, mistakes
+	}
+	return c, nil
+}
+
+func decode(data []byte, mistakes *MistakesError) *dict {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var raw any
+	if err := dec.Decode(&raw); err != nil {
+		mistakes.add("", "the configuration is not valid JSON") // err would quote it
+		return nil
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		mistakes.add("", "the configuration is not one JSON object")
+		return nil
+	}
+	fields, ok := raw.(map[string]any)
+	if !ok {
+		mistakes.add("", "the configuration must be a dict, got %s", kind(raw))
+		return nil
+	}
+	return &dict{mistakes: mistakes, fields: fields}
+}
+
+func (c *Config) readStores(top *dict) {
+	verify, given := top.take("verify").boolean()
+	c.Buckets = readBuckets(top.need("cos_map"), verify || !given)
+	c.Keystore = readKeystore(top.take("hmac_keystore"))
+	c.IAMEndpoint = readEndpoint(top.take("iam_endpoint"))
+}
+
+func (c *Config) readFronts(top *dict) {
+	c.Host = readListenHost(top.take("host"))
+	c.HTTPPort = readPort(top, "http_port")
+	c.HTTPSPort = readPort(top, "https_port")
+	c.MetricsPort = readPort(top, "metrics_port")
+	if top.fields["http_port"] == nil && top.fields["https_port"] == nil {
+		top.mistakes.add("http_port", "is required, or https_port, or both")
+	}
+	requireDifferent(top.mistakes, "https_port", c.HTTPSPort, "http_port", c.HTTPPort)
+	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "http_port", c.HTTPPort)
+	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "https_port", c.HTTPSPort)
+
+	cert, key := top.take("tls_cert_path"), top.take("tls_key_path")
+	if top.fields["https_port"] != nil {
+		c.TLS = readCertificate(top.mistakes, cert, key)
+	}
+	c.ServerName = readServerName(top.take("server_name"))
+	c.TrustedProxies = readPrefixes(top.take("trusted_proxies"))
+}
+
+func (c *Config) readLimits(top *dict) {
+	c.Threads = readInt(top, "threads", DefaultThreads, 0, maxThreads)
+	c.AccessCacheSize = readInt(top, "auth_cache_capacity", DefaultAccessCacheSize, 1, maxEntries)
+	c.CallbackConcurrency = readInt(top, "callback_concurrency", DefaultCallbackConcurrent, 1, maxCallbacks)
+	c.CallbackQueue = readInt(top, "callback_queue", DefaultCallbackQueue, 0, maxEntries)
+	c.CallbackTimeout = readSeconds(top, "callback_timeout", DefaultCallbackTimeout, time.Millisecond)
+	c.DrainTimeout = readSeconds(top, "drain_timeout", DefaultDrainTimeout, 0)
+	c.SkipSignature, _ = top.take("skip_signature_validation").boolean()
+
+	// None says "no limit" here; only leaving it out means the default.
+	const presign = "max_presign_url_usage_attempts"
+	if _, given := top.fields[presign]; !given {
+		c.PresignUses = DefaultPresignUses
+	}
+	if n, ok := top.take(presign).integer(0, math.MaxInt32); ok {
+		c.PresignUses = n
+	}
+}
+
+func (c *Config) readCallables(top *dict) {
+	for _, v := range top.take("auth_cache_by").items() {
+		if name, ok := v.oneOf(CacheFields...); ok {
+			c.AuthCacheBy = append(c.AuthCacheBy, name)
+		}
+	}
+	d := top.take("callables").dict()
+	if d == nil {
+		return
+	}
+	validator := d.take("validator")
+	if n, ok := validator.integer(0, 3); ok {
+		if n == 1 {
+			validator.reject("must be callable with (token, bucket) or (token, bucket, request)")
+		}
+		c.HasValidator, c.ValidatorSeesRequest = n != 0, n == 3
+	}
+	c.HasBucketCreds, _ = d.take("bucket_creds_fetcher").boolean()
+	c.HasSecretFetcher, _ = d.take("hmac_fetcher").boolean()
+	d.finish()
+}
+
+func readInt(d *dict, key string, fallback, low, high int) int {
+	if n, ok := d.take(key).integer(low, high); ok {
+		return n
+	}
+	return fallback
+}
+
+func readSeconds(d *dict, key string, fallback, low time.Duration) time.Duration {
+	if t, ok := d.take(key).seconds(low, maxTimeout); ok {
+		return t
+	}
+	return fallback
+}
+
+func readPort(d *dict, key string) *int {
+	if n, ok := d.take(key).integer(0, maxPort); ok {
+		return &n
+	}
+	return nil
+}
+
+func requireDifferent(m *MistakesError, path string, port *int, otherPath string, other *int) {
+	if port != nil && other != nil && *port == *other && *port != 0 {
+		m.add(path, "must differ from %s, got %d for both", otherPath, *port)
+	}
+}
+
+func readKeystore(v *value) map[string]secret.Value {
+	out := make(map[string]secret.Value)
+	for _, item := range v.items() {
+		d := item.dict()
+		if d == nil {
+			continue
+		}
+		accessKey := d.need("access_key")
+		id, idOK := accessKey.str()
+		key, keyOK := d.need("secret_key").str()
+		d.finish()
+		if !idOK || !keyOK {
+			continue
+		}
+		if before, twice := out[id]; twice && !before.Equal(key) {
+			accessKey.reject("stands in the keystore before, with another secret_key")
+		}
+		out[id] = secret.New(key)
+	}
+	return out
+}
+
+func readEndpoint(v *value) string {
+	s, ok := v.str()
+	if !ok {
+		return DefaultIAMEndpoint
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		v.reject("must be a URL that begins with https:// or http://")
+	case u.User != nil || u.Fragment != "" || u.RawQuery != "":
+		v.reject("must be a URL without user, query and fragment")
+	}
+	return s
+}
+
+// readServerName accepts what RFC 9110, section 5.5, allows in a field value,
+// and an empty name, for which no header is sent.
+func readServerName(v *value) string {
+	if v == nil {
+		return DefaultServerName
+	}
+	if v.raw == "" {
+		return ""
+	}
+	s, ok := v.str()
+	if !ok {
+		return ""
+	}
+	if strings.ContainsFunc(s, isControl) || strings.TrimSpace(s) != s {
+		v.reject("must be fit for a header: no control characters, no space around it")
+	}
+	return s
+}
+
+func readPrefixes(v *value) []netip.Prefix {
+	var out []netip.Prefix
+	for _, item := range v.items() {
+		s, ok := item.str()
+		if !ok {
+			continue
+		}
+		p, err := parsePrefix(s)
+		if err != nil {
+			item.reject("must be an IP address or a network such as 10.0.0.0/8")
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func parsePrefix(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		p, err := netip.ParsePrefix(s)
+		return p.Masked(), err
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	addr = addr.Unmap().WithZone("")
+	return addr.Prefix(addr.BitLen())
+}
+
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

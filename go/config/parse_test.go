@@ -1,0 +1,197 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// store is the smallest valid configuration with one changed or added field.
+func with(changes ...string) string {
+	fields := map[string]json.RawMessage{
+		"http_port": json.RawMessage(`8080`),
+		"cos_map":   json.RawMessage(`{"photos": {"host": "s3.example.com", "port": 443}}`),
+	}
+	for i := 0; i < len(changes); i += 2 {
+		fields[changes[i]] = json.RawMessage(changes[i+1])
+	}
+	out, err := json.Marshal(fields)
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+// entry is a configuration whose only bucket has more fields.
+func entry(fields string) string {
+	return with("cos_map", `{"photos": {"host": "s3.example.com", "port": 443, `+fields+`}}`)
+}
+
+func mistakesOf(t *testing.T, data string) []string {
+	t.Helper()
+	c, err := Parse([]byte(data))
+	if err == nil {
+		return nil
+	}
+	if c != nil {
+		t.Error("a configuration comes with the mistakes")
+	}
+	var m *MistakesError
+	if !errors.As(err, &m) {
+		t.Fatalf("not a *MistakesError: %v", err)
+	}
+	out := make([]string, len(m.Mistakes))
+	for i, one := range m.Mistakes {
+		out[i] = one.String()
+	}
+	return out
+}
+
+func parsed(t *testing.T, data string) *Config {
+	t.Helper()
+	c, err := Parse([]byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
+	c := parsed(t, with())
+	b := c.Buckets["photos"]
+	if c.Host != "0.0.0.0" || *c.HTTPPort != 8080 || c.HTTPSPort != nil || c.TLS != nil || c.MetricsPort != nil ||
+		c.ServerName != "<osp⚡>" || c.Threads != 1 || c.SkipSignature || c.PresignUses != 3 || c.AccessCacheSize != 1024 ||
+		c.IAMEndpoint != "https://iam.cloud.ibm.com/identity/token" || c.CallbackConcurrency != 32 || c.CallbackQueue != 10_000 ||
+		c.CallbackTimeout != 30*time.Second || c.DrainTimeout != 30*time.Second || c.TrustedProxies != nil || c.AuthCacheBy != nil ||
+		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Keystore) != 0 {
+		t.Errorf("got %+v", c)
+	}
+	want := Bucket{Name: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VerifyTLS: true, VirtualStyle: true, TTL: 300 * time.Second}
+	if *b != want {
+		t.Errorf("got %+v", b)
+	}
+}
+
+func TestNoneMeansNotGivenEverywhere(t *testing.T) {
+	names := []string{
+		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "server_name", "auth_cache_capacity",
+		"metrics_port", "host", "tls_cert_path", "tls_key_path", "trusted_proxies", "iam_endpoint", "callback_concurrency",
+		"callback_timeout", "callback_queue", "drain_timeout", "auth_cache_by", "callables",
+	}
+	var changes []string
+	for _, n := range names {
+		changes = append(changes, n, "null")
+	}
+	changes = append(changes, "cos_map", `{"photos": {"host": "s3.example.com", "port": 443, "region": null, "api_key": null, "apikey": null,
+		"access_key": null, "accessKey": null, "secret_key": null, "secretKey": null, "ttl": null, "time-to-live": null,
+		"addressing_style": null, "addressingStyle": null, "is_tls_enabled": null, "tls": null, "checksums": null}}`)
+	if got, want := parsed(t, with(changes...)), parsed(t, with()); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestEveryFieldArrives(t *testing.T) {
+	c := parsed(t, `{
+		"cos_map": {
+			"aws-bucket": {"host": "S3.eu-west-3.amazonaws.com", "port": 443, "region": "eu-west-3", "accessKey": "AK", "secretKey": "SK", "ttl": 0},
+			"ibm-bucket": {"host": "s3.eu-de.cloud-object-storage.appdomain.cloud", "port": 443, "apikey": "KEY", "time-to-live": 1.5},
+			"lab-bucket": {"host": "[::1]", "port": 9000, "tls": true, "addressingStyle": "path", "checksums": "verify"}},
+		"hmac_keystore": [{"access_key": "one", "secret_key": "s1"}, {"access_key": "two/with slash", "secret_key": "s2"}],
+		"http_port": 0, "https_port": null, "host": "[::1]", "threads": 4, "verify": false, "skip_signature_validation": true,
+		"server_name": "mine", "auth_cache_capacity": 7, "max_presign_url_usage_attempts": 9, "metrics_port": 0,
+		"trusted_proxies": ["10.1.2.3/8", "::ffff:192.0.2.1"], "iam_endpoint": "http://127.0.0.1:9/token",
+		"callback_concurrency": 3, "callback_timeout": 0.25, "callback_queue": 0, "drain_timeout": 2, "auth_cache_by": ["token", "path"],
+		"callables": {"validator": 3, "bucket_creds_fetcher": true, "hmac_fetcher": true}}`)
+	if c.Host != "::1" || *c.HTTPPort != 0 || c.Threads != 4 || !c.SkipSignature || c.ServerName != "mine" || c.AccessCacheSize != 7 ||
+		c.PresignUses != 9 || *c.MetricsPort != 0 || c.IAMEndpoint != "http://127.0.0.1:9/token" || c.CallbackConcurrency != 3 ||
+		c.CallbackTimeout != 250*time.Millisecond || c.CallbackQueue != 0 || c.DrainTimeout != 2*time.Second ||
+		!c.HasValidator || !c.ValidatorSeesRequest || !c.HasBucketCreds || !c.HasSecretFetcher {
+		t.Errorf("got %+v", c)
+	}
+	if want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}; !reflect.DeepEqual(c.TrustedProxies, want) {
+		t.Errorf("trusted proxies: %v", c.TrustedProxies)
+	}
+	if !reflect.DeepEqual(c.AuthCacheBy, []string{"token", "path"}) {
+		t.Errorf("auth_cache_by: %v", c.AuthCacheBy)
+	}
+	if c.Keystore["one"].Reveal() != "s1" || c.Keystore["two/with slash"].Reveal() != "s2" {
+		t.Error("the keystore is not what was given")
+	}
+	aws, ibm, lab := c.Buckets["aws-bucket"], c.Buckets["ibm-bucket"], c.Buckets["lab-bucket"]
+	if aws.Host != "s3.eu-west-3.amazonaws.com" || aws.Region != "eu-west-3" || aws.AccessKey != "AK" || aws.SecretKey.Reveal() != "SK" ||
+		aws.TTL != 0 || aws.VerifyChecksums || aws.VerifyTLS || !aws.VirtualStyle {
+		t.Errorf("got %+v", aws)
+	}
+	if ibm.APIKey.Reveal() != "KEY" || ibm.TTL != 1500*time.Millisecond || !ibm.VerifyChecksums {
+		t.Errorf("got %+v", ibm)
+	}
+	if lab.Host != "::1" || lab.Port != 9000 || !lab.TLS || lab.VirtualStyle || !lab.VerifyChecksums {
+		t.Errorf("got %+v", lab)
+	}
+}
+
+func TestSomeDefaultsDependOnOtherFields(t *testing.T) {
+	if c := parsed(t, with("max_presign_url_usage_attempts", "null")); c.PresignUses != 0 {
+		t.Errorf("None for the presign limit gives %d, not \"no limit\"", c.PresignUses)
+	}
+	if c := parsed(t, with("server_name", `""`)); c.ServerName != "" {
+		t.Errorf("an empty server name gives %q", c.ServerName)
+	}
+	for _, c := range []struct {
+		name, entry          string
+		tls, virtual, verify bool
+	}{
+		{"TLS is off on another port", `"host": "a", "port": 80`, false, true, false},
+		{"an IPv4 address means path style", `"host": "127.0.0.1", "port": 9000`, false, false, false},
+		{"an IBM host verifies checksums", `"host": "s3.private.us-south.cloud-object-storage.appdomain.cloud", "port": 443`, true, true, true},
+		{"an IBM API key verifies checksums", `"host": "a", "port": 443, "api_key": "k"`, true, true, true},
+		{"checksums are forwarded to IBM on demand", `"host": "a", "port": 443, "api_key": "k", "checksums": "forward"`, true, true, false},
+		{"spellings that agree are fine", `"host": "a", "port": 443, "tls": false, "is_tls_enabled": false`, false, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := parsed(t, with("cos_map", `{"photos": {`+c.entry+`}}`)).Buckets["photos"]
+			if b.TLS != c.tls || b.VirtualStyle != c.virtual || b.VerifyChecksums != c.verify {
+				t.Errorf("got %+v", b)
+			}
+		})
+	}
+}
+
+func TestMistakesAreReportedAllAtOnceAndInOrder(t *testing.T) {
+	got := mistakesOf(t, `{
+		"cos_map": {"zoo": {"port": 0, "hots": "x"}, "ant": {"host": "https://s3.example.com", "port": true}},
+		"hmac_keystore": [{"access_key": "a", "secret_key": "b"}, 7, {"access_key": "c", "secret_key": ""}],
+		"http_port": "8080", "thread": 2}`)
+	want := []string{
+		`cos_map["ant"].host: must be a bare host name, without a scheme such as https://`,
+		`cos_map["ant"].port: must be an integer, got a boolean`,
+		`cos_map["zoo"].host: is required`,
+		`cos_map["zoo"].port: must be between 1 and 65535, got 0`,
+		`cos_map["zoo"].hots: unknown key; did you mean host?`,
+		`hmac_keystore[1]: must be a dict, got an integer`,
+		`hmac_keystore[2].secret_key: must not be empty`,
+		`http_port: must be an integer, got a string`,
+		`thread: unknown key; did you mean threads?`,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestMistakesCrossTheBorderAsJSON(t *testing.T) {
+	err := &MistakesError{Mistakes: []Mistake{{`cos_map["a"].port`, "is required"}, {"x", "unknown key"}}}
+	var back []Mistake
+	if e := json.Unmarshal(err.JSON(), &back); e != nil || !reflect.DeepEqual(back, err.Mistakes) {
+		t.Errorf("%s: %v", err.JSON(), e)
+	}
+	if !strings.Contains(string(err.JSON()), `"message":"is required"`) {
+		t.Errorf("field names: %s", err.JSON())
+	}
+	if got := err.Error(); got != "2 mistakes in the configuration:\n  cos_map[\"a\"].port: is required\n  x: unknown key" {
+		t.Errorf("text: %s", got)
+	}
+}
