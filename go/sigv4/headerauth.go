@@ -1,0 +1,95 @@
+package sigv4
+
+import "strings"
+
+// parseHeaderAuth reads a signature in the Authorization header.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
+func parseHeaderAuth(r *Request, query []param, h authHeaders) (*SignedRequest, error) {
+	if len(h.authorization) != 1 {
+		return nil, errOneSpace
+	}
+	parts, err := splitAuthorization(h.authorization[0])
+	if err != nil {
+		return nil, err
+	}
+	s := &SignedRequest{carrier: inHeader, signature: parts.signature}
+	if s.cred, err = parseCredential(parts.credential, refuseHeader); err != nil {
+		return nil, err
+	}
+	if s.signed, err = splitSignedHeaders(parts.signedHeaders, refuseHeader); err != nil {
+		return nil, err
+	}
+	if err := checkSignature(s.signature); err != nil {
+		return nil, err
+	}
+	if s.time, s.timestamp, err = h.timestamp(); err != nil {
+		return nil, err
+	}
+	if s.timestamp[:8] != s.cred.date {
+		return nil, refuseHeader("Invalid credential date. Date is not the same as X-Amz-Date.")
+	}
+	if s.token, err = sessionToken(h.token, nil); err != nil {
+		return nil, err
+	}
+	switch len(h.payloadHash) {
+	case 0:
+		return nil, missingHeader("x-amz-content-sha256")
+	case 1:
+		return s.finish(r, query, h.payloadHash[0])
+	default:
+		return nil, errPayloadHash
+	}
+}
+
+// authorization holds the three components of the header.
+type authorization struct{ credential, signedHeaders, signature string }
+
+func splitAuthorization(value string) (authorization, error) {
+	var a authorization
+	kind, rest, spaced := strings.Cut(strings.Trim(value, " \t"), " ")
+	switch {
+	case kind == algorithm && spaced:
+	case kind == algorithmECDSA:
+		return a, errSigV4A
+	case kind == "AWS":
+		return a, errOldMechanism
+	case !spaced:
+		return a, errOneSpace
+	default:
+		return a, errUnknownType
+	}
+	for part := range strings.SplitSeq(rest, ",") {
+		name, value, _ := strings.Cut(strings.Trim(part, " \t"), "=")
+		if err := a.set(name, value); err != nil {
+			return a, err
+		}
+	}
+	switch {
+	case a.credential == "":
+		return a, refuseHeader("missing Credential.")
+	case a.signedHeaders == "":
+		return a, refuseHeader("missing SignedHeaders.")
+	case a.signature == "":
+		return a, refuseHeader("missing Signature.")
+	}
+	return a, nil
+}
+
+func (a *authorization) set(name, value string) error {
+	var into *string
+	switch name {
+	case "Credential":
+		into = &a.credential
+	case "SignedHeaders":
+		into = &a.signedHeaders
+	case "Signature":
+		into = &a.signature
+	default:
+		return refuseHeader("the authorization component " + quote(name) + " is malformed.")
+	}
+	if *into != "" {
+		return refuseHeader("the authorization component " + quote(name) + " is present twice.")
+	}
+	*into = value
+	return nil
+}

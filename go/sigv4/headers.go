@@ -1,0 +1,120 @@
+package sigv4
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// authHeaders are the values of the headers that authentication reads.
+type authHeaders struct {
+	authorization, amzDate, date, payloadHash, token []string
+}
+
+// scanHeaders finds them whatever the spelling of their names: a map that was
+// not made by net/http may hold others than the canonical one. Spellings of
+// one name add up, so that they are refused as doubled values.
+func scanHeaders(h http.Header) authHeaders {
+	var a authHeaders
+	for name, values := range h {
+		into := a.field(name)
+		switch {
+		case into == nil:
+		case *into == nil && values == nil:
+			*into = []string{}
+		case *into == nil:
+			*into = values
+		default:
+			*into = slices.Concat(*into, values)
+		}
+	}
+	return a
+}
+
+func (a *authHeaders) field(name string) *[]string {
+	switch {
+	case strings.EqualFold(name, "authorization"):
+		return &a.authorization
+	case strings.EqualFold(name, "x-amz-date"):
+		return &a.amzDate
+	case strings.EqualFold(name, "date"):
+		return &a.date
+	case strings.EqualFold(name, "x-amz-content-sha256"):
+		return &a.payloadHash
+	case strings.EqualFold(name, "x-amz-security-token"):
+		return &a.token
+	}
+	return nil
+}
+
+// collectSigned returns the values of each name in signed, nil where the
+// request lacks the header. Every x-amz-* header has to be among them, or
+// whoever holds the request could add orders to it that its signer never gave:
+// AWS refuses that too. x-amz-content-sha256 is the exception because the last
+// line of the canonical request holds it.
+func collectSigned(h http.Header, signed []string) ([][]string, error) {
+	values := make([][]string, len(signed))
+	for name, vs := range h {
+		i, found := slices.BinarySearchFunc(signed, name, compareFold)
+		switch {
+		case found && values[i] != nil:
+			return nil, errSpeltTwice
+		case found:
+			values[i] = vs
+		case hasPrefixFold(name, "x-amz-") && !strings.EqualFold(name, "x-amz-content-sha256"):
+			return nil, notSigned(name)
+		}
+	}
+	return values, nil
+}
+
+// compareFold compares a lower-case name with one in any case. Only ASCII
+// folds, so that no Unicode look-alike passes for a signed name.
+func compareFold(lower, name string) int {
+	for i := range min(len(lower), len(name)) {
+		if a, b := lower[i], toLower(name[i]); a != b {
+			return int(a) - int(b)
+		}
+	}
+	return len(lower) - len(name)
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && compareFold(prefix, s[:len(prefix)]) == 0
+}
+
+func toLower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// appendValues joins the lines of one header with commas, each trimmed and
+// with runs of spaces and tabs made one space, as botocore and the SDKs for
+// Java and JavaScript do.
+func appendValues(dst []byte, values []string) []byte {
+	for i, v := range values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendCollapsed(dst, v)
+	}
+	return dst
+}
+
+func appendCollapsed(dst []byte, v string) []byte {
+	start, space := len(dst), false
+	for i := range len(v) {
+		if v[i] == ' ' || v[i] == '\t' {
+			space = true
+			continue
+		}
+		if space && len(dst) > start {
+			dst = append(dst, ' ')
+		}
+		space = false
+		dst = append(dst, v[i])
+	}
+	return dst
+}

@@ -1,0 +1,91 @@
+package sigv4
+
+import (
+	"slices"
+	"time"
+)
+
+// VerifiedRequest says what a signature was found to cover. Only a Verifier
+// makes one that is usable; the zero value and nil are not, and their accessors
+// return zero values.
+type VerifiedRequest struct {
+	signed   *SignedRequest
+	verified bool
+	chunks   *ChunkVerifier
+}
+
+// unsigned stands in for the parts that a zero VerifiedRequest lacks.
+var unsigned = &SignedRequest{}
+
+func (r *VerifiedRequest) parts() *SignedRequest {
+	if r == nil || r.signed == nil {
+		return unsigned
+	}
+	return r.signed
+}
+
+// Usable reports whether a Verifier made r. A handler that holds a request for
+// which this is false has to refuse it.
+func (r *VerifiedRequest) Usable() bool { return r.parts().carrier != 0 }
+
+// Verified reports whether the signature was checked and matched. It is false
+// for what Trust let through.
+func (r *VerifiedRequest) Verified() bool { return r.Usable() && r.verified }
+
+// AccessKey is the access key id that signed the request.
+func (r *VerifiedRequest) AccessKey() string { return r.parts().cred.accessKey }
+
+// Region is the region of the credential scope.
+func (r *VerifiedRequest) Region() string { return r.parts().cred.region }
+
+// Presigned reports whether this was a presigned URL.
+func (r *VerifiedRequest) Presigned() bool { return r.parts().Presigned() }
+
+// PostForm reports whether this was a POST policy form.
+func (r *VerifiedRequest) PostForm() bool { return r.parts().PostForm() }
+
+// Signature is the request's signature, 64 lower-case hex digits. It has one
+// spelling, whatever the order of the query, so it identifies a presigned URL.
+func (r *VerifiedRequest) Signature() string { return r.parts().signature }
+
+// ExpiresAt is when a presigned URL or a form's policy ends, else the zero time.
+func (r *VerifiedRequest) ExpiresAt() time.Time {
+	switch s := r.parts(); s.carrier {
+	case inQuery:
+		return s.time.Add(s.expires)
+	case inForm:
+		return s.policy.expiration
+	default:
+		return time.Time{}
+	}
+}
+
+// HasSessionToken reports whether the request came with a session token.
+func (r *VerifiedRequest) HasSessionToken() bool { return !r.parts().token.Empty() }
+
+// Payload says how the body is bound to the signature.
+func (r *VerifiedRequest) Payload() Payload { return r.parts().payload }
+
+// Chunks is the signature chain of an aws-chunked body; nil where chunks carry
+// no signature, or none that could be checked because the request was trusted.
+// Every call returns the same chain.
+func (r *VerifiedRequest) Chunks() *ChunkVerifier {
+	if !r.Verified() {
+		return nil
+	}
+	return r.chunks
+}
+
+// SignedHeaders are the lower-case names that the signature covers, sorted.
+// It is empty for a form, which signs its fields instead.
+func (r *VerifiedRequest) SignedHeaders() []string { return slices.Clone(r.parts().signed) }
+
+// ContentLengthRange is how many bytes a form's policy lets its file have, both
+// ends included; false where nothing limits it.
+func (r *VerifiedRequest) ContentLengthRange() (least, most int64, limited bool) {
+	p := r.parts().policy
+	if p == nil || !p.limited {
+		return 0, 0, false
+	}
+	return p.least, p.most, true
+}

@@ -1,0 +1,185 @@
+package sigv4
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"osp/go/hooks"
+	"osp/go/s3err"
+	"osp/go/secret"
+)
+
+// Options tune a Verifier. The zero Options are good for production.
+type Options struct {
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Regions that credential scopes may name; none means any, since the proxy
+	// stands in front of stores of many regions.
+	Regions []string
+	// CachedKeys bounds the cache of signing keys; 0 means 1024.
+	CachedKeys int
+}
+
+// Verifier checks signatures. It is safe for concurrent use.
+type Verifier struct {
+	now     func() time.Time
+	regions []string
+	keys    keyCache
+	decoy   secret.Value
+}
+
+// New makes a Verifier.
+func New(o Options) *Verifier {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.CachedKeys <= 0 {
+		o.CachedKeys = 1024
+	}
+	return &Verifier{
+		now:     o.Now,
+		regions: slices.Clone(o.Regions),
+		keys:    newKeyCache(o.CachedKeys),
+		decoy:   secret.New(rand.Text()),
+	}
+}
+
+// Verify checks that s was signed with sec, in time and in an allowed region,
+// and that a form keeps to its policy. An empty secret verifies nothing.
+//
+// Errors are *s3err.Error: SignatureDoesNotMatch, RequestTimeTooSkewed,
+// AccessDenied (expired, not yet valid, against the policy), ExpiredToken,
+// InvalidToken, InvalidAccessKeyId, or what is wrong about the region.
+func (v *Verifier) Verify(s *SignedRequest, sec hooks.Secret) (*VerifiedRequest, error) {
+	if sec.Key.Empty() {
+		return nil, v.Reject(s)
+	}
+	if s == nil || s.carrier == 0 {
+		return nil, s3err.AccessDenied
+	}
+	// The signature is computed before anything else may refuse, so that a
+	// refusal takes as long for a known key as for an unknown one.
+	key := v.keys.get(sec.Key, s.cred)
+	matches := s.signedWith(key)
+	now := v.now()
+	if err := v.checkClaims(s, now); err != nil {
+		return nil, err
+	}
+	if !matches {
+		return nil, s3err.SignatureDoesNotMatch
+	}
+	if err := checkToken(s.token, sec.SessionToken); err != nil {
+		return nil, err
+	}
+	if !sec.Expires.IsZero() && !now.Before(sec.Expires) {
+		return nil, s3err.ExpiredToken
+	}
+	if err := s.policy.check(); err != nil {
+		return nil, err
+	}
+	r := &VerifiedRequest{signed: s, verified: true}
+	if k := s.payload.Kind; k == StreamingSigned || k == StreamingSignedTrailer {
+		r.chunks = newChunkVerifier(key, s)
+	}
+	return r, nil
+}
+
+// Reject is Verify for an access key that nobody knows. It does the same work
+// and returns InvalidAccessKeyId, so that time does not tell which keys exist.
+func (v *Verifier) Reject(s *SignedRequest) error {
+	if s == nil || s.carrier == 0 {
+		return s3err.AccessDenied
+	}
+	s.signedWith(v.keys.get(v.decoy, s.cred))
+	return s3err.InvalidAccessKeyID
+}
+
+// Trust lets s pass without a look at its signature, for
+// skip_signature_validation alone: the access key is then a claim, to be judged
+// by whoever authorises it. Time, region and policy are still checked. The
+// result's Verified is false, and it can't check chunk signatures.
+func (v *Verifier) Trust(s *SignedRequest) (*VerifiedRequest, error) {
+	if s == nil || s.carrier == 0 {
+		return nil, s3err.AccessDenied
+	}
+	if err := v.checkClaims(s, v.now()); err != nil {
+		return nil, err
+	}
+	if err := s.policy.check(); err != nil {
+		return nil, err
+	}
+	return &VerifiedRequest{signed: s}, nil
+}
+
+// checkClaims holds region and time against what the proxy accepts.
+func (v *Verifier) checkClaims(s *SignedRequest, now time.Time) error {
+	if len(v.regions) > 0 && !slices.Contains(v.regions, s.cred.region) {
+		return s.carrier.refuse()("the region " + quote(s.cred.region) + " is wrong; expecting " + quote(v.regions[0]))
+	}
+	return s.checkTime(now)
+}
+
+func (c carrier) refuse() refuse {
+	switch c {
+	case inQuery:
+		return refuseQueryCredential
+	case inForm:
+		return refuseForm
+	default:
+		return refuseHeader
+	}
+}
+
+// checkToken compares session tokens. Temporary keys without their token are
+// unknown to AWS; a token that does not belong is invalid.
+func checkToken(got, want secret.Value) error {
+	switch {
+	case got.Empty() && want.Empty():
+		return nil
+	case got.Empty():
+		return s3err.InvalidAccessKeyID
+	case !want.Equal(got.Reveal()):
+		return s3err.InvalidToken
+	}
+	return nil
+}
+
+// signedWith compares in constant time. How many hosts it tries depends on
+// which one matches, which the client knows anyway.
+func (s *SignedRequest) signedWith(key signingKey) bool {
+	if s.carrier == inForm {
+		return s.equals(sign(key[:], []byte(s.policy.encoded)))
+	}
+	if s.equals(s.signature4(key, s.canonical)) {
+		return true
+	}
+	for _, host := range s.hosts[1:] {
+		if s.equals(s.signature4(key, s.forHost(host))) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *SignedRequest) equals(sum signingKey) bool {
+	var digits [2 * len(sum)]byte
+	hex.Encode(digits[:], sum[:])
+	return subtle.ConstantTimeCompare(digits[:], []byte(s.signature)) == 1
+}
+
+// signature4 signs a canonical request by way of the string to sign.
+func (s *SignedRequest) signature4(key signingKey, canonical []byte) signingKey {
+	sum := sha256.Sum256(canonical)
+	b := make([]byte, 0, 256)
+	b = append(b, algorithm+"\n"...)
+	b = append(b, s.timestamp...)
+	b = append(b, '\n')
+	b = append(b, s.cred.scope...)
+	b = append(b, '\n')
+	b = hex.AppendEncode(b, sum[:])
+	return sign(key[:], b)
+}
