@@ -1,0 +1,302 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"osp/go/hooks"
+	"osp/go/s3err"
+)
+
+// owner counts the questions and answers with what decide says.
+type owner struct {
+	calls  atomic.Int32
+	decide func(r *hooks.Request) (hooks.Decision, error)
+}
+
+func (o *owner) hooks(seesRequest bool) hooks.Hooks {
+	return hooks.Hooks{AllowSeesRequest: seesRequest, Allow: func(_ context.Context, r *hooks.Request) (hooks.Decision, error) {
+		o.calls.Add(1)
+		return o.decide(r)
+	}}
+}
+
+func always(d hooks.Decision) func(*hooks.Request) (hooks.Decision, error) {
+	return func(*hooks.Request) (hooks.Decision, error) { return d, nil }
+}
+
+func full() *hooks.Request {
+	return &hooks.Request{
+		Token: "alice", Bucket: "photos", Method: "GET", Path: "/photos/a%20b", Query: []hooks.Param{{Name: "x", Value: "1"}},
+		Source: "192.0.2.1", Operation: "GetObject", Key: "a b", VersionID: "v", Region: "us-east-1", ClientIP: "192.0.2.9",
+		ContentLength: -1, CopySource: "other/key",
+	}
+}
+
+// changes alter one thing each that a validator may see.
+var changes = map[string]func(*hooks.Request){
+	"Token":         func(r *hooks.Request) { r.Token = "bob" },
+	"Bucket":        func(r *hooks.Request) { r.Bucket = "videos" },
+	"Method":        func(r *hooks.Request) { r.Method = "PUT" },
+	"Path":          func(r *hooks.Request) { r.Path = "/photos/secret" },
+	"Query":         func(r *hooks.Request) { r.Query = []hooks.Param{{Name: "x", Value: "2"}} },
+	"Source":        func(r *hooks.Request) { r.Source = "" },
+	"Operation":     func(r *hooks.Request) { r.Operation = "CopyObject" },
+	"Key":           func(r *hooks.Request) { r.Key = "c" },
+	"VersionID":     func(r *hooks.Request) { r.VersionID = "w" },
+	"Region":        func(r *hooks.Request) { r.Region = "eu-west-1" },
+	"Presigned":     func(r *hooks.Request) { r.Presigned = true },
+	"ClientIP":      func(r *hooks.Request) { r.ClientIP = "192.0.2.10" },
+	"ContentLength": func(r *hooks.Request) { r.ContentLength = 7 },
+	"CopySource":    func(r *hooks.Request) { r.CopySource = "other/key2" },
+}
+
+func TestWithoutAHookAValidSignatureIsEnough(t *testing.T) {
+	if err := New(hooks.Hooks{}, Options{Capacity: 1}).Check(t.Context(), time.Hour, full()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADecisionServesOnlyForWhatItWasMadeBy(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		sees    bool
+		cacheBy []string
+		matters string // changes that must lead to a new question
+	}{
+		{"two arguments", false, nil, "Token Bucket"},
+		{"two arguments and auth_cache_by", false, []string{"method", "path"}, "Token Bucket"},
+		{"three arguments", true, nil, "Token Bucket Method Path Query Source Operation Key VersionID Region Presigned ClientIP ContentLength CopySource"},
+		{"narrowed to the token", true, []string{"token"}, "Token Bucket"},
+		{"narrowed to the method", true, []string{"token", "bucket", "method"}, "Token Bucket Method Operation"},
+		{"narrowed to path and query", true, []string{"path", "query"}, "Token Bucket Path Key Query VersionID"},
+		{"narrowed to the source", true, []string{"source"}, "Token Bucket Source ClientIP"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for change, apply := range changes {
+				o := &owner{decide: always(hooks.Decision{Allow: true})}
+				checker := New(o.hooks(c.sees), Options{Capacity: 10, CacheBy: c.cacheBy})
+				changed := full()
+				apply(changed)
+				for _, r := range []*hooks.Request{full(), full(), changed} {
+					if err := checker.Check(t.Context(), time.Hour, r); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want := int32(1)
+				if strings.Contains(" "+c.matters+" ", " "+change+" ") {
+					want = 2
+				}
+				if o.calls.Load() != want {
+					t.Errorf("%s: asked %d times, want %d", change, o.calls.Load(), want)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryFieldOfARequestIsEitherInTheKeyOrHidden(t *testing.T) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[hooks.Request]()) {
+		if _, tested := changes[f.Name]; !tested && f.Name != "Header" {
+			t.Errorf("a new field, %s: put it into the key and into this test", f.Name)
+		}
+	}
+}
+
+func TestFieldsDoNotRunIntoEachOther(t *testing.T) {
+	a := &hooks.Request{Token: "ab", Bucket: "c", Query: []hooks.Param{{Name: "p", Value: ""}, {Name: "q", Value: "r"}}}
+	b := &hooks.Request{Token: "a", Bucket: "bc", Query: a.Query}
+	c := &hooks.Request{Token: "ab", Bucket: "c", Query: []hooks.Param{{Name: "p", Value: "q"}, {Name: "", Value: "r"}}}
+	if everything.key(a) == everything.key(b) || everything.key(a) == everything.key(c) {
+		t.Error("different requests have the same key")
+	}
+}
+
+func TestTheHookSeesNothingThatIsNotInTheKey(t *testing.T) {
+	for _, sees := range []bool{false, true} {
+		var seen *hooks.Request
+		o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) { seen = r; return hooks.Decision{Allow: true}, nil }}
+		r := full()
+		r.Header = http.Header{"X-Role": {"admin"}}
+		if err := New(o.hooks(sees), Options{Capacity: 1}).Check(t.Context(), 0, r); err != nil {
+			t.Fatal(err)
+		}
+		want := full()
+		if !sees {
+			want = &hooks.Request{Token: "alice", Bucket: "photos"}
+		}
+		if !reflect.DeepEqual(seen, want) || r.Header == nil {
+			t.Errorf("three arguments %v: got %+v", sees, seen)
+		}
+	}
+}
+
+func TestHowLongADecisionIsKept(t *testing.T) {
+	of := func(d time.Duration) *time.Duration { return &d }
+	for _, c := range []struct {
+		name     string
+		ttl      time.Duration
+		decision hooks.Decision
+		want     time.Duration
+	}{
+		{"an allowance for the bucket's ttl", time.Hour, hooks.Decision{Allow: true}, time.Hour},
+		{"an allowance for its own ttl", time.Hour, hooks.Decision{Allow: true, TTL: of(time.Minute)}, time.Minute},
+		{"an allowance with its own ttl although the bucket has none", 0, hooks.Decision{Allow: true, TTL: of(time.Minute)}, time.Minute},
+		{"nothing with ttl 0", 0, hooks.Decision{Allow: true}, 0},
+		{"nothing with its own ttl 0", time.Hour, hooks.Decision{Allow: true, TTL: of(0)}, 0},
+		{"nothing with a negative ttl", time.Hour, hooks.Decision{Allow: true, TTL: of(-time.Hour)}, 0},
+		{"a refusal for 30 s", time.Hour, hooks.Decision{}, 30 * time.Second},
+		{"a refusal for 30 s whatever it says", time.Second, hooks.Decision{TTL: of(time.Hour)}, 30 * time.Second},
+		{"a refusal for a ttl that is shorter", 10 * time.Second, hooks.Decision{}, 10 * time.Second},
+		{"no refusal with ttl 0", 0, hooks.Decision{}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			now := time.Unix(1000, 0)
+			o := &owner{decide: always(c.decision)}
+			checker := New(o.hooks(true), Options{Capacity: 10, Now: func() time.Time { return now }})
+			ask := func() {
+				t.Helper()
+				err := checker.Check(t.Context(), c.ttl, full())
+				if c.decision.Allow && err != nil || !c.decision.Allow && !errors.Is(err, s3err.AccessDenied) {
+					t.Fatalf("got %v", err)
+				}
+			}
+			ask()
+			if c.want > 0 {
+				now = now.Add(c.want - 1)
+				ask()
+				if o.calls.Load() != 1 {
+					t.Fatalf("asked %d times before the end", o.calls.Load())
+				}
+				now = now.Add(1)
+			}
+			ask()
+			if o.calls.Load() != 2 {
+				t.Errorf("asked %d times after the end", o.calls.Load())
+			}
+		})
+	}
+}
+
+func TestWhatIsNotAYesIsARefusal(t *testing.T) {
+	raised := errors.New("raised")
+	for _, c := range []struct {
+		name   string
+		decide func(*hooks.Request) (hooks.Decision, error)
+		want   *s3err.Error
+		cause  error
+		kept   int
+	}{
+		{"a refusal", always(hooks.Decision{}), s3err.AccessDenied, ErrRefused, 1},
+		{"an exception, even beside an allowance", func(*hooks.Request) (hooks.Decision, error) { return hooks.Decision{Allow: true}, raised }, s3err.AccessDenied, raised, 0},
+		{"a panic", func(*hooks.Request) (hooks.Decision, error) { panic("boom") }, s3err.AccessDenied, nil, 0},
+		{"callbacks past their limits", func(*hooks.Request) (hooks.Decision, error) { return hooks.Decision{Allow: true}, hooks.ErrOverloaded }, s3err.SlowDown, hooks.ErrOverloaded, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := &owner{decide: c.decide}
+			checker := New(o.hooks(true), Options{Capacity: 10})
+			for range 2 {
+				err := checker.Check(t.Context(), time.Hour, full())
+				if !errors.Is(err, c.want) || c.cause != nil && !errors.Is(err, c.cause) {
+					t.Errorf("got %v", err)
+				}
+			}
+			if checker.decisions.Len() != c.kept {
+				t.Errorf("%d decisions are kept", checker.decisions.Len())
+			}
+		})
+	}
+}
+
+func TestTheReasonReachesTheLogAndNotTheClient(t *testing.T) {
+	o := &owner{decide: always(hooks.Decision{Reason: "not in group x"})}
+	err := New(o.hooks(true), Options{Capacity: 1}).Check(t.Context(), 0, full())
+	if !strings.Contains(err.Error(), "not in group x") || strings.Contains(s3err.From(err).Message, "group") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOneSlowTokenHoldsUpNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) {
+			if r.Token == "slow" {
+				time.Sleep(5 * time.Second)
+			}
+			return hooks.Decision{Allow: true}, nil
+		}}
+		checker := New(o.hooks(true), Options{Capacity: 10})
+		slow := full()
+		slow.Token = "slow"
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if err := checker.Check(t.Context(), time.Hour, slow); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		before := time.Now()
+		if err := checker.Check(t.Context(), time.Hour, full()); err != nil || time.Since(before) != 0 {
+			t.Errorf("%v after %v", err, time.Since(before))
+		}
+		wg.Wait()
+		if o.calls.Load() != 2 {
+			t.Errorf("asked %d times", o.calls.Load())
+		}
+	})
+}
+
+func TestForgetting(t *testing.T) {
+	for _, c := range []struct{ token, bucket, gone string }{
+		{"alice", "", "alice@photos alice@videos"},
+		{"", "photos", "alice@photos bob@photos"},
+		{"bob", "videos", "bob@videos"},
+		{"", "", "alice@photos alice@videos bob@photos bob@videos"},
+		{"carol", "", ""},
+	} {
+		t.Run(c.token+"@"+c.bucket, func(t *testing.T) {
+			o := &owner{decide: always(hooks.Decision{Allow: true})}
+			checker := New(o.hooks(false), Options{Capacity: 10})
+			asked := func(token, bucket string) bool {
+				before := o.calls.Load()
+				if err := checker.Check(t.Context(), time.Hour, &hooks.Request{Token: token, Bucket: bucket}); err != nil {
+					t.Fatal(err)
+				}
+				return o.calls.Load() > before
+			}
+			all := [][2]string{{"alice", "photos"}, {"alice", "videos"}, {"bob", "photos"}, {"bob", "videos"}}
+			for _, p := range all {
+				asked(p[0], p[1])
+			}
+			checker.Forget(c.token, c.bucket)
+			for _, p := range all {
+				id := p[0] + "@" + p[1]
+				if got := asked(p[0], p[1]); got != strings.Contains(c.gone, id) {
+					t.Errorf("%s: asked again %v", id, got)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkHit(b *testing.B) {
+	o := &owner{decide: always(hooks.Decision{Allow: true})}
+	checker := New(o.hooks(true), Options{Capacity: 1024})
+	ctx := context.Background()
+	r := full()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := checker.Check(ctx, time.Hour, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
