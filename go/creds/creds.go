@@ -1,0 +1,149 @@
+// Package creds finds the credentials with which a request goes on to its
+// store: the entry's own first, else those that the owner's fetcher gives for
+// the client's token and the bucket. It keeps the fetcher's answers per token
+// and bucket, so that one client's credentials never serve another. It signs
+// nothing and never logs.
+package creds
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"osp/go/cache"
+	"osp/go/config"
+	"osp/go/hooks"
+	"osp/go/s3err"
+	"osp/go/secret"
+)
+
+// DefaultCapacity is how many of the fetcher's answers are kept at a time.
+const DefaultCapacity = 4096
+
+// expiryMargin is how long before their expiration credentials are no longer
+// served from the cache: the store must still accept them when they arrive.
+const expiryMargin = 10 * time.Second
+
+var errNoCredentials = errors.New("the entry in cos_map has no credentials and there is no bucket_creds_fetcher")
+
+// Credentials open a store: an HMAC pair, with or without a session token, or
+// a bearer token.
+type Credentials struct {
+	AccessKey    string
+	SecretKey    secret.Value // goes with AccessKey
+	SessionToken secret.Value // goes with AccessKey; may be empty
+	Bearer       secret.Value // alternative to AccessKey
+	Expires      time.Time    // zero: not known, or never
+}
+
+// Bearer exchanges an IBM API key for a bearer token and says when that
+// expires. Its errors are answers of package s3err.
+type Bearer func(ctx context.Context, apiKey secret.Value) (token secret.Value, expires time.Time, err error)
+
+// Fetch asks the owner for the credentials of a token and a bucket, as
+// hooks.Hooks.BucketCreds does.
+type Fetch func(ctx context.Context, token, bucket string) (secret.Value, error)
+
+// Options of a Resolver. The zero value is usable.
+type Options struct {
+	Capacity int              // answers of the fetcher kept; 0: DefaultCapacity
+	Now      func() time.Time // nil: time.Now
+}
+
+// Resolver is safe for concurrent use. Make it with New.
+type Resolver struct {
+	fetch   Fetch
+	bearer  Bearer
+	now     func() time.Time
+	fetched *cache.Cache[key, answer]
+}
+
+// key holds the token's hash: tokens are kilobytes long, and secrets of sorts.
+type key struct {
+	token  [sha256.Size]byte
+	bucket string
+}
+
+// New makes a Resolver. fetch is nil when the owner gave no fetcher.
+func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
+	if o.Capacity == 0 {
+		o.Capacity = DefaultCapacity
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Resolver{fetch: fetch, bearer: bearer, now: o.Now, fetched: cache.New[key, answer](o.Capacity, o.Now)}
+}
+
+// For returns the credentials for a bucket's store on behalf of a client's
+// token. Its errors are answers of package s3err: AccessDenied when there are
+// no credentials or the fetcher raised or answered nonsense, SlowDown when it
+// was not asked or did not answer in time, and those of the bearer exchange;
+// or ctx's own error.
+func (r *Resolver) For(ctx context.Context, b *config.Bucket, token string) (Credentials, error) {
+	switch {
+	case b.AccessKey != "":
+		return Credentials{AccessKey: b.AccessKey, SecretKey: b.SecretKey}, nil
+	case !b.APIKey.Empty():
+		return r.exchange(ctx, b.APIKey)
+	case r.fetch == nil:
+		return Credentials{}, s3err.AccessDenied.Because(errNoCredentials)
+	}
+	a, err := r.ask(ctx, b, token)
+	if err != nil {
+		return Credentials{}, hooks.Refusal(ctx, err)
+	}
+	if !a.apiKey.Empty() {
+		return r.exchange(ctx, a.apiKey)
+	}
+	return a.Credentials, nil
+}
+
+func (r *Resolver) ask(ctx context.Context, b *config.Bucket, token string) (answer, error) {
+	k := key{sha256.Sum256([]byte(token)), b.Name}
+	if a, ok := r.fetched.Lookup(k); ok {
+		return a, nil
+	}
+	return r.fetched.Get(ctx, k, func(ctx context.Context) (cache.Entry[answer], error) {
+		raw, err := r.fetch(ctx, token, b.Name)
+		if err != nil {
+			return cache.Entry[answer]{}, fmt.Errorf("bucket_creds_fetcher: %w", err)
+		}
+		a, err := parseAnswer(raw, r.now())
+		if err != nil {
+			return cache.Entry[answer]{}, fmt.Errorf("bucket_creds_fetcher: %w", err)
+		}
+		ttl := r.keepFor(a, b.TTL)
+		return cache.Entry[answer]{Value: a, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
+	})
+}
+
+// keepFor is the answer's own ttl, else the bucket's, cut at its expiration.
+func (r *Resolver) keepFor(a answer, ttl time.Duration) time.Duration {
+	if a.ttl != nil {
+		ttl = *a.ttl
+	}
+	if !a.Expires.IsZero() {
+		ttl = min(ttl, a.Expires.Sub(r.now())-expiryMargin)
+	}
+	return ttl
+}
+
+func (r *Resolver) exchange(ctx context.Context, apiKey secret.Value) (Credentials, error) {
+	token, expires, err := r.bearer(ctx, apiKey)
+	if err != nil {
+		return Credentials{}, err
+	}
+	return Credentials{Bearer: token, Expires: expires}, nil
+}
+
+// Forget drops the fetcher's answers for a token, a bucket, or both together;
+// an empty name matches all.
+func (r *Resolver) Forget(token, bucket string) {
+	hash := sha256.Sum256([]byte(token))
+	r.fetched.DeleteFunc(func(k key, _ answer) bool {
+		return (token == "" || k.token == hash) && (bucket == "" || k.bucket == bucket)
+	})
+}
