@@ -1,0 +1,216 @@
+// Package upstream speaks to the stores: it builds the store's URL for a
+// bucket and key, signs the request with the store's credentials and sends it.
+// It decides nothing about the client; whoever calls it has authorised the request.
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"osp/go/config"
+	"osp/go/creds"
+	"osp/go/s3err"
+	"osp/go/s3req"
+)
+
+// UnsignedPayload is the payload hash of a request whose body the signature
+// does not cover (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
+const UnsignedPayload = "UNSIGNED-PAYLOAD"
+
+// Call is one request to a store.
+type Call struct {
+	Bucket *config.Bucket
+	Creds  creds.Credentials
+
+	Method string
+	Key    string // decoded; empty: the bucket itself
+	Query  s3req.Query
+	Header http.Header // what goes to the store, without Host, length and signature
+
+	Body        io.Reader // nil: no body
+	Length      int64     // bytes that Body yields
+	PayloadHash string    // hex SHA-256, UnsignedPayload or a STREAMING value
+}
+
+// Client sends calls. It is safe for concurrent use.
+type Client struct {
+	signer *v4.Signer
+	strict *http.Transport // checks the certificates of stores
+	lax    *http.Transport // for entries with verify=False
+	now    func() time.Time
+}
+
+// New returns a Client with connection pools of its own.
+func New() *Client {
+	return &Client{
+		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
+		strict: transport(false),
+		lax:    transport(true),
+		now:    time.Now,
+	}
+}
+
+// Close closes the connections that no call uses.
+func (c *Client) Close() {
+	c.strict.CloseIdleConnections()
+	c.lax.CloseIdleConnections()
+}
+
+// Do sends one call and returns the store's answer, whose body the caller
+// closes. Redirects are answers like any other. Errors are *s3err.Error values
+// (BadGateway, GatewayTimeout) or, where reading call.Body failed, the
+// reader's own error.
+func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
+	req := newRequest(ctx, call)
+	body := &trackedBody{r: call.Body}
+	if call.Body != nil && call.Length > 0 {
+		req.Body, req.ContentLength = body, call.Length
+	}
+	if err := c.authorize(req, call); err != nil {
+		return nil, err
+	}
+	t := c.strict
+	if !call.Bucket.VerifyTLS {
+		t = c.lax
+	}
+	resp, err := t.RoundTrip(req)
+	if err == nil {
+		return resp, nil
+	}
+	if bodyErr := body.failure(); bodyErr != nil {
+		return nil, bodyErr
+	}
+	return nil, classify(err)
+}
+
+func newRequest(ctx context.Context, call *Call) *http.Request {
+	host, path, rawPath := locate(call.Bucket, call.Key)
+	scheme := "http"
+	if call.Bucket.TLS {
+		scheme = "https"
+	}
+	header := make(http.Header, len(call.Header)+4)
+	for name, values := range call.Header {
+		header[name] = values
+	}
+	if header["User-Agent"] == nil {
+		header["User-Agent"] = []string{""} // or net/http would add its own
+	}
+	req := &http.Request{
+		Method: call.Method,
+		URL:    &url.URL{Scheme: scheme, Host: host, Path: path, RawPath: rawPath, RawQuery: call.Query.Encode()},
+		Host:   host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	return req.WithContext(ctx)
+}
+
+// locate returns the host with its port where that is not the scheme's
+// default, and the path as text and as it goes over the wire.
+func locate(b *config.Bucket, key string) (host, path, rawPath string) {
+	host = b.Host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	defaultPort := 80
+	if b.TLS {
+		defaultPort = 443
+	}
+	if b.Port != defaultPort {
+		host += ":" + strconv.Itoa(b.Port)
+	}
+	switch {
+	case virtualStyle(b):
+		return b.Name + "." + host, "/" + key, "/" + s3req.EscapeKey(key)
+	case key == "":
+		return host, "/" + b.Name, "/" + s3req.EscapeKey(b.Name)
+	}
+	return host, "/" + b.Name + "/" + key, "/" + s3req.EscapeKey(b.Name) + "/" + s3req.EscapeKey(key)
+}
+
+// virtualStyle says whether the bucket goes into the host name. It can't where
+// the host is an address, nor where a certificate for *.host would not cover
+// the dots of the bucket's name.
+func virtualStyle(b *config.Bucket) bool {
+	if !b.VirtualStyle || b.TLS && strings.Contains(b.Name, ".") {
+		return false
+	}
+	_, err := netip.ParseAddr(b.Host)
+	return err != nil
+}
+
+// authorize signs the request, or adds the bearer token that IBM COS takes
+// instead. Only Host, the content headers that AWS recommends and x-amz-*
+// are signed: whatever stands between proxy and store may touch the others.
+func (c *Client) authorize(req *http.Request, call *Call) error {
+	if !call.Creds.Bearer.Empty() {
+		req.Header.Set("Authorization", "Bearer "+call.Creds.Bearer.Reveal())
+		return nil
+	}
+	unsigned := make(http.Header, len(req.Header))
+	for name, values := range req.Header {
+		if !signedUpstream(name) {
+			unsigned[name] = values
+			delete(req.Header, name)
+		}
+	}
+	req.Header["X-Amz-Content-Sha256"] = []string{call.PayloadHash}
+	keys := aws.Credentials{
+		AccessKeyID:     call.Creds.AccessKey,
+		SecretAccessKey: call.Creds.SecretKey.Reveal(),
+		SessionToken:    call.Creds.SessionToken.Reveal(),
+	}
+	err := c.signer.SignHTTP(req.Context(), keys, req, call.PayloadHash, "s3", call.Bucket.Region, c.now())
+	if err != nil {
+		return s3err.InternalError.Because(fmt.Errorf("signing for the store: %w", err))
+	}
+	for name, values := range unsigned {
+		req.Header[name] = values
+	}
+	return nil
+}
+
+func signedUpstream(canonicalName string) bool {
+	return canonicalName == "Content-Md5" || canonicalName == "Content-Type" ||
+		len(canonicalName) > 6 && canonicalName[:6] == "X-Amz-"
+}
+
+func classify(err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err // the client left; nobody reads an answer
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return s3err.GatewayTimeout.Because(err)
+	}
+	return s3err.BadGateway.Because(err)
+}
+
+func transport(insecure bool) *http.Transport {
+	return &http.Transport{
+		Proxy:                  nil, // a proxy from the environment would see every request
+		DialContext:            dial,
+		TLSHandshakeTimeout:    10 * time.Second,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)},
+		DisableCompression:     true, // or it would ask for gzip on its own and unpack the answer
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    256,
+		IdleConnTimeout:        60 * time.Second,
+		ResponseHeaderTimeout:  10 * time.Minute, // CompleteMultipartUpload and copies take minutes
+		MaxResponseHeaderBytes: 256 << 10,
+		WriteBufferSize:        64 << 10,
+		ReadBufferSize:         64 << 10,
+	}
+}
