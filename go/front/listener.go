@@ -1,0 +1,150 @@
+// Package front stands between the sockets and net/http's server. It bounds
+// the connections, terminates TLS and refuses HTTP/1 framing that is ambiguous;
+// net/http accepts some of it (RFC 9112 allows both), but a load balancer in
+// front may read it in another way. It never looks at what a request asks for.
+package front
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+const handshakeTimeout = 10 * time.Second
+
+// Listen wraps a TCP listener: at most limit connections are open at a time,
+// further ones wait in the system's backlog. With a TLS configuration it
+// shakes hands, several at once; connections that agreed on h2 stay *tls.Conn,
+// by which net/http knows them.
+func Listen(l net.Listener, limit int, config *tls.Config) net.Listener {
+	f := &listener{Listener: l, tls: config, slots: make(chan struct{}, limit), ready: make(chan accepted), closed: make(chan struct{})}
+	go f.accept()
+	return f
+}
+
+type listener struct {
+	net.Listener
+	tls    *tls.Config // nil: plain HTTP
+	slots  chan struct{}
+	ready  chan accepted
+	closed chan struct{}
+	once   sync.Once
+}
+
+type accepted struct {
+	conn net.Conn
+	err  error
+}
+
+// accept hands connections on until the listener is closed. Errors of the
+// system go to the server, which knows which of them pass.
+func (f *listener) accept() {
+	for {
+		select {
+		case f.slots <- struct{}{}:
+		case <-f.closed:
+			return
+		}
+		conn, err := f.Listener.Accept()
+		if err != nil {
+			<-f.slots
+			if !f.deliver(accepted{err: err}) || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			continue
+		}
+		held := &slotConn{Conn: conn, slots: f.slots}
+		if f.tls == nil {
+			f.offer(&guard{Conn: held})
+			continue
+		}
+		go f.shakeHands(held)
+	}
+}
+
+func (f *listener) shakeHands(conn net.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	secure := tls.Server(conn, f.tls)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // a client that can't speak TLS is no news
+		return
+	}
+	if secure.ConnectionState().NegotiatedProtocol == "h2" {
+		f.offer(secure)
+		return
+	}
+	f.offer(&guard{Conn: secure})
+}
+
+func (f *listener) offer(conn net.Conn) {
+	if !f.deliver(accepted{conn: conn}) {
+		_ = conn.Close() // the server is gone
+	}
+}
+
+func (f *listener) deliver(a accepted) bool {
+	select {
+	case f.ready <- a:
+		return true
+	case <-f.closed:
+		return false
+	}
+}
+
+// Accept implements net.Listener.
+func (f *listener) Accept() (net.Conn, error) {
+	select {
+	case a := <-f.ready:
+		return a.conn, a.err
+	case <-f.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener. Handshakes under way end without a connection.
+func (f *listener) Close() error {
+	f.once.Do(func() { close(f.closed) })
+	return f.Listener.Close()
+}
+
+// slotConn gives its slot back when it is closed.
+type slotConn struct {
+	net.Conn
+	slots chan struct{}
+	once  sync.Once
+}
+
+// Close implements net.Conn.
+func (c *slotConn) Close() error {
+	c.once.Do(func() { <-c.slots })
+	return c.Conn.Close()
+}
+
+// guard is an HTTP/1 connection whose framing is watched as it is read.
+type guard struct {
+	net.Conn
+	framing framing
+	err     error
+}
+
+// Read implements io.Reader. What precedes ambiguous framing is still
+// delivered, so that requests before it are answered.
+func (g *guard) Read(p []byte) (int, error) {
+	if g.err != nil {
+		return 0, g.err
+	}
+	n, err := g.Conn.Read(p)
+	sound, bad := g.framing.feed(p[:n])
+	if bad != nil {
+		g.err = bad
+		if sound == 0 {
+			return 0, bad
+		}
+		return sound, nil
+	}
+	return n, err
+}
