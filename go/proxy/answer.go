@@ -1,0 +1,71 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"osp/go/s3err"
+)
+
+// responseWriter remembers whether an answer has begun.
+type responseWriter struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *responseWriter) WriteHeader(status int) {
+	w.begun = w.begun || status >= http.StatusOK
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+const copyBufferSize = 64 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }}
+
+// answer streams the store's answer to the client. An error after the first
+// byte makes the caller break the connection.
+func (h *handler) answer(x *exchange, resp *http.Response) error {
+	defer resp.Body.Close()
+	if err := h.rejectedKeys(x, resp); err != nil {
+		return err
+	}
+	clientHeader(x.w.Header(), resp.Header)
+	x.w.WriteHeader(resp.StatusCode)
+	if x.r.Method == http.MethodHead {
+		return nil
+	}
+	return stream(x.w, resp.Body)
+}
+
+// stream copies as the bytes come: a read that leaves room in the buffer says
+// that no more is waiting, so what is there goes out at once.
+func stream(w *responseWriter, from io.Reader) error {
+	flusher := http.NewResponseController(w)
+	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
+	defer copyBuffers.Put(buffer)
+	for {
+		n, err := from.Read(buffer[:])
+		if n > 0 {
+			if _, werr := w.Write(buffer[:n]); werr != nil {
+				return fmt.Errorf("writing to the client: %w", werr)
+			}
+			if n < len(buffer) && err == nil {
+				if ferr := flusher.Flush(); ferr != nil {
+					return fmt.Errorf("writing to the client: %w", ferr)
+				}
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return s3err.BadGateway.Because(err)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"osp/go/s3req"
+)
+
+func TestStoreHeaderKeepsAttackersOut(t *testing.T) {
+	cases := []struct {
+		name, field  string
+		signed, kept bool
+	}{
+		{"metadata that was signed", "X-Amz-Meta-A", true, true},
+		{"a copy source nobody signed", "X-Amz-Copy-Source", false, false},
+		{"encryption nobody signed", "X-Amz-Server-Side-Encryption", false, false},
+		{"a store's own field, unsigned", "X-Minio-Source-Mtime", false, false},
+		{"a store's own field, signed", "X-Minio-Source-Mtime", true, true},
+		{"a harmless field, unsigned", "If-None-Match", false, true},
+		{"the client's authorization", "Authorization", true, false},
+		{"the client's session token", "X-Amz-Security-Token", true, false},
+		{"a forwarded address", "X-Forwarded-For", true, false},
+		{"a hop-by-hop field", "Te", true, false},
+		{"a cookie", "Cookie", true, false},
+		{"what Connection names", "X-Amz-Meta-Hop", true, false},
+		{"the continue expectation", "Expect", true, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			h := http.Header{c.field: {"v"}, "Connection": {"close, x-amz-meta-hop"}}
+			var signed []string
+			if c.signed {
+				signed = []string{strings.ToLower(c.field)}
+			}
+			got := storeHeader(h, signed)
+			if _, kept := got[c.field]; kept != c.kept {
+				t.Errorf("kept: %v", kept)
+			}
+		})
+	}
+}
+
+func TestClientHeaderPassesWhatIsEndToEnd(t *testing.T) {
+	store := http.Header{
+		"Etag": {`"x"`}, "X-Amz-Version-Id": {"1"}, "X-Custom": {"a", "b"},
+		"Connection": {"keep-alive, X-Hop"}, "X-Hop": {"1"}, "Server": {"MinIO"}, "Keep-Alive": {"1"},
+	}
+	got := http.Header{"Server": {"osp"}}
+	clientHeader(got, store)
+	for _, name := range []string{"Connection", "X-Hop", "Keep-Alive"} {
+		if got[name] != nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+	if got.Get("Server") != "osp" || len(got["X-Custom"]) != 2 || got.Get("Etag") == "" || got.Get("X-Amz-Version-Id") == "" {
+		t.Errorf("got %v", got)
+	}
+	if v, ok := got["Content-Type"]; !ok || v != nil {
+		t.Error("net/http would guess a content type")
+	}
+}
+
+func TestStoreQueryLosesOnlyTheSignature(t *testing.T) {
+	got := storeQuery(s3req.Query{{Name: "X-Amz-Signature", Value: "s"}, {Name: "x-id", Value: "GetObject"}, {Name: "X-Amz-Credential"}, {Name: "versionId", Value: "1"}})
+	if got.Encode() != "x-id=GetObject&versionId=1" {
+		t.Errorf("got %s", got.Encode())
+	}
+}

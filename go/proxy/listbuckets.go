@@ -1,0 +1,87 @@
+package proxy
+
+import (
+	"encoding/xml"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"osp/go/s3err"
+)
+
+// bucketList is the body of ListBuckets' answer
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html).
+type bucketList struct {
+	XMLName xml.Name      `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListAllMyBucketsResult"`
+	Owner   bucketOwner   `xml:"Owner"`
+	Buckets []bucketEntry `xml:"Buckets>Bucket"`
+	Prefix  string        `xml:"Prefix,omitempty"`
+	Next    string        `xml:"ContinuationToken,omitempty"`
+}
+
+type bucketOwner struct {
+	ID          string
+	DisplayName string
+}
+
+type bucketEntry struct {
+	Name         string
+	CreationDate string
+}
+
+const maxBuckets = 10000 // of one answer, as AWS's limit
+
+// listBuckets answers with the configured buckets that the caller may list. No
+// store is asked: their own lists would show what nobody configured.
+func (h *handler) listBuckets(x *exchange) error {
+	prefix, _ := x.req.Query.Get("prefix")
+	after, _ := x.req.Query.Get("continuation-token")
+	limit := maxBuckets
+	if raw, ok := x.req.Query.Get("max-buckets"); ok {
+		n, err := strconv.Atoi(raw)
+		if err != nil || n < 1 || n > maxBuckets {
+			return s3err.InvalidArgument.Msg("max-buckets must be between 1 and 10000.")
+		}
+		limit = n
+	}
+	list := bucketList{Owner: bucketOwner{ID: "object-storage-proxy", DisplayName: "object-storage-proxy"}, Prefix: prefix}
+	created := h.started.UTC().Format(time.RFC3339)
+	question := h.question(x)
+	for _, name := range slices.Sorted(maps.Keys(h.cfg.Buckets)) {
+		if name <= after || !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		err := h.access.Check(x.r.Context(), h.cfg.Buckets[name].TTL, listOf(question, name))
+		if errors.Is(err, s3err.AccessDenied) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if len(list.Buckets) == limit {
+			list.Next = list.Buckets[limit-1].Name
+			break
+		}
+		list.Buckets = append(list.Buckets, bucketEntry{name, created})
+	}
+	return writeXML(x, list)
+}
+
+func writeXML(x *exchange, document any) error {
+	body, err := xml.Marshal(document)
+	if err != nil {
+		return err
+	}
+	body = append([]byte(xml.Header), body...)
+	header := x.w.Header()
+	header.Set("Content-Type", "application/xml")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("X-Amz-Request-Id", x.requestID)
+	x.w.WriteHeader(http.StatusOK)
+	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
+	return nil
+}

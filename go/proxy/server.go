@@ -1,0 +1,183 @@
+// Package proxy is the pipeline: it takes HTTP requests, leads each through
+// parsing, verification, authorisation and credentials, and streams it to its
+// store. It knows neither C nor Python; their part are the functions in
+// hooks.Hooks.
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"osp/go/config"
+	"osp/go/hooks"
+)
+
+const (
+	readHeaderTimeout = 15 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10 // tokens as access keys are kilobytes long
+	handlerGrace      = 5 * time.Second
+)
+
+// Server is one proxy: its listeners and its handler.
+type Server struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	handler *handler
+
+	fronts  []*front
+	serving sync.WaitGroup
+	stop    sync.Once
+	done    chan struct{}
+}
+
+// front is one listener with its HTTP server.
+type front struct {
+	scheme   string
+	port     int
+	http     *http.Server
+	listener net.Listener
+}
+
+// New builds a Server from a checked configuration. It opens no socket.
+func New(cfg *config.Config, h hooks.Hooks, log *slog.Logger) (*Server, error) {
+	handler, err := newHandler(cfg, h, log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: log, handler: handler, done: make(chan struct{})}
+	if cfg.HTTPPort != nil {
+		s.fronts = append(s.fronts, s.newFront("http", *cfg.HTTPPort, nil))
+	}
+	if cfg.HTTPSPort != nil {
+		s.fronts = append(s.fronts, s.newFront("https", *cfg.HTTPSPort, cfg.TLS))
+	}
+	return s, nil
+}
+
+func (s *Server) newFront(scheme string, port int, cert *tls.Certificate) *front {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	srv := &http.Server{
+		Handler:                      s.handler,
+		Protocols:                    &protocols,
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	if cert != nil {
+		protocols.SetHTTP2(true)
+		srv.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}}
+	}
+	return &front{scheme: scheme, port: port, http: srv}
+}
+
+// Listen binds all fronts, or none. Its errors wrap the system's, such as
+// syscall.EADDRINUSE.
+func (s *Server) Listen() error {
+	for _, f := range s.fronts {
+		address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(f.port))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			s.closeListeners()
+			return fmt.Errorf("%s front on %s: %w", f.scheme, address, err)
+		}
+		f.listener, f.port = l, l.Addr().(*net.TCPAddr).Port
+	}
+	return nil
+}
+
+func (s *Server) closeListeners() {
+	for _, f := range s.fronts {
+		if f.listener != nil {
+			_ = f.listener.Close() // nobody was served yet
+		}
+	}
+}
+
+// Serve starts to accept on all fronts and returns at once.
+func (s *Server) Serve() {
+	s.warn()
+	for _, f := range s.fronts {
+		s.serving.Go(func() {
+			var err error
+			if f.scheme == "https" {
+				err = f.http.ServeTLS(f.listener, "", "")
+			} else {
+				err = f.http.Serve(f.listener)
+			}
+			if !errors.Is(err, http.ErrServerClosed) {
+				s.log.Error("a front ended", "scheme", f.scheme, "error", err)
+			}
+		})
+		s.log.Info("serving", "scheme", f.scheme, "host", s.cfg.Host, "port", f.port)
+	}
+}
+
+// warn says at start what an owner may not expect.
+func (s *Server) warn() {
+	if s.cfg.SkipSignature {
+		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port is whom they say they are. Development only.")
+	}
+	if len(s.cfg.Keystore) == 0 && !s.cfg.HasSecretFetcher && !s.cfg.SkipSignature {
+		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, every request will be refused")
+	}
+}
+
+// HTTPPort returns the bound port of the HTTP front, 0 if there is none.
+func (s *Server) HTTPPort() int { return s.boundPort("http") }
+
+// HTTPSPort returns the bound port of the HTTPS front, 0 if there is none.
+func (s *Server) HTTPSPort() int { return s.boundPort("https") }
+
+func (s *Server) boundPort(scheme string) int {
+	for _, f := range s.fronts {
+		if f.scheme == scheme && f.listener != nil {
+			return f.port
+		}
+	}
+	return 0
+}
+
+// Done is closed when the server has stopped.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Stop closes the listeners, lets requests in flight end until ctx does, and
+// breaks off the rest. It returns ctx's error if requests were broken off.
+// Further calls wait for the first.
+func (s *Server) Stop(ctx context.Context) error {
+	var err error
+	s.stop.Do(func() {
+		err = s.shutdown(ctx)
+		close(s.done)
+	})
+	<-s.done
+	return err
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
+	errs := make([]error, len(s.fronts))
+	var wait sync.WaitGroup
+	for i, f := range s.fronts {
+		wait.Go(func() {
+			if errs[i] = f.http.Shutdown(ctx); errs[i] != nil {
+				_ = f.http.Close() // the deadline has passed: connections end now
+			}
+		})
+	}
+	wait.Wait()
+	s.closeListeners() // those that never served
+	s.serving.Wait()
+	s.handler.close(handlerGrace)
+	return errors.Join(errs...)
+}
