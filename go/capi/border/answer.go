@@ -1,0 +1,95 @@
+package border
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"osp/go/hooks"
+	"osp/go/secret"
+)
+
+// errAnswer is returned for an answer that says nothing the proxy can use. The
+// answer itself is never quoted: it may hold a secret.
+var errAnswer = errors.New("the callback's answer is not understood")
+
+// decodeAnswer reads exactly one JSON object with known members into out.
+func decodeAnswer(answer []byte, out any) error {
+	dec := json.NewDecoder(bytes.NewReader(answer))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(out); err != nil {
+		return errAnswer
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errAnswer
+	}
+	return nil
+}
+
+func decodeDecision(answer []byte) (hooks.Decision, error) {
+	var a struct {
+		Allow *bool `json:"allow"`
+	}
+	if err := decodeAnswer(answer, &a); err != nil {
+		return hooks.Decision{}, err
+	}
+	if a.Allow == nil {
+		return hooks.Decision{}, errAnswer
+	}
+	return hooks.Decision{Allow: *a.Allow}, nil
+}
+
+func decodeSecret(answer []byte) (hooks.Secret, error) {
+	var a struct {
+		Key          string   `json:"secret_key"`
+		SessionToken string   `json:"session_token"`
+		Expiration   *float64 `json:"expiration"`
+		Unknown      bool     `json:"unknown"`
+	}
+	if err := decodeAnswer(answer, &a); err != nil {
+		return hooks.Secret{}, err
+	}
+	if a.Unknown {
+		return hooks.Secret{}, hooks.ErrUnknownKey
+	}
+	if a.Key == "" {
+		return hooks.Secret{}, fmt.Errorf("%w: no secret_key", errAnswer)
+	}
+	s := hooks.Secret{Key: secret.New(a.Key), SessionToken: secret.New(a.SessionToken)}
+	if a.Expiration != nil {
+		expires, err := unixTime(*a.Expiration)
+		if err != nil {
+			return hooks.Secret{}, err
+		}
+		s.Expires = expires
+	}
+	return s, nil
+}
+
+// unixTime refuses what would wrap around to a date that is long past or far
+// ahead. The zero time.Time means "never", so it can't be asked for.
+func unixTime(seconds float64) (time.Time, error) {
+	const year9999 = 253402300800
+	if !(seconds > 0 && seconds < year9999) {
+		return time.Time{}, fmt.Errorf("%w: expiration out of range", errAnswer)
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)), nil
+}
+
+func decodeCreds(answer []byte) (secret.Value, error) {
+	var a struct {
+		Credentials string `json:"credentials"`
+	}
+	if err := decodeAnswer(answer, &a); err != nil {
+		return secret.Value{}, err
+	}
+	if a.Credentials == "" {
+		return secret.Value{}, fmt.Errorf("%w: no credentials", errAnswer)
+	}
+	return secret.New(a.Credentials), nil
+}

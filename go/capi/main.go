@@ -1,0 +1,248 @@
+// Package main is the C border: the functions that include/osp.h declares, and
+// nothing else. It turns handles into servers and C function pointers into
+// hooks, and it is the only room that imports "C". A panic never leaves it.
+package main
+
+/*
+#include <stdlib.h>
+#include "../../include/osp.h"
+*/
+import "C"
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"runtime"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"osp/go/capi/border"
+	"osp/go/config"
+	"osp/go/logs"
+	"osp/go/proxy"
+)
+
+func main() {}
+
+// osp_check has its contract, like all functions below, in include/osp.h.
+//
+//export osp_check
+func osp_check(text C.osp_text, size C.size_t, failure **C.char) (code C.int32_t) {
+	defer firewall(0, &code, failure)
+	if failure == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*failure = nil
+	data, ok := borrow(text, size)
+	if !ok {
+		return C.OSP_BAD_ARGUMENT
+	}
+	if _, err := config.Parse(data); err != nil {
+		return fail(failure, err)
+	}
+	return C.OSP_OK
+}
+
+//export osp_start
+func osp_start(text C.osp_text, size C.size_t, hooks *C.osp_hooks, handle *C.int32_t, failure **C.char) (code C.int32_t) {
+	defer firewall(0, &code, failure)
+	if hooks == nil || hooks.ask == nil || handle == nil || failure == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*handle, *failure = 0, nil
+	data, ok := borrow(text, size)
+	if !ok {
+		return C.OSP_BAD_ARGUMENT
+	}
+	instance, err := start(data, asker(*hooks))
+	if err != nil {
+		return fail(failure, err)
+	}
+	*handle = C.int32_t(instances.Put(instance))
+	return C.OSP_OK
+}
+
+func start(data []byte, ask border.Ask) (*border.Instance, error) {
+	cfg, err := config.Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Threads > 0 {
+		runtime.GOMAXPROCS(cfg.Threads)
+	}
+	bridge := border.NewBridge(&calls, ask)
+	server, err := proxy.New(cfg, bridge.Hooks(cfg), logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := server.Listen(); err != nil {
+		return nil, err
+	}
+	return border.Start(server, bridge), nil
+}
+
+//export osp_info
+func osp_info(handle C.int32_t, text **C.char) (code C.int32_t) {
+	defer firewall(handle, &code, nil)
+	if text == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*text = nil
+	instance, code := healthy(handle)
+	if instance == nil {
+		return code
+	}
+	ports := map[string]int{"http_port": instance.Server().HTTPPort(), "https_port": instance.Server().HTTPSPort()}
+	return give(text, ports)
+}
+
+//export osp_stop
+func osp_stop(handle C.int32_t, drainMS C.int64_t) (code C.int32_t) {
+	defer firewall(handle, &code, nil)
+	instance, code := healthy(handle)
+	if instance == nil {
+		return code
+	}
+	instance.Stop(milliseconds(drainMS))
+	return C.OSP_OK
+}
+
+//export osp_wait
+func osp_wait(handle C.int32_t, timeoutMS C.int64_t) (code C.int32_t) {
+	defer firewall(handle, &code, nil)
+	instance, ok := instances.Get(int32(handle))
+	if !ok {
+		return C.OSP_BAD_HANDLE
+	}
+	if instance.Wait(milliseconds(timeoutMS)) {
+		return C.OSP_OK
+	}
+	return C.OSP_AGAIN
+}
+
+//export osp_close
+func osp_close(handle C.int32_t) (code C.int32_t) {
+	defer firewall(handle, &code, nil)
+	instance, ok := instances.Take(int32(handle))
+	if !ok {
+		return C.OSP_BAD_HANDLE
+	}
+	instance.Stop(0)
+	ring.Wake()
+	return C.OSP_OK
+}
+
+//export osp_answer
+func osp_answer(call C.uint64_t, text C.osp_text, size C.size_t) (code C.int32_t) {
+	defer firewall(0, &code, nil)
+	answer, ok := borrow(text, size)
+	if !ok {
+		return C.OSP_BAD_ARGUMENT
+	}
+	if !calls.Answer(uint64(call), answer) {
+		return C.OSP_UNKNOWN_CALL
+	}
+	return C.OSP_OK
+}
+
+//export osp_log_next
+func osp_log_next(level C.int32_t, timeoutMS C.int64_t, text **C.char) (code C.int32_t) {
+	defer firewall(0, &code, nil)
+	if text == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*text = nil
+	logLevel.Set(logs.Level(int(level)))
+	batch := ring.Next(milliseconds(timeoutMS))
+	if batch == nil {
+		return C.OSP_AGAIN
+	}
+	*text = C.CString(string(batch))
+	return C.OSP_OK
+}
+
+//export osp_count_enable
+func osp_count_enable(on C.int32_t) (code C.int32_t) {
+	defer firewall(0, &code, nil)
+	proxy.EnableCounting(on != 0)
+	return C.OSP_OK
+}
+
+//export osp_count_get
+func osp_count_get() C.uint64_t { return C.uint64_t(proxy.RequestCount()) }
+
+//export osp_version
+func osp_version() C.osp_text { return versionText }
+
+//export osp_free
+func osp_free(text *C.char) { C.free(unsafe.Pointer(text)) }
+
+// borrow copies a text of the owner.
+func borrow(text C.osp_text, size C.size_t) ([]byte, bool) {
+	if text == nil || size > math.MaxInt32 {
+		return nil, false
+	}
+	return C.GoBytes(unsafe.Pointer(text), C.int(size)), true
+}
+
+// healthy returns the instance of a handle, or nil and the code that says why not.
+func healthy(handle C.int32_t) (*border.Instance, C.int32_t) {
+	instance, ok := instances.Get(int32(handle))
+	switch {
+	case !ok:
+		return nil, C.OSP_BAD_HANDLE
+	case instance.Poisoned():
+		return nil, C.OSP_INTERNAL
+	}
+	return instance, C.OSP_OK
+}
+
+// fail describes err for the owner and returns its code.
+func fail(text **C.char, err error) C.int32_t {
+	var mistakes *config.MistakesError
+	if errors.As(err, &mistakes) {
+		*text = C.CString(string(mistakes.JSON()))
+		return C.OSP_CONFIG_ERROR
+	}
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		give(text, map[string]any{"errno": int(number), "message": err.Error()})
+		return C.OSP_OS_ERROR
+	}
+	give(text, map[string]string{"message": err.Error()})
+	return C.OSP_INTERNAL
+}
+
+func give(text **C.char, v any) C.int32_t {
+	out, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // maps of strings and numbers always marshal
+	}
+	*text = C.CString(string(out))
+	return C.OSP_OK
+}
+
+// milliseconds converts a time of the owner without overflow.
+func milliseconds(n C.int64_t) time.Duration {
+	const most = int64(math.MaxInt64 / time.Millisecond)
+	return time.Duration(min(max(int64(n), 0), most)) * time.Millisecond
+}
+
+// firewall turns a panic of the function that defers it into OSP_INTERNAL, and
+// poisons the handle that the function worked on.
+func firewall(handle C.int32_t, code *C.int32_t, text **C.char) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	*code = C.OSP_INTERNAL
+	logPanic(v)
+	if instance, ok := instances.Get(int32(handle)); ok {
+		instance.Poison()
+	}
+	if text != nil {
+		*text = C.CString(`{"message":"the library failed inside; its log says where"}`)
+	}
+}

@@ -1,0 +1,147 @@
+/*
+ * osp.h: the only C contract between the proxy (Go) and its owner (Python).
+ *
+ * Memory
+ *   Nobody frees across the border, with one exception that is spelled out: a
+ *   `char *` that a function stores through a `char **` belongs to the caller,
+ *   who gives it back to osp_free. Everything else is lent: what the owner passes
+ *   is read (and copied where it must last) before the function returns; what the
+ *   library passes to the owner's functions is valid until they return.
+ *   Texts have a length and need no terminating zero; texts that the library hands
+ *   out have one. All of them are UTF-8.
+ *
+ * Threads
+ *   Every function may be called from any thread, at the same time as any other.
+ *   No function keeps a lock while it calls the owner. Functions that can block
+ *   say for how long.
+ *
+ * Processes
+ *   The library must not be used in a child after a fork, and must never be
+ *   dlclosed: both are limits of the Go runtime, which hangs or crashes then.
+ *
+ * Failures
+ *   No call ends the process. A panic inside a call is caught and answered with
+ *   OSP_INTERNAL; the handle is then poisoned: its server stops, its callbacks are
+ *   cut off, and all that may still be done with it is osp_wait and osp_close.
+ *
+ * cffi reads the part between the two marks, which therefore has no macros.
+ */
+#ifndef OSP_H
+#define OSP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* cdef: begin */
+
+/* What the functions return. */
+enum osp_result {
+    OSP_OK = 0,
+    OSP_AGAIN = 1,        /* nothing yet: the time given is over */
+    OSP_CONFIG_ERROR = 2, /* error: JSON [{"path": text, "message": text}, ...] */
+    OSP_OS_ERROR = 3,     /* error: JSON {"errno": number, "message": text} */
+    OSP_INTERNAL = 4,     /* error: JSON {"message": text}; where, see the log */
+    OSP_BAD_HANDLE = 5,   /* no such handle: 0, never given, or closed */
+    OSP_UNKNOWN_CALL = 6, /* the call is answered, timed out or never was */
+    OSP_BAD_ARGUMENT = 7  /* a required pointer is null, or a length is absurd */
+};
+
+/* What the proxy asks its owner, and the JSON objects that go with it. A byte
+ * that is not part of valid UTF-8 arrives as the escape \udc80 ... \udcff (the
+ * surrogateescape of PEP 383), so two different byte strings never look alike. */
+enum osp_question {
+    OSP_ASK_SECRET = 1,      /* {"access_key"} ->
+                                {"secret_key", "session_token"?, "expiration"?: Unix seconds}
+                                or {"unknown": true} */
+    OSP_ASK_ALLOW = 2,       /* {"token", "bucket", "request"?: {...}} -> {"allow": true or false} */
+    OSP_ASK_BUCKET_CREDS = 3 /* {"token", "bucket"} -> {"credentials": text} */
+};
+
+/* What `ask` returns. Failure is 0, so that whatever goes wrong is a deny. */
+enum osp_asked {
+    OSP_ASK_FAILED = 0,
+    OSP_ASK_ANSWERED = 1, /* osp_answer was called before the return */
+    OSP_ASK_PENDING = 2   /* osp_answer follows, from any thread */
+};
+
+/* The owner's functions; osp_start copies the struct. They must stay callable
+ * until the process ends.
+ *
+ * ask   is called on threads that the library made, several at the same time (at
+ *       most callback_concurrency for each handle), without any lock. `json` is
+ *       valid until it returns. After the handle's osp_wait returned OSP_OK it is
+ *       not called again, but a call that outlived the drain time may still be
+ *       running then; what it answers has no effect.
+ * user  is the owner's number, handed back as it is. */
+typedef struct {
+    uint64_t user;
+    int32_t (*ask)(uint64_t user, uint64_t call, int32_t question, const char *json, size_t len);
+} osp_hooks;
+
+/* A text that is lent to the library for the time of the call. */
+typedef const char *osp_text;
+
+/* Checks a configuration (JSON object) without starting anything; reads the
+ * certificate files that it names.
+ * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ * *error is set to NULL or to a text for osp_free. */
+int32_t osp_check(osp_text config, size_t len, char **error);
+
+/* Starts a server in the background. When it returns OSP_OK the ports are bound
+ * and *handle is a positive number; otherwise *handle is 0 and nothing runs.
+ * -> OSP_OK, OSP_CONFIG_ERROR, OSP_OS_ERROR (a port in use, no right to bind it),
+ *    OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ * *error is set to NULL or to a text for osp_free. */
+int32_t osp_start(osp_text config, size_t len, osp_hooks *hooks, int32_t *handle, char **error);
+
+/* Tells the ports that are bound, 0 for a front that does not exist:
+ * JSON {"http_port": number, "https_port": number}, for osp_free.
+ * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_info(int32_t handle, char **json);
+
+/* Begins to stop and returns at once: no new connections, requests in flight and
+ * callbacks under way get drain_ms milliseconds, then connections are cut. A later
+ * call can shorten that time, never lengthen it.
+ * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL. */
+int32_t osp_stop(int32_t handle, int64_t drain_ms);
+
+/* Blocks for at most timeout_ms milliseconds until the server has stopped.
+ * -> OSP_OK (stopped), OSP_AGAIN (not yet), OSP_BAD_HANDLE, OSP_INTERNAL. */
+int32_t osp_wait(int32_t handle, int64_t timeout_ms);
+
+/* Forgets the handle; a server that still runs is cut off first, without
+ * waiting. Also wakes a thread that waits in osp_log_next.
+ * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL. */
+int32_t osp_close(int32_t handle);
+
+/* Answers a call of `ask`, during it or, after OSP_ASK_PENDING, later. The answer
+ * is copied; the first one counts.
+ * -> OSP_OK, OSP_UNKNOWN_CALL (harmless), OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_answer(uint64_t call, osp_text json, size_t len);
+
+/* Blocks for at most timeout_ms milliseconds until there are log lines of any
+ * server of the process, and hands out all there are:
+ * JSON {"dropped": number, "lines": [{"time": Unix seconds, "level": number,
+ * "msg": text, ...}, ...]}, for osp_free. Lines wait in a bounded ring; dropped
+ * counts those that found it full since the last call. Levels are those of
+ * Python's logging (10 debug ... 40 error); from this call on, lines below
+ * `level` are not made.
+ * -> OSP_OK, OSP_AGAIN, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_log_next(int32_t level, int64_t timeout_ms, char **json);
+
+/* Turns the process-wide count of requests on (not 0) or off.
+ * -> OSP_OK, OSP_INTERNAL. */
+int32_t osp_count_enable(int32_t on);
+
+/* Returns the requests counted so far. */
+uint64_t osp_count_get(void);
+
+/* Returns the version; the text belongs to the library and lives for ever. */
+osp_text osp_version(void);
+
+/* Frees a text that the library handed out; NULL is allowed. */
+void osp_free(char *text);
+
+/* cdef: end */
+
+#endif
