@@ -1,0 +1,88 @@
+"""What the owner's callables return, turned into the JSON answers of include/osp.h.
+
+Every function raises `BadAnswer` for what it does not understand, and its message
+never quotes the value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+
+class BadAnswer(Exception):
+    """A callable returned something that means nothing here."""
+
+
+def allow(value: object) -> bytes:
+    """The answer for a validator: only True allows, only False is a refusal."""
+    if value is True:
+        return b'{"allow":true}'
+    if value is False:
+        return b'{"allow":false}'
+    raise BadAnswer(f"must return True or False, not {_kind(value)}")
+
+
+def secret(value: object) -> bytes:
+    """The answer for an hmac_fetcher."""
+    if value is None:
+        return b'{"unknown":true}'
+    if isinstance(value, Mapping):
+        answer: dict[str, Any] = {"secret_key": _text(value.get("secret_key"), "secret_key")}
+        if value.get("session_token") is not None:
+            answer["session_token"] = _text(value["session_token"], "session_token")
+        if value.get("expiration") is not None:
+            answer["expiration"] = _unix_seconds(value["expiration"])
+        return _dump(answer)
+    return _dump({"secret_key": _text(value, "the secret")})
+
+
+def bucket_creds(value: object) -> bytes:
+    """The answer for a bucket_creds_fetcher."""
+    if isinstance(value, Mapping):
+        plain = {name: item for name, item in value.items() if item is not None}
+        if "expiration" in plain:
+            plain["expiration"] = _unix_seconds(plain["expiration"])
+        value = _dump(plain).decode()
+    return _dump({"credentials": _text(value, "the credentials")})
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise BadAnswer(f"must return a str for {what}, not {_kind(value)}")
+    if not value:
+        raise BadAnswer(f"returned an empty str for {what}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadAnswer(f"returned a str with a lone surrogate for {what}") from None
+    return str(value)
+
+
+def _unix_seconds(value: object) -> float:
+    if isinstance(value, str):
+        try:  # Python 3.10 does not read the Z
+            value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            raise BadAnswer("returned an expiration that is not ISO 8601") from None
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise BadAnswer("returned an expiration without a time zone")
+        return value.astimezone(timezone.utc).timestamp()
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise BadAnswer(f"must return a time for expiration, not {_kind(value)}")
+
+
+def _dump(answer: Mapping[str, object]) -> bytes:
+    try:
+        return json.dumps(answer, allow_nan=False).encode("ascii")
+    except (TypeError, ValueError):
+        raise BadAnswer("returned a mapping that JSON can't spell") from None
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else type(value).__name__

@@ -1,0 +1,127 @@
+"""The owner's callables, called by the library.
+
+The library knows one C function, `ask`, and calls it on threads of its own. Every
+way out of it that is not a plain answer is a refusal: 0 is what cffi returns when
+Python code fails, and 0 means failed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
+
+from . import _answers
+from ._ffi import ffi
+from ._lib import Library
+from ._loop import Loop
+from .config import ProxyServerConfig
+
+_log = logging.getLogger("object_storage_proxy")
+
+# enum osp_question and enum osp_asked of include/osp.h
+_SECRET = ffi.integer_const("OSP_ASK_SECRET")
+_ALLOW = ffi.integer_const("OSP_ASK_ALLOW")
+_BUCKET_CREDS = ffi.integer_const("OSP_ASK_BUCKET_CREDS")
+_FAILED = ffi.integer_const("OSP_ASK_FAILED")
+_ANSWERED = ffi.integer_const("OSP_ASK_ANSWERED")
+_PENDING = ffi.integer_const("OSP_ASK_PENDING")
+
+_NO_ANSWER = b"{}"  # understood as a failure, whatever the question was
+
+_users = itertools.count(1)
+_owners: dict[int, Owner] = {}  # by the number that the library hands back
+
+
+class Owner:
+    """The callables of one server.
+
+    Args:
+        config: read now; later changes of its attributes have no effect.
+        lib: takes the answers.
+    """
+
+    def __init__(self, config: ProxyServerConfig, lib: Library) -> None:
+        self._lib = lib
+        self._loop = Loop(float(config.callback_timeout))
+        self._questions: dict[int, tuple[str, Callable[[dict[str, Any]], Any], Any]] = {}
+        validator: Any = config.validator
+        hmac_fetcher: Any = config.hmac_fetcher
+        bucket_creds_fetcher: Any = config.bucket_creds_fetcher
+        self._questions = {
+            _ALLOW: ("validator", lambda q: validator(*q.values()), _answers.allow),
+            _SECRET: (
+                "hmac_fetcher",
+                lambda q: hmac_fetcher(q["access_key"]),
+                _answers.secret,
+            ),
+            _BUCKET_CREDS: (
+                "bucket_creds_fetcher",
+                lambda q: bucket_creds_fetcher(q["token"], q["bucket"]),
+                _answers.bucket_creds,
+            ),
+        }
+        self.user = next(_users)
+        _owners[self.user] = self
+
+    def close(self) -> None:
+        """Forgets the callables: a call that comes now is refused."""
+        _owners.pop(self.user, None)
+        self._loop.stop()
+
+    def answer(self, call: int, question: int, text: bytes) -> int:
+        """Calls the callable for one question; returns a value of enum osp_asked."""
+        name, function, spell = self._questions[question]
+        try:
+            value = function(json.loads(text))
+            if inspect.isawaitable(value):
+                self._loop.run(self._await(value, call, name, spell))
+                return _PENDING
+            self._lib.answer(call, spell(value))
+        except BaseException as error:  # also SystemExit: it must end neither thread nor process
+            _report(name, error)
+            return _FAILED
+        return _ANSWERED
+
+    async def _await(
+        self, value: Awaitable[Any], call: int, name: str, spell: Callable[[Any], bytes]
+    ) -> None:
+        answer = _NO_ANSWER
+        try:
+            answer = spell(await value)
+        except BaseException as error:  # a SystemExit here would end the loop for all
+            _report(name, error)
+        finally:
+            self._lib.answer(call, answer)
+
+
+def _report(name: str, error: BaseException) -> None:
+    if isinstance(error, _answers.BadAnswer):
+        _log.error("%s %s; the request is refused", name, error)
+    elif isinstance(error, TimeoutError):
+        pass
+    else:
+        _log.error("%s failed; the request is refused", name, exc_info=error)
+
+
+def _on_error(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    _log.error("a callback failed; the request is refused", exc_info=(kind, error, traceback))
+
+
+@ffi.callback(  # type: ignore[untyped-decorator]
+    "int32_t(uint64_t, uint64_t, int32_t, const char *, size_t)",
+    error=_FAILED,
+    onerror=_on_error,
+)
+def ask(user: int, call: int, question: int, text: Any, size: int) -> int:
+    """The C function of the library's hooks; it must live as long as the process."""
+    owner = _owners.get(user)
+    if owner is None:
+        return int(_FAILED)
+    return owner.answer(call, question, ffi.unpack(text, size))

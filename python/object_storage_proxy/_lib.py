@@ -1,0 +1,210 @@
+"""The shared library: loaded once, when the first proxy starts, and never unloaded.
+
+Every use goes through `load`, which refuses where Go's runtime can't work: after a
+fork, in a sub-interpreter, on musl.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+
+_FILE = Path(__file__).with_name("libosp.dylib" if sys.platform == "darwin" else "libosp.so")
+
+_lock = threading.Lock()
+_loaded: Library | None = None
+_forked = False
+_counting = False  # what the library is told when it is loaded
+
+
+class Library:
+    """The functions of include/osp.h with Python's types and exceptions."""
+
+    def __init__(self) -> None:
+        from ._ffi import ffi
+
+        self._ffi: Any = ffi
+        try:
+            flags = ffi.RTLD_NOW | getattr(ffi, "RTLD_NODELETE", 0)
+            self._lib: Any = ffi.dlopen(str(_FILE), flags)
+        except OSError as error:
+            raise ImportError(f"object_storage_proxy can't load its library: {error}") from error
+
+    def check(self, document: bytes) -> list[tuple[str, str]]:
+        """Returns the mistakes in a configuration."""
+        error = self._ffi.new("char **")
+        code = self._lib.osp_check(document, len(document), error)
+        detail = self._take(error)
+        if code == self._lib.OSP_CONFIG_ERROR:
+            return [(mistake["path"], mistake["message"]) for mistake in detail]
+        self._expect(code, detail)
+        return []
+
+    def start(self, document: bytes, ask: Any, user: int) -> int:
+        """Starts a server and returns its handle.
+
+        Raises ConfigError, OSError, or RuntimeError for a fault of the library.
+        """
+        hooks = self._ffi.new("osp_hooks *", {"user": user, "ask": ask})
+        handle = self._ffi.new("int32_t *")
+        error = self._ffi.new("char **")
+        code = self._lib.osp_start(document, len(document), hooks, handle, error)
+        detail = self._take(error)
+        if code == self._lib.OSP_CONFIG_ERROR:
+            raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)
+        if code == self._lib.OSP_OS_ERROR:
+            raise OSError(detail["errno"], detail["message"])
+        self._expect(code, detail)
+        return int(handle[0])
+
+    def ports(self, handle: int) -> tuple[int, int]:
+        """The bound ports for http and https, 0 for a front that does not exist."""
+        text = self._ffi.new("char **")
+        code = self._lib.osp_info(handle, text)
+        info = self._take(text)
+        self._expect(code, None)
+        return int(info["http_port"]), int(info["https_port"])
+
+    def stop(self, handle: int, drain: float) -> None:
+        """Begins to stop; `drain` in seconds."""
+        self._lib.osp_stop(handle, _milliseconds(drain))
+
+    def wait(self, handle: int, timeout: float) -> bool:
+        """Waits for at most `timeout` seconds; whether the server has stopped."""
+        return bool(self._lib.osp_wait(handle, _milliseconds(timeout)) != self._lib.OSP_AGAIN)
+
+    def close(self, handle: int) -> None:
+        """Forgets the handle."""
+        self._lib.osp_close(handle)
+
+    def answer(self, call: int, answer: bytes) -> None:
+        """Answers a question; too late is no error."""
+        self._lib.osp_answer(call, answer, len(answer))
+
+    def next_logs(self, level: int, timeout: float) -> dict[str, Any] | None:
+        """The log lines that wait, or None after `timeout` seconds without any."""
+        text = self._ffi.new("char **")
+        self._lib.osp_log_next(level, _milliseconds(timeout), text)
+        batch: dict[str, Any] | None = self._take(text)
+        return batch
+
+    def count(self, on: bool) -> None:
+        """Turns the count of requests on or off."""
+        self._lib.osp_count_enable(on)
+
+    def counted(self) -> int:
+        """The requests counted so far."""
+        return int(self._lib.osp_count_get())
+
+    def version(self) -> str:
+        """The version that was linked into the library."""
+        text: bytes = self._ffi.string(self._lib.osp_version())
+        return text.decode()
+
+    def _take(self, text: Any) -> Any:
+        """Reads a JSON text that belongs to us now, and gives it back."""
+        if text[0] == self._ffi.NULL:
+            return None
+        try:
+            return json.loads(self._ffi.string(text[0]))
+        finally:
+            self._lib.osp_free(text[0])
+
+    def _expect(self, code: int, detail: Any) -> None:
+        if code != self._lib.OSP_OK:
+            message = detail["message"] if detail else f"result {code}"
+            raise RuntimeError(f"object_storage_proxy: {message}")
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(min(max(seconds, 0.0), 1e9) * 1000)
+
+
+def load(at_exit: Callable[[], None]) -> Library:
+    """Returns the library and loads it when this is the first time.
+
+    `at_exit` is registered with atexit then. Raises RuntimeError after a fork or in
+    a sub-interpreter, ImportError where the library can't be loaded.
+    """
+    global _loaded
+    refuse_after_fork()
+    with _lock:
+        if _loaded is None:
+            _refuse_subinterpreter()
+            _refuse_musl()
+            _loaded = Library()
+            _loaded.count(_counting)
+            os.register_at_fork(after_in_child=_after_fork)
+            atexit.register(at_exit)
+        return _loaded
+
+
+def loaded() -> Library | None:
+    """The library if it is loaded already. Raises RuntimeError after a fork."""
+    refuse_after_fork()
+    return _loaded
+
+
+def forked() -> bool:
+    """Whether this process was forked after the library had been loaded."""
+    return _forked
+
+
+def refuse_after_fork() -> None:
+    """Raises RuntimeError in a process where every call would hang."""
+    if _forked:
+        raise RuntimeError(
+            "object_storage_proxy was in use before this process was forked, and Go's runtime "
+            "does not survive a fork: start the proxy in the child only, or make the child "
+            "with the 'spawn' start method"
+        )
+
+
+def count_requests(on: bool) -> None:
+    """Turns the count of requests on or off, now or as soon as the library is loaded."""
+    global _counting
+    refuse_after_fork()
+    with _lock:
+        _counting = on
+        if _loaded is not None:
+            _loaded.count(on)
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+def _refuse_subinterpreter() -> None:
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        try:
+            interpreters: Any = importlib.import_module(name)
+        except ImportError:
+            continue
+        current = interpreters.get_current()
+        if isinstance(current, tuple):  # since Python 3.13
+            current = current[0]
+        if int(current) != 0:
+            raise RuntimeError("object_storage_proxy works in the main interpreter only")
+        return
+
+
+def _refuse_musl() -> None:
+    if sys.platform != "linux":
+        return
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        if any("/ld-musl-" in line for line in maps):
+            raise ImportError(
+                "object_storage_proxy does not work on musl (Alpine Linux): a Go library needs "
+                "thread-local storage that musl's dlopen can't give it (golang/go#54805); "
+                "use an image with glibc"
+            )

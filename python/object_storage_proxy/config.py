@@ -1,0 +1,198 @@
+"""What a proxy is made from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+__all__ = ["CosMapItem", "ProxyServerConfig"]
+
+CosMapItem = TypedDict(
+    "CosMapItem",
+    {
+        "host": str,
+        "port": int,
+        "region": str | None,
+        "api_key": str | None,
+        "apikey": str | None,
+        "access_key": str | None,
+        "accessKey": str | None,
+        "secret_key": str | None,
+        "secretKey": str | None,
+        "ttl": int | float | None,
+        "time-to-live": int | float | None,
+        "addressing_style": str | None,
+        "addressingStyle": str | None,
+        "is_tls_enabled": bool | None,
+        "tls": bool | None,
+        "checksums": str | None,
+    },
+    total=False,
+)
+CosMapItem.__doc__ = """One entry of ``cos_map``: the store behind a bucket name.
+
+``host`` and ``port`` are required. A value of None means: not given.
+
+Keys:
+    host: name or address of the store, without scheme and port.
+    port: 1 to 65535.
+    region: the region that requests are signed for.
+    api_key, apikey: an IBM Cloud API key.
+    access_key, accessKey and secret_key, secretKey: an HMAC key pair.
+    ttl, time-to-live: seconds that decisions and credentials of this bucket are
+        kept; default 300; 0: not at all.
+    addressing_style, addressingStyle: ``"virtual"`` (the default) or ``"path"``.
+    is_tls_enabled, tls: speak https with the store; default: when the port is 443.
+    checksums: ``"verify"``: trailing checksums of uploads are verified by the proxy
+        and dropped, for stores that do not take them.
+"""
+
+Validator = (
+    Callable[[str, str], bool | Awaitable[bool]]
+    | Callable[[str, str, dict[str, Any]], bool | Awaitable[bool]]
+)
+Credentials = str | Mapping[str, str | float | datetime | None]
+BucketCredsFetcher = Callable[[str, str], Credentials | Awaitable[Credentials]]
+HmacFetcher = Callable[[str], Credentials | None | Awaitable[Credentials | None]]
+Path = str | os.PathLike[str]
+
+
+class ProxyServerConfig:
+    """The configuration of a proxy.
+
+    Attributes may be changed until the proxy is started; it is then that they are
+    checked, all at once: see `ConfigError`.
+
+    The callables run on threads of the proxy, several at the same time, and may be
+    ``async def``: those run on an event loop in a thread of their own. One that
+    raises, or does not answer within ``callback_timeout``, refuses the request.
+    Strings that came from a client may hold lone surrogates: the bytes that were
+    not UTF-8 (``os.fsencode`` gives them back).
+
+    Args:
+        cos_map: bucket names as clients say them, each with its store; see
+            `CosMapItem`.
+        hmac_keystore: client key pairs ``{"access_key": ..., "secret_key": ...}``.
+        bucket_creds_fetcher: ``f(token, bucket)`` returns credentials for the store:
+            an IBM API key, or JSON (or a mapping) with ``access_key`` and
+            ``secret_key``, or ``api_key``; ``session_token`` and ``expiration``
+            where they have one. ``token`` is the client's access key id.
+        http_port: 0 to 65535; 0 picks a free port; None: no http.
+        https_port: likewise for https, with HTTP/2. One of the two is required.
+        validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
+            to allow. False refuses; anything else, however true, refuses and is
+            logged. None: a valid signature is enough. ``request`` is a dict: the
+            query parameters, and the names that the proxy knows itself, which no
+            query parameter can replace: ``method``, ``path``, ``source``
+            (X-Forwarded-For), ``operation``, ``bucket``, ``key``, ``query`` (all
+            parameters, as pairs), ``headers`` and more.
+        threads: worker threads; 0: as many as the process has processors.
+        verify: False turns off the check of the stores' certificates.
+        skip_signature_validation: True accepts any signature: for development only.
+        hmac_fetcher: ``f(access_key)`` returns the secret of a client's key that is
+            not in the keystore, or None for an unknown key; or a mapping with
+            ``secret_key``, and ``session_token`` and ``expiration`` (datetime, Unix
+            seconds or ISO 8601) for temporary keys.
+        max_presign_url_usage_attempts: how often one presigned URL may be used;
+            None or 0: no limit.
+        server_name: the Server header of every answer.
+        auth_cache_capacity: decisions of the validator that are kept.
+        metrics_port: 0 to 65535 for Prometheus' ``/metrics``; None: none.
+        host: the address to listen on.
+        trusted_proxies: networks (``"10.0.0.0/8"``) whose X-Forwarded-* headers count.
+        iam_endpoint: URL of IBM's token service; None: IBM's own.
+        callback_concurrency: calls of the callables that run at the same time.
+        callback_timeout: seconds that a callable has, waiting for its turn included.
+        drain_timeout: seconds that a stop waits for requests in flight.
+        auth_cache_by: what a decision of a validator with three parameters is kept
+            by, such as ``("token", "bucket", "method")``; None: all that it sees.
+        tls_cert_path, tls_key_path: PEM files for https; None: the environment
+            variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
+    """
+
+    __slots__ = (
+        "auth_cache_by",
+        "auth_cache_capacity",
+        "bucket_creds_fetcher",
+        "callback_concurrency",
+        "callback_timeout",
+        "cos_map",
+        "drain_timeout",
+        "hmac_fetcher",
+        "hmac_keystore",
+        "host",
+        "http_port",
+        "https_port",
+        "iam_endpoint",
+        "max_presign_url_usage_attempts",
+        "metrics_port",
+        "server_name",
+        "skip_signature_validation",
+        "threads",
+        "tls_cert_path",
+        "tls_key_path",
+        "trusted_proxies",
+        "validator",
+        "verify",
+    )
+
+    def __init__(
+        self,
+        cos_map: Mapping[str, Mapping[str, Any]],
+        hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
+        bucket_creds_fetcher: BucketCredsFetcher | None = None,
+        http_port: int | None = None,
+        https_port: int | None = None,
+        validator: Validator | None = None,
+        threads: int | None = 1,
+        verify: bool | None = None,
+        skip_signature_validation: bool | None = False,
+        hmac_fetcher: HmacFetcher | None = None,
+        max_presign_url_usage_attempts: int | None = 3,
+        server_name: str | None = "<osp⚡>",
+        auth_cache_capacity: int | None = 1024,
+        metrics_port: int | None = None,
+        *,
+        host: str = "0.0.0.0",
+        trusted_proxies: Sequence[str] | None = None,
+        iam_endpoint: str | None = None,
+        callback_concurrency: int = 32,
+        callback_timeout: float = 30.0,
+        drain_timeout: float = 30.0,
+        auth_cache_by: Sequence[str] | None = None,
+        tls_cert_path: Path | None = None,
+        tls_key_path: Path | None = None,
+    ) -> None:
+        self.cos_map = cos_map
+        self.hmac_keystore = hmac_keystore
+        self.bucket_creds_fetcher = bucket_creds_fetcher
+        self.http_port = http_port
+        self.https_port = https_port
+        self.validator = validator
+        self.threads = threads
+        self.verify = verify
+        self.skip_signature_validation = skip_signature_validation
+        self.hmac_fetcher = hmac_fetcher
+        self.max_presign_url_usage_attempts = max_presign_url_usage_attempts
+        self.server_name = server_name
+        self.auth_cache_capacity = auth_cache_capacity
+        self.metrics_port = metrics_port
+        self.host = host
+        self.trusted_proxies = trusted_proxies
+        self.iam_endpoint = iam_endpoint
+        self.callback_concurrency = callback_concurrency
+        self.callback_timeout = callback_timeout
+        self.drain_timeout = drain_timeout
+        self.auth_cache_by = auth_cache_by
+        self.tls_cert_path = tls_cert_path
+        self.tls_key_path = tls_key_path
+
+    def __repr__(self) -> str:
+        """Names buckets and ports, never a key."""
+        buckets = list(self.cos_map) if isinstance(self.cos_map, Mapping) else "?"
+        return (
+            f"ProxyServerConfig(buckets={buckets}, host={self.host!r}, "
+            f"http_port={self.http_port!r}, https_port={self.https_port!r})"
+        )
