@@ -1,0 +1,224 @@
+#!/usr/bin/env bash
+# Builds, runs, tests and checks the proxy. `./build.sh` alone lists the verbs.
+#
+# Needs Go, Python and a C compiler; everything else is installed under
+# .build/, in the versions that tests/requirements.txt, tests/tools/go.mod and
+# tests/stores/go.mod pin, from wherever pip and go are configured to look.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+readonly ROOT=$PWD
+readonly BUILD=$ROOT/.build
+readonly VENV=$BUILD/venv
+readonly PY=$VENV/bin/python
+readonly LIBRARY=$BUILD/lib/libosp.so
+readonly PACKAGE=python/object_storage_proxy
+readonly FUZZ_TIME=${FUZZ_TIME:-30s}
+
+usage() {
+  cat <<'EOF'
+usage: ./build.sh <verb>
+
+  lib           build the shared library into .build/lib
+  wheel         build the wheel into dist/
+  run           build, then serve a demo store through the proxy until Ctrl-C
+  run --once    the same, but use it once, say what was seen, and stop
+  test          everything: checks, Go tests with the race detector, fuzzing, end to end
+  test quick    the part of it that takes less than two minutes
+  check         formatting, linters, types, known vulnerabilities, generated code, symbols
+  fmt           format all Go and Python code
+  clean         remove everything that this script made
+EOF
+}
+
+say() { printf '\n== %s\n' "$*"; }
+die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+
+# --- what must be there already -------------------------------------------
+
+# at_least HAVE WANT compares dotted versions.
+at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1) == "$2" ]]; }
+
+need_go() {
+  command -v go >/dev/null || die "Go is missing: install Go $(go_wanted) or newer."
+  local have
+  have=$(go env GOVERSION 2>/dev/null) || have=$(cd / && go env GOVERSION)
+  at_least "${have#go}" "$(go_wanted)" || die "Go $(go_wanted) or newer is needed, this is ${have#go}."
+}
+go_wanted() { awk '$1 == "go" { print $2 }' go.mod; }
+
+need_python() {
+  local python=${PYTHON:-python3}
+  command -v "$python" >/dev/null || die "Python is missing: install Python 3.10 or newer, or name one in PYTHON."
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+    die "Python 3.10 or newer is needed, $python is $("$python" -c 'import platform; print(platform.python_version())')."
+  "$python" -c 'import venv, ensurepip' 2>/dev/null || die "Python's venv module is missing: install it (Debian: python3-venv)."
+}
+
+need_cc() {
+  local cc
+  cc=$(go env CC)
+  command -v "${cc%% *}" >/dev/null || die "A C compiler is missing: install gcc or clang, or name one in CC."
+}
+
+# --- stamps: a step whose inputs did not change is not done again ---------
+
+# digest PATH... prints one hash of the names and contents of files and folders.
+digest() { find "$@" -type f -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1; }
+
+# fresh NAME DIGEST OUTPUT: the step NAME made OUTPUT from these very inputs.
+fresh() { [[ -e $3 && -f $BUILD/stamps/$1 && $(<"$BUILD/stamps/$1") == "$2" ]]; }
+
+stamp() { mkdir -p "$BUILD/stamps" && printf '%s' "$2" >"$BUILD/stamps/$1"; }
+
+# --- tools that this script brings along ----------------------------------
+
+venv() {
+  need_python
+  local inputs
+  inputs="$(digest tests/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh venv "$inputs" "$PY" && return
+  say "Python tools into .build/venv"
+  rm -rf "$VENV"
+  "${PYTHON:-python3}" -m venv "$VENV"
+  "$PY" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+  stamp venv "$inputs"
+}
+
+go_tools() {
+  need_go
+  local inputs
+  inputs="$(digest tests/tools) $(go env GOVERSION)"
+  fresh tools "$inputs" "$BUILD/tools/staticcheck" && return
+  say "Go tools into .build/tools"
+  (cd tests/tools && GOBIN=$BUILD/tools go install tool)
+  stamp tools "$inputs"
+}
+
+# store NAME PACKAGE builds one of the S3 stores that the tests run against.
+store() {
+  need_go
+  local inputs
+  inputs="$(digest tests/stores/go.mod tests/stores/go.sum) $(go env GOVERSION)"
+  fresh "store-$1" "$inputs" "$BUILD/stores/$1" && return
+  say "S3 store $1 into .build/stores (some minutes, once)"
+  (cd tests/stores && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$BUILD/stores/$1" "$2")
+  stamp "store-$1" "$inputs"
+}
+versitygw() { store versitygw github.com/versity/versitygw/cmd/versitygw; }
+minio() { store minio github.com/minio/minio; }
+
+# --- verbs ----------------------------------------------------------------
+
+sources() { digest go.mod go.sum go include python pyproject.toml README.md LICENSE; }
+
+lib() {
+  need_go; need_cc; need_python
+  say "shared library into ${LIBRARY#"$ROOT"/}"
+  mkdir -p "${LIBRARY%/*}"
+  "${PYTHON:-python3}" python/hatch_build.py "$LIBRARY"
+}
+
+wheel() {
+  need_go; need_cc; venv
+  local inputs
+  inputs=$(sources)
+  if fresh wheel "$inputs" dist && compgen -G 'dist/*.whl' >/dev/null; then
+    say "wheel is up to date: $(echo dist/*.whl)"
+    return
+  fi
+  say "wheel into dist/"
+  rm -rf dist
+  "$PY" -m build --wheel --no-isolation --outdir dist . >"$BUILD/wheel.log" 2>&1 || { cat "$BUILD/wheel.log" >&2; die "the wheel could not be built."; }
+  ls dist/*.whl
+  stamp wheel "$inputs"
+}
+
+# installed puts the wheel, never the source tree, into the project's venv.
+installed() {
+  wheel
+  local inputs
+  inputs="$(digest dist) $(digest tests/requirements.txt)"
+  fresh installed "$inputs" "$VENV/bin/python" && "$PY" -m pip show -q object-storage-proxy-go 2>/dev/null && return
+  say "wheel into .build/venv"
+  "$PY" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
+  stamp installed "$inputs"
+}
+
+run() {
+  [[ $# -eq 0 || $* == --once ]] || die "run takes nothing or --once."
+  installed
+  versitygw
+  exec "$PY" tests/demo.py "$@"
+}
+
+check() {
+  need_go; venv; go_tools; lib
+  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE"
+}
+
+fmt() {
+  need_go; venv
+  say "gofmt and ruff"
+  gofmt -l -w go
+  "$VENV/bin/ruff" check --quiet --fix python tests || true
+  "$VENV/bin/ruff" format python tests
+}
+
+test_quick() {
+  installed
+  versitygw
+  say "Go tests"
+  go test ./go/...
+  say "end to end, without the slow ones and with one store"
+  "$PY" -m pytest tests -m 'not slow' --stores versitygw
+}
+
+test_all() {
+  check
+  installed
+  versitygw
+  minio
+  say "Go tests with the race detector"
+  go test -race ./go/...
+  fuzz
+  say "end to end"
+  "$PY" -m pytest tests
+}
+
+# fuzz runs every fuzz target of every package for FUZZ_TIME.
+fuzz() {
+  local package target
+  for package in $(go list ./go/...); do
+    for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+      say "fuzzing $target of $package for $FUZZ_TIME"
+      go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZ_TIME" "$package"
+    done
+  done
+}
+
+clean() {
+  say "removing .build and dist"
+  # Go's module and build caches are the user's, and stay.
+  rm -rf "$BUILD" dist
+}
+
+main() {
+  local verb=${1:-}
+  shift || true
+  case $verb in
+    lib | wheel | check | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
+    run) run "$@" ;;
+    test)
+      case $* in
+        '') test_all ;;
+        quick) test_quick ;;
+        *) die "test takes nothing or quick." ;;
+      esac
+      ;;
+    '' | help | -h | --help) usage ;;
+    *) usage >&2; die "there is no verb '$verb'." ;;
+  esac
+}
+
+main "$@"

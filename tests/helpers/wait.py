@@ -1,0 +1,42 @@
+"""Waiting for something that happens elsewhere, always with a deadline."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_PAUSE = 0.02  # seconds between two looks
+
+
+def until(look: Callable[[], T], what: str, seconds: float = 20) -> T:
+    """Looks again and again until the answer is true, and returns it.
+
+    Raises TimeoutError, naming what was waited for, after that many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := look():
+            return answer
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s in vain: {what}")
+        time.sleep(_PAUSE)
+
+
+def accepts(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something listens on the port."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,181 @@
+"""The store's side: TLS, addressing, and what reaches it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import pytest
+from conftest import CLIENT
+from helpers import raw
+from helpers.clients import refused
+from helpers.double import S3Double, Seen
+from helpers.stores import STORES, Store
+
+
+@pytest.fixture(scope="module", params=["versitygw", "minio"])
+def tls_store(
+    request: pytest.FixtureRequest, certificates: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """A store whose certificate no system trusts."""
+    if request.param not in request.config.getoption("stores").split(","):
+        pytest.skip("not among --stores")
+    folder: Path = tmp_path_factory.mktemp(f"tls-{request.param}")
+    with STORES[request.param](folder, certificates) as store:
+        yield store
+
+
+def test_a_store_with_an_untrusted_certificate_is_refused(serve: Any, tls_store: Store) -> None:
+    bucket = tls_store.make_bucket("tls")
+    s3 = serve({bucket: tls_store.entry()}).boto(retry=False)
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"x").status == 502
+    assert tls_store.keys_in(bucket) == []
+
+
+def test_verify_false_takes_any_certificate(serve: Any, tls_store: Store, scheme: str) -> None:
+    bucket = tls_store.make_bucket("tls")
+    s3 = serve({bucket: tls_store.entry()}, verify=False).boto(scheme)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"over TLS")
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"over TLS"
+    assert tls_store.keys_in(bucket) == ["k"]
+
+
+def test_the_virtual_style_puts_the_bucket_into_the_host(serve: Any, scheme: str) -> None:
+    with S3Double() as double:
+        entry = double.entry(host="localhost", addressing_style="virtual")
+        s3 = serve({"data": entry}).boto(scheme)
+        s3.put_object(Bucket="data", Key="a b/ü//c", Body=b"x")
+        assert s3.get_object(Bucket="data", Key="a b/ü//c")["Body"].read() == b"x"
+        s3.list_objects_v2(Bucket="data", Prefix="a b")
+        assert double.problems == []
+        assert {seen.headers["host"] for seen in double.seen} == {f"data.localhost:{double.port}"}
+        assert [seen.path for seen in double.seen] == ["/a%20b/%C3%BC//c"] * 2 + ["/"]
+
+
+def test_virtual_is_the_default_style(serve: Any) -> None:
+    with S3Double() as double:
+        entry = double.entry(host="localhost", addressing_style=None)
+        serve({"data": entry}).boto().put_object(Bucket="data", Key="k", Body=b"x")
+        assert double.seen[0].headers["host"] == f"data.localhost:{double.port}"
+
+
+class TestHeaders:
+    def test_what_is_end_to_end_reaches_the_store(self, serve: Any) -> None:
+        sent = {
+            "X-Amz-Meta-Note": "kept",
+            "X-Amz-Storage-Class": "STANDARD_IA",
+            "X-Amz-Server-Side-Encryption": "AES256",
+            "X-Amz-Tagging": "a=b",
+            "If-None-Match": "*",
+            "Cache-Control": "no-cache",
+            "Content-Type": "text/x-thing",
+        }
+        with S3Double() as double:
+            url = serve({"data": double.entry()}).url()
+            headers = raw.sign("PUT", f"{url}/data/k", CLIENT, b"x", sent)
+            assert raw.send(url, "PUT", "/data/k", headers, b"x").status == 200
+            assert double.problems == []
+            got = double.seen[0].headers
+            assert {name: got.get(name.lower()) for name in sent} == sent
+
+    def test_what_is_the_connections_or_the_clients_own_does_not(self, serve: Any) -> None:
+        sent = {
+            "X-Forwarded-For": "192.0.2.7",
+            "X-Forwarded-Host": "elsewhere.example",
+            "X-Forwarded-Proto": "https",
+            "Keep-Alive": "timeout=5",
+            "Te": "trailers",
+            "Proxy-Authorization": "Basic eDp4",
+            "Connection": "close, X-Named",
+            "X-Named": "by Connection",
+        }
+        with S3Double() as double:
+            url = serve({"data": double.entry()}).url()
+            headers = {**raw.sign("PUT", f"{url}/data/k", CLIENT, b"x"), **sent}
+            assert raw.send(url, "PUT", "/data/k", headers, b"x").status == 200
+            got = double.seen[0].headers
+            assert not set(got) & {name.lower() for name in sent} - {"connection"}
+            assert CLIENT.access not in got["authorization"]
+
+    def test_the_stores_answer_passes_end_to_end(self, serve: Any) -> None:
+        def answer(seen: Seen) -> Any:
+            headers = {
+                "ETag": '"odd-7"',
+                "x-amz-version-id": "v1",
+                "x-amz-meta-note": "kept",
+                "Content-Encoding": "gzip",
+                "Connection": "X-Private",
+                "X-Private": "the store's own",
+            }
+            return 200, headers, b"\x1f\x8bnot really"
+
+        with S3Double(answer=answer) as double:
+            url = serve({"data": double.entry()}, server_name="named").url()
+            headers = raw.sign("GET", f"{url}/data/k", CLIENT)
+            got = raw.send(url, "GET", "/data/k", headers)
+        assert got.body == b"\x1f\x8bnot really"
+        assert got.headers["etag"] == '"odd-7"'
+        assert got.headers["x-amz-version-id"] == "v1"
+        assert got.headers["x-amz-meta-note"] == "kept"
+        assert got.headers["content-encoding"] == "gzip"
+        assert got.headers["server"] == "named"
+        assert "x-private" not in got.headers
+
+
+def test_an_error_of_the_store_is_the_clients_error(serve: Any) -> None:
+    xml = b"<Error><Code>InvalidObjectState</Code><Message>archived</Message></Error>"
+    with S3Double(answer=lambda seen: (403, {"Content-Type": "application/xml"}, xml)) as double:
+        s3 = serve({"data": double.entry()}).boto(retry=False)
+        refusal = refused(s3.get_object, Bucket="data", Key="k")
+    assert (refusal.status, refusal.code, refusal.message) == (403, "InvalidObjectState", "archived")
+
+
+def test_a_slow_body_reaches_the_client_as_it_comes(serve: Any) -> None:
+    """The second half is sent only after the client saw the first."""
+    seen_first = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def store() -> None:
+            link, _ = listener.accept()
+            with link:
+                link.recv(65536)
+                link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nfirst ")
+                if seen_first.wait(20):
+                    link.sendall(b"second")
+
+        thread = threading.Thread(target=store)
+        thread.start()
+        entry = {
+            "host": "127.0.0.1", "port": listener.getsockname()[1], "addressing_style": "path",
+            "access_key": "a", "secret_key": "s",
+        }  # fmt: skip
+        body = serve({"data": entry}).boto(retry=False).get_object(Bucket="data", Key="k")["Body"]
+        assert body.read(6) == b"first "
+        seen_first.set()
+        assert body.read() == b"second"
+        thread.join(20)
+
+
+def test_a_store_that_breaks_off_is_no_whole_answer(serve: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def store() -> None:
+            link, _ = listener.accept()
+            with link:
+                link.recv(65536)
+                link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")
+
+        thread = threading.Thread(target=store)
+        thread.start()
+        entry = {
+            "host": "127.0.0.1", "port": listener.getsockname()[1], "addressing_style": "path",
+            "access_key": "a", "secret_key": "s",
+        }  # fmt: skip
+        got = serve({"data": entry}).boto(retry=False).get_object(Bucket="data", Key="k")
+        with pytest.raises((botocore.exceptions.BotoCoreError, ConnectionError)):
+            got["Body"].read()
+        thread.join(20)
