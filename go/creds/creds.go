@@ -1,8 +1,10 @@
-// Package creds finds the credentials with which a request goes on to its
-// store: the entry's own first, else those that the owner's fetcher gives for
-// the client's token and the bucket. It keeps the fetcher's answers per token
-// and bucket, so that one client's credentials never serve another. It signs
-// nothing and never logs.
+// Package creds finds keys, on both sides of the proxy: the secret with which a
+// client should have signed (ClientKeys), and the credentials with which its
+// request goes on to a store (Resolver): the entry's own first, else those
+// that the owner's fetcher gives for the client's token and the bucket. It
+// keeps the fetchers' answers, those for stores per token and bucket, so that
+// one client's credentials never serve another. It signs nothing and never
+// logs.
 package creds
 
 import (
@@ -46,10 +48,20 @@ type Bearer func(ctx context.Context, apiKey secret.Value) (token secret.Value, 
 // hooks.Hooks.BucketCreds does.
 type Fetch func(ctx context.Context, token, bucket string) (secret.Value, error)
 
-// Options of a Resolver. The zero value is usable.
+// Options of a Resolver or a ClientKeys. The zero value is usable.
 type Options struct {
 	Capacity int              // answers of the fetcher kept; 0: DefaultCapacity
 	Now      func() time.Time // nil: time.Now
+}
+
+func (o Options) withDefaults() Options {
+	if o.Capacity == 0 {
+		o.Capacity = DefaultCapacity
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
 }
 
 // Resolver is safe for concurrent use. Make it with New.
@@ -68,12 +80,7 @@ type key struct {
 
 // New makes a Resolver. fetch is nil when the owner gave no fetcher.
 func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
-	if o.Capacity == 0 {
-		o.Capacity = DefaultCapacity
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	o = o.withDefaults()
 	return &Resolver{fetch: fetch, bearer: bearer, now: o.Now, fetched: cache.New[key, answer](o.Capacity, o.Now)}
 }
 

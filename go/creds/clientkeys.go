@@ -1,0 +1,121 @@
+package creds
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"osp/go/cache"
+	"osp/go/hooks"
+	"osp/go/secret"
+)
+
+const (
+	// keepSecret is how long a fetched client secret serves before the owner
+	// is asked again. A key belongs to no bucket, so no bucket's ttl applies.
+	keepSecret = 5 * time.Minute
+	// keepUnknown is how long the owner is spared a question about a key that
+	// it did not know: long enough against a client that retries, short
+	// enough that a new key works soon.
+	keepUnknown = 5 * time.Second
+)
+
+// FetchSecret asks the owner for the secret of a client's access key, as
+// hooks.Hooks.Secret does.
+type FetchSecret func(ctx context.Context, accessKey string) (hooks.Secret, error)
+
+// ClientKeys finds the secret with which a client should have signed: in the
+// keystore, else by the owner's fetcher, whose answers it keeps. Make it with
+// NewClientKeys; it is safe for concurrent use.
+type ClientKeys struct {
+	keystore map[string]secret.Value
+	fetch    FetchSecret
+	now      func() time.Time
+	known    *cache.Cache[[sha256.Size]byte, hooks.Secret]
+	// unknown has a room of its own: a scan with random access keys must not
+	// push the secrets of real ones out.
+	unknown *cache.Cache[[sha256.Size]byte, struct{}]
+}
+
+// NewClientKeys makes a ClientKeys. keystore must not change any more; fetch
+// is nil when the owner gave none.
+func NewClientKeys(keystore map[string]secret.Value, fetch FetchSecret, o Options) *ClientKeys {
+	o = o.withDefaults()
+	return &ClientKeys{
+		keystore: keystore,
+		fetch:    fetch,
+		now:      o.Now,
+		known:    cache.New[[sha256.Size]byte, hooks.Secret](o.Capacity, o.Now),
+		unknown:  cache.New[[sha256.Size]byte, struct{}](o.Capacity, o.Now),
+	}
+}
+
+// Secret returns the secret of an access key. Its errors are
+// hooks.ErrUnknownKey when nobody knows the key, ctx's own, or answers of
+// package s3err: AccessDenied when the fetcher raised or answered nonsense,
+// SlowDown when it was not asked or did not answer in time.
+func (c *ClientKeys) Secret(ctx context.Context, accessKey string) (hooks.Secret, error) {
+	if s, ok := c.keystore[accessKey]; ok {
+		return hooks.Secret{Key: s}, nil
+	}
+	if c.fetch == nil {
+		return hooks.Secret{}, hooks.ErrUnknownKey
+	}
+	k := sha256.Sum256([]byte(accessKey))
+	if s, ok := c.known.Lookup(k); ok {
+		return s, nil
+	}
+	if _, ok := c.unknown.Lookup(k); ok {
+		return hooks.Secret{}, hooks.ErrUnknownKey
+	}
+	s, err := c.known.Get(ctx, k, func(ctx context.Context) (cache.Entry[hooks.Secret], error) {
+		return c.ask(ctx, k, accessKey)
+	})
+	if errors.Is(err, hooks.ErrUnknownKey) {
+		return hooks.Secret{}, hooks.ErrUnknownKey
+	}
+	if err != nil {
+		return hooks.Secret{}, hooks.Refusal(ctx, err)
+	}
+	return s, nil
+}
+
+func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey string) (cache.Entry[hooks.Secret], error) {
+	s, err := c.fetch(ctx, accessKey)
+	if errors.Is(err, hooks.ErrUnknownKey) || err == nil && s.Key.Empty() {
+		unknown := c.remember(ctx, k)
+		c.known.Delete(k) // a refresh may have learnt that the key was withdrawn
+		return cache.Entry[hooks.Secret]{}, unknown
+	}
+	if err != nil {
+		return cache.Entry[hooks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", err)
+	}
+	ttl := keepSecret
+	if !s.Expires.IsZero() {
+		ttl = min(ttl, s.Expires.Sub(c.now()))
+	}
+	return cache.Entry[hooks.Secret]{Value: s, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
+}
+
+// remember notes that the owner doesn't know a key.
+func (c *ClientKeys) remember(ctx context.Context, k [sha256.Size]byte) error {
+	_, err := c.unknown.Get(ctx, k, func(context.Context) (cache.Entry[struct{}], error) {
+		return cache.Entry[struct{}]{TTL: keepUnknown}, nil
+	})
+	return errors.Join(hooks.ErrUnknownKey, err)
+}
+
+// Forget drops what the fetcher said about an access key; an empty one stands
+// for all. The keystore is not its business.
+func (c *ClientKeys) Forget(accessKey string) {
+	if accessKey == "" {
+		c.known.Purge()
+		c.unknown.Purge()
+		return
+	}
+	k := sha256.Sum256([]byte(accessKey))
+	c.known.Delete(k)
+	c.unknown.Delete(k)
+}

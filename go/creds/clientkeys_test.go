@@ -1,0 +1,182 @@
+package creds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"osp/go/hooks"
+	"osp/go/s3err"
+	"osp/go/secret"
+)
+
+// directory is an hmac_fetcher whose secrets change with every question.
+type directory struct {
+	mu      sync.Mutex
+	calls   int
+	expires time.Time
+	err     error
+}
+
+func (d *directory) fetch(_ context.Context, accessKey string) (hooks.Secret, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	if d.err != nil {
+		return hooks.Secret{}, d.err
+	}
+	return hooks.Secret{Key: secret.New(fmt.Sprintf("%s#%d", accessKey, d.calls)), Expires: d.expires}, nil
+}
+
+func (d *directory) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+}
+
+func (d *directory) asked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls
+}
+
+func TestTheKeystoreComesBeforeTheFetcher(t *testing.T) {
+	d := &directory{}
+	c := NewClientKeys(map[string]secret.Value{"own": secret.New("kept")}, d.fetch, Options{})
+	if s, err := c.Secret(t.Context(), "own"); err != nil || s.Key.Reveal() != "kept" || d.asked() != 0 {
+		t.Errorf("got %q, %v after %d questions", s.Key.Reveal(), err, d.asked())
+	}
+	if s, err := c.Secret(t.Context(), "other"); err != nil || s.Key.Reveal() != "other#1" {
+		t.Errorf("got %q, %v", s.Key.Reveal(), err)
+	}
+}
+
+func TestWithoutKeystoreAndFetcherNobodyIsKnown(t *testing.T) {
+	c := NewClientKeys(nil, nil, Options{})
+	for _, key := range []string{"", "anybody"} {
+		if _, err := c.Secret(t.Context(), key); !errors.Is(err, hooks.ErrUnknownKey) {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+}
+
+func TestAFetchedSecretIsKeptForFiveMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{}
+		c := NewClientKeys(nil, d.fetch, Options{})
+		want := func(value string) {
+			t.Helper()
+			if s, err := c.Secret(t.Context(), "k"); err != nil || s.Key.Reveal() != value {
+				t.Fatalf("got %q, %v; want %q", s.Key.Reveal(), err, value)
+			}
+		}
+		want("k#1")
+		time.Sleep(keepSecret * 7 / 10)
+		want("k#1")
+		time.Sleep(keepSecret)
+		want("k#2")
+		c.Forget("k")
+		want("k#3")
+		c.Forget("")
+		want("k#4")
+	})
+}
+
+func TestAFetchedSecretEndsAtItsExpiration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{expires: time.Now().Add(10 * time.Second)}
+		c := NewClientKeys(nil, d.fetch, Options{})
+		for range 2 {
+			if _, err := c.Secret(t.Context(), "k"); err != nil || d.asked() != 1 {
+				t.Fatalf("%v after %d questions", err, d.asked())
+			}
+		}
+		time.Sleep(11 * time.Second)
+		if _, err := c.Secret(t.Context(), "k"); err != nil || d.asked() != 2 {
+			t.Errorf("%v after %d questions, want 2", err, d.asked())
+		}
+	})
+}
+
+func TestAnUnknownKeyIsRememberedForSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{err: hooks.ErrUnknownKey}
+		c := NewClientKeys(nil, d.fetch, Options{})
+		for range 3 {
+			if _, err := c.Secret(t.Context(), "k"); !errors.Is(err, hooks.ErrUnknownKey) || d.asked() != 1 {
+				t.Fatalf("%v after %d questions", err, d.asked())
+			}
+		}
+		d.fail(nil)
+		time.Sleep(keepUnknown)
+		if _, err := c.Secret(t.Context(), "k"); err != nil {
+			t.Errorf("a key that is known by now: %v", err)
+		}
+	})
+}
+
+func TestAWithdrawnKeyEndsWithTheNextRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{}
+		c := NewClientKeys(nil, d.fetch, Options{})
+		if _, err := c.Secret(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		d.fail(hooks.ErrUnknownKey)
+		time.Sleep(keepSecret * 95 / 100)
+		_, _ = c.Secret(t.Context(), "k") // served the old one, and begins the refresh
+		synctest.Wait()
+		if _, err := c.Secret(t.Context(), "k"); !errors.Is(err, hooks.ErrUnknownKey) {
+			t.Errorf("after the refresh: %v", err)
+		}
+	})
+}
+
+func TestAnEmptySecretAdmitsNobody(t *testing.T) {
+	c := NewClientKeys(nil, func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, nil }, Options{})
+	if _, err := c.Secret(t.Context(), "k"); !errors.Is(err, hooks.ErrUnknownKey) {
+		t.Error(err)
+	}
+}
+
+func TestAFetcherThatFailsRefusesAndIsAskedAgain(t *testing.T) {
+	for _, c := range []struct {
+		cause error
+		want  *s3err.Error
+	}{
+		{errors.New("raised"), s3err.AccessDenied},
+		{fmt.Errorf("late: %w", hooks.ErrOverloaded), s3err.SlowDown},
+	} {
+		d := &directory{err: c.cause}
+		keys := NewClientKeys(nil, d.fetch, Options{})
+		for i := range 2 {
+			if _, err := keys.Secret(t.Context(), "k"); !errors.Is(err, c.want) || d.asked() != i+1 {
+				t.Errorf("%v: got %v after %d questions", c.cause, err, d.asked())
+			}
+		}
+	}
+}
+
+func TestAScanOfRandomKeysDoesNotPushRealOnesOut(t *testing.T) {
+	d := &directory{}
+	c := NewClientKeys(nil, d.fetch, Options{Capacity: 10})
+	if _, err := c.Secret(t.Context(), "real"); err != nil {
+		t.Fatal(err)
+	}
+	d.fail(hooks.ErrUnknownKey)
+	for i := range 100 {
+		if _, err := c.Secret(t.Context(), fmt.Sprint(i)); !errors.Is(err, hooks.ErrUnknownKey) {
+			t.Fatal(err)
+		}
+	}
+	if s, err := c.Secret(t.Context(), "real"); err != nil || s.Key.Reveal() != "real#1" {
+		t.Errorf("got %q, %v", s.Key.Reveal(), err)
+	}
+	if n := c.known.Len() + c.unknown.Len(); n > 20 {
+		t.Errorf("%d entries are kept", n)
+	}
+}
