@@ -73,10 +73,7 @@ func start(data []byte, ask border.Ask) (*border.Instance, error) {
 		runtime.GOMAXPROCS(cfg.Threads)
 	}
 	bridge := border.NewBridge(&calls, ask)
-	server, err := proxy.New(cfg, bridge.Hooks(cfg), logger)
-	if err != nil {
-		return nil, err
-	}
+	server := proxy.New(cfg, bridge.Hooks(cfg), logger)
 	if err := server.Listen(); err != nil {
 		return nil, err
 	}

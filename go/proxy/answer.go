@@ -5,24 +5,41 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"osp/go/s3err"
 )
 
-// responseWriter remembers whether an answer has begun.
+// responseWriter remembers whether an answer has begun, and gives every write
+// its time.
 type responseWriter struct {
 	http.ResponseWriter
+	conn  *http.ResponseController
 	begun bool
 }
+
+func newResponseWriter(w http.ResponseWriter) *responseWriter {
+	rw := &responseWriter{ResponseWriter: w, conn: http.NewResponseController(w)}
+	rw.extend() // the deadline of the request before on this connection may have passed
+	return rw
+}
+
+// extend renews the deadline of writing. A connection that can't have one has
+// none, as in tests without a network.
+func (w *responseWriter) extend() { _ = w.conn.SetWriteDeadline(time.Now().Add(writeStall)) }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *responseWriter) WriteHeader(status int) {
 	w.begun = w.begun || status >= http.StatusOK
+	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets http.ResponseController reach the connection.
-func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+// Write implements io.Writer.
+func (w *responseWriter) Write(p []byte) (int, error) {
+	w.extend()
+	return w.ResponseWriter.Write(p)
+}
 
 const copyBufferSize = 64 << 10
 
@@ -46,7 +63,6 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 // stream copies as the bytes come: a read that leaves room in the buffer says
 // that no more is waiting, so what is there goes out at once.
 func stream(w *responseWriter, from io.Reader) error {
-	flusher := http.NewResponseController(w)
 	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buffer)
 	for {
@@ -56,7 +72,7 @@ func stream(w *responseWriter, from io.Reader) error {
 				return fmt.Errorf("writing to the client: %w", werr)
 			}
 			if n < len(buffer) && err == nil {
-				if ferr := flusher.Flush(); ferr != nil {
+				if ferr := w.conn.Flush(); ferr != nil {
 					return fmt.Errorf("writing to the client: %w", ferr)
 				}
 			}

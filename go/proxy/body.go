@@ -41,12 +41,22 @@ func (h *handler) bodySpec(x *exchange) (*payload.Spec, error) {
 }
 
 // attachBody puts the verifying reader between client and store.
-func (h *handler) attachBody(x *exchange, spec *payload.Spec, call *upstream.Call) error {
+func (h *handler) attachBody(x *exchange, call *upstream.Call) error {
+	spec, err := h.bodySpec(x)
+	if err != nil {
+		return err
+	}
 	var signatures payload.ChunkSignatures
 	if chunks := x.verified.Chunks(); chunks != nil {
 		signatures = chunks
 	}
-	reader := payload.NewReader(x.r.Body, spec, signatures)
+	reader := payload.NewReader(&pacedBody{body: x.r.Body, conn: x.w.conn}, spec, signatures)
+	return h.attachVerified(x, reader, spec, call)
+}
+
+// attachVerified lets a call send what the reader releases, framed and
+// described as the store takes it.
+func (h *handler) attachVerified(x *exchange, reader *payload.Reader, spec *payload.Spec, call *upstream.Call) error {
 	if err := reader.VerifyEmpty(); err != nil {
 		return err
 	}

@@ -15,9 +15,11 @@ import (
 	"osp/go/access"
 	"osp/go/config"
 	"osp/go/creds"
+	"osp/go/front"
 	"osp/go/hooks"
 	"osp/go/s3err"
 	"osp/go/s3req"
+	"osp/go/secret"
 	"osp/go/sigv4"
 	"osp/go/upstream"
 )
@@ -29,31 +31,60 @@ type handler struct {
 	verifier *sigv4.Verifier
 	clients  *creds.ClientKeys
 	access   *access.Checker
+	uses     *access.Uses
 	creds    *creds.Resolver
 	stores   *upstream.Client
 	started  time.Time
 
-	inFlight sync.WaitGroup
+	forwarders forwarders
+	inFlight   sync.WaitGroup
+}
+
+func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
+	h = hooks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout)
+	return &handler{
+		cfg:        cfg,
+		log:        log,
+		verifier:   sigv4.New(sigv4.Options{}),
+		clients:    creds.NewClientKeys(cfg.Keystore, h.Secret, creds.Options{}),
+		access:     access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy}),
+		uses:       access.NewUses(cfg.PresignUses, nil),
+		creds:      creds.New(h.BucketCreds, noExchange, creds.Options{}),
+		stores:     upstream.New(),
+		started:    time.Now(),
+		forwarders: cfg.TrustedProxies,
+	}
+}
+
+func noExchange(context.Context, secret.Value) (secret.Value, time.Time, error) {
+	return secret.Value{}, time.Time{}, s3err.NotImplemented
 }
 
 // exchange is one request on its way, and what the stages found out about it.
 type exchange struct {
 	w         *responseWriter
 	r         *http.Request
+	scheme    string // by which the client came: http or https
 	requestID string
 
 	req      *s3req.Request
+	form     *form // of PostObject, else nil
 	verified *sigv4.VerifiedRequest
 	bucket   *config.Bucket
 }
 
-// ServeHTTP implements http.Handler. It is the only place that writes errors
-// and the firewall that keeps a panic within its request.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// at returns the handler for what comes in by a scheme.
+func (h *handler) at(scheme string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.handle(scheme, w, r) })
+}
+
+// handle is the only place that writes errors, and the firewall that keeps a
+// panic within its request.
+func (h *handler) handle(scheme string, w http.ResponseWriter, r *http.Request) {
 	h.inFlight.Add(1)
 	defer h.inFlight.Done()
 	countRequest()
-	x := &exchange{w: &responseWriter{ResponseWriter: w}, r: r, requestID: newRequestID()}
+	x := &exchange{w: newResponseWriter(w), r: r, scheme: scheme, requestID: newRequestID()}
 	w.Header()["Server"] = serverHeader(h.cfg.ServerName)
 	if err := h.guarded(x); err != nil {
 		h.refuse(x, err)
@@ -78,7 +109,10 @@ func (h *handler) guarded(x *exchange) (err error) {
 // serve is the way of a request, one direction. Nothing before the last two
 // steps touches the body, so that `100 Continue` is sent to authorised clients only.
 func (h *handler) serve(x *exchange) error {
-	var err error
+	err := front.Check(x.r)
+	if err != nil {
+		return s3err.InvalidRequest.Because(err)
+	}
 	if x.req, err = s3req.Parse(x.r.Method, x.r.RequestURI, x.r.Header); err != nil {
 		return err
 	}
@@ -102,15 +136,15 @@ func (h *handler) serve(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if x.form != nil && resp.StatusCode == http.StatusOK {
+		return h.answerForm(x, resp)
+	}
 	return h.answer(x, resp)
 }
 
 // verify is the gate: it returns a VerifiedRequest or an error, for every mode.
 func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
-	signed, err := sigv4.Parse(&sigv4.Request{
-		Method: x.r.Method, RawPath: x.req.RawPath, RawQuery: x.req.RawQuery,
-		Hosts: []string{x.r.Host}, Header: x.r.Header, ContentLength: x.r.ContentLength,
-	})
+	signed, err := h.parseSignature(x)
 	if err != nil {
 		return nil, err
 	}
@@ -127,16 +161,36 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 	return h.verifier.Verify(signed, key)
 }
 
-// authorize asks about the object itself and, for copies, about the source.
+// parseSignature finds the signature where this kind of request carries it.
+func (h *handler) parseSignature(x *exchange) (*sigv4.SignedRequest, error) {
+	if x.req.Operation == s3req.PostObject {
+		return h.parseForm(x)
+	}
+	return sigv4.Parse(&sigv4.Request{
+		Method: x.r.Method, RawPath: x.req.RawPath, RawQuery: x.req.RawQuery,
+		Hosts: h.forwarders.hosts(x.r), Header: x.r.Header, ContentLength: x.r.ContentLength,
+	})
+}
+
+// authorize asks about the object itself and, for copies, about the source. A
+// presigned URL is used up only by what would go on.
 func (h *handler) authorize(x *exchange) error {
 	question := h.question(x)
 	if err := h.access.Check(x.r.Context(), x.bucket.TTL, question); err != nil {
 		return err
 	}
-	source := x.req.CopySource
-	if source == nil {
-		return nil
+	if source := x.req.CopySource; source != nil {
+		if err := h.authorizeSource(x, question, source); err != nil {
+			return err
+		}
 	}
+	if x.verified.Presigned() {
+		return h.uses.Count(x.verified.Signature(), x.verified.ExpiresAt())
+	}
+	return nil
+}
+
+func (h *handler) authorizeSource(x *exchange, question *hooks.Request, source *s3req.CopySource) error {
 	from := h.cfg.Buckets[source.Bucket]
 	if from == nil {
 		return s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
@@ -152,10 +206,6 @@ func (h *handler) authorize(x *exchange) error {
 
 // prepare makes the store's request out of the client's.
 func (h *handler) prepare(x *exchange) (*upstream.Call, error) {
-	spec, err := h.bodySpec(x)
-	if err != nil {
-		return nil, err
-	}
 	keys, err := h.creds.For(x.r.Context(), x.bucket, x.verified.AccessKey())
 	if err != nil {
 		return nil, err
@@ -167,7 +217,10 @@ func (h *handler) prepare(x *exchange) (*upstream.Call, error) {
 	if x.req.CopySource != nil {
 		call.Header.Set("X-Amz-Copy-Source", x.req.CopySource.Header(x.req.CopySource.Bucket))
 	}
-	return call, h.attachBody(x, spec, call)
+	if x.form != nil {
+		return call, h.prepareForm(x, call)
+	}
+	return call, h.attachBody(x, call)
 }
 
 // refuse writes an error, or breaks the connection where an answer has begun.

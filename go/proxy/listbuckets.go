@@ -68,10 +68,10 @@ func (h *handler) listBuckets(x *exchange) error {
 		}
 		list.Buckets = append(list.Buckets, bucketEntry{name, created})
 	}
-	return writeXML(x, list)
+	return writeXML(x, http.StatusOK, list)
 }
 
-func writeXML(x *exchange, document any) error {
+func writeXML(x *exchange, status int, document any) error {
 	body, err := xml.Marshal(document)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func writeXML(x *exchange, document any) error {
 	header.Set("Content-Type", "application/xml")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("X-Amz-Request-Id", x.requestID)
-	x.w.WriteHeader(http.StatusOK)
+	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
 	return nil
 }

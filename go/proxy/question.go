@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net"
 	"net/http"
 
 	"osp/go/hooks"
@@ -10,18 +9,18 @@ import (
 
 // question is what the validator may see of a verified request.
 func (h *handler) question(x *exchange) *hooks.Request {
-	ip, source := clientAddress(x.r)
+	address := h.forwarders.client(x.r)
 	q := &hooks.Request{
 		Token:         x.verified.AccessKey(),
 		Bucket:        x.req.Bucket,
 		Method:        x.r.Method,
 		Path:          x.req.RawPath,
-		Source:        source,
+		Source:        address,
 		Operation:     string(x.req.Operation),
 		Key:           x.req.Key,
 		Region:        x.verified.Region(),
 		Presigned:     x.verified.Presigned(),
-		ClientIP:      ip,
+		ClientIP:      address,
 		ContentLength: x.r.ContentLength,
 	}
 	q.VersionID, _ = x.req.Query.Get("versionId")
@@ -54,15 +53,4 @@ func listOf(listing *hooks.Request, bucket string) *hooks.Request {
 	q := *listing
 	q.Bucket, q.Operation, q.Path, q.Query = bucket, string(s3req.ListObjects), "/"+bucket, nil
 	return &q
-}
-
-// clientAddress returns the peer's address, and the source that validators of
-// the original know. Forwarded headers come from whoever sent the request, so
-// they count for nothing.
-func clientAddress(r *http.Request) (ip, source string) {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	return host, host
 }

@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"osp/go/config"
+	"osp/go/front"
 	"osp/go/hooks"
 )
 
 const (
 	readHeaderTimeout = 15 * time.Second
 	idleTimeout       = 2 * time.Minute
+	maxConnections    = 10_000   // of one front
 	maxHeaderBytes    = 64 << 10 // tokens as access keys are kilobytes long
 	handlerGrace      = 5 * time.Second
 )
@@ -33,53 +35,52 @@ type Server struct {
 	log     *slog.Logger
 	handler *handler
 
-	fronts  []*front
+	fronts  []*listening
 	serving sync.WaitGroup
 	stop    sync.Once
 	done    chan struct{}
 }
 
-// front is one listener with its HTTP server.
-type front struct {
+// listening is one front: a listener with its HTTP server.
+type listening struct {
 	scheme   string
 	port     int
 	http     *http.Server
+	tls      *tls.Config // nil: plain HTTP
 	listener net.Listener
 }
 
 // New builds a Server from a checked configuration. It opens no socket.
-func New(cfg *config.Config, h hooks.Hooks, log *slog.Logger) (*Server, error) {
-	handler, err := newHandler(cfg, h, log)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{cfg: cfg, log: log, handler: handler, done: make(chan struct{})}
+func New(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *Server {
+	s := &Server{cfg: cfg, log: log, handler: newHandler(cfg, h, log), done: make(chan struct{})}
 	if cfg.HTTPPort != nil {
 		s.fronts = append(s.fronts, s.newFront("http", *cfg.HTTPPort, nil))
 	}
 	if cfg.HTTPSPort != nil {
 		s.fronts = append(s.fronts, s.newFront("https", *cfg.HTTPSPort, cfg.TLS))
 	}
-	return s, nil
+	return s
 }
 
-func (s *Server) newFront(scheme string, port int, cert *tls.Certificate) *front {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	srv := &http.Server{
-		Handler:                      s.handler,
-		Protocols:                    &protocols,
+func (s *Server) newFront(scheme string, port int, cert *tls.Certificate) *listening {
+	f := &listening{scheme: scheme, port: port}
+	if cert != nil {
+		f.tls = &tls.Config{
+			MinVersion:   tls.VersionTLS12,
+			Certificates: []tls.Certificate{*cert},
+			NextProtos:   []string{"h2", "http/1.1"},
+		}
+	}
+	f.http = &http.Server{
+		Handler:                      s.handler.at(scheme),
+		TLSConfig:                    f.tls,
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            readHeaderTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	if cert != nil {
-		protocols.SetHTTP2(true)
-		srv.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}}
-	}
-	return &front{scheme: scheme, port: port, http: srv}
+	return f
 }
 
 // Listen binds all fronts, or none. Its errors wrap the system's, such as
@@ -110,12 +111,7 @@ func (s *Server) Serve() {
 	s.warn()
 	for _, f := range s.fronts {
 		s.serving.Go(func() {
-			var err error
-			if f.scheme == "https" {
-				err = f.http.ServeTLS(f.listener, "", "")
-			} else {
-				err = f.http.Serve(f.listener)
-			}
+			err := f.http.Serve(front.Listen(f.listener, maxConnections, f.tls))
 			if !errors.Is(err, http.ErrServerClosed) {
 				s.log.Error("a front ended", "scheme", f.scheme, "error", err)
 			}

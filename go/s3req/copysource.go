@@ -56,7 +56,7 @@ func copySource(header http.Header) (*CopySource, error) {
 	if bucket == "" || key == "" {
 		return nil, s3err.InvalidArgument.Msg("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	}
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return nil, err
 	}
 	c.Bucket, c.Key = bucket, key

@@ -51,7 +51,7 @@ func Parse(method, target string, header http.Header) (*Request, error) {
 	if r.Bucket == "" && r.Key != "" {
 		return nil, s3err.InvalidURI.Msg("The path names a key but no bucket.")
 	}
-	if err := checkKey(r.Key); err != nil {
+	if err := CheckKey(r.Key); err != nil {
 		return nil, err
 	}
 	if r.Query, err = parseQuery(rawQuery); err != nil {
@@ -87,10 +87,11 @@ func split(target string) (path, query string, err error) {
 	return path, query, nil
 }
 
-// checkKey refuses keys that a store could take for another one. A store, or
-// a web server in front of it, that resolves `.` and `..` would serve an object
-// which the validator never saw, or one of another bucket.
-func checkKey(key string) error {
+// CheckKey refuses keys that are too long, and those that a store could take
+// for another one. A store, or a web server in front of it, that resolves `.`
+// and `..` would serve an object which the validator never saw, or one of
+// another bucket. Errors are *s3err.Error values.
+func CheckKey(key string) error {
 	if len(key) > maxKey {
 		return s3err.KeyTooLong
 	}

@@ -1,0 +1,34 @@
+package front
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// Check refuses requests that net/http took although RFC 9113 calls them
+// malformed (section 8.2.1, 8.1.1 and 8.3.1): header values with space around
+// them, a Content-Length that does not describe the body, a Host beside
+// another :authority. A second reader of the same request, or whoever
+// canonicalises it for a signature, might see something else there. HTTP/1
+// requests pass the same check: their framing was watched before.
+func Check(r *http.Request) error {
+	for name, values := range r.Header {
+		for _, v := range values {
+			if v != "" && (blank(v[0]) || blank(v[len(v)-1])) {
+				return fmt.Errorf("%w: %s begins or ends with space", ErrFraming, name)
+			}
+		}
+	}
+	if lengths := r.Header["Content-Length"]; lengths != nil {
+		if len(lengths) > 1 || lengths[0] != strconv.FormatInt(r.ContentLength, 10) {
+			return fmt.Errorf("%w: Content-Length is not that of the body", ErrFraming)
+		}
+	}
+	if hosts := r.Header["Host"]; len(hosts) > 1 || len(hosts) == 1 && hosts[0] != r.Host {
+		return fmt.Errorf("%w: Host differs from :authority", ErrFraming)
+	}
+	return nil
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\t' }

@@ -1,0 +1,184 @@
+package proxy
+
+import (
+	"encoding/xml"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"osp/go/payload"
+	"osp/go/s3err"
+	"osp/go/s3req"
+	"osp/go/sigv4"
+	"osp/go/upstream"
+)
+
+// PostObject is S3's upload by a browser's form. Its signature is that of a
+// policy, and travels in the body beside the file:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
+// A store gets it as a PutObject, which it checks like any other.
+
+// parseForm reads the form's signature. The body has to be begun for that, but
+// no more of it than maxFormFields is taken from whoever has not shown one.
+func (h *handler) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
+	f, err := readForm(x.r, &pacedBody{body: x.r.Body, conn: x.w.conn})
+	if err != nil {
+		return nil, err
+	}
+	x.form, x.req.Key = f, f.field("key")
+	if err := s3req.CheckKey(x.req.Key); err != nil {
+		return nil, err
+	}
+	return sigv4.ParsePostPolicy(x.req.Bucket, f.fields)
+}
+
+// prepareForm makes a PutObject out of the form.
+func (h *handler) prepareForm(x *exchange, call *upstream.Call) error {
+	least, most, limited := x.verified.ContentLengthRange()
+	switch {
+	case limited && x.form.length < least:
+		return s3err.EntityTooSmall
+	case limited && x.form.length > most:
+		return s3err.EntityTooLarge
+	}
+	header, err := formHeader(x.form.fields)
+	if err != nil {
+		return err
+	}
+	call.Method, call.Query, call.Header = http.MethodPut, nil, header
+	spec, err := payload.Parse(payload.Declaration{Header: header, ContentLength: x.form.length, Kind: payload.Unsigned})
+	if err != nil {
+		return err
+	}
+	return h.attachVerified(x, payload.NewReader(x.form.file, spec, nil), spec, call)
+}
+
+// formFields are the fields that become a header of the same name. The policy
+// covers all fields, so nothing here is unsigned; what is not listed could only
+// mean something to a store that it does not mean in a form.
+var formFields = []string{
+	"cache-control", "content-disposition", "content-encoding", "content-language", "content-md5", "content-type", "expires",
+	"x-amz-checksum-", "x-amz-grant-", "x-amz-meta-", "x-amz-object-lock-", "x-amz-sdk-checksum-algorithm",
+	"x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-website-redirect-location",
+}
+
+func formHeader(fields []sigv4.Field) (http.Header, error) {
+	header := make(http.Header)
+	for _, f := range fields {
+		switch name := f.Name; {
+		case name == "acl":
+			header.Set("X-Amz-Acl", f.Value)
+		case name == "tagging":
+			tags, err := tagHeader(f.Value)
+			if err != nil {
+				return nil, err
+			}
+			header.Set("X-Amz-Tagging", tags)
+		case isFormHeader(name):
+			if strings.ContainsAny(f.Value, "\r\n\x00") {
+				return nil, s3err.InvalidArgument.Msg("The form's field " + name + " has characters that no header may have.")
+			}
+			header.Set(textproto.CanonicalMIMEHeaderKey(name), strings.TrimSpace(f.Value))
+		case isFormControl(name):
+		default:
+			return nil, s3err.NotImplemented.Msg("The form has a field that is not supported here.")
+		}
+	}
+	return header, nil
+}
+
+func isFormHeader(name string) bool {
+	for _, known := range formFields {
+		if name == known || strings.HasSuffix(known, "-") && strings.HasPrefix(name, known) ||
+			known == "x-amz-server-side-encryption" && strings.HasPrefix(name, known+"-") {
+			return true
+		}
+	}
+	return false
+}
+
+// isFormControl names the fields that are about the form and not its object.
+func isFormControl(name string) bool {
+	switch name {
+	case "key", "bucket", "policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature",
+		"x-amz-security-token", "success_action_redirect", "redirect", "success_action_status", "submit":
+		return true
+	}
+	return strings.HasPrefix(name, "x-ignore-")
+}
+
+// tagHeader turns the XML of a form's tagging field into what x-amz-tagging says.
+func tagHeader(document string) (string, error) {
+	var tagging struct {
+		Tags []struct{ Key, Value string } `xml:"TagSet>Tag"`
+	}
+	if err := xml.Unmarshal([]byte(document), &tagging); err != nil {
+		return "", s3err.MalformedXML.Because(err)
+	}
+	tags := make(url.Values)
+	for _, t := range tagging.Tags {
+		tags.Add(t.Key, t.Value)
+	}
+	return tags.Encode(), nil
+}
+
+// postResponse is the answer to success_action_status 201.
+type postResponse struct {
+	XMLName                     xml.Name `xml:"PostResponse"`
+	Location, Bucket, Key, ETag string
+}
+
+// answerForm says that the object is stored, in the way that the form asked for.
+func (h *handler) answerForm(x *exchange, stored *http.Response) error {
+	defer stored.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(stored.Body, maxErrorBody)); err != nil {
+		return s3err.BadGateway.Because(err)
+	}
+	header := x.w.Header()
+	for _, name := range []string{"Etag", "X-Amz-Version-Id", "X-Amz-Server-Side-Encryption", "X-Amz-Expiration"} {
+		if values := stored.Header[name]; values != nil {
+			header[name] = values
+		}
+	}
+	header.Set("X-Amz-Request-Id", x.requestID)
+	etag := stored.Header.Get("Etag")
+	if target := redirectTarget(x.form); target != nil {
+		q := target.Query()
+		q.Set("bucket", x.req.Bucket)
+		q.Set("key", x.req.Key)
+		q.Set("etag", etag)
+		target.RawQuery = q.Encode()
+		header.Set("Location", target.String())
+		x.w.WriteHeader(http.StatusSeeOther)
+		return nil
+	}
+	location := x.scheme + "://" + x.r.Host + "/" + s3req.EscapeKey(x.req.Bucket) + "/" + s3req.EscapeKey(x.req.Key)
+	header.Set("Location", location)
+	switch status, _ := strconv.Atoi(x.form.field("success_action_status")); status {
+	case http.StatusCreated:
+		return writeXML(x, http.StatusCreated, postResponse{Location: location, Bucket: x.req.Bucket, Key: x.req.Key, ETag: etag})
+	case http.StatusOK:
+		x.w.WriteHeader(http.StatusOK)
+	default:
+		x.w.WriteHeader(http.StatusNoContent)
+	}
+	return nil
+}
+
+// redirectTarget is where the form wants its browser to go next. The policy
+// names it, so whoever signed the form chose it. What is no http URL is
+// ignored, as S3 does.
+func redirectTarget(f *form) *url.URL {
+	raw := f.field("success_action_redirect")
+	if raw == "" {
+		raw = f.field("redirect")
+	}
+	target, err := url.Parse(raw)
+	if raw == "" || err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
+		return nil
+	}
+	return target
+}
