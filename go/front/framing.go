@@ -18,6 +18,8 @@ const (
 	// maxTrailers bounds a chunked body's trailer section in bytes. HTTP
 	// trailers mean nothing to S3, which has its own inside aws-chunked.
 	maxTrailers = 4 << 10
+
+	oldVersion = "HTTP/1.0"
 )
 
 // state is what the next byte of a connection belongs to.
@@ -34,9 +36,9 @@ const (
 
 // framing follows the HTTP/1.1 framing of one connection (RFC 9112 sections 2.2, 5
 // and 6) and refuses whatever two parsers could read in two ways: a bare CR or
-// LF, a folded line, NUL, Content-Length beside Transfer-Encoding, a second
-// Content-Length, chunk sizes that are not plain hexadecimal. It looks at the
-// bytes of heads only; content is skipped by count.
+// LF, a folded line, NUL, space before a colon, Content-Length beside
+// Transfer-Encoding, a second Content-Length, chunk sizes that are not plain
+// hexadecimal. It looks at the bytes of heads only; content is skipped by count.
 type framing struct {
 	state state
 	left  int64 // bytes of content or chunk still to skip
@@ -45,6 +47,8 @@ type framing struct {
 	lineLen int    // all of its bytes so far
 	sawCR   bool   // the last byte was a CR
 	first   bool   // the request line has ended
+	old     bool   // and named HTTP/1.0
+	tail    []byte // the last bytes of the request line
 	section int    // bytes of the trailer section
 
 	length    string // value of Content-Length
@@ -84,7 +88,7 @@ func (f *framing) skip(available int) int {
 }
 
 // begin waits for the next request's head.
-func (f *framing) begin() { *f = framing{line: f.line[:0]} }
+func (f *framing) begin() { *f = framing{line: f.line[:0], tail: f.tail[:0]} }
 
 // scan takes the bytes up to and including the end of the current line.
 func (f *framing) scan(p []byte) (int, error) {
@@ -127,6 +131,10 @@ func (f *framing) extend(part []byte) error {
 	}
 	f.lineLen += len(part)
 	f.line = append(f.line, part[:min(len(part), maxKept-len(f.line))]...)
+	if f.state == inHead && !f.first {
+		f.tail = append(f.tail, part[max(0, len(part)-len(oldVersion)):]...)
+		f.tail = append(f.tail[:0], f.tail[max(0, len(f.tail)-len(oldVersion)):]...)
+	}
 	return nil
 }
 
@@ -150,15 +158,17 @@ func (f *framing) endLine() error {
 func (f *framing) headLine() error {
 	switch {
 	case !f.first:
-		f.first = true
+		f.first, f.old = true, string(f.tail) == oldVersion
 		return nil
 	case f.lineLen == 0:
 		return f.endHead()
 	case f.line[0] == ' ' || f.line[0] == '\t':
 		return fmt.Errorf("%w: a folded header line", ErrFraming)
 	}
-	name, value, _ := bytes.Cut(f.line, []byte(":"))
+	name, value, found := bytes.Cut(f.line, []byte(":"))
 	switch {
+	case !found || len(name) == 0 || blank(name[len(name)-1]):
+		return fmt.Errorf("%w: a header line that is no field", ErrFraming)
 	case bytes.EqualFold(name, []byte("content-length")):
 		if f.hasLength || f.lineLen > len(f.line) {
 			return fmt.Errorf("%w: more than one Content-Length", ErrFraming)
@@ -175,6 +185,8 @@ func (f *framing) headLine() error {
 
 func (f *framing) endHead() error {
 	switch {
+	case f.encoding && f.old:
+		return fmt.Errorf("%w: Transfer-Encoding in HTTP/1.0", ErrFraming)
 	case f.encoding && f.hasLength:
 		return fmt.Errorf("%w: Content-Length beside Transfer-Encoding", ErrFraming)
 	case f.encoding:
