@@ -204,6 +204,12 @@ func (r *rig) signed(method, target, body string, header ...string) *http.Reques
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
+	return r.sign(req, body)
+}
+
+// sign signs a request as it stands.
+func (r *rig) sign(req *http.Request, body string) *http.Request {
+	r.t.Helper()
 	hash := req.Header.Get("X-Amz-Content-Sha256")
 	if hash == "" {
 		sum := sha256.Sum256([]byte(body))

@@ -1,0 +1,57 @@
+package proxy
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"osp/go/hooks"
+)
+
+func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
+	trusted := forwarders{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	for _, c := range []struct {
+		name   string
+		f      forwarders
+		peer   string
+		header http.Header
+		hosts  []string
+		client string
+	}{
+		{"nobody is trusted", nil, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"a"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80"}, "10.0.0.1"},
+		{"a stranger", trusted, "192.0.2.1:5", http.Header{"X-Forwarded-Host": {"a"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80"}, "192.0.2.1"},
+		{"a balancer", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
+		{"with a port of its own", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-Port": {"8443"}}, []string{"proxy:80", "s3.example", "s3.example:8443"}, "10.0.0.1"},
+		{"with the port in the host", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example:8443"}}, []string{"proxy:80", "s3.example:8443", "s3.example"}, "10.0.0.1"},
+		{"a chain with claims of the client", trusted, "[fd00::1]:5", http.Header{"X-Forwarded-For": {"127.0.0.1, 1.2.3.4", "10.9.9.9"}, "X-Forwarded-Host": {"evil, s3.example"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
+		{"a chain with nonsense", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"1.2.3.4, unknown"}}, []string{"proxy:80"}, "10.0.0.1"},
+		{"a mapped address", trusted, "[::ffff:10.0.0.1]:5", http.Header{"X-Forwarded-For": {"::ffff:1.2.3.4"}}, []string{"proxy:80"}, "1.2.3.4"},
+	} {
+		r := &http.Request{Host: "proxy:80", RemoteAddr: c.peer, Header: c.header}
+		if got := c.f.hosts(r); !slices.Equal(got, c.hosts) {
+			t.Errorf("%s: hosts %q, want %q", c.name, got, c.hosts)
+		}
+		if got := c.f.client(r); got != c.client {
+			t.Errorf("%s: client %s, want %s", c.name, got, c.client)
+		}
+	}
+}
+
+func TestTheSignedHostMayBeTheForwardedOne(t *testing.T) {
+	forwarded := func(r *rig) *http.Request {
+		req := r.request("GET", "/photos/k", "")
+		req.Host = "s3.example:8443"
+		signed := r.sign(req, "")
+		signed.Host = "" // what the balancer asks for
+		signed.Header.Set("X-Forwarded-Host", "s3.example")
+		signed.Header.Set("X-Forwarded-Port", "8443")
+		return signed
+	}
+	r := start(t, hooks.Hooks{}, nil)
+	r.refuses(forwarded(r), 403, "SignatureDoesNotMatch")
+	r = start(t, hooks.Hooks{}, settings{"trusted_proxies": []string{"127.0.0.0/8"}})
+	if a := r.do(forwarded(r)); a.StatusCode != 200 {
+		t.Errorf("got %d %s", a.StatusCode, a.body)
+	}
+}
