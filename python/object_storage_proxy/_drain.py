@@ -1,0 +1,61 @@
+"""The library's log lines, handed to Python's logging by one thread.
+
+Lines wait in a bounded ring of the library, so that a request never waits for
+Python; see osp_log_next in include/osp.h.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from ._lib import Library
+
+_log = logging.getLogger("object_storage_proxy")
+
+_PAUSE = 0.5  # seconds; how soon a changed log level and the end are noticed
+_OWN = ("time", "level", "msg")
+
+
+class LogDrain:
+    """Runs from start() to stop()."""
+
+    def __init__(self, lib: Library) -> None:
+        self._lib = lib
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="osp-logs", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Hands on what is there and ends the thread."""
+        self._stopping.set()
+        self._thread.join(timeout=4 * _PAUSE)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._hand_on(_PAUSE)
+        self._hand_on(0)
+
+    def _hand_on(self, timeout: float) -> None:
+        batch = self._lib.next_logs(_log.getEffectiveLevel(), timeout)
+        if batch is None:
+            return
+        for line in batch["lines"]:
+            _emit(line)
+        if batch["dropped"]:
+            _log.warning("%d log lines were dropped", batch["dropped"])
+
+
+def _emit(line: dict[str, Any]) -> None:
+    level = line["level"]
+    if not _log.isEnabledFor(level):
+        return
+    details = {name: value for name, value in line.items() if name not in _OWN}
+    text = " ".join([line["msg"], *(f"{name}={value!r}" for name, value in details.items())])
+    record = _log.makeRecord(_log.name, level, "osp", 0, text, (), None, extra={"osp": details})
+    record.created = line["time"]
+    record.msecs = (line["time"] % 1) * 1000
+    _log.handle(record)

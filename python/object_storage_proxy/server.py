@@ -1,0 +1,258 @@
+"""Starting and stopping a proxy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+
+from dotenv import load_dotenv
+
+from . import _lib
+from ._callbacks import Owner, ask
+from ._document import render
+from ._drain import LogDrain
+from .config import ProxyServerConfig
+from .errors import ConfigError
+
+__all__ = [
+    "ProxyServer",
+    "disable_request_counting",
+    "enable_request_counting",
+    "get_request_count",
+    "start_server",
+]
+
+_STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
+_EXIT_DRAIN = 5.0  # seconds that an interpreter which exits waits for requests in flight
+
+_lock = threading.Lock()
+_running: set[ProxyServer] = set()
+_drain: LogDrain | None = None
+
+
+class ProxyServer:
+    """A proxy that serves in the background, between start() and stop().
+
+    A context manager::
+
+        with ProxyServer(ProxyServerConfig(cos_map, http_port=0)) as server:
+            print(server.http_url)
+
+    A server that nobody stops serves until the interpreter exits. It can be
+    started again after a stop.
+
+    Args:
+        config: read by start(); later changes of its attributes have no effect.
+    """
+
+    def __init__(self, config: ProxyServerConfig) -> None:
+        self._config = config
+        self._handle = 0
+        self._lib: _lib.Library | None = None
+        self._owner: Owner | None = None
+        self._ports = (0, 0)
+        self._stopping = threading.Lock()
+
+    def start(self) -> None:
+        """Binds the ports and begins to serve.
+
+        Raises:
+            ConfigError: the configuration has mistakes; it lists all of them.
+            OSError: a port is in use, or may not be bound.
+            RuntimeError: the server runs already, or this process was forked after
+                a proxy had been started in it.
+            ImportError: the library can't be loaded on this system.
+        """
+        if self._handle:
+            raise RuntimeError("this server runs already")
+        document, mistakes = render(self._config)
+        lib = _lib.load(_at_exit)
+        if mistakes:
+            seen = {path for path, _ in mistakes}
+            mistakes += [m for m in lib.check(document) if m[0] not in seen]
+            raise ConfigError(mistakes)
+        _drain_logs(lib)
+        owner = Owner(self._config, lib)
+        try:
+            handle = lib.start(document, ask, owner.user)
+        except BaseException:
+            owner.close()
+            raise
+        self._lib, self._owner, self._handle = lib, owner, handle
+        self._ports = lib.ports(handle)
+        with _lock:
+            _running.add(self)
+
+    def stop(self, drain: float | None = None) -> None:
+        """Stops to accept, lets requests in flight end, and frees the ports.
+
+        Does nothing when the server does not run.
+
+        Args:
+            drain: seconds until requests in flight are cut off; None: the
+                configuration's drain_timeout.
+
+        Raises:
+            RuntimeError: this process is a fork of the one that serves.
+        """
+        _lib.refuse_after_fork()
+        self._begin_stop(self._config.drain_timeout if drain is None else drain)
+        with self._stopping:
+            if self._lib is None or not self._handle:
+                return
+            while not self._lib.wait(self._handle, _STEP):
+                pass
+            self._lib.close(self._handle)
+            if self._owner is not None:
+                self._owner.close()
+            self._handle, self._ports = 0, (0, 0)
+            with _lock:
+                _running.discard(self)
+
+    def _begin_stop(self, drain: float) -> None:
+        if self._lib is not None and self._handle:
+            self._lib.stop(self._handle, drain)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until the server has stopped.
+
+        Signals are seen meanwhile.
+
+        Args:
+            timeout: seconds; None: without end.
+
+        Returns:
+            Whether it has stopped.
+        """
+        waited = 0.0
+        while self._lib is not None and self._handle:
+            _lib.refuse_after_fork()
+            step = _STEP if timeout is None else min(_STEP, timeout - waited)
+            if step < 0:
+                return False
+            if self._lib.wait(self._handle, step):
+                break
+            waited += step
+            if timeout is not None and waited >= timeout:
+                return False
+        return True
+
+    @property
+    def http_url(self) -> str | None:
+        """The endpoint for clients on this machine; None without http, or when stopped."""
+        return self._url("http", self._ports[0])
+
+    @property
+    def https_url(self) -> str | None:
+        """The endpoint for clients on this machine; None without https, or when stopped."""
+        return self._url("https", self._ports[1])
+
+    def _url(self, scheme: str, port: int) -> str | None:
+        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(
+            self._config.host, self._config.host
+        )
+        if ":" in host and not host.startswith("["):
+            host = f"[{host}]"
+        return f"{scheme}://{host}:{port}" if port else None
+
+    def __enter__(self) -> ProxyServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        urls = [url for url in (self.http_url, self.https_url) if url]
+        return f"<ProxyServer {' '.join(urls) or 'stopped'}>"
+
+
+def start_server(config: ProxyServerConfig) -> None:
+    """Serves until it is told to stop, by Ctrl-C or SIGTERM.
+
+    Requests in flight then have drain_timeout to end; a second Ctrl-C cuts them off.
+    A file ``.env`` in the working directory is loaded first; what the environment
+    has already, stays. Outside the main thread, where Python has no signals, it
+    serves until the interpreter exits.
+
+    Raises:
+        ConfigError: the configuration has mistakes; it lists all of them.
+        OSError: a port is in use, or may not be bound.
+        RuntimeError: this process was forked after a proxy had been started in it.
+        ImportError: the library can't be loaded on this system.
+    """
+    load_dotenv(os.path.join(os.getcwd(), ".env"))
+    with ProxyServer(config) as server, _stopped_by_signals(server):
+        server.wait()
+
+
+@contextmanager
+def _stopped_by_signals(server: ProxyServer) -> Iterator[None]:
+    """Handles SIGINT and SIGTERM, unless the application has handlers of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received = 0
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        nonlocal received
+        received += 1
+        server._begin_stop(server._config.drain_timeout if received == 1 else 0)
+
+    defaults = (signal.SIG_DFL, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) in defaults}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def enable_request_counting() -> None:
+    """Counts requests from now on, of all proxies of this process together."""
+    _lib.count_requests(True)
+
+
+def disable_request_counting() -> None:
+    """Stops to count requests; the count stays."""
+    _lib.count_requests(False)
+
+
+def get_request_count() -> int:
+    """The requests that came in while counting was on."""
+    lib = _lib.loaded()
+    return lib.counted() if lib else 0
+
+
+def _drain_logs(lib: _lib.Library) -> None:
+    global _drain
+    with _lock:
+        if _drain is None:
+            _drain = LogDrain(lib)
+            _drain.start()
+
+
+def _at_exit() -> None:
+    """Ends the library's use of Python while there still is a Python."""
+    if _lib.forked():
+        return
+    with _lock:
+        servers = list(_running)
+    for server in servers:
+        server._begin_stop(min(_EXIT_DRAIN, server._config.drain_timeout))
+    for server in servers:
+        server.stop(_EXIT_DRAIN)
+    if _drain is not None:
+        _drain.stop()
