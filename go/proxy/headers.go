@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"osp/go/s3req"
+	"osp/go/upstream"
 )
 
 // dropped never travel to a store: hop-by-hop fields (RFC 9110 section 7.6.1),
@@ -65,7 +66,7 @@ func clientHeader(to, store http.Header) {
 			continue
 		}
 		if !named[name] {
-			to[name] = values
+			to[upstream.Spell(name)] = values
 		}
 	}
 	if store["Content-Type"] == nil {

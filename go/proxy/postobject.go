@@ -140,7 +140,7 @@ func (h *handler) answerForm(x *exchange, stored *http.Response) error {
 	header := x.w.Header()
 	for _, name := range []string{"Etag", "X-Amz-Version-Id", "X-Amz-Server-Side-Encryption", "X-Amz-Expiration"} {
 		if values := stored.Header[name]; values != nil {
-			header[name] = values
+			header[upstream.Spell(name)] = values
 		}
 	}
 	header.Set("X-Amz-Request-Id", x.requestID)

@@ -82,6 +82,7 @@ func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
 	if err := c.authorize(req, call); err != nil {
 		return nil, err
 	}
+	respell(req.Header)
 	t := c.strict
 	if !call.Bucket.VerifyTLS {
 		t = c.lax
