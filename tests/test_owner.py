@@ -65,7 +65,12 @@ class TestValidator:
         self, serve: Any, any_store: Any, bucket: str
     ) -> None:
         asked = Calls(lambda token, name, request: True)
-        s3 = serve({bucket: any_store.entry()}, validator=asked.of_three()).boto()
+        front = serve(
+            {bucket: any_store.entry()},
+            validator=asked.of_three(),
+            trusted_proxies=["127.0.0.0/8"],
+        )
+        s3 = front.boto()
         s3.meta.events.register(
             "before-sign.s3", lambda request, **_: request.headers.add_header("X-Forwarded-For", "192.0.2.7")
         )  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 from conftest import CLIENT
 from helpers import raw
 from helpers.clients import refused
-from helpers.double import S3Double, Seen
+from helpers.double import Answer, S3Double, Seen
 from helpers.stores import STORES, Store
 
 
@@ -45,7 +45,8 @@ def test_verify_false_takes_any_certificate(serve: Any, tls_store: Store, scheme
 
 
 def test_the_virtual_style_puts_the_bucket_into_the_host(serve: Any, scheme: str) -> None:
-    with S3Double() as double:
+    listing: Answer = (200, {}, b"<ListBucketResult/>")
+    with S3Double(answer=lambda seen: listing if seen.path == "/" else None) as double:
         entry = double.entry(host="localhost", addressing_style="virtual")
         s3 = serve({"data": entry}).boto(scheme)
         s3.put_object(Bucket="data", Key="a b/ü//c", Body=b"x")
