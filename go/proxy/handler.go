@@ -17,9 +17,9 @@ import (
 	"osp/go/creds"
 	"osp/go/front"
 	"osp/go/hooks"
+	"osp/go/iam"
 	"osp/go/s3err"
 	"osp/go/s3req"
-	"osp/go/secret"
 	"osp/go/sigv4"
 	"osp/go/upstream"
 )
@@ -49,15 +49,11 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		clients:    creds.NewClientKeys(cfg.Keystore, h.Secret, creds.Options{}),
 		access:     access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy}),
 		uses:       access.NewUses(cfg.PresignUses, nil),
-		creds:      creds.New(h.BucketCreds, noExchange, creds.Options{}),
+		creds:      creds.New(h.BucketCreds, iam.New(cfg.IAMEndpoint, iam.Options{}).Token, creds.Options{}),
 		stores:     upstream.New(),
 		started:    time.Now(),
 		forwarders: cfg.TrustedProxies,
 	}
-}
-
-func noExchange(context.Context, secret.Value) (secret.Value, time.Time, error) {
-	return secret.Value{}, time.Time{}, s3err.NotImplemented
 }
 
 // exchange is one request on its way, and what the stages found out about it.

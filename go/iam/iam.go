@@ -1,0 +1,205 @@
+// Package iam exchanges IBM Cloud API keys for bearer tokens, and keeps each
+// token until shortly before it expires: one exchange for a key, however many
+// buckets and clients need it. It never logs, and no error of its names a key.
+package iam
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"osp/go/cache"
+	"osp/go/s3err"
+	"osp/go/secret"
+)
+
+const (
+	capacity      = 4096
+	maxAnswer     = 1 << 20
+	attempts      = 4
+	attemptTime   = 10 * time.Second
+	firstPause    = 250 * time.Millisecond
+	longestPause  = 5 * time.Second
+	longestToken  = 24 * time.Hour
+	expiryMargin  = 30 * time.Second // a token must still be good when the store sees it
+	keepRefusal   = 5 * time.Second  // a wrong key is not worth an exchange for every request
+	grantType     = "urn:ibm:params:oauth:grant-type:apikey"
+	maxErrorShown = 64
+)
+
+// Options of an Exchange. The zero value is good for production.
+type Options struct {
+	Transport http.RoundTripper // nil: one of its own, without a proxy
+	Now       func() time.Time  // nil: time.Now
+}
+
+// Exchange is safe for concurrent use. Make it with New.
+type Exchange struct {
+	endpoint string
+	client   *http.Client
+	now      func() time.Time
+	tokens   *cache.Cache[[sha256.Size]byte, grant]
+}
+
+// grant is what IAM said about a key: a token, or a refusal.
+type grant struct {
+	token   secret.Value
+	expires time.Time
+	refusal error
+}
+
+// New returns an Exchange with the token service at a URL.
+func New(endpoint string, o Options) *Exchange {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Transport == nil {
+		o.Transport = &http.Transport{
+			Proxy:                 nil, // a proxy from the environment would see every key
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			ForceAttemptHTTP2:     true,
+			MaxIdleConns:          8,
+			IdleConnTimeout:       time.Minute,
+			TLSHandshakeTimeout:   5 * time.Second,
+			ResponseHeaderTimeout: attemptTime,
+		}
+	}
+	return &Exchange{
+		endpoint: endpoint,
+		client: &http.Client{
+			Transport: o.Transport,
+			Timeout:   attemptTime,
+			// A redirect would carry the key to whoever it names.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		now:    o.Now,
+		tokens: cache.New[[sha256.Size]byte, grant](capacity, o.Now),
+	}
+}
+
+// Token returns the bearer token for an API key and when it expires. From four
+// fifths of its life on a new one is fetched in the background; an outage of
+// IAM shows only when the old one has ended.
+//
+// Errors are answers of package s3err, AccessDenied when IAM refuses the key
+// and ServiceUnavailable when it can't be asked; or ctx's own.
+func (e *Exchange) Token(ctx context.Context, apiKey secret.Value) (secret.Value, time.Time, error) {
+	k := sha256.Sum256([]byte(apiKey.Reveal()))
+	g, ok := e.tokens.Lookup(k)
+	if !ok {
+		var err error
+		g, err = e.tokens.Get(ctx, k, func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) })
+		if err != nil {
+			return secret.Value{}, time.Time{}, err
+		}
+	}
+	return g.token, g.expires, g.refusal
+}
+
+func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[grant], error) {
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		g, wait, err := e.ask(ctx, apiKey)
+		switch {
+		case err == nil && g.refusal != nil:
+			return cache.Entry[grant]{Value: g, TTL: keepRefusal}, nil
+		case err == nil:
+			ttl := g.expires.Sub(e.now()) - expiryMargin
+			return cache.Entry[grant]{Value: g, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
+		case attempt == attempts:
+			return cache.Entry[grant]{}, s3err.ServiceUnavailable.Because(fmt.Errorf("IAM, after %d attempts: %w", attempts, err))
+		}
+		// Full jitter, or many proxies that saw the same outage come back at once.
+		wait = max(wait, time.Duration(rand.Int64N(int64(pause))))
+		pause *= 2
+		select {
+		case <-time.After(min(wait, longestPause)):
+		case <-ctx.Done():
+			return cache.Entry[grant]{}, ctx.Err()
+		}
+	}
+}
+
+// ask makes one exchange. An error is worth another attempt, after at least wait.
+func (e *Exchange) ask(ctx context.Context, apiKey secret.Value) (g grant, wait time.Duration, err error) {
+	form := url.Values{"grant_type": {grantType}, "apikey": {apiKey.Reveal()}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return grant{}, 0, errors.New("the endpoint is no URL")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	asked := e.now()
+	resp, err := e.client.Do(req)
+	if err != nil {
+		return grant{}, 0, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return grant{}, 0, err
+	}
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		g, err := readGrant(body, asked)
+		return g, 0, err
+	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
+		return grant{}, retryAfter(resp.Header), fmt.Errorf("status %d", resp.StatusCode)
+	}
+	return grant{refusal: s3err.AccessDenied.
+		Msg("The token service refused the API key that this endpoint holds for the bucket.").
+		Because(fmt.Errorf("IAM answered %d %s", resp.StatusCode, errorCode(body)))}, 0, nil
+}
+
+// readGrant reads IAM's answer. The token's life counts from before the
+// question, by our own clock; "expiration" is by IAM's and only a substitute.
+func readGrant(body []byte, asked time.Time) (grant, error) {
+	var answer struct {
+		Token      string `json:"access_token"`
+		ExpiresIn  int64  `json:"expires_in"`
+		Expiration int64  `json:"expiration"`
+	}
+	if json.Unmarshal(body, &answer) != nil { // its error may quote the token
+		return grant{}, errors.New("its answer is no JSON object with access_token and expires_in")
+	}
+	if answer.Token == "" || strings.ContainsFunc(answer.Token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return grant{}, errors.New("its answer has no access_token that could be sent")
+	}
+	life := time.Duration(min(answer.ExpiresIn, int64(longestToken/time.Second))) * time.Second
+	if answer.ExpiresIn == 0 && answer.Expiration > 0 {
+		life = min(time.Unix(answer.Expiration, 0).Sub(asked), longestToken)
+	}
+	if life <= 0 {
+		return grant{}, errors.New("its token has expired already")
+	}
+	return grant{token: secret.New(answer.Token), expires: asked.Add(life)}, nil
+}
+
+// errorCode returns IAM's name for what is wrong, such as BXNIM0415E.
+func errorCode(body []byte) string {
+	var answer struct {
+		Code string `json:"errorCode"`
+	}
+	if json.Unmarshal(body, &answer) != nil || len(answer.Code) > maxErrorShown {
+		return ""
+	}
+	return strconv.QuoteToASCII(answer.Code)
+}
+
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, int(longestPause/time.Second))) * time.Second
+}
