@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,6 +25,12 @@ class Keys:
     secret: str
 
 
+@functools.cache
+def _session() -> boto3.session.Session:
+    """One for all: a session of its own would make each client read the API models."""
+    return boto3.session.Session()
+
+
 def boto(
     url: str,
     keys: Keys,
@@ -41,7 +48,7 @@ def boto(
     settings: dict[str, Any] = {"s3": {"addressing_style": "path"}, "read_timeout": 60, **config}
     if not retry:
         settings["retries"] = {"total_max_attempts": 1}
-    return boto3.session.Session().client(
+    return _session().client(
         "s3",
         endpoint_url=url,
         aws_access_key_id=keys.access,
