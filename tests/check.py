@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
-class Failed(Exception):
+class CheckFailedError(Exception):
     """A check found something; the text says what."""
 
 
@@ -36,13 +36,13 @@ def command(*args: str | Path, env: dict[str, str] | None = None) -> str:
         text=True,
     )
     if done.returncode != 0:
-        raise Failed(done.stdout.strip() or f"{args[0]} ended with {done.returncode}")
+        raise CheckFailedError(done.stdout.strip() or f"{args[0]} ended with {done.returncode}")
     return done.stdout
 
 
 def gofmt() -> None:
     if unformatted := command("gofmt", "-l", "go").strip():
-        raise Failed(f"not formatted (./build.sh fmt does it):\n{unformatted}")
+        raise CheckFailedError(f"not formatted (./build.sh fmt does it):\n{unformatted}")
 
 
 def go_vet() -> None:
@@ -61,7 +61,7 @@ def govulncheck(tools: Path) -> None:
     """
     try:
         command(tools / "govulncheck", "./go/...")
-    except Failed as failed:
+    except CheckFailedError as failed:
         if "fetching vulnerabilities" not in str(failed):
             raise
         print("   skipped: the vulnerability database can't be reached from here")
@@ -85,7 +85,9 @@ def generated_cffi(package: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         command(sys.executable, "python/ffi_build.py", folder)
         if not filecmp.cmp(Path(folder) / "_ffi.py", ROOT / package / "_ffi.py", shallow=False):
-            raise Failed("_ffi.py is not what include/osp.h generates: run python/ffi_build.py")
+            raise CheckFailedError(
+                "_ffi.py is not what include/osp.h generates: run python/ffi_build.py"
+            )
 
 
 def exported_symbols(library: Path) -> None:
@@ -95,9 +97,9 @@ def exported_symbols(library: Path) -> None:
     listing = command("nm", "-D", "--defined-only", library)
     defined = {line.split()[-1].split("@")[0] for line in listing.splitlines()}
     if missing := declared - defined:
-        raise Failed(f"declared in osp.h but not exported: {sorted(missing)}")
+        raise CheckFailedError(f"declared in osp.h but not exported: {sorted(missing)}")
     if extra := defined - declared:
-        raise Failed(f"exported but not declared in osp.h: {sorted(extra)[:20]}")
+        raise CheckFailedError(f"exported but not declared in osp.h: {sorted(extra)[:20]}")
 
 
 def main() -> int:
@@ -123,7 +125,7 @@ def main() -> int:
         print(f"-- {name}", flush=True)
         try:
             run()
-        except Failed as problem:
+        except CheckFailedError as problem:
             failed += 1
             print(f"   FAILED: {problem}", flush=True)
     print(f"check: {len(checks) - failed} of {len(checks)} passed")

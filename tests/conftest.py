@@ -15,7 +15,6 @@ from typing import Any
 
 import object_storage_proxy as osp
 import pytest
-
 from helpers import certificates as pki
 from helpers.clients import AwsCli, Keys, boto
 from helpers.stores import STORES, Store

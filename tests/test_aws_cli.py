@@ -6,7 +6,6 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,9 @@ def aws(place: Any, scheme: str) -> Any:
 
 
 @pytest.fixture
-def prefix(place: Any, scheme: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def prefix(place: Any, scheme: str, request: pytest.FixtureRequest) -> str:
     """An s3:// folder of the test's own."""
-    yield f"s3://{place.bucket}/cli/{scheme}/{request.node.originalname}"
+    return f"s3://{place.bucket}/cli/{scheme}/{request.node.originalname}"
 
 
 def test_cp_up_and_down(aws: Any, prefix: str, tmp_path: Path) -> None:

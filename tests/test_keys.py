@@ -52,9 +52,7 @@ def test_an_odd_key_makes_the_round_trip(place: Any, s3: Any, scheme: str, key: 
 
 
 @pytest.mark.parametrize("key", KEYS_FOR_REAL_S3.values(), ids=KEYS_FOR_REAL_S3.keys())
-def test_a_key_that_only_s3_takes_arrives_byte_for_byte(
-    serve: Any, scheme: str, key: str
-) -> None:
+def test_a_key_that_only_s3_takes_arrives_byte_for_byte(serve: Any, scheme: str, key: str) -> None:
     with S3Double() as double:
         s3 = serve({"data": double.entry()}).boto(scheme)
         s3.put_object(Bucket="data", Key=key, Body=b"odd")

@@ -33,9 +33,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_100_mib_up_and_down(
-    place: Any, s3: Any, scheme: str, big: Path, tmp_path: Path
-) -> None:
+def test_100_mib_up_and_down(place: Any, s3: Any, scheme: str, big: Path, tmp_path: Path) -> None:
     key, back = f"{scheme}/big.bin", tmp_path / "back.bin"
     s3.upload_file(str(big), place.bucket, key)
     head = place.direct.head_object(Bucket=place.bucket, Key=key)

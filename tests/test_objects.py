@@ -39,7 +39,12 @@ def test_overwriting_replaces_the_object(place: Any, s3: Any, scheme: str) -> No
 
 @pytest.mark.parametrize(
     ("asked", "start", "end"),
-    [("bytes=0-0", 0, 1), ("bytes=10-99", 10, 100), ("bytes=-16", -16, None), ("bytes=65520-", 65520, None)],
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=10-99", 10, 100),
+        ("bytes=-16", -16, None),
+        ("bytes=65520-", 65520, None),
+    ],
 )
 def test_a_range_gives_just_those_bytes(
     place: Any, s3: Any, scheme: str, asked: str, start: int, end: int | None
@@ -72,9 +77,7 @@ def test_head_tells_what_get_would(place: Any, s3: Any, scheme: str) -> None:
         Expires=datetime.datetime(2040, 1, 1, tzinfo=datetime.timezone.utc),
         Metadata={"owner": "team a", "rows": "1"},
     )
-    head, got = (
-        call(Bucket=place.bucket, Key=key) for call in (s3.head_object, s3.get_object)
-    )
+    head, got = (call(Bucket=place.bucket, Key=key) for call in (s3.head_object, s3.get_object))
     for answer in (head, got):
         assert answer["ContentLength"] == 8
         assert answer["ContentType"] == "text/csv; charset=utf-8"
@@ -155,7 +158,9 @@ def test_a_delimiter_groups_keys_as_folders(place: Any, s3: Any, scheme: str) ->
 def test_a_deleted_object_is_gone(place: Any, s3: Any, scheme: str) -> None:
     key = f"{scheme}/doomed"
     s3.put_object(Bucket=place.bucket, Key=key, Body=b"x")
-    assert s3.delete_object(Bucket=place.bucket, Key=key)["ResponseMetadata"]["HTTPStatusCode"] == 204
+    assert (
+        s3.delete_object(Bucket=place.bucket, Key=key)["ResponseMetadata"]["HTTPStatusCode"] == 204
+    )
     assert key not in place.store.keys_in(place.bucket)
 
 

@@ -72,8 +72,9 @@ class TestValidator:
         )
         s3 = front.boto()
         s3.meta.events.register(
-            "before-sign.s3", lambda request, **_: request.headers.add_header("X-Forwarded-For", "192.0.2.7")
-        )  # fmt: skip
+            "before-sign.s3",
+            lambda request, **_: request.headers.add_header("X-Forwarded-For", "192.0.2.7"),
+        )
         s3.list_objects_v2(Bucket=bucket, Prefix="a b/ü", Delimiter="/")
         token, name, request = asked.args[0]
         assert (token, name) == (CLIENT.access, bucket)
@@ -84,9 +85,7 @@ class TestValidator:
         assert request["prefix"] == "a b/ü"
         assert request["delimiter"] == "/"
 
-    def test_a_rule_by_prefix_does_not_leak(
-        self, serve: Any, any_store: Any, bucket: str
-    ) -> None:
+    def test_a_rule_by_prefix_does_not_leak(self, serve: Any, any_store: Any, bucket: str) -> None:
         """An allowed path must not open its neighbours, nor GET open PUT."""
 
         def rule(token: str, name: str, request: dict[str, Any]) -> bool:
@@ -150,7 +149,7 @@ class TestValidator:
 class TestListBuckets:
     def test_it_lists_the_configured_buckets_that_the_validator_allows(self, serve: Any) -> None:
         entry = {"host": "127.0.0.1", "port": 1, "access_key": "a", "secret_key": "s"}
-        cos_map = {name: entry for name in ("alpha", "beta", "gamma")}
+        cos_map = dict.fromkeys(("alpha", "beta", "gamma"), entry)
         s3 = serve(cos_map, validator=lambda token, name: name != "beta").boto()
         assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["alpha", "gamma"]
 
@@ -193,16 +192,19 @@ class TestStoreCredentials:
     def test_each_token_gets_its_own(self, serve: Any) -> None:
         """The fetcher's answer for one token must never serve another."""
         keys = {name: Keys(name, f"{name}-secret") for name in ("reader", "writer")}
-        asked = Calls(lambda token, name: json.dumps({"access_key": f"store-{token}", "secret_key": "s"}))
+        asked = Calls(
+            lambda token, name: json.dumps({"access_key": f"store-{token}", "secret_key": "s"})
+        )
         pairs = [{"access_key": k.access, "secret_key": k.secret} for k in keys.values()]
         with S3Double(check=lambda seen: None) as double:
             entry = double.entry(access_key=None, secret_key=None)
-            front = serve(
-                {"data": entry}, hmac_keystore=pairs, bucket_creds_fetcher=asked.of_two()
-            )
+            front = serve({"data": entry}, hmac_keystore=pairs, bucket_creds_fetcher=asked.of_two())
             for name in ("reader", "writer", "reader", "writer"):
                 front.boto(keys=keys[name]).put_object(Bucket="data", Key=name, Body=b"x")
-            used = [s.headers["authorization"].split("Credential=")[1].split("/")[0] for s in double.seen]
+            used = [
+                s.headers["authorization"].split("Credential=")[1].split("/")[0]
+                for s in double.seen
+            ]
         assert used == ["store-reader", "store-writer"] * 2
         assert sorted(asked.args) == [("reader", "data"), ("writer", "data")]
 
@@ -214,7 +216,11 @@ class TestStoreCredentials:
             assert (asked.args, double.problems) == ([], [])
 
     def test_a_session_token_is_sent_and_signed(self, serve: Any) -> None:
-        creds = {"access_key": KEYS.access, "secret_key": KEYS.secret, "session_token": "temporary/+="}
+        creds = {
+            "access_key": KEYS.access,
+            "secret_key": KEYS.secret,
+            "session_token": "temporary/+=",
+        }
         with S3Double() as double:
             entry = double.entry(access_key=None, secret_key=None)
             front = serve({"data": entry}, bucket_creds_fetcher=lambda t, b: json.dumps(creds))

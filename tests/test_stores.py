@@ -132,7 +132,11 @@ def test_an_error_of_the_store_is_the_clients_error(serve: Any) -> None:
     with S3Double(answer=lambda seen: (403, {"Content-Type": "application/xml"}, xml)) as double:
         s3 = serve({"data": double.entry()}).boto(retry=False)
         refusal = refused(s3.get_object, Bucket="data", Key="k")
-    assert (refusal.status, refusal.code, refusal.message) == (403, "InvalidObjectState", "archived")
+    assert (refusal.status, refusal.code, refusal.message) == (
+        403,
+        "InvalidObjectState",
+        "archived",
+    )
 
 
 def test_a_slow_body_reaches_the_client_as_it_comes(serve: Any) -> None:

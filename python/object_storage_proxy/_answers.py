@@ -1,6 +1,6 @@
 """What the owner's callables return, turned into the JSON answers of include/osp.h.
 
-Every function raises `BadAnswer` for what it does not understand, and its message
+Every function raises `BadAnswerError` for what it does not understand, and its message
 never quotes the value, which may be a secret.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 
-class BadAnswer(Exception):
+class BadAnswerError(Exception):
     """A callable returned something that means nothing here."""
 
 
@@ -23,7 +23,7 @@ def allow(value: object) -> bytes:
         return b'{"allow":true}'
     if value is False:
         return b'{"allow":false}'
-    raise BadAnswer(f"must return True or False, not {_kind(value)}")
+    raise BadAnswerError(f"must return True or False, not {_kind(value)}")
 
 
 def secret(value: object) -> bytes:
@@ -52,13 +52,13 @@ def bucket_creds(value: object) -> bytes:
 
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise BadAnswer(f"must return a str for {what}, not {_kind(value)}")
+        raise BadAnswerError(f"must return a str for {what}, not {_kind(value)}")
     if not value:
-        raise BadAnswer(f"returned an empty str for {what}")
+        raise BadAnswerError(f"returned an empty str for {what}")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise BadAnswer(f"returned a str with a lone surrogate for {what}") from None
+        raise BadAnswerError(f"returned a str with a lone surrogate for {what}") from None
     return str(value)
 
 
@@ -67,21 +67,21 @@ def _unix_seconds(value: object) -> float:
         try:  # Python 3.10 does not read the Z
             value = datetime.fromisoformat(value.replace("Z", "+00:00"))
         except ValueError:
-            raise BadAnswer("returned an expiration that is not ISO 8601") from None
+            raise BadAnswerError("returned an expiration that is not ISO 8601") from None
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise BadAnswer("returned an expiration without a time zone")
+            raise BadAnswerError("returned an expiration without a time zone")
         return value.astimezone(timezone.utc).timestamp()
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    raise BadAnswer(f"must return a time for expiration, not {_kind(value)}")
+    raise BadAnswerError(f"must return a time for expiration, not {_kind(value)}")
 
 
 def _dump(answer: Mapping[str, object]) -> bytes:
     try:
         return json.dumps(answer, allow_nan=False).encode("ascii")
     except (TypeError, ValueError):
-        raise BadAnswer("returned a mapping that JSON can't spell") from None
+        raise BadAnswerError("returned a mapping that JSON can't spell") from None
 
 
 def _kind(value: object) -> str:

@@ -7,10 +7,15 @@ Python code fails, and 0 means failed.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import itertools
 import json
 import logging
+import math
+import threading
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any
@@ -24,12 +29,12 @@ from .config import ProxyServerConfig
 _log = logging.getLogger("object_storage_proxy")
 
 # enum osp_question and enum osp_asked of include/osp.h
-_SECRET = ffi.integer_const("OSP_ASK_SECRET")
-_ALLOW = ffi.integer_const("OSP_ASK_ALLOW")
-_BUCKET_CREDS = ffi.integer_const("OSP_ASK_BUCKET_CREDS")
-_FAILED = ffi.integer_const("OSP_ASK_FAILED")
-_ANSWERED = ffi.integer_const("OSP_ASK_ANSWERED")
-_PENDING = ffi.integer_const("OSP_ASK_PENDING")
+_SECRET = int(ffi.integer_const("OSP_ASK_SECRET"))
+_ALLOW = int(ffi.integer_const("OSP_ASK_ALLOW"))
+_BUCKET_CREDS = int(ffi.integer_const("OSP_ASK_BUCKET_CREDS"))
+_FAILED = int(ffi.integer_const("OSP_ASK_FAILED"))
+_ANSWERED = int(ffi.integer_const("OSP_ASK_ANSWERED"))
+_PENDING = int(ffi.integer_const("OSP_ASK_PENDING"))
 
 _NO_ANSWER = b"{}"  # understood as a failure, whatever the question was
 
@@ -93,19 +98,43 @@ class Owner:
         answer = _NO_ANSWER
         try:
             answer = spell(await value)
+        except asyncio.CancelledError:  # too late: the library has given up by now
+            _report(name, TimeoutError("no answer within callback_timeout"))
+            raise
         except BaseException as error:  # a SystemExit here would end the loop for all
             _report(name, error)
         finally:
             self._lib.answer(call, answer)
 
 
-def _report(name: str, error: BaseException) -> None:
-    if isinstance(error, _answers.BadAnswer):
-        _log.error("%s %s; the request is refused", name, error)
-    elif isinstance(error, TimeoutError):
-        pass
-    else:
-        _log.error("%s failed; the request is refused", name, exc_info=error)
+class _Reports:
+    """Logs failures of callables, at most one a second for each.
+
+    Clients decide how often a callable fails, and must not fill a disk by it.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._last: dict[str, float] = {}
+        self._suppressed: Counter[str] = Counter()
+
+    def __call__(self, name: str, error: BaseException) -> None:
+        with self._lock:
+            now = self._now()
+            if now - self._last.get(name, -math.inf) < 1:
+                self._suppressed[name] += 1
+                return
+            self._last[name] = now
+            before = self._suppressed.pop(name, 0)
+        more = f" ({before} more before that)" if before else ""
+        if isinstance(error, _answers.BadAnswerError):
+            _log.error("%s %s; the request is refused%s", name, error, more)
+        else:
+            _log.error("%s failed; the request is refused%s", name, more, exc_info=error)
+
+
+_report = _Reports()
 
 
 def _on_error(
@@ -123,5 +152,5 @@ def ask(user: int, call: int, question: int, text: Any, size: int) -> int:
     """The C function of the library's hooks; it must live as long as the process."""
     owner = _owners.get(user)
     if owner is None:
-        return int(_FAILED)
+        return _FAILED
     return owner.answer(call, question, ffi.unpack(text, size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine
 from typing import Any
@@ -48,10 +49,8 @@ class Loop:
             thread.join(timeout=2)  # a coroutine that blocks the loop has only itself to blame
 
     async def _limited(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        try:
+        with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
             await asyncio.wait_for(coroutine, self._timeout)
-        except (asyncio.TimeoutError, asyncio.CancelledError):
-            pass  # the library has given the answer up by now
 
     @staticmethod
     def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -55,7 +55,7 @@ Validator = (
 )
 Credentials = str | Mapping[str, str | float | datetime | None]
 BucketCredsFetcher = Callable[[str, str], Credentials | Awaitable[Credentials]]
-HmacFetcher = Callable[[str], Credentials | None | Awaitable[Credentials | None]]
+HmacFetcher = Callable[[str], Credentials | Awaitable[Credentials | None] | None]
 Path = str | os.PathLike[str]
 
 

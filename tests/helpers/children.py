@@ -54,7 +54,9 @@ class Child:
 
         def look() -> bool:
             if not self.alive():
-                raise RuntimeError(f"ended with {self.process.returncode}:\n{self.output()[-4000:]}")
+                raise RuntimeError(
+                    f"ended with {self.process.returncode}:\n{self.output()[-4000:]}"
+                )
             return accepts(port)
 
         until(look, f"port {port} of {self.process.args!r}", seconds)

@@ -118,7 +118,9 @@ def send(
     url: str, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
 ) -> Answer:
     """One request over a connection of its own; the target goes out as given."""
-    if body and not any(name.lower() in ("content-length", "transfer-encoding") for name in headers):
+    if body and not any(
+        name.lower() in ("content-length", "transfer-encoding") for name in headers
+    ):
         headers = {**headers, "Content-Length": str(len(body))}
     with connect(url) as link, link.makefile("rb") as stream:
         link.sendall(head_bytes(method, target, headers) + body)
