@@ -7,6 +7,7 @@ its users start it. Tests that need a process of their own use helpers.children.
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -112,6 +113,10 @@ class Front:
         url = self.server.https_url if scheme == "https" else self.server.http_url
         assert url is not None
         return url
+
+    def tls_context(self) -> ssl.SSLContext:
+        """For clients that are no SDK."""
+        return ssl.create_default_context(cafile=str(self.ca))
 
     def boto(self, scheme: str = "http", keys: Keys = CLIENT, **kwargs: Any) -> Any:
         return boto(self.url(scheme), keys, ca=self.ca if scheme == "https" else None, **kwargs)

@@ -115,7 +115,7 @@ def test_presign_makes_a_url_that_works(aws: Any, place: Any, prefix: str, tmp_p
     # Its default for URLs is still signature version 2, which S3 retired.
     aws("configure", "set", "default.s3.signature_version", "s3v4")
     url = aws("s3", "presign", f"{prefix}/x", "--expires-in", "60").strip()
-    with httpx.Client(verify=str(place.front.ca), trust_env=False) as http:
+    with httpx.Client(verify=place.front.tls_context(), trust_env=False) as http:
         assert http.get(url).text == "presigned"
 
 

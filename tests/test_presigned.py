@@ -10,7 +10,7 @@ from helpers.clients import Keys
 
 
 def client(place: Any) -> httpx.Client:
-    return httpx.Client(verify=str(place.front.ca), trust_env=False)
+    return httpx.Client(verify=place.front.tls_context(), trust_env=False)
 
 
 def signer(place: Any, scheme: str, **kwargs: Any) -> Any:

@@ -1,0 +1,304 @@
+"""Starting, stopping, forking and exiting, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import pytest
+from conftest import CLIENT
+from helpers.children import Child
+from helpers.clients import boto
+from helpers.double import S3Double
+from helpers.wait import accepts, free_port, until
+
+Run = Callable[..., Child]
+
+PREAMBLE = """
+import json, os, sys, threading, time
+import object_storage_proxy as osp
+settings = json.loads(sys.argv[1])
+def config(**more):
+    return osp.ProxyServerConfig(**{**settings, **more})
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Run]:
+    """Runs a script beside the test: run(code, cos_map, **configuration)."""
+    with ExitStack() as stack:
+
+        def start(code: str, cos_map: dict[str, Any] | None = None, **changes: Any) -> Child:
+            settings = {
+                "cos_map": cos_map or {"data": {"host": "127.0.0.1", "port": 9, "api_key": "k"}},
+                "hmac_keystore": [{"access_key": CLIENT.access, "secret_key": CLIENT.secret}],
+                "host": "127.0.0.1",
+                **changes,
+            }
+            script = PREAMBLE + textwrap.dedent(code)
+            args = [sys.executable, "-X", "faulthandler", "-c", script, json.dumps(settings)]
+            return stack.enter_context(Child(args, tmp_path / "child.log", cwd=tmp_path))
+
+        yield start
+
+
+def ended(child: Child, seconds: float = 30) -> int:
+    """The exit status of a child that ends by itself."""
+    return child.process.wait(seconds)
+
+
+class SlowStore:
+    """A store that holds its answer back until it is let go."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.asked, self.release = threading.Event(), threading.Event()
+        self.double = stack.enter_context(S3Double(answer=self._answer))
+
+    def _answer(self, seen: Any) -> tuple[int, dict[str, str], bytes]:
+        self.asked.set()
+        self.release.wait(20)
+        return 200, {}, b"late but whole"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_requests_in_flight_end(run: Run, number: signal.Signals) -> None:
+    with ExitStack() as stack:
+        slow = SlowStore(stack)
+        stack.callback(slow.release.set)
+        port = free_port()
+        child = run(
+            "osp.start_server(config()); print('returned', flush=True)",
+            {"data": slow.double.entry()},
+            http_port=port,
+        )
+        child.listening(port)
+        got: list[bytes] = []
+        s3 = boto(f"http://127.0.0.1:{port}", CLIENT, retry=False)
+        reader = threading.Thread(
+            target=lambda: got.append(s3.get_object(Bucket="data", Key="k")["Body"].read())
+        )
+        reader.start()
+        slow.asked.wait(20)
+        child.process.send_signal(number)
+        until(lambda: not accepts(port), "the port is free")
+        assert child.alive(), child.output()
+        slow.release.set()
+        reader.join(20)
+        assert got == [b"late but whole"]
+        assert ended(child) == 0, child.output()
+        assert "returned" in child.output()
+
+
+def test_a_second_ctrl_c_cuts_requests_off(run: Run) -> None:
+    with ExitStack() as stack:
+        slow = SlowStore(stack)
+        stack.callback(slow.release.set)
+        port = free_port()
+        child = run("osp.start_server(config())", {"data": slow.double.entry()}, http_port=port)
+        child.listening(port)
+        failed = threading.Event()
+        s3 = boto(f"http://127.0.0.1:{port}", CLIENT, retry=False)
+
+        def read() -> None:
+            try:
+                s3.get_object(Bucket="data", Key="k")
+            except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+                failed.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        slow.asked.wait(20)
+        child.process.send_signal(signal.SIGINT)
+        until(lambda: not accepts(port), "the port is free")
+        child.process.send_signal(signal.SIGINT)
+        assert ended(child) == 0, child.output()
+        reader.join(20)
+        assert failed.is_set()
+
+
+def test_an_idle_server_ends_at_once(run: Run) -> None:
+    port = free_port()
+    child = run("osp.start_server(config())", http_port=port)
+    child.listening(port)
+    with socket.create_connection(("127.0.0.1", port)):  # a client that keeps its connection
+        child.process.send_signal(signal.SIGTERM)
+        assert ended(child, 15) == 0, child.output()
+
+
+def test_it_starts_again_after_a_stop(run: Run) -> None:
+    child = run(
+        """
+        import socket
+        port = 0
+        for _ in range(3):  # on the same port, which each stop must have freed
+            with osp.ProxyServer(config(http_port=port)) as server:
+                port = int(server.http_url.rpartition(":")[2])
+            assert server.http_url is None
+            server.stop()
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), 2))
+        timer.start()
+        osp.start_server(config(http_port=port))
+        print("done")
+        """
+    )
+    assert ended(child) == 0, child.output()
+    assert "done" in child.output()
+
+
+def test_fifty_starts_leave_nothing_behind(run: Run) -> None:
+    child = run(
+        """
+        import gc, urllib.request
+        def look():
+            gc.collect()
+            open_files, tasks = (len(os.listdir(f"/proc/self/{of}")) for of in ("fd", "task"))
+            return open_files, tasks, threading.active_count()
+        def cycle():
+            with osp.ProxyServer(config(http_port=0)) as server:
+                try:
+                    urllib.request.urlopen(server.http_url + "/data/k")
+                except urllib.error.HTTPError as refusal:
+                    assert refusal.code == 403
+                    refusal.close()
+        for _ in range(10):
+            cycle()
+        fds, tasks, threads = look()
+        for _ in range(50):
+            cycle()
+        after = look()
+        print("before", (fds, tasks, threads), "after", after)
+        assert after[0] <= fds + 2 and after[1] <= tasks + 4 and after[2] <= threads, after
+        """
+    )
+    assert ended(child, 60) == 0, child.output()
+
+
+def test_a_fork_is_told_so_and_never_hangs(run: Run) -> None:
+    child = run(
+        """
+        server = osp.ProxyServer(config(http_port=0))
+        server.start()
+        pid = os.fork()
+        if pid == 0:
+            told = 0
+            another = osp.ProxyServer(config(http_port=0))
+            for use in (server.stop, another.start, osp.get_request_count,
+                        osp.enable_request_counting):
+                try:
+                    use()
+                except RuntimeError as error:
+                    told += "fork" in str(error)
+            print("told", told, flush=True)
+            sys.exit(0)  # runs atexit in the child too
+        assert os.waitpid(pid, 0)[1] == 0
+        server.stop()
+        """
+    )
+    assert ended(child) == 0, child.output()
+    assert "told 4" in child.output()
+
+
+def test_a_fork_before_the_first_start_is_no_matter(run: Run) -> None:
+    child = run(
+        """
+        pid = os.fork()
+        with osp.ProxyServer(config(http_port=0)) as server:
+            assert server.http_url
+        if pid:
+            assert os.waitpid(pid, 0)[1] == 0
+        """
+    )
+    assert ended(child) == 0, child.output()
+
+
+@pytest.mark.parametrize("how", ["returns", "raises", "exits"])
+def test_the_interpreter_exits_with_a_callback_under_way(run: Run, how: str) -> None:
+    end = {"returns": "", "raises": "raise ValueError('end')", "exits": "sys.exit(3)"}[how]
+    child = run(
+        f"""
+        import socket, urllib.request
+        asked = threading.Event()
+        def hmac_fetcher(key):
+            asked.set()
+            time.sleep(3600)
+        more = {{"hmac_fetcher": hmac_fetcher, "drain_timeout": 0.2}}
+        server = osp.ProxyServer(config(http_port=0, **more))
+        server.start()
+        port = int(server.http_url.rpartition(":")[2])
+        link = socket.create_connection(("127.0.0.1", port))
+        link.sendall(
+            b"GET /data/k HTTP/1.1\\r\\nHost: a\\r\\nX-Amz-Date: 20260101T000000Z\\r\\n"
+            b"X-Amz-Content-Sha256: UNSIGNED-PAYLOAD\\r\\nAuthorization: AWS4-HMAC-SHA256 "
+            b"Credential=k/20260101/us-east-1/s3/aws4_request, "
+            b"SignedHeaders=host;x-amz-content-sha256;x-amz-date, "
+            b"Signature=" + b"0" * 64 + b"\\r\\n\\r\\n")
+        assert asked.wait(10)
+        print("asked", flush=True)
+        {end}
+        """
+    )
+    assert ended(child) == {"returns": 0, "raises": 1, "exits": 3}[how], child.output()
+    assert "asked" in child.output()
+    assert "Fatal" not in child.output()
+
+
+def test_the_interpreter_exits_under_load(run: Run) -> None:
+    with S3Double() as double:
+        port = free_port()
+        child = run(
+            """
+            more = {"validator": lambda token, bucket: True, "drain_timeout": 0.5}
+            osp.ProxyServer(config(**more)).start()
+            while not os.path.exists("enough"):
+                time.sleep(0.01)
+            """,
+            {"data": {**double.entry(), "ttl": 0}},
+            http_port=port,
+        )
+        child.listening(port)
+        served, stop = threading.Event(), threading.Event()
+
+        def load() -> None:
+            s3 = boto(f"http://127.0.0.1:{port}", CLIENT, retry=False)
+            while not stop.is_set():
+                try:
+                    s3.put_object(Bucket="data", Key="k", Body=b"x" * 1000)
+                    served.set()
+                except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+                    pass
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            assert served.wait(20)
+            (child.log.parent / "enough").touch()
+            assert ended(child) == 0, child.output()
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+        assert "Fatal" not in child.output()
+
+
+def test_importing_loads_no_library_and_starts_no_thread(run: Run) -> None:
+    child = run(
+        """
+        osp.enable_request_counting()
+        assert osp.get_request_count() == 0
+        assert "libosp" not in open("/proc/self/maps").read()
+        assert threading.active_count() == 1
+        with osp.ProxyServer(config(http_port=0)):
+            assert "libosp" in open("/proc/self/maps").read()
+        """
+    )
+    assert ended(child) == 0, child.output()
