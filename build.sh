@@ -64,7 +64,7 @@ need_cc() {
 # --- stamps: a step whose inputs did not change is not done again ---------
 
 # digest PATH... prints one hash of the names and contents of files and folders.
-digest() { find "$@" -type f -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1; }
+digest() { find "$@" -type f -not -path '*/__pycache__/*' -not -name '*.so' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1; }
 
 # fresh NAME DIGEST OUTPUT: the step NAME made OUTPUT from these very inputs.
 fresh() { [[ -e $3 && -f $BUILD/stamps/$1 && $(<"$BUILD/stamps/$1") == "$2" ]]; }

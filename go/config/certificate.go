@@ -7,21 +7,21 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 )
 
-// The environment variables by which owners give the pair; mistakes are
-// reported under these names.
+// The parameters by which owners give the pair.
 const (
-	certVariable = "TLS_CERT_PATH"
-	keyVariable  = "TLS_KEY_PATH"
+	certPath = "tls_cert_path"
+	keyPath  = "tls_key_path"
 )
 
 // readCertificate loads the pair of the HTTPS front.
-func readCertificate(m *MistakesError, certPath, keyPath *value) *tls.Certificate {
-	chain := readPEM(m, certVariable, certPath)
-	key := readPEM(m, keyVariable, keyPath)
+func readCertificate(m *MistakesError, cert, private *value) *tls.Certificate {
+	chain := readPEM(m, certPath, cert)
+	key := readPEM(m, keyPath, private)
 	if chain != nil && !holdsCertificate(chain) {
-		m.add(certVariable, "must name a file with a PEM certificate that can be parsed")
+		m.add(certPath, "must name a file with a PEM certificate that can be parsed")
 		return nil
 	}
 	if chain == nil || key == nil {
@@ -29,7 +29,7 @@ func readCertificate(m *MistakesError, certPath, keyPath *value) *tls.Certificat
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		m.add(keyVariable, "must name a file with the PEM private key of the certificate, not encrypted")
+		m.add(keyPath, "must name a file with the PEM private key of the certificate, not encrypted")
 		return nil
 	}
 	return &pair
@@ -37,12 +37,12 @@ func readCertificate(m *MistakesError, certPath, keyPath *value) *tls.Certificat
 
 // readPEM returns the content of a file, or nil after reporting the mistake.
 // The name is not repeated: people put the key itself into such variables.
-func readPEM(m *MistakesError, variable string, path *value) []byte {
+func readPEM(m *MistakesError, parameter string, path *value) []byte {
 	if path == nil {
-		m.add(variable, "is required with https_port")
+		m.add(parameter, "is required with https_port; the environment variable %s gives it too", strings.ToUpper(parameter))
 		return nil
 	}
-	path = &value{m, variable, path.raw}
+	path = &value{m, parameter, path.raw}
 	name, ok := path.str()
 	if !ok {
 		return nil
