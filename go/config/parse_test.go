@@ -26,11 +26,6 @@ func with(changes ...string) string {
 	return string(out)
 }
 
-// entry is a configuration whose only bucket has more fields.
-func entry(fields string) string {
-	return with("cos_map", `{"photos": {"host": "s3.example.com", "port": 443, `+fields+`}}`)
-}
-
 func mistakesOf(t *testing.T, data string) []string {
 	t.Helper()
 	c, err := Parse([]byte(data))

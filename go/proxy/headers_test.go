@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"osp/go/s3req"
+	"osp/go/upstream"
 )
 
 func TestStoreHeaderKeepsAttackersOut(t *testing.T) {
@@ -54,7 +55,7 @@ func TestClientHeaderPassesWhatIsEndToEnd(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
-	if got.Get("Server") != "osp" || len(got["X-Custom"]) != 2 || got["ETag"] == nil || got["x-amz-version-id"] == nil {
+	if got.Get("Server") != "osp" || len(got["X-Custom"]) != 2 || got[upstream.Spell("Etag")] == nil || got[upstream.Spell("X-Amz-Version-Id")] == nil {
 		t.Errorf("got %v", got)
 	}
 	if v, ok := got["Content-Type"]; !ok || v != nil {
