@@ -53,7 +53,8 @@ enum osp_question {
     OSP_ASK_SECRET = 1,      /* {"access_key"} ->
                                 {"secret_key", "session_token"?, "expiration"?: Unix seconds}
                                 or {"unknown": true} */
-    OSP_ASK_ALLOW = 2,       /* {"token", "bucket", "request"?: {...}} -> {"allow": true or false} */
+    OSP_ASK_ALLOW = 2,       /* {"token", "bucket", "request"?: {...}} ->
+                                {"allow": true or false, "ttl"?: seconds, "reason"?: text} */
     OSP_ASK_BUCKET_CREDS = 3 /* {"token", "bucket"} -> {"credentials": text} */
 };
 

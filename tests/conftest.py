@@ -7,6 +7,7 @@ its users start it. Tests that need a process of their own use helpers.children.
 from __future__ import annotations
 
 import os
+import signal
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -52,6 +53,9 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> pki.Certificates:
 @pytest.fixture(scope="session", autouse=True)
 def environment(certificates: pki.Certificates, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Only what the tests give: no developer's AWS settings, no .env file."""
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and
+    # their children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [n for n in os.environ if n.upper().startswith(("AWS_", "TLS_"))]:
         del os.environ[name]
     home = tmp_path_factory.mktemp("home")

@@ -17,6 +17,9 @@ import (
 // answer itself is never quoted: it may hold a secret.
 var errAnswer = errors.New("the callback's answer is not understood")
 
+// maxTTL is the longest that a decision may ask to be kept.
+const maxTTL = 365 * 24 * time.Hour
+
 // decodeAnswer reads exactly one JSON object with known members into out.
 func decodeAnswer(answer []byte, out any) error {
 	dec := json.NewDecoder(bytes.NewReader(answer))
@@ -32,7 +35,9 @@ func decodeAnswer(answer []byte, out any) error {
 
 func decodeDecision(answer []byte) (hooks.Decision, error) {
 	var a struct {
-		Allow *bool `json:"allow"`
+		Allow  *bool    `json:"allow"`
+		TTL    *float64 `json:"ttl"`
+		Reason string   `json:"reason"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
 		return hooks.Decision{}, err
@@ -40,7 +45,15 @@ func decodeDecision(answer []byte) (hooks.Decision, error) {
 	if a.Allow == nil {
 		return hooks.Decision{}, errAnswer
 	}
-	return hooks.Decision{Allow: *a.Allow}, nil
+	d := hooks.Decision{Allow: *a.Allow, Reason: a.Reason}
+	if a.TTL != nil {
+		if !(*a.TTL >= 0 && *a.TTL <= maxTTL.Seconds()) {
+			return hooks.Decision{}, fmt.Errorf("%w: ttl out of range", errAnswer)
+		}
+		ttl := time.Duration(*a.TTL * float64(time.Second))
+		d.TTL = &ttl
+	}
+	return d, nil
 }
 
 func decodeSecret(answer []byte) (hooks.Secret, error) {
