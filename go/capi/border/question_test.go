@@ -12,13 +12,13 @@ import (
 
 func TestStringsKeepEveryByte(t *testing.T) {
 	for text, want := range map[string]string{
-		"plain":          `"plain"`,
-		`quote " and \`:  `"quote \" and \\"`,
-		"\x00\n\x7f":     `"\u0000\u000a\u007f"`,
-		"ü 日 🚀":          `"ü 日 🚀"`,
-		"\xff\x80a":      `"\udcff\udc80a"`,
-		"\xed\xb0\x80":   `"\udced\udcb0\udc80"`, // a surrogate in UTF-8 is no UTF-8
-		"\xc3":           `"\udcc3"`,
+		"plain":           `"plain"`,
+		`quote " and \`:   `"quote \" and \\"`,
+		"\x00\n\x7f":      `"\u0000\u000a\u007f"`,
+		"ü 日 🚀":           `"ü 日 🚀"`,
+		"\xff\x80a":       `"\udcff\udc80a"`,
+		"\xed\xb0\x80":    `"\udced\udcb0\udc80"`, // a surrogate in UTF-8 is no UTF-8
+		"\xc3":            `"\udcc3"`,
 		"\u2028</script>": "\"\u2028</script>\"",
 	} {
 		if got := string(appendString(nil, text)); got != want {
