@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -25,8 +24,9 @@ class Wire:
     def header(self, name: str) -> str:
         return next((v for k, v in self.headers if k.lower() == name), "")
 
-    def with_header(self, name: str, change: Callable[[str], str]) -> Wire:
-        changed = tuple((k, change(v) if k.lower() == name else v) for k, v in self.headers)
+    def with_header(self, name: str, value: str) -> Wire:
+        """A copy in which a header that is there has another value."""
+        changed = tuple((k, value if k.lower() == name else v) for k, v in self.headers)
         return replace(self, headers=changed)
 
     @property
@@ -97,8 +97,7 @@ def _pump(source: socket.socket, sink: socket.socket, keep: bytearray | None) ->
     for end in (source, sink):
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-    with closing(source):
-        pass
+    source.close()
 
 
 def parse(data: bytes) -> list[Wire]:
