@@ -85,9 +85,9 @@ class ProxyServerConfig:
             to allow. False refuses; anything else, however true, refuses and is
             logged. None: a valid signature is enough. ``request`` is a dict: the
             query parameters, and the names that the proxy knows itself, which no
-            query parameter can replace: ``method``, ``path``, ``source``
-            (X-Forwarded-For), ``operation``, ``bucket``, ``key``, ``query`` (all
-            parameters, as pairs), ``headers`` and more.
+            query parameter can replace: ``method``, ``path``, ``source`` (the
+            client's address), ``operation``, ``bucket``, ``key``, ``query`` (all
+            parameters, as pairs) and more; see docs/configuration.md.
         threads: worker threads; 0: as many as the process has processors.
         verify: False turns off the check of the stores' certificates.
         skip_signature_validation: True accepts any signature: for development only.
