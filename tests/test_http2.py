@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from conftest import CLIENT
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ConnectionTerminated, ResponseReceived, StreamReset
 from helpers import raw
 from helpers.clients import Keys
 
@@ -46,3 +52,97 @@ def test_another_host_than_the_signed_one_is_refused(place: Any, h2: httpx.Clien
     request.headers["Host"] = "elsewhere.example"
     answer = h2.send(request)
     assert answer.status_code == 403
+
+
+class RawH2:
+    """HTTP/2 that says what it is told to, right or wrong; a context manager."""
+
+    def __init__(self, place: Any) -> None:
+        url = urlsplit(place.front.url("https"))
+        context = place.front.tls_context()
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection((url.hostname, url.port), timeout=15)
+        self.socket = context.wrap_socket(plain, server_hostname=url.hostname)
+        self.h2 = H2Connection(
+            H2Configuration(
+                header_encoding="latin-1",
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
+            )
+        )
+        self.h2.initiate_connection()
+
+    def __enter__(self) -> RawH2:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.socket.close()
+
+    def send(self, headers: list[tuple[str, str]], body: bytes = b"") -> int:
+        """Sends one request; returns the status, or 0 for a reset instead of an answer."""
+        stream = self.h2.get_next_available_stream_id()
+        self.h2.send_headers(stream, headers, end_stream=not body)
+        if body:
+            self.h2.send_data(stream, body, end_stream=True)
+        while True:
+            self.socket.sendall(self.h2.data_to_send())
+            data = self.socket.recv(1 << 16)
+            if not data:
+                return 0
+            for event in self.h2.receive_data(data):
+                if isinstance(event, ResponseReceived):
+                    return int(dict(event.headers)[":status"])
+                if isinstance(event, StreamReset | ConnectionTerminated):
+                    return 0
+
+
+def raw_headers(place: Any, key: str, body: bytes) -> list[tuple[str, str]]:
+    target = f"/{place.bucket}/{key}"
+    url = place.front.url("https")
+    signed = {k.lower(): v for k, v in raw.sign("PUT", url + target, CLIENT, body).items()}
+    authority = signed.pop("host")
+    pseudo = {":method": "PUT", ":scheme": "https", ":authority": authority, ":path": target}
+    return [*pseudo.items(), *signed.items()]
+
+
+SPOILT: dict[str, list[tuple[str, str]]] = {
+    "a leading space": [("content-type", " text/plain")],
+    "a trailing tab": [("content-type", "text/plain\t")],
+    "a length that is too long": [("content-length", "5")],
+    "a length that is too short": [("content-length", "3")],
+    "two lengths": [("content-length", "4"), ("content-length", "4")],
+    "a length that is no number": [("content-length", "+4")],
+    "another host": [("host", "elsewhere.example")],
+    "a connection header": [("connection", "close")],
+    "a transfer encoding": [("transfer-encoding", "chunked")],
+    "a name in upper case": [("Content-Type", "text/plain")],
+    "a line break in a value": [("content-type", "a\r\nx-amz-acl: public-read")],
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT.values(), ids=SPOILT.keys())
+def test_malformed_requests_are_refused(place: Any, spoilt: list[tuple[str, str]]) -> None:
+    with RawH2(place) as h2:
+        status = h2.send([*raw_headers(place, "h2-spoilt", b"body"), *spoilt], b"body")
+        assert status in (0, 400), status
+    assert "h2-spoilt" not in place.store.keys_in(place.bucket)
+
+
+def test_the_same_request_unspoilt_is_served(place: Any) -> None:
+    with RawH2(place) as h2:
+        headers = raw_headers(place, "h2-sound", b"body")
+        assert h2.send([*headers, ("content-length", "4"), ("content-type", "a")], b"body") == 200
+        assert h2.send(raw_headers(place, "h2-sound", b"body"), b"body") == 411
+    assert "h2-sound" in place.store.keys_in(place.bucket)
+
+
+def test_a_storm_of_resets_leaves_the_others_alone(place: Any, h2: httpx.Client) -> None:
+    with RawH2(place) as storm:
+        for _ in range(500):
+            stream = storm.h2.get_next_available_stream_id()
+            storm.h2.send_headers(stream, raw_headers(place, "h2-storm", b"body"))
+            storm.h2.reset_stream(stream)
+        with suppress(OSError):
+            storm.socket.sendall(storm.h2.data_to_send())
+        assert h2.send(signed(place, "PUT", f"/{place.bucket}/h2-calm", b"x")).status_code == 200
+    assert "h2-storm" not in place.store.keys_in(place.bucket)

@@ -33,8 +33,8 @@ type pacedBody struct {
 	ended  bool
 }
 
-// Read implements io.Reader. Its errors are the body's own, IncompleteBody for
-// one that breaks off, and RequestTimeout for one that stalls or trickles.
+// Read implements io.Reader. Its errors are IncompleteBody for a body that
+// breaks off, and RequestTimeout for one that stalls or trickles.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	if b.ended {
 		return 0, io.EOF
@@ -53,10 +53,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		return n, io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n, s3err.RequestTimeout.Because(err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case err != nil: // it broke off, or contradicts what was declared
 		return n, s3err.IncompleteBody.Because(err)
-	case err != nil:
-		return n, err
 	}
 	if b.waited >= paceWindow || b.came >= minPace {
 		if b.came < minPace {
