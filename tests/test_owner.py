@@ -12,6 +12,7 @@ import pytest
 from conftest import CLIENT
 from helpers.clients import Keys, refused
 from helpers.double import KEYS, S3Double
+from helpers.wait import until
 
 
 class Calls:
@@ -84,6 +85,51 @@ class TestValidator:
         assert request["list-type"] == "2"
         assert request["prefix"] == "a b/ü"
         assert request["delimiter"] == "/"
+
+    def test_a_decision_brings_its_own_ttl(self, serve: Any, any_store: Any, bucket: str) -> None:
+        verdicts = {"kept": osp.Decision(True), "asked again": osp.Decision(True, ttl=0)}
+        for name, verdict in verdicts.items():
+            asked = Calls(lambda token, bucket, verdict=verdict: verdict)
+            s3 = serve({bucket: any_store.entry()}, validator=asked.of_two()).boto()
+            for _ in range(3):
+                s3.head_object(Bucket=bucket, Key="there")
+            assert len(asked.args) == (1 if name == "kept" else 3)
+
+    def test_a_refusing_decision_tells_its_reason_to_the_log_only(
+        self, serve: Any, any_store: Any, bucket: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "object_storage_proxy")
+        refusing = osp.Decision(False, reason="not on a Tuesday")
+        front = serve({bucket: any_store.entry()}, validator=lambda token, name: refusing)
+        s3 = front.boto(retry=False)
+
+        def told() -> bool:  # the library learns of a changed log level a little later
+            refusal = refused(s3.get_object, Bucket=bucket, Key="there")
+            assert (refusal.code, "Tuesday" in refusal.message) == ("AccessDenied", False)
+            return "not on a Tuesday" in caplog.text
+
+        until(told, "the reason in the log")
+
+    @pytest.mark.parametrize(
+        "nonsense",
+        [
+            osp.Decision(1),  # type: ignore[arg-type]
+            osp.Decision(True, ttl=-1),
+            osp.Decision(True, ttl=float("nan")),
+            osp.Decision(True, ttl="1"),  # type: ignore[arg-type]
+            osp.Decision,
+            1,
+            "True",
+            None,
+        ],
+        ids=repr,
+    )
+    def test_what_is_no_decision_refuses(
+        self, serve: Any, any_store: Any, bucket: str, nonsense: Any
+    ) -> None:
+        front = serve({bucket: any_store.entry()}, validator=lambda token, name: nonsense)
+        refusal = refused(front.boto(retry=False).get_object, Bucket=bucket, Key="there")
+        assert (refusal.status, refusal.code) == (403, "AccessDenied")
 
     def test_a_rule_by_prefix_does_not_leak(self, serve: Any, any_store: Any, bucket: str) -> None:
         """An allowed path must not open its neighbours, nor GET open PUT."""

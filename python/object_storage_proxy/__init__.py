@@ -17,6 +17,7 @@ Importing it loads no library and starts no thread; the first start of a proxy d
 
 from ._version import __version__
 from .config import CosMapItem, ProxyServerConfig
+from .decision import Decision
 from .errors import ConfigError
 from .server import (
     ProxyServer,
@@ -29,6 +30,7 @@ from .server import (
 __all__ = [
     "ConfigError",
     "CosMapItem",
+    "Decision",
     "ProxyServer",
     "ProxyServerConfig",
     "__version__",

@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from .decision import Decision
+
+_LONGEST_TTL = 365 * 24 * 3600
+
 
 class BadAnswerError(Exception):
     """A callable returned something that means nothing here."""
@@ -19,11 +23,28 @@ class BadAnswerError(Exception):
 
 def allow(value: object) -> bytes:
     """The answer for a validator: only True allows, only False is a refusal."""
+    if isinstance(value, Decision):
+        return _decision(value)
     if value is True:
         return b'{"allow":true}'
     if value is False:
         return b'{"allow":false}'
-    raise BadAnswerError(f"must return True or False, not {_kind(value)}")
+    raise BadAnswerError(f"must return True, False or a Decision, not {_kind(value)}")
+
+
+def _decision(value: Decision) -> bytes:
+    if not isinstance(value.allow, bool):
+        raise BadAnswerError(f"must say True or False in its Decision, not {_kind(value.allow)}")
+    answer: dict[str, object] = {"allow": value.allow}
+    if value.ttl is not None:
+        if isinstance(value.ttl, bool) or not isinstance(value.ttl, (int, float)):
+            raise BadAnswerError(f"must give seconds as ttl, not {_kind(value.ttl)}")
+        if not 0 <= value.ttl <= _LONGEST_TTL:
+            raise BadAnswerError("must give a ttl between 0 and a year")
+        answer["ttl"] = value.ttl
+    if value.reason is not None:
+        answer["reason"] = str(value.reason)
+    return _dump(answer)
 
 
 def secret(value: object) -> bytes:

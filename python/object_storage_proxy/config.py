@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
+from .decision import Decision
+
 __all__ = ["CosMapItem", "ProxyServerConfig"]
 
 CosMapItem = TypedDict(
@@ -49,9 +51,10 @@ Keys:
         and dropped, for stores that do not take them.
 """
 
+Verdict = bool | Decision
 Validator = (
-    Callable[[str, str], bool | Awaitable[bool]]
-    | Callable[[str, str, dict[str, Any]], bool | Awaitable[bool]]
+    Callable[[str, str], Verdict | Awaitable[Verdict]]
+    | Callable[[str, str, dict[str, Any]], Verdict | Awaitable[Verdict]]
 )
 Credentials = str | Mapping[str, str | float | datetime | None]
 BucketCredsFetcher = Callable[[str, str], Credentials | Awaitable[Credentials]]
@@ -82,7 +85,7 @@ class ProxyServerConfig:
         http_port: 0 to 65535; 0 picks a free port; None: no http.
         https_port: likewise for https, with HTTP/2. One of the two is required.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
-            to allow. False refuses; anything else, however true, refuses and is
+            to allow, or a `Decision`. False refuses; anything else, however true, refuses and is
             logged. None: a valid signature is enough. ``request`` is a dict: the
             query parameters, and the names that the proxy knows itself, which no
             query parameter can replace: ``method``, ``path``, ``source`` (the

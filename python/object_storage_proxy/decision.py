@@ -1,0 +1,23 @@
+"""What a validator may return beside True and False."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Decision"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A validator's answer with its terms.
+
+    Attributes:
+        allow: True allows, False refuses.
+        ttl: seconds that the decision is kept; None: the bucket's own ttl; 0: not at
+            all. A refusal is never kept for more than 30 seconds.
+        reason: for the log; the client does not see it.
+    """
+
+    allow: bool
+    ttl: float | None = None
+    reason: str | None = None
