@@ -54,7 +54,8 @@ enum osp_question {
                                 {"secret_key", "session_token"?, "expiration"?: Unix seconds}
                                 or {"unknown": true} */
     OSP_ASK_ALLOW = 2,       /* {"token", "bucket", "request"?: {...}} ->
-                                {"allow": true or false, "ttl"?: seconds, "reason"?: text} */
+                                {"allow": true or false, "ttl"?: seconds, "reason"?: text,
+                                 "once"?: true, for this very request only} */
     OSP_ASK_BUCKET_CREDS = 3 /* {"token", "bucket"} -> {"credentials": text} */
 };
 
@@ -99,6 +100,19 @@ int32_t osp_start(osp_text config, size_t len, osp_hooks *hooks, int32_t *handle
  * JSON {"http_port": number, "https_port": number}, for osp_free.
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_info(int32_t handle, char **json);
+
+/* Swaps the stores and client keys of a server that runs: JSON {"cos_map",
+ * "hmac_keystore", "verify"} as in osp_start's. Requests under way end with what
+ * they began with; after a mistake nothing has changed.
+ * -> OSP_OK, OSP_CONFIG_ERROR, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ * *error is set to NULL or to a text for osp_free. */
+int32_t osp_update(int32_t handle, osp_text stores, size_t len, char **error);
+
+/* Forgets what callbacks and token services said about a token, a bucket or, with
+ * both, about the two together; NULL stands for all. They are bytes as clients
+ * sent them, not necessarily UTF-8. Answers to questions under way are not kept.
+ * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len);
 
 /* Begins to stop and returns at once: no new connections, requests in flight and
  * callbacks under way get drain_ms milliseconds, then connections are cut. A later

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"osp/go/cache"
@@ -19,21 +21,27 @@ import (
 // meanwhile takes effect soon.
 const longestRefusal = 30 * time.Second
 
+// atATime bounds how many of one client's questions are asked at the same
+// time, so that it leaves room for those of others.
+const atATime = 8
+
 // ErrRefused is the cause of an AccessDenied that the owner's hook decided on,
 // as opposed to one that it raised.
 var ErrRefused = errors.New("refused by the validator")
 
 // Options of a Checker.
 type Options struct {
-	Capacity int              // decisions kept, at least 1
-	CacheBy  []string         // names out of config.CacheFields; empty: everything that the hook sees
-	Now      func() time.Time // nil: time.Now
+	Capacity    int              // decisions kept, at least 1
+	CacheBy     []string         // names out of config.CacheFields; empty: everything that the hook sees
+	ShowReasons bool             // the hook's reason for a refusal goes to the client
+	Now         func() time.Time // nil: time.Now
 }
 
 // Checker is safe for concurrent use. Make it with New.
 type Checker struct {
 	allow       func(context.Context, *hooks.Request) (hooks.Decision, error)
 	seesRequest bool
+	showReasons bool
 	parts       parts
 	decisions   *cache.Cache[key, decision]
 }
@@ -42,6 +50,7 @@ type Checker struct {
 // the key hides, so that they can be forgotten.
 type decision struct {
 	refusal error // nil: allowed
+	once    bool  // made for the request that asked, and for no other
 	token   [sha256.Size]byte
 	bucket  string
 }
@@ -51,6 +60,7 @@ func New(h hooks.Hooks, o Options) *Checker {
 	c := &Checker{
 		allow:       h.Allow,
 		seesRequest: h.AllowSeesRequest,
+		showReasons: o.ShowReasons,
 		decisions:   cache.New[key, decision](o.Capacity, o.Now),
 	}
 	if c.seesRequest {
@@ -79,48 +89,91 @@ func (c *Checker) Check(ctx context.Context, ttl time.Duration, r *hooks.Request
 }
 
 func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *hooks.Request) error {
-	d, err := c.decisions.Get(ctx, k, func(ctx context.Context) (cache.Entry[decision], error) {
+	mine := false // whether the answer was made for this very request; read only after Get, which waits for it
+	load := func(ctx context.Context) (cache.Entry[decision], error) {
+		mine = true
 		answer, err := c.allow(ctx, r)
 		if err != nil {
 			return cache.Entry[decision]{}, fmt.Errorf("validator: %w", err)
 		}
 		return cache.Entry[decision]{
-			Value: decision{refusalOf(answer), sha256.Sum256([]byte(r.Token)), r.Bucket},
+			Value: decision{c.refusalOf(answer), answer.Once, sha256.Sum256([]byte(r.Token)), r.Bucket},
 			TTL:   keepFor(answer, ttl),
 		}, nil
-	})
+	}
+	d, err := c.decisions.Get(ctx, k, load)
+	if err == nil && d.once && !mine {
+		// The request that was asked about looks the same, but for what the
+		// key lacks, and just that decided.
+		var own cache.Entry[decision]
+		own, err = load(ctx)
+		d = own.Value
+	}
 	if err != nil {
 		return hooks.Refusal(ctx, err)
 	}
 	return d.refusal
 }
 
+// Question is one of several to ask together, with the arguments of Check.
+type Question struct {
+	Request *hooks.Request
+	TTL     time.Duration
+}
+
+// CheckAll is Check for many questions of one client, several at a time. It
+// returns a refusal or nil for each; or the first error that is no refusal,
+// which leaves the others undecided.
+func (c *Checker) CheckAll(ctx context.Context, questions []Question) ([]error, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	refusals := make([]error, len(questions))
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(atATime, len(questions)) {
+		wait.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(questions)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				refusals[i] = c.Check(ctx, questions[i].TTL, questions[i].Request)
+				if refusals[i] != nil && !errors.Is(refusals[i], s3err.AccessDenied) {
+					cancel(refusals[i])
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return refusals, context.Cause(ctx)
+}
+
 // visible is what the hook gets to see of a request: never more than its
-// decision is cached by, unless the owner narrowed that. Headers are in no
-// key, so they are left out.
+// decision is cached by, unless the owner narrowed that, and the headers: they
+// are in no key, so a decision that needed them has to say Once.
 func (c *Checker) visible(r *hooks.Request) *hooks.Request {
 	if !c.seesRequest {
 		return &hooks.Request{Token: r.Token, Bucket: r.Bucket}
 	}
-	seen := *r
-	seen.Header = nil
-	return &seen
+	return r
 }
 
-func refusalOf(d hooks.Decision) error {
+func (c *Checker) refusalOf(d hooks.Decision) error {
 	switch {
 	case d.Allow:
 		return nil
 	case d.Reason == "":
 		return s3err.AccessDenied.Because(ErrRefused)
-	default:
-		return s3err.AccessDenied.Because(fmt.Errorf("%w: %s", ErrRefused, d.Reason))
 	}
+	refusal := s3err.AccessDenied
+	if c.showReasons {
+		refusal = refusal.Msg("Access Denied: " + d.Reason)
+	}
+	return refusal.Because(fmt.Errorf("%w: %s", ErrRefused, d.Reason))
 }
 
 func keepFor(d hooks.Decision, ttl time.Duration) time.Duration {
 	if d.TTL != nil {
 		ttl = *d.TTL
+	}
+	if d.Once {
+		ttl = 0
 	}
 	if !d.Allow {
 		ttl = min(ttl, longestRefusal)
@@ -128,12 +181,15 @@ func keepFor(d hooks.Decision, ttl time.Duration) time.Duration {
 	return ttl
 }
 
-// Forget drops the decisions about a token, a bucket, or both together; an
-// empty name matches all. Hooks that are asked at that moment answer those who
-// wait, but their answers are not kept.
-func (c *Checker) Forget(token, bucket string) {
-	hash := sha256.Sum256([]byte(token))
+// Forget drops the decisions about a token, a bucket, or both together; nil
+// matches all. Hooks that are asked at that moment answer those who wait, but
+// their answers are not kept.
+func (c *Checker) Forget(token, bucket *string) {
+	var hash [sha256.Size]byte
+	if token != nil {
+		hash = sha256.Sum256([]byte(*token))
+	}
 	c.decisions.DeleteFunc(func(_ key, d decision) bool {
-		return (token == "" || d.token == hash) && (bucket == "" || d.bucket == bucket)
+		return (token == nil || d.token == hash) && (bucket == nil || d.bucket == *bucket)
 	})
 }

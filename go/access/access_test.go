@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,22 +121,87 @@ func TestFieldsDoNotRunIntoEachOther(t *testing.T) {
 	}
 }
 
-func TestTheHookSeesNothingThatIsNotInTheKey(t *testing.T) {
+func TestTheHookSeesNothingThatIsNotInTheKeyButHeaders(t *testing.T) {
 	for _, sees := range []bool{false, true} {
 		var seen *hooks.Request
 		o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) { seen = r; return hooks.Decision{Allow: true}, nil }}
 		r := full()
-		r.Header = http.Header{"X-Role": {"admin"}}
+		r.Header = func() http.Header { return http.Header{"X-Role": {"admin"}} }
 		if err := New(o.hooks(sees), Options{Capacity: 1}).Check(t.Context(), 0, r); err != nil {
 			t.Fatal(err)
 		}
-		want := full()
-		if !sees {
-			want = &hooks.Request{Token: "alice", Bucket: "photos"}
-		}
-		if !reflect.DeepEqual(seen, want) || r.Header == nil {
+		want := &hooks.Request{Token: "alice", Bucket: "photos"}
+		if sees && seen != r || !sees && !reflect.DeepEqual(seen, want) {
 			t.Errorf("three arguments %v: got %+v", sees, seen)
 		}
+	}
+}
+
+func TestADecisionForOneRequestServesNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		role := func(r *hooks.Request) string { return r.Header().Get("X-Role") }
+		o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) {
+			time.Sleep(time.Second) // so that all come meanwhile
+			return hooks.Decision{Allow: role(r) == "admin", Once: true}, nil
+		}}
+		checker := New(o.hooks(true), Options{Capacity: 10})
+		ask := func(as string) error {
+			r := full()
+			r.Header = func() http.Header { return http.Header{"X-Role": {as}} }
+			return checker.Check(t.Context(), time.Hour, r)
+		}
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				as := []string{"admin", "guest"}[i%2]
+				if err := ask(as); (err == nil) != (as == "admin") {
+					t.Errorf("%s: %v", as, err)
+				}
+			})
+		}
+		wg.Wait()
+		if o.calls.Load() != 20 || checker.decisions.Len() != 0 {
+			t.Errorf("asked %d times, %d decisions are kept", o.calls.Load(), checker.decisions.Len())
+		}
+	})
+}
+
+func TestManyQuestionsOfOneClient(t *testing.T) {
+	var running, most atomic.Int32
+	o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) {
+		n := running.Add(1)
+		defer running.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		if r.Key == "late" {
+			return hooks.Decision{}, hooks.ErrOverloaded
+		}
+		return hooks.Decision{Allow: r.Key != "closed"}, nil
+	}}
+	checker := New(o.hooks(true), Options{Capacity: 1000})
+	var questions []Question
+	for i := range 200 {
+		r := full()
+		r.Path, r.Key = strconv.Itoa(i), []string{"open", "closed"}[i%2]
+		questions = append(questions, Question{r, time.Hour})
+	}
+	refusals, err := checker.CheckAll(t.Context(), questions)
+	if err != nil || most.Load() > atATime {
+		t.Fatalf("%v; %d at a time", err, most.Load())
+	}
+	for i, refusal := range refusals {
+		if errors.Is(refusal, s3err.AccessDenied) != (questions[i].Request.Key == "closed") {
+			t.Errorf("%s: %v", questions[i].Request.Key, refusal)
+		}
+	}
+	questions[70].Request.Key = "late"
+	if _, err := checker.CheckAll(t.Context(), questions); !errors.Is(err, s3err.SlowDown) {
+		t.Errorf("one that could not be asked: %v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := checker.CheckAll(ended, questions); !errors.Is(err, context.Canceled) {
+		t.Errorf("of a client that left: %v", err)
 	}
 }
 
@@ -152,6 +218,7 @@ func TestHowLongADecisionIsKept(t *testing.T) {
 		{"an allowance with its own ttl although the bucket has none", 0, hooks.Decision{Allow: true, TTL: of(time.Minute)}, time.Minute},
 		{"nothing with ttl 0", 0, hooks.Decision{Allow: true}, 0},
 		{"nothing with its own ttl 0", time.Hour, hooks.Decision{Allow: true, TTL: of(0)}, 0},
+		{"nothing that holds once", time.Hour, hooks.Decision{Allow: true, Once: true, TTL: of(time.Hour)}, 0},
 		{"nothing with a negative ttl", time.Hour, hooks.Decision{Allow: true, TTL: of(-time.Hour)}, 0},
 		{"a refusal for 30 s", time.Hour, hooks.Decision{}, 30 * time.Second},
 		{"a refusal for 30 s whatever it says", time.Second, hooks.Decision{TTL: of(time.Hour)}, 30 * time.Second},
@@ -216,11 +283,13 @@ func TestWhatIsNotAYesIsARefusal(t *testing.T) {
 	}
 }
 
-func TestTheReasonReachesTheLogAndNotTheClient(t *testing.T) {
-	o := &owner{decide: always(hooks.Decision{Reason: "not in group x"})}
-	err := New(o.hooks(true), Options{Capacity: 1}).Check(t.Context(), 0, full())
-	if !strings.Contains(err.Error(), "not in group x") || strings.Contains(s3err.From(err).Message, "group") {
-		t.Errorf("got %v", err)
+func TestTheReasonReachesTheClientOnlyIfAsked(t *testing.T) {
+	for _, show := range []bool{false, true} {
+		o := &owner{decide: always(hooks.Decision{Reason: "not in group x"})}
+		err := New(o.hooks(true), Options{Capacity: 1, ShowReasons: show}).Check(t.Context(), 0, full())
+		if !strings.Contains(err.Error(), "not in group x") || strings.Contains(s3err.From(err).Message, "group") != show {
+			t.Errorf("shown %v: got %v", show, err)
+		}
 	}
 }
 
@@ -277,7 +346,7 @@ func TestForgetting(t *testing.T) {
 			for _, p := range all {
 				asked(p[0], p[1])
 			}
-			checker.Forget(c.token, c.bucket)
+			checker.Forget(named(c.token), named(c.bucket))
 			for _, p := range all {
 				id := p[0] + "@" + p[1]
 				if got := asked(p[0], p[1]); got != strings.Contains(c.gone, id) {
@@ -286,6 +355,13 @@ func TestForgetting(t *testing.T) {
 			}
 		})
 	}
+}
+
+func named(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 func BenchmarkHit(b *testing.B) {

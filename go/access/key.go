@@ -45,7 +45,7 @@ func partsOf(names []string) parts {
 // key hashes the fields, each with its length before it, so that no two
 // different requests give the same bytes. The operation goes with the method
 // and the client's address with the source: they tell more of the same.
-// Header is in no key.
+// Header is in no key: see Checker.visible.
 func (p parts) key(r *hooks.Request) key {
 	var stack [1024]byte // longer requests spill to the heap
 	b := field(stack[:0], r.Token)

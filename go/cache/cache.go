@@ -256,10 +256,24 @@ func (s *stored[V]) refreshDue(now time.Time) bool {
 func (c *Cache[K, V]) Delete(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.delete(key)
+}
+
+func (c *Cache[K, V]) delete(key K) {
 	c.entries.Remove(key)
 	if f := c.flights[key]; f != nil {
 		f.stale = true
 		delete(c.flights, key)
+	}
+}
+
+// DeleteIf is Delete if there is a value for the key and gone returns true for
+// it. Without a value it leaves a load alone that is under way.
+func (c *Cache[K, V]) DeleteIf(key K, gone func(V) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s, ok := c.entries.Peek(key); ok && gone(s.value) {
+		c.delete(key)
 	}
 }
 

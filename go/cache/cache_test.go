@@ -288,8 +288,10 @@ func TestDeletionForgetsWhatItShould(t *testing.T) {
 		get(t, c, k, answer("v"+k, time.Hour))
 	}
 	c.Delete("0")
+	c.DeleteIf("3", func(v string) bool { return v == "v2" })
+	c.DeleteIf("5", func(v string) bool { return v == "v5" })
 	c.DeleteFunc(func(k, v string) bool { return k == "1" || v == "v2" })
-	for k, want := range map[string]bool{"0": false, "1": false, "2": false, "3": true, "4": true, "5": true} {
+	for k, want := range map[string]bool{"0": false, "1": false, "2": false, "3": true, "4": true, "5": false} {
 		if _, ok := c.Lookup(k); ok != want {
 			t.Errorf("%s is there: %v", k, ok)
 		}

@@ -95,6 +95,45 @@ func osp_info(handle C.int32_t, text **C.char) (code C.int32_t) {
 	return give(text, ports)
 }
 
+//export osp_update
+func osp_update(handle C.int32_t, text C.osp_text, size C.size_t, failure **C.char) (code C.int32_t) {
+	defer firewall(handle, &code, failure)
+	if failure == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*failure = nil
+	data, ok := borrow(text, size)
+	if !ok {
+		return C.OSP_BAD_ARGUMENT
+	}
+	instance, code := healthy(handle)
+	if instance == nil {
+		return code
+	}
+	stores, err := config.ParseStores(data)
+	if err != nil {
+		return fail(failure, err)
+	}
+	instance.Server().Update(stores)
+	return C.OSP_OK
+}
+
+//export osp_forget
+func osp_forget(handle C.int32_t, token C.osp_text, tokenSize C.size_t, bucket C.osp_text, bucketSize C.size_t) (code C.int32_t) {
+	defer firewall(handle, &code, nil)
+	instance, code := healthy(handle)
+	if instance == nil {
+		return code
+	}
+	aboutToken, ok1 := optional(token, tokenSize)
+	aboutBucket, ok2 := optional(bucket, bucketSize)
+	if !ok1 || !ok2 {
+		return C.OSP_BAD_ARGUMENT
+	}
+	instance.Server().Forget(aboutToken, aboutBucket)
+	return C.OSP_OK
+}
+
 //export osp_stop
 func osp_stop(handle C.int32_t, drainMS C.int64_t) (code C.int32_t) {
 	defer firewall(handle, &code, nil)
@@ -182,6 +221,16 @@ func borrow(text C.osp_text, size C.size_t) ([]byte, bool) {
 		return nil, false
 	}
 	return C.GoBytes(unsafe.Pointer(text), C.int(size)), true
+}
+
+// optional is borrow for a text that may be null.
+func optional(text C.osp_text, size C.size_t) (*string, bool) {
+	if text == nil {
+		return nil, true
+	}
+	data, ok := borrow(text, size)
+	s := string(data)
+	return &s, ok
 }
 
 // healthy returns the instance of a handle, or nil and the code that says why not.

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,24 +13,54 @@ const ibmSuffix = ".cloud-object-storage.appdomain.cloud"
 
 const maxTTL = 365 * 24 * time.Hour
 
-func readBuckets(v *value, verifyTLS bool) map[string]*Bucket {
-	all := v.dict()
-	if all == nil {
-		return nil
-	}
-	out := make(map[string]*Bucket, len(all.fields))
-	for _, name := range slices.Sorted(maps.Keys(all.fields)) {
-		entry := &value{v.mistakes, v.path + "[" + strconv.Quote(shorten(name)) + "]", all.fields[name]}
-		b := readBucket(name, entry)
-		b.VerifyTLS = verifyTLS
-		out[name] = b
-	}
-	return out
+// Bucket is one entry of cos_map: a client's bucket name and its store.
+//
+// An entry may hold an HMAC pair and an API key at once; the pair wins.
+type Bucket struct {
+	Name   string // as clients say it; a pattern in an entry for many names
+	Remote string // as the store says it
+	Prefix string // of the keys that clients see, and that they don't say; empty, or ends with a slash
+
+	Host         string // without port; IPv6 without brackets
+	Port         int
+	Region       string
+	TLS          bool
+	VerifyTLS    bool // check the store's certificate
+	VirtualStyle bool // bucket in the host name; otherwise in the path
+
+	AccessKey string       // static HMAC credentials, or empty
+	SecretKey secret.Value // goes with AccessKey
+	APIKey    secret.Value // static IBM API key, or empty
+
+	ReadOnly  bool // whatever is not known to be a read is refused
+	Anonymous bool // reads without a signature go on to the validator, with an empty token
+
+	TTL             time.Duration // of decisions and credentials; 0: no caching
+	VerifyChecksums bool          // verify trailing checksums here and drop them, instead of forwarding
+
+	entry *Bucket // of a name that a pattern matched: its entry
 }
 
+// Entry identifies the entry of cos_map that b comes from: the same pointer as
+// long as nothing in it changed.
+func (b *Bucket) Entry() *Bucket {
+	if b.entry != nil {
+		return b.entry
+	}
+	return b
+}
+
+// Renamed reports whether the store's names differ from the client's.
+func (b *Bucket) Renamed() bool { return b.Remote != b.Name || b.Prefix != "" }
+
 func readBucket(name string, entry *value) *Bucket {
-	b := &Bucket{Name: name, Region: DefaultRegion, TTL: DefaultTTL}
-	if complaint := checkBucketName(name); complaint != "" {
+	b := &Bucket{Name: name, Remote: name, Region: DefaultRegion, TTL: DefaultTTL}
+	isPattern := strings.Contains(name, "*")
+	complaint := checkBucketName(name)
+	if isPattern {
+		complaint = checkPattern(name)
+	}
+	if complaint != "" {
 		entry.reject("%s", complaint)
 	}
 	d := entry.dict()
@@ -42,6 +69,7 @@ func readBucket(name string, entry *value) *Bucket {
 	}
 	b.readStore(d)
 	b.readCredentials(d)
+	b.readView(d, isPattern)
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {
 		b.TTL = ttl
 	}
@@ -92,6 +120,46 @@ func (b *Bucket) readCredentials(d *dict) {
 	if s, ok := d.take("api_key", "apikey").str(); ok {
 		b.APIKey = secret.New(s)
 	}
+}
+
+// readView reads what clients see of the store's bucket.
+func (b *Bucket) readView(d *dict, isPattern bool) {
+	remote := d.take("bucket")
+	if s, ok := remote.str(); ok {
+		b.Remote = s
+		if complaint := checkBucketName(s); complaint != "" {
+			remote.reject("%s", complaint)
+		}
+		if isPattern {
+			remote.reject("can't be one name for the many that the entry stands for")
+		}
+	}
+	prefix := d.take("prefix")
+	if s, ok := prefix.str(); ok {
+		b.Prefix = strings.TrimSuffix(s, "/") + "/"
+		if complaint := checkPrefix(b.Prefix); complaint != "" {
+			prefix.reject("%s", complaint)
+		}
+	}
+	b.ReadOnly, _ = d.take("read_only").boolean()
+	b.Anonymous, _ = d.take("anonymous").boolean()
+}
+
+// checkPrefix returns what is wrong with a folder that clients are kept in.
+func checkPrefix(prefix string) string {
+	const longest = 512 // leaves clients as much again for their own keys
+	if len(prefix) > longest {
+		return "must have at most 512 bytes"
+	}
+	if strings.ContainsFunc(prefix, isControl) {
+		return "must not have control characters"
+	}
+	for segment := range strings.SplitSeq(strings.TrimSuffix(prefix, "/"), "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return `must be a folder such as "team/data/": no empty segment, no "." and no ".."`
+		}
+	}
+	return ""
 }
 
 // checkBucketName is lenient, as stores are: 3 to 255 bytes, as S3 once took

@@ -34,8 +34,7 @@ type Config struct {
 	HTTPSPort *int   // nil: no HTTPS front; 0: any free port
 	TLS       *tls.Certificate
 
-	Buckets  map[string]*Bucket      // by the name that clients say
-	Keystore map[string]secret.Value // client access key -> secret key
+	Stores
 
 	ServerName      string // the Server header of every answer; empty: none
 	Threads         int    // GOMAXPROCS; 0: all that the process may use
@@ -43,8 +42,10 @@ type Config struct {
 	PresignUses     int    // uses of one presigned URL; 0: no limit
 	AccessCacheSize int    // decisions held
 	MetricsPort     *int   // nil: no metrics front; 0: any free port
+	ShowReasons     bool   // a validator's reason goes to the client, too
 	TrustedProxies  []netip.Prefix
-	IAMEndpoint     string // URL of IBM's token service
+	Domains         []string // of virtual-hosted style clients, in lower case, longest first
+	IAMEndpoint     string   // URL of IBM's token service
 
 	CallbackConcurrency int           // callbacks that run at the same time
 	CallbackQueue       int           // callbacks that may wait for their turn
@@ -58,25 +59,11 @@ type Config struct {
 	AuthCacheBy []string
 }
 
+// Stores are the part of a configuration that may change while a server runs.
+type Stores struct {
+	Buckets  Buckets
+	Keystore map[string]secret.Value // client access key -> secret key
+}
+
 // CacheFields are the names that auth_cache_by may hold.
 var CacheFields = []string{"token", "bucket", "method", "path", "query", "source"}
-
-// Bucket is one entry of cos_map: a client's bucket name and its store.
-//
-// An entry may hold an HMAC pair and an API key at once; the pair wins.
-type Bucket struct {
-	Name         string
-	Host         string // without port; IPv6 without brackets
-	Port         int
-	Region       string
-	TLS          bool
-	VerifyTLS    bool // check the store's certificate
-	VirtualStyle bool // bucket in the host name; otherwise in the path
-
-	AccessKey string       // static HMAC credentials, or empty
-	SecretKey secret.Value // goes with AccessKey
-	APIKey    secret.Value // static IBM API key, or empty
-
-	TTL             time.Duration // of decisions and credentials; 0: no caching
-	VerifyChecksums bool          // verify trailing checksums here and drop them, instead of forwarding
-}

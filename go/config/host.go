@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -47,6 +49,28 @@ func readListenHost(v *value) string {
 		v.reject("%s", complaint)
 	}
 	return s
+}
+
+// readDomains reads the names under which clients put a bucket into the host.
+// The longest comes first, so that a domain below another one is tried before it.
+func readDomains(v *value) []string {
+	var out []string
+	for _, item := range v.items() {
+		s, ok := item.str()
+		if !ok {
+			continue
+		}
+		complaint := checkHostName(s)
+		if _, err := netip.ParseAddr(s); err == nil {
+			complaint = "must be a domain: an address has no subdomains"
+		}
+		if complaint != "" {
+			item.reject("%s", complaint)
+		}
+		out = append(out, strings.ToLower(s))
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return out
 }
 
 func cutBrackets(s string) (inner string, found bool) {

@@ -19,6 +19,8 @@ const (
 	maxCallbacks = 100_000
 	maxEntries   = 10_000_000 // of a cache: past that it is a typing error
 	maxTimeout   = 24 * time.Hour
+
+	tokenPath = "/identity/token" // of IBM's token service
 )
 
 // Parse reads the JSON object that Python sends: the parameters of
@@ -31,8 +33,7 @@ func Parse(data []byte) (*Config, error) {
 	if top == nil {
 		return nil, mistakes
 	}
-	c := &Config{}
-	c.readStores(top)
+	c := &Config{Stores: readStores(top), IAMEndpoint: readEndpoint(top.take("iam_endpoint"))}
 	c.readFronts(top)
 	c.readLimits(top)
 	c.readCallables(top)
@@ -63,11 +64,28 @@ func decode(data []byte, mistakes *MistakesError) *dict {
 	return &dict{mistakes: mistakes, fields: fields}
 }
 
-func (c *Config) readStores(top *dict) {
+// ParseStores reads an update of a server that runs: the parameters cos_map,
+// hmac_keystore and verify of Parse, and its kind of error.
+func ParseStores(data []byte) (*Stores, error) {
+	mistakes := &MistakesError{}
+	top := decode(data, mistakes)
+	if top == nil {
+		return nil, mistakes
+	}
+	s := readStores(top)
+	top.finish()
+	if len(mistakes.Mistakes) > 0 {
+		return nil, mistakes
+	}
+	return &s, nil
+}
+
+func readStores(top *dict) Stores {
 	verify, given := top.take("verify").boolean()
-	c.Buckets = readBuckets(top.need("cos_map"), verify || !given)
-	c.Keystore = readKeystore(top.take("hmac_keystore"))
-	c.IAMEndpoint = readEndpoint(top.take("iam_endpoint"))
+	return Stores{
+		Buckets:  readBuckets(top.need("cos_map"), verify || !given),
+		Keystore: readKeystore(top.take("hmac_keystore")),
+	}
 }
 
 func (c *Config) readFronts(top *dict) {
@@ -88,6 +106,7 @@ func (c *Config) readFronts(top *dict) {
 	}
 	c.ServerName = readServerName(top.take("server_name"))
 	c.TrustedProxies = readPrefixes(top.take("trusted_proxies"))
+	c.Domains = readDomains(top.take("domains"))
 }
 
 func (c *Config) readLimits(top *dict) {
@@ -98,6 +117,7 @@ func (c *Config) readLimits(top *dict) {
 	c.CallbackTimeout = readSeconds(top, "callback_timeout", DefaultCallbackTimeout, time.Millisecond)
 	c.DrainTimeout = readSeconds(top, "drain_timeout", DefaultDrainTimeout, 0)
 	c.SkipSignature, _ = top.take("skip_signature_validation").boolean()
+	c.ShowReasons, _ = top.take("show_reasons").boolean()
 
 	// None says "no limit" here; only leaving it out means the default.
 	const presign = "max_presign_url_usage_attempts"
@@ -191,6 +211,8 @@ func readEndpoint(v *value) string {
 		v.reject("must be a URL that begins with https:// or http://")
 	case u.User != nil || u.Fragment != "" || u.RawQuery != "":
 		v.reject("must be a URL without user, query and fragment")
+	case strings.Trim(u.Path, "/") == "": // the service's base URL, as IBM's own tools take it
+		return u.Scheme + "://" + u.Host + tokenPath
 	}
 	return s
 }

@@ -57,7 +57,7 @@ func parsed(t *testing.T, data string) *Config {
 
 func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
 	c := parsed(t, with())
-	b := c.Buckets["photos"]
+	b := c.Buckets.Find("photos")
 	if c.Host != "0.0.0.0" || *c.HTTPPort != 8080 || c.HTTPSPort != nil || c.TLS != nil || c.MetricsPort != nil ||
 		c.ServerName != "<osp⚡>" || c.Threads != 1 || c.SkipSignature || c.PresignUses != 3 || c.AccessCacheSize != 1024 ||
 		c.IAMEndpoint != "https://iam.cloud.ibm.com/identity/token" || c.CallbackConcurrency != 32 || c.CallbackQueue != 10_000 ||
@@ -65,7 +65,7 @@ func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
 		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Keystore) != 0 {
 		t.Errorf("got %+v", c)
 	}
-	want := Bucket{Name: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VerifyTLS: true, VirtualStyle: true, TTL: 300 * time.Second}
+	want := Bucket{Name: "photos", Remote: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VerifyTLS: true, VirtualStyle: true, TTL: 300 * time.Second}
 	if *b != want {
 		t.Errorf("got %+v", b)
 	}
@@ -76,6 +76,7 @@ func TestNoneMeansNotGivenEverywhere(t *testing.T) {
 		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "server_name", "auth_cache_capacity",
 		"metrics_port", "host", "tls_cert_path", "tls_key_path", "trusted_proxies", "iam_endpoint", "callback_concurrency",
 		"callback_timeout", "callback_queue", "drain_timeout", "auth_cache_by", "callables",
+		"domains", "show_reasons",
 	}
 	var changes []string
 	for _, n := range names {
@@ -83,7 +84,7 @@ func TestNoneMeansNotGivenEverywhere(t *testing.T) {
 	}
 	changes = append(changes, "cos_map", `{"photos": {"host": "s3.example.com", "port": 443, "region": null, "api_key": null, "apikey": null,
 		"access_key": null, "accessKey": null, "secret_key": null, "secretKey": null, "ttl": null, "time-to-live": null,
-		"addressing_style": null, "addressingStyle": null, "is_tls_enabled": null, "tls": null, "checksums": null}}`)
+		"addressing_style": null, "addressingStyle": null, "is_tls_enabled": null, "tls": null, "checksums": null, "bucket": null, "prefix": null, "read_only": null, "anonymous": null}}`)
 	if got, want := parsed(t, with(changes...)), parsed(t, with()); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -116,7 +117,7 @@ func TestEveryFieldArrives(t *testing.T) {
 	if c.Keystore["one"].Reveal() != "s1" || c.Keystore["two/with slash"].Reveal() != "s2" {
 		t.Error("the keystore is not what was given")
 	}
-	aws, ibm, lab := c.Buckets["aws-bucket"], c.Buckets["ibm-bucket"], c.Buckets["lab-bucket"]
+	aws, ibm, lab := c.Buckets.Find("aws-bucket"), c.Buckets.Find("ibm-bucket"), c.Buckets.Find("lab-bucket")
 	if aws.Host != "s3.eu-west-3.amazonaws.com" || aws.Region != "eu-west-3" || aws.AccessKey != "AK" || aws.SecretKey.Reveal() != "SK" ||
 		aws.TTL != 0 || aws.VerifyChecksums || aws.VerifyTLS || !aws.VirtualStyle {
 		t.Errorf("got %+v", aws)
@@ -148,7 +149,7 @@ func TestSomeDefaultsDependOnOtherFields(t *testing.T) {
 		{"spellings that agree are fine", `"host": "a", "port": 443, "tls": false, "is_tls_enabled": false`, false, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := parsed(t, with("cos_map", `{"photos": {`+c.entry+`}}`)).Buckets["photos"]
+			b := parsed(t, with("cos_map", `{"photos": {`+c.entry+`}}`)).Buckets.Find("photos")
 			if b.TLS != c.tls || b.VirtualStyle != c.virtual || b.VerifyChecksums != c.verify {
 				t.Errorf("got %+v", b)
 			}

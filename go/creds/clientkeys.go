@@ -30,34 +30,32 @@ type FetchSecret func(ctx context.Context, accessKey string) (hooks.Secret, erro
 // keystore, else by the owner's fetcher, whose answers it keeps. Make it with
 // NewClientKeys; it is safe for concurrent use.
 type ClientKeys struct {
-	keystore map[string]secret.Value
-	fetch    FetchSecret
-	now      func() time.Time
-	known    *cache.Cache[[sha256.Size]byte, hooks.Secret]
+	fetch FetchSecret
+	now   func() time.Time
+	known *cache.Cache[[sha256.Size]byte, hooks.Secret]
 	// unknown has a room of its own: a scan with random access keys must not
 	// push the secrets of real ones out.
 	unknown *cache.Cache[[sha256.Size]byte, struct{}]
 }
 
-// NewClientKeys makes a ClientKeys. keystore must not change any more; fetch
-// is nil when the owner gave none.
-func NewClientKeys(keystore map[string]secret.Value, fetch FetchSecret, o Options) *ClientKeys {
+// NewClientKeys makes a ClientKeys. fetch is nil when the owner gave none.
+func NewClientKeys(fetch FetchSecret, o Options) *ClientKeys {
 	o = o.withDefaults()
 	return &ClientKeys{
-		keystore: keystore,
-		fetch:    fetch,
-		now:      o.Now,
-		known:    cache.New[[sha256.Size]byte, hooks.Secret](o.Capacity, o.Now),
-		unknown:  cache.New[[sha256.Size]byte, struct{}](o.Capacity, o.Now),
+		fetch:   fetch,
+		now:     o.Now,
+		known:   cache.New[[sha256.Size]byte, hooks.Secret](o.Capacity, o.Now),
+		unknown: cache.New[[sha256.Size]byte, struct{}](o.Capacity, o.Now),
 	}
 }
 
-// Secret returns the secret of an access key. Its errors are
+// Secret returns the secret of an access key: that of the keystore, which may
+// be another one for every request, else the fetcher's. Its errors are
 // hooks.ErrUnknownKey when nobody knows the key, ctx's own, or answers of
 // package s3err: AccessDenied when the fetcher raised or answered nonsense,
 // SlowDown when it was not asked or did not answer in time.
-func (c *ClientKeys) Secret(ctx context.Context, accessKey string) (hooks.Secret, error) {
-	if s, ok := c.keystore[accessKey]; ok {
+func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Value, accessKey string) (hooks.Secret, error) {
+	if s, ok := keystore[accessKey]; ok {
 		return hooks.Secret{Key: s}, nil
 	}
 	if c.fetch == nil {
@@ -107,15 +105,14 @@ func (c *ClientKeys) remember(ctx context.Context, k [sha256.Size]byte) error {
 	return errors.Join(hooks.ErrUnknownKey, err)
 }
 
-// Forget drops what the fetcher said about an access key; an empty one stands
-// for all. The keystore is not its business.
-func (c *ClientKeys) Forget(accessKey string) {
-	if accessKey == "" {
+// Forget drops what the fetcher said about an access key; nil stands for all.
+func (c *ClientKeys) Forget(accessKey *string) {
+	if accessKey == nil {
 		c.known.Purge()
 		c.unknown.Purge()
 		return
 	}
-	k := sha256.Sum256([]byte(accessKey))
+	k := sha256.Sum256([]byte(*accessKey))
 	c.known.Delete(k)
 	c.unknown.Delete(k)
 }

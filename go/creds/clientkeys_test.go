@@ -46,19 +46,20 @@ func (d *directory) asked() int {
 
 func TestTheKeystoreComesBeforeTheFetcher(t *testing.T) {
 	d := &directory{}
-	c := NewClientKeys(map[string]secret.Value{"own": secret.New("kept")}, d.fetch, Options{})
-	if s, err := c.Secret(t.Context(), "own"); err != nil || s.Key.Reveal() != "kept" || d.asked() != 0 {
+	c := NewClientKeys(d.fetch, Options{})
+	keystore := map[string]secret.Value{"own": secret.New("kept")}
+	if s, err := c.Secret(t.Context(), keystore, "own"); err != nil || s.Key.Reveal() != "kept" || d.asked() != 0 {
 		t.Errorf("got %q, %v after %d questions", s.Key.Reveal(), err, d.asked())
 	}
-	if s, err := c.Secret(t.Context(), "other"); err != nil || s.Key.Reveal() != "other#1" {
+	if s, err := c.Secret(t.Context(), keystore, "other"); err != nil || s.Key.Reveal() != "other#1" {
 		t.Errorf("got %q, %v", s.Key.Reveal(), err)
 	}
 }
 
 func TestWithoutKeystoreAndFetcherNobodyIsKnown(t *testing.T) {
-	c := NewClientKeys(nil, nil, Options{})
+	c := NewClientKeys(nil, Options{})
 	for _, key := range []string{"", "anybody"} {
-		if _, err := c.Secret(t.Context(), key); !errors.Is(err, hooks.ErrUnknownKey) {
+		if _, err := c.Secret(t.Context(), nil, key); !errors.Is(err, hooks.ErrUnknownKey) {
 			t.Errorf("%q: %v", key, err)
 		}
 	}
@@ -67,10 +68,10 @@ func TestWithoutKeystoreAndFetcherNobodyIsKnown(t *testing.T) {
 func TestAFetchedSecretIsKeptForFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{}
-		c := NewClientKeys(nil, d.fetch, Options{})
+		c := NewClientKeys(d.fetch, Options{})
 		want := func(value string) {
 			t.Helper()
-			if s, err := c.Secret(t.Context(), "k"); err != nil || s.Key.Reveal() != value {
+			if s, err := c.Secret(t.Context(), nil, "k"); err != nil || s.Key.Reveal() != value {
 				t.Fatalf("got %q, %v; want %q", s.Key.Reveal(), err, value)
 			}
 		}
@@ -79,9 +80,9 @@ func TestAFetchedSecretIsKeptForFiveMinutes(t *testing.T) {
 		want("k#1")
 		time.Sleep(keepSecret)
 		want("k#2")
-		c.Forget("k")
+		c.Forget(named("k"))
 		want("k#3")
-		c.Forget("")
+		c.Forget(nil)
 		want("k#4")
 	})
 }
@@ -89,14 +90,14 @@ func TestAFetchedSecretIsKeptForFiveMinutes(t *testing.T) {
 func TestAFetchedSecretEndsAtItsExpiration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{expires: time.Now().Add(10 * time.Second)}
-		c := NewClientKeys(nil, d.fetch, Options{})
+		c := NewClientKeys(d.fetch, Options{})
 		for range 2 {
-			if _, err := c.Secret(t.Context(), "k"); err != nil || d.asked() != 1 {
+			if _, err := c.Secret(t.Context(), nil, "k"); err != nil || d.asked() != 1 {
 				t.Fatalf("%v after %d questions", err, d.asked())
 			}
 		}
 		time.Sleep(11 * time.Second)
-		if _, err := c.Secret(t.Context(), "k"); err != nil || d.asked() != 2 {
+		if _, err := c.Secret(t.Context(), nil, "k"); err != nil || d.asked() != 2 {
 			t.Errorf("%v after %d questions, want 2", err, d.asked())
 		}
 	})
@@ -105,15 +106,15 @@ func TestAFetchedSecretEndsAtItsExpiration(t *testing.T) {
 func TestAnUnknownKeyIsRememberedForSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{err: hooks.ErrUnknownKey}
-		c := NewClientKeys(nil, d.fetch, Options{})
+		c := NewClientKeys(d.fetch, Options{})
 		for range 3 {
-			if _, err := c.Secret(t.Context(), "k"); !errors.Is(err, hooks.ErrUnknownKey) || d.asked() != 1 {
+			if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, hooks.ErrUnknownKey) || d.asked() != 1 {
 				t.Fatalf("%v after %d questions", err, d.asked())
 			}
 		}
 		d.fail(nil)
 		time.Sleep(keepUnknown)
-		if _, err := c.Secret(t.Context(), "k"); err != nil {
+		if _, err := c.Secret(t.Context(), nil, "k"); err != nil {
 			t.Errorf("a key that is known by now: %v", err)
 		}
 	})
@@ -122,23 +123,23 @@ func TestAnUnknownKeyIsRememberedForSeconds(t *testing.T) {
 func TestAWithdrawnKeyEndsWithTheNextRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{}
-		c := NewClientKeys(nil, d.fetch, Options{})
-		if _, err := c.Secret(t.Context(), "k"); err != nil {
+		c := NewClientKeys(d.fetch, Options{})
+		if _, err := c.Secret(t.Context(), nil, "k"); err != nil {
 			t.Fatal(err)
 		}
 		d.fail(hooks.ErrUnknownKey)
 		time.Sleep(keepSecret * 95 / 100)
-		_, _ = c.Secret(t.Context(), "k") // served the old one, and begins the refresh
+		_, _ = c.Secret(t.Context(), nil, "k") // served the old one, and begins the refresh
 		synctest.Wait()
-		if _, err := c.Secret(t.Context(), "k"); !errors.Is(err, hooks.ErrUnknownKey) {
+		if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, hooks.ErrUnknownKey) {
 			t.Errorf("after the refresh: %v", err)
 		}
 	})
 }
 
 func TestAnEmptySecretAdmitsNobody(t *testing.T) {
-	c := NewClientKeys(nil, func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, nil }, Options{})
-	if _, err := c.Secret(t.Context(), "k"); !errors.Is(err, hooks.ErrUnknownKey) {
+	c := NewClientKeys(func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, nil }, Options{})
+	if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, hooks.ErrUnknownKey) {
 		t.Error(err)
 	}
 }
@@ -152,9 +153,9 @@ func TestAFetcherThatFailsRefusesAndIsAskedAgain(t *testing.T) {
 		{fmt.Errorf("late: %w", hooks.ErrOverloaded), s3err.SlowDown},
 	} {
 		d := &directory{err: c.cause}
-		keys := NewClientKeys(nil, d.fetch, Options{})
+		keys := NewClientKeys(d.fetch, Options{})
 		for i := range 2 {
-			if _, err := keys.Secret(t.Context(), "k"); !errors.Is(err, c.want) || d.asked() != i+1 {
+			if _, err := keys.Secret(t.Context(), nil, "k"); !errors.Is(err, c.want) || d.asked() != i+1 {
 				t.Errorf("%v: got %v after %d questions", c.cause, err, d.asked())
 			}
 		}
@@ -163,17 +164,17 @@ func TestAFetcherThatFailsRefusesAndIsAskedAgain(t *testing.T) {
 
 func TestAScanOfRandomKeysDoesNotPushRealOnesOut(t *testing.T) {
 	d := &directory{}
-	c := NewClientKeys(nil, d.fetch, Options{Capacity: 10})
-	if _, err := c.Secret(t.Context(), "real"); err != nil {
+	c := NewClientKeys(d.fetch, Options{Capacity: 10})
+	if _, err := c.Secret(t.Context(), nil, "real"); err != nil {
 		t.Fatal(err)
 	}
 	d.fail(hooks.ErrUnknownKey)
 	for i := range 100 {
-		if _, err := c.Secret(t.Context(), fmt.Sprint(i)); !errors.Is(err, hooks.ErrUnknownKey) {
+		if _, err := c.Secret(t.Context(), nil, fmt.Sprint(i)); !errors.Is(err, hooks.ErrUnknownKey) {
 			t.Fatal(err)
 		}
 	}
-	if s, err := c.Secret(t.Context(), "real"); err != nil || s.Key.Reveal() != "real#1" {
+	if s, err := c.Secret(t.Context(), nil, "real"); err != nil || s.Key.Reveal() != "real#1" {
 		t.Errorf("got %q, %v", s.Key.Reveal(), err)
 	}
 	if n := c.known.Len() + c.unknown.Len(); n > 20 {

@@ -40,9 +40,14 @@ type Credentials struct {
 	Expires      time.Time    // zero: not known, or never
 }
 
-// Bearer exchanges an IBM API key for a bearer token and says when that
-// expires. Its errors are answers of package s3err.
-type Bearer func(ctx context.Context, apiKey secret.Value) (token secret.Value, expires time.Time, err error)
+// Bearer exchanges IBM API keys for bearer tokens, as iam.Exchange does.
+type Bearer interface {
+	// Token returns the token for a key and says when it expires. Its errors
+	// are answers of package s3err.
+	Token(ctx context.Context, apiKey secret.Value) (token secret.Value, expires time.Time, err error)
+	// Reject forgets a token that a store refused.
+	Reject(apiKey, token secret.Value)
+}
 
 // Fetch asks the owner for the credentials of a token and a bucket, as
 // hooks.Hooks.BucketCreds does.
@@ -70,18 +75,35 @@ type Resolver struct {
 	bearer  Bearer
 	now     func() time.Time
 	fetched *cache.Cache[key, answer]
+	// confirmed are those that the owner gave again after a store had refused
+	// them. Asking once more would not help, and clients could make it happen.
+	confirmed *cache.Cache[key, struct{}]
 }
 
+// keepConfirmed is how long the owner is spared another question then.
+const keepConfirmed = time.Second
+
 // key holds the token's hash: tokens are kilobytes long, and secrets of sorts.
+// The entry is part of it because credentials for one store must not go to the
+// store that an update put in its place.
 type key struct {
 	token  [sha256.Size]byte
 	bucket string
+	entry  *config.Bucket
+}
+
+func keyOf(b *config.Bucket, token string) key {
+	return key{sha256.Sum256([]byte(token)), b.Name, b.Entry()}
 }
 
 // New makes a Resolver. fetch is nil when the owner gave no fetcher.
 func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
 	o = o.withDefaults()
-	return &Resolver{fetch: fetch, bearer: bearer, now: o.Now, fetched: cache.New[key, answer](o.Capacity, o.Now)}
+	return &Resolver{
+		fetch: fetch, bearer: bearer, now: o.Now,
+		fetched:   cache.New[key, answer](o.Capacity, o.Now),
+		confirmed: cache.New[key, struct{}](o.Capacity, o.Now),
+	}
 }
 
 // For returns the credentials for a bucket's store on behalf of a client's
@@ -109,7 +131,7 @@ func (r *Resolver) For(ctx context.Context, b *config.Bucket, token string) (Cre
 }
 
 func (r *Resolver) ask(ctx context.Context, b *config.Bucket, token string) (answer, error) {
-	k := key{sha256.Sum256([]byte(token)), b.Name}
+	k := keyOf(b, token)
 	if a, ok := r.fetched.Lookup(k); ok {
 		return a, nil
 	}
@@ -139,18 +161,70 @@ func (r *Resolver) keepFor(a answer, ttl time.Duration) time.Duration {
 }
 
 func (r *Resolver) exchange(ctx context.Context, apiKey secret.Value) (Credentials, error) {
-	token, expires, err := r.bearer(ctx, apiKey)
+	token, expires, err := r.bearer.Token(ctx, apiKey)
 	if err != nil {
 		return Credentials{}, err
 	}
 	return Credentials{Bearer: token, Expires: expires}, nil
 }
 
+// Renew is For after the store refused the credentials used: they are
+// forgotten, unless somebody else has renewed them already. It reports whether
+// the result differs from them, which is when another attempt makes sense.
+func (r *Resolver) Renew(ctx context.Context, b *config.Bucket, token string, used Credentials) (Credentials, bool, error) {
+	if b.AccessKey != "" {
+		return used, false, nil
+	}
+	k := keyOf(b, token)
+	if _, ok := r.confirmed.Lookup(k); ok {
+		return used, false, nil
+	}
+	// The first answer may be of a question that was asked before the store
+	// changed its mind; the second one is not.
+	for range 2 {
+		r.drop(b, k, used)
+		fresh, err := r.For(ctx, b, token)
+		if err != nil {
+			return Credentials{}, false, err
+		}
+		if !fresh.same(used) {
+			return fresh, true, nil
+		}
+	}
+	_, err := r.confirmed.Get(ctx, k, func(context.Context) (cache.Entry[struct{}], error) {
+		return cache.Entry[struct{}]{TTL: keepConfirmed}, nil
+	})
+	return used, false, err
+}
+
+// drop forgets the credentials used, but no newer ones.
+func (r *Resolver) drop(b *config.Bucket, k key, used Credentials) {
+	if !b.APIKey.Empty() {
+		r.bearer.Reject(b.APIKey, used.Bearer)
+		return
+	}
+	r.fetched.DeleteIf(k, func(a answer) bool {
+		if a.apiKey.Empty() {
+			return a.same(used)
+		}
+		r.bearer.Reject(a.apiKey, used.Bearer)
+		return true
+	})
+}
+
+func (c Credentials) same(other Credentials) bool {
+	return c.AccessKey == other.AccessKey && c.SecretKey == other.SecretKey &&
+		c.SessionToken == other.SessionToken && c.Bearer == other.Bearer
+}
+
 // Forget drops the fetcher's answers for a token, a bucket, or both together;
-// an empty name matches all.
-func (r *Resolver) Forget(token, bucket string) {
-	hash := sha256.Sum256([]byte(token))
+// nil matches all.
+func (r *Resolver) Forget(token, bucket *string) {
+	var hash [sha256.Size]byte
+	if token != nil {
+		hash = sha256.Sum256([]byte(*token))
+	}
 	r.fetched.DeleteFunc(func(k key, _ answer) bool {
-		return (token == "" || k.token == hash) && (bucket == "" || k.bucket == bucket)
+		return (token == nil || k.token == hash) && (bucket == nil || k.bucket == *bucket)
 	})
 }

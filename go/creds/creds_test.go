@@ -31,9 +31,27 @@ func (o *owner) fetch(_ context.Context, token, bucket string) (secret.Value, er
 	return secret.New(fmt.Sprintf(`{"access_key": "%s@%s#%d", "secret_key": "s"%s}`, token, bucket, o.calls, o.extra)), o.err
 }
 
-func noBearer(context.Context, secret.Value) (secret.Value, time.Time, error) {
-	return secret.Value{}, time.Time{}, errors.New("no exchange expected")
+// tokens is a token service that numbers what it gives.
+type tokens struct {
+	given   int
+	expires time.Time
+	err     error
 }
+
+func (b *tokens) Token(_ context.Context, apiKey secret.Value) (secret.Value, time.Time, error) {
+	if b == nil {
+		return secret.Value{}, time.Time{}, errors.New("no exchange expected")
+	}
+	return secret.New(fmt.Sprintf("bearer of %s#%d", apiKey.Reveal(), b.given)), b.expires, b.err
+}
+
+func (b *tokens) Reject(_, token secret.Value) {
+	if strings.HasSuffix(token.Reveal(), fmt.Sprint("#", b.given)) {
+		b.given++
+	}
+}
+
+var noBearer *tokens
 
 func bucket(name string, ttl time.Duration) *config.Bucket {
 	return &config.Bucket{Name: name, TTL: ttl}
@@ -51,15 +69,13 @@ func accessKey(t *testing.T, r *Resolver, b *config.Bucket, token string) string
 func TestTheEntrysOwnCredentialsComeFirst(t *testing.T) {
 	o := &owner{}
 	expires := time.Unix(5, 0)
-	r := New(o.fetch, func(_ context.Context, k secret.Value) (secret.Value, time.Time, error) {
-		return secret.New("bearer of " + k.Reveal()), expires, nil
-	}, Options{})
+	r := New(o.fetch, &tokens{expires: expires}, Options{})
 	pair := &config.Bucket{AccessKey: "AK", SecretKey: secret.New("SK"), APIKey: secret.New("K")}
 	if c, err := r.For(t.Context(), pair, "t"); err != nil || c.AccessKey != "AK" || c.SecretKey.Reveal() != "SK" || !c.Bearer.Empty() {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	ibm := &config.Bucket{APIKey: secret.New("K")}
-	if c, err := r.For(t.Context(), ibm, "t"); err != nil || c.Bearer.Reveal() != "bearer of K" || c.AccessKey != "" || c.Expires != expires {
+	if c, err := r.For(t.Context(), ibm, "t"); err != nil || c.Bearer.Reveal() != "bearer of K#0" || c.AccessKey != "" || c.Expires != expires {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	if o.calls != 0 {
@@ -69,10 +85,8 @@ func TestTheEntrysOwnCredentialsComeFirst(t *testing.T) {
 
 func TestAFetchedAPIKeyIsExchanged(t *testing.T) {
 	fetch := func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), nil }
-	r := New(fetch, func(_ context.Context, k secret.Value) (secret.Value, time.Time, error) {
-		return secret.New("bearer of " + k.Reveal()), time.Time{}, nil
-	}, Options{})
-	if c, err := r.For(t.Context(), bucket("b", time.Hour), "t"); err != nil || c.Bearer.Reveal() != "bearer of K" {
+	r := New(fetch, &tokens{}, Options{})
+	if c, err := r.For(t.Context(), bucket("b", time.Hour), "t"); err != nil || c.Bearer.Reveal() != "bearer of K#0" {
 		t.Errorf("got %+v, %v", c, err)
 	}
 }
@@ -80,10 +94,11 @@ func TestAFetchedAPIKeyIsExchanged(t *testing.T) {
 func TestOneClientsCredentialsNeverServeAnother(t *testing.T) {
 	o := &owner{}
 	r := New(o.fetch, noBearer, Options{})
+	entries := map[string]*config.Bucket{"one": bucket("one", time.Hour), "two": bucket("two", time.Hour)}
 	for range 2 {
 		for _, token := range []string{"alice", "bob"} {
-			for _, name := range []string{"one", "two"} {
-				if got := accessKey(t, r, bucket(name, time.Hour), token); !strings.HasPrefix(got, token+"@"+name+"#") {
+			for name, entry := range entries {
+				if got := accessKey(t, r, entry, token); !strings.HasPrefix(got, token+"@"+name+"#") {
 					t.Errorf("%s on %s got %s", token, name, got)
 				}
 			}
@@ -182,9 +197,7 @@ func TestWhatFailsIsDeniedAndNotKept(t *testing.T) {
 }
 
 func TestAnOutageOfTheExchangeKeepsItsOwnAnswer(t *testing.T) {
-	r := New(nil, func(context.Context, secret.Value) (secret.Value, time.Time, error) {
-		return secret.New("half"), time.Time{}, s3err.ServiceUnavailable
-	}, Options{})
+	r := New(nil, &tokens{err: s3err.ServiceUnavailable}, Options{})
 	c, err := r.For(t.Context(), &config.Bucket{APIKey: secret.New("K")}, "t")
 	if !errors.Is(err, s3err.ServiceUnavailable) || c != (Credentials{}) {
 		t.Errorf("got %+v, %v", c, err)
@@ -219,22 +232,39 @@ func TestForgetting(t *testing.T) {
 		t.Run(c.token+"@"+c.bucket, func(t *testing.T) {
 			o := &owner{}
 			r := New(o.fetch, noBearer, Options{})
+			entries := map[string]*config.Bucket{"one": bucket("one", time.Hour), "two": bucket("two", time.Hour)}
 			first := map[string]string{}
 			each := func(do func(id, got string)) {
 				for _, token := range []string{"alice", "bob"} {
 					for _, b := range []string{"one", "two"} {
-						do(token+"@"+b, accessKey(t, r, bucket(b, time.Hour), token))
+						do(token+"@"+b, accessKey(t, r, entries[b], token))
 					}
 				}
 			}
 			each(func(id, got string) { first[id] = got })
-			r.Forget(c.token, c.bucket)
+			r.Forget(named(c.token), named(c.bucket))
 			each(func(id, got string) {
 				if (got != first[id]) != c.gone[id] {
 					t.Errorf("%s: first %s, now %s", id, first[id], got)
 				}
 			})
 		})
+	}
+}
+
+func named(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func TestCredentialsForOneStoreNeverGoToAnother(t *testing.T) {
+	o := &owner{}
+	r := New(o.fetch, noBearer, Options{})
+	before, after := bucket("b", time.Hour), bucket("b", time.Hour)
+	if accessKey(t, r, before, "t") == accessKey(t, r, after, "t") {
+		t.Error("an entry that was replaced lent its credentials to the new one")
 	}
 }
 

@@ -46,6 +46,7 @@ type Secret struct {
 type Decision struct {
 	Allow  bool
 	TTL    *time.Duration // how long to keep the answer; nil: the bucket's own ttl
+	Once   bool           // it holds for this very request: it is neither kept nor shared
 	Reason string         // for the log
 }
 
@@ -58,16 +59,20 @@ type Request struct {
 	Method        string
 	Path          string  // as on the wire, still percent-encoded
 	Query         []Param // decoded, in wire order, without the X-Amz-* of a presigned URL
-	Source        string  // X-Forwarded-For as received
+	Source        string  // the client's address
 	Operation     string  // S3's name: GetObject, UploadPart, ...
 	Key           string
 	VersionID     string
 	Region        string // of the credential scope
 	Presigned     bool
 	ClientIP      string
-	Header        http.Header // without signatures and secrets
-	ContentLength int64       // of the object's bytes; -1: no body or unknown
-	CopySource    string      // bucket/key of the source, decoded
+	ContentLength int64  // of the object's bytes; -1: no body or unknown
+	CopySource    string // bucket/key of the source, decoded
+
+	// Header returns the fields that may be shown: no signature, no secret,
+	// nothing that an attacker could have added. It is a function because few
+	// requests are asked about. Nil: none.
+	Header func() http.Header
 }
 
 // Param is one query parameter.

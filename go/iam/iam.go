@@ -54,6 +54,7 @@ type Exchange struct {
 // grant is what IAM said about a key: a token, or a refusal.
 type grant struct {
 	token   secret.Value
+	issued  time.Time
 	expires time.Time
 	refusal error
 }
@@ -105,6 +106,20 @@ func (e *Exchange) Token(ctx context.Context, apiKey secret.Value) (secret.Value
 	}
 	return g.token, g.expires, g.refusal
 }
+
+// Reject forgets the token for an API key, which a store refused, so that the
+// next Token is a new one. A token that is younger than a few seconds stays:
+// another one would fare no better, and clients must not make IAM busy.
+func (e *Exchange) Reject(apiKey, token secret.Value) {
+	k := sha256.Sum256([]byte(apiKey.Reveal()))
+	g, ok := e.tokens.Lookup(k)
+	if ok && g.token == token && e.now().Sub(g.issued) >= keepRefusal {
+		e.tokens.Delete(k)
+	}
+}
+
+// Forget drops every token.
+func (e *Exchange) Forget() { e.tokens.Purge() }
 
 func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[grant], error) {
 	pause := firstPause
@@ -182,7 +197,7 @@ func readGrant(body []byte, asked time.Time) (grant, error) {
 	if life <= 0 {
 		return grant{}, errors.New("its token has expired already")
 	}
-	return grant{token: secret.New(answer.Token), expires: asked.Add(life)}, nil
+	return grant{token: secret.New(answer.Token), issued: asked, expires: asked.Add(life)}, nil
 }
 
 // errorCode returns IAM's name for what is wrong, such as BXNIM0415E.

@@ -49,14 +49,15 @@ var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }
 // byte makes the caller break the connection.
 func (h *handler) answer(x *exchange, resp *http.Response) error {
 	defer resp.Body.Close()
-	if err := h.rejectedKeys(x, resp); err != nil {
-		return err
-	}
 	clientHeader(x.w.Header(), resp.Header)
-	x.w.WriteHeader(resp.StatusCode)
 	if x.r.Method == http.MethodHead {
+		x.w.WriteHeader(resp.StatusCode)
 		return nil
 	}
+	if x.bucket.Renamed() || len(x.refused) > 0 {
+		return answerRewritten(x, resp)
+	}
+	x.w.WriteHeader(resp.StatusCode)
 	return stream(x.w, resp.Body)
 }
 

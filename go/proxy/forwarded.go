@@ -1,11 +1,49 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 )
+
+// hosts knows what the host of a request says.
+type hosts struct {
+	forwarders
+	domains []string // in lower case, longest first
+}
+
+// of returns the bucket that the client put into the host, empty in path style,
+// and the authorities that it may have signed. All of them name that bucket: a
+// signature for the host of one must not open another.
+func (h hosts) of(r *http.Request) (virtual string, signable []string) {
+	signable = h.forwarders.hosts(r)
+	if len(h.domains) == 0 {
+		return "", signable
+	}
+	asked := signable[0]
+	if len(signable) > 1 {
+		asked = signable[1] // that of the forwarder's client
+	}
+	virtual = h.bucket(asked)
+	return virtual, slices.DeleteFunc(signable, func(host string) bool { return h.bucket(host) != virtual })
+}
+
+// bucket is what precedes one of the domains in an authority.
+func (h hosts) bucket(authority string) string {
+	host := strings.ToLower(authority)
+	if bare, _, err := net.SplitHostPort(host); err == nil {
+		host = bare
+	}
+	host = strings.TrimSuffix(host, ".")
+	for _, domain := range h.domains {
+		if bucket, ok := strings.CutSuffix(host, "."+domain); ok {
+			return bucket
+		}
+	}
+	return ""
+}
 
 // forwarders are the peers whose X-Forwarded-* fields are believed. Anybody
 // else's count for nothing.

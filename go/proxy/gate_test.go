@@ -35,7 +35,7 @@ func TestEveryOperationIsWalked(t *testing.T) {
 	seen := map[s3req.Operation]bool{}
 	everyRequest(func(method, target string) {
 		for _, header := range []http.Header{{}, {"X-Amz-Copy-Source": {"/photos/a"}}, {"Content-Type": {"multipart/form-data; boundary=b"}}} {
-			if r, err := s3req.Parse(method, target, header); err == nil {
+			if r, err := s3req.Parse(method, target, "", header); err == nil {
 				seen[r.Operation] = true
 			}
 		}

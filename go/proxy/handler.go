@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"osp/go/access"
@@ -22,6 +23,7 @@ import (
 	"osp/go/s3req"
 	"osp/go/sigv4"
 	"osp/go/upstream"
+	"osp/go/view"
 )
 
 // handler leads every request through the same gate, whatever its mode.
@@ -33,26 +35,56 @@ type handler struct {
 	access   *access.Checker
 	uses     *access.Uses
 	creds    *creds.Resolver
-	stores   *upstream.Client
+	iam      *iam.Exchange
+	upstream *upstream.Client
 	started  time.Time
 
-	forwarders forwarders
-	inFlight   sync.WaitGroup
+	updating sync.Mutex
+	stores   atomic.Pointer[config.Stores] // what requests begin with
+
+	hosts    hosts
+	inFlight sync.WaitGroup
 }
 
 func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 	h = hooks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout)
-	return &handler{
-		cfg:        cfg,
-		log:        log,
-		verifier:   sigv4.New(sigv4.Options{}),
-		clients:    creds.NewClientKeys(cfg.Keystore, h.Secret, creds.Options{}),
-		access:     access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy}),
-		uses:       access.NewUses(cfg.PresignUses, nil),
-		creds:      creds.New(h.BucketCreds, iam.New(cfg.IAMEndpoint, iam.Options{}).Token, creds.Options{}),
-		stores:     upstream.New(),
-		started:    time.Now(),
-		forwarders: cfg.TrustedProxies,
+	tokens := iam.New(cfg.IAMEndpoint, iam.Options{})
+	made := &handler{
+		cfg:      cfg,
+		log:      log,
+		verifier: sigv4.New(sigv4.Options{}),
+		clients:  creds.NewClientKeys(h.Secret, creds.Options{}),
+		access:   access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
+		uses:     access.NewUses(cfg.PresignUses, nil),
+		creds:    creds.New(h.BucketCreds, tokens, creds.Options{}),
+		iam:      tokens,
+		upstream: upstream.New(),
+		started:  time.Now(),
+		hosts:    hosts{forwarders: cfg.TrustedProxies, domains: cfg.Domains},
+	}
+	made.stores.Store(&cfg.Stores)
+	return made
+}
+
+// update swaps the stores and the client keys. A request goes on with those
+// that it began with.
+func (h *handler) update(stores *config.Stores) {
+	h.updating.Lock()
+	defer h.updating.Unlock()
+	stores.Buckets.Keep(h.stores.Load().Buckets)
+	h.stores.Store(stores)
+}
+
+// forget drops what was remembered about a token, a bucket, or both together;
+// nil matches all.
+func (h *handler) forget(token, bucket *string) {
+	h.access.Forget(token, bucket)
+	h.creds.Forget(token, bucket)
+	if token != nil || bucket == nil {
+		h.clients.Forget(token)
+	}
+	if token == nil && bucket == nil {
+		h.iam.Forget()
 	}
 }
 
@@ -62,11 +94,15 @@ type exchange struct {
 	r         *http.Request
 	scheme    string // by which the client came: http or https
 	requestID string
+	stores    *config.Stores // as they were when the request came
 
-	req      *s3req.Request
-	form     *form // of PostObject, else nil
-	verified *sigv4.VerifiedRequest
-	bucket   *config.Bucket
+	req       *s3req.Request
+	hosts     []string // that the client may have signed
+	form      *form    // of PostObject, else nil
+	verified  *sigv4.VerifiedRequest
+	bucket    *config.Bucket  // nil: there is none of that name
+	deletions *view.Deletions // of DeleteObjects, else nil; without those that were refused
+	refused   []byte          // of DeleteObjects: what the answer says about those
 }
 
 // at returns the handler for what comes in by a scheme.
@@ -80,7 +116,7 @@ func (h *handler) handle(scheme string, w http.ResponseWriter, r *http.Request) 
 	h.inFlight.Add(1)
 	defer h.inFlight.Done()
 	countRequest()
-	x := &exchange{w: newResponseWriter(w), r: r, scheme: scheme, requestID: newRequestID()}
+	x := &exchange{w: newResponseWriter(w), r: r, scheme: scheme, requestID: newRequestID(), stores: h.stores.Load()}
 	w.Header()["Server"] = serverHeader(h.cfg.ServerName)
 	if err := h.guarded(x); err != nil {
 		h.refuse(x, err)
@@ -103,32 +139,34 @@ func (h *handler) guarded(x *exchange) (err error) {
 }
 
 // serve is the way of a request, one direction. Nothing before the last two
-// steps touches the body, so that `100 Continue` is sent to authorised clients only.
+// steps touches the body, so that `100 Continue` is sent to authorised clients
+// only; but forms and lists of keys to delete say in their bodies what they
+// are about.
 func (h *handler) serve(x *exchange) error {
-	err := front.Check(x.r)
-	if err != nil {
-		return s3err.InvalidRequest.Because(err)
-	}
-	if x.req, err = s3req.Parse(x.r.Method, x.r.RequestURI, x.r.Header); err != nil {
+	if err := h.parse(x); err != nil {
 		return err
 	}
+	var err error
 	if x.verified, err = h.verify(x); err != nil {
 		return err
 	}
 	if x.req.Operation == s3req.ListBuckets {
 		return h.listBuckets(x)
 	}
-	if x.bucket = h.cfg.Buckets[x.req.Bucket]; x.bucket == nil {
+	if x.bucket == nil {
 		return s3err.NoSuchBucket
 	}
 	if err := h.authorize(x); err != nil {
 		return err
 	}
+	if x.deletions != nil && len(x.deletions.Objects) == 0 {
+		return answerRefusals(x)
+	}
 	call, err := h.prepare(x)
 	if err != nil {
 		return err
 	}
-	resp, err := h.stores.Do(x.r.Context(), call)
+	resp, err := h.send(x, call)
 	if err != nil {
 		return err
 	}
@@ -138,85 +176,19 @@ func (h *handler) serve(x *exchange) error {
 	return h.answer(x, resp)
 }
 
-// verify is the gate: it returns a VerifiedRequest or an error, for every mode.
-func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
-	signed, err := h.parseSignature(x)
+// parse finds out what the request asks for.
+func (h *handler) parse(x *exchange) error {
+	err := front.Check(x.r)
 	if err != nil {
-		return nil, err
+		return s3err.InvalidRequest.Because(err)
 	}
-	if h.cfg.SkipSignature {
-		return h.verifier.Trust(signed)
-	}
-	key, err := h.clients.Secret(x.r.Context(), signed.AccessKey())
-	if errors.Is(err, hooks.ErrUnknownKey) {
-		return nil, h.verifier.Reject(signed)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return h.verifier.Verify(signed, key)
-}
-
-// parseSignature finds the signature where this kind of request carries it.
-func (h *handler) parseSignature(x *exchange) (*sigv4.SignedRequest, error) {
-	if x.req.Operation == s3req.PostObject {
-		return h.parseForm(x)
-	}
-	return sigv4.Parse(&sigv4.Request{
-		Method: x.r.Method, RawPath: x.req.RawPath, RawQuery: x.req.RawQuery,
-		Hosts: h.forwarders.hosts(x.r), Header: x.r.Header, ContentLength: x.r.ContentLength,
-	})
-}
-
-// authorize asks about the object itself and, for copies, about the source. A
-// presigned URL is used up only by what would go on.
-func (h *handler) authorize(x *exchange) error {
-	question := h.question(x)
-	if err := h.access.Check(x.r.Context(), x.bucket.TTL, question); err != nil {
+	var virtual string
+	virtual, x.hosts = h.hosts.of(x.r)
+	if x.req, err = s3req.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
 		return err
 	}
-	if source := x.req.CopySource; source != nil {
-		if err := h.authorizeSource(x, question, source); err != nil {
-			return err
-		}
-	}
-	if x.verified.Presigned() {
-		return h.uses.Count(x.verified.Signature(), x.verified.ExpiresAt())
-	}
+	x.bucket = x.stores.Buckets.Find(x.req.Bucket)
 	return nil
-}
-
-func (h *handler) authorizeSource(x *exchange, question *hooks.Request, source *s3req.CopySource) error {
-	from := h.cfg.Buckets[source.Bucket]
-	if from == nil {
-		return s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
-	}
-	if err := h.access.Check(x.r.Context(), from.TTL, readOf(question, source)); err != nil {
-		return err
-	}
-	if from.Host != x.bucket.Host || from.Port != x.bucket.Port {
-		return s3err.NotImplemented.Msg("Copies between two stores are not supported.")
-	}
-	return nil
-}
-
-// prepare makes the store's request out of the client's.
-func (h *handler) prepare(x *exchange) (*upstream.Call, error) {
-	keys, err := h.creds.For(x.r.Context(), x.bucket, x.verified.AccessKey())
-	if err != nil {
-		return nil, err
-	}
-	call := &upstream.Call{
-		Bucket: x.bucket, Creds: keys, Method: x.r.Method, Key: x.req.Key,
-		Query: storeQuery(x.req.Query), Header: storeHeader(x.r.Header, x.verified.SignedHeaders()),
-	}
-	if x.req.CopySource != nil {
-		call.Header.Set("X-Amz-Copy-Source", x.req.CopySource.Header(x.req.CopySource.Bucket))
-	}
-	if x.form != nil {
-		return call, h.prepareForm(x, call)
-	}
-	return call, h.attachBody(x, call)
 }
 
 // refuse writes an error, or breaks the connection where an answer has begun.
@@ -270,7 +242,7 @@ func (h *handler) close(grace time.Duration) {
 	case <-time.After(grace):
 		h.log.Warn("requests were still under way when the server stopped")
 	}
-	h.stores.Close()
+	h.upstream.Close()
 }
 
 func serverHeader(name string) []string {

@@ -2,14 +2,13 @@ package proxy
 
 import (
 	"encoding/xml"
-	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"osp/go/access"
+	"osp/go/hooks"
 	"osp/go/s3err"
 )
 
@@ -51,24 +50,40 @@ func (h *handler) listBuckets(x *exchange) error {
 	list := bucketList{Owner: bucketOwner{ID: "object-storage-proxy", DisplayName: "object-storage-proxy"}, Prefix: prefix}
 	created := h.started.UTC().Format(time.RFC3339)
 	question := h.question(x)
-	for _, name := range slices.Sorted(maps.Keys(h.cfg.Buckets)) {
-		if name <= after || !strings.HasPrefix(name, prefix) {
-			continue
+	var names []string
+	for _, name := range x.stores.Buckets.Names() {
+		if name > after && strings.HasPrefix(name, prefix) {
+			names = append(names, name)
 		}
-		err := h.access.Check(x.r.Context(), h.cfg.Buckets[name].TTL, listOf(question, name))
-		if errors.Is(err, s3err.AccessDenied) {
-			continue
-		}
+	}
+	// A page at a time, since most of what is asked about is allowed.
+	for len(names) > 0 && list.Next == "" {
+		page := names[:min(limit, len(names))]
+		names = names[len(page):]
+		refusals, err := h.mayList(x, question, page)
 		if err != nil {
 			return err
 		}
-		if len(list.Buckets) == limit {
-			list.Next = list.Buckets[limit-1].Name
-			break
+		for i, name := range page {
+			switch {
+			case refusals[i] != nil:
+			case len(list.Buckets) == limit:
+				list.Next = list.Buckets[limit-1].Name
+			default:
+				list.Buckets = append(list.Buckets, bucketEntry{name, created})
+			}
 		}
-		list.Buckets = append(list.Buckets, bucketEntry{name, created})
 	}
 	return writeXML(x, http.StatusOK, list)
+}
+
+// mayList asks about each bucket; see access.CheckAll.
+func (h *handler) mayList(x *exchange, listing *hooks.Request, names []string) ([]error, error) {
+	questions := make([]access.Question, len(names))
+	for i, name := range names {
+		questions[i] = access.Question{Request: listOf(listing, name), TTL: x.stores.Buckets.Find(name).TTL}
+	}
+	return h.access.CheckAll(x.r.Context(), questions)
 }
 
 func writeXML(x *exchange, status int, document any) error {

@@ -53,7 +53,12 @@ func (h *handler) prepareForm(x *exchange, call *upstream.Call) error {
 	if err != nil {
 		return err
 	}
-	return h.attachVerified(x, payload.NewReader(x.form.file, spec, nil), spec, call)
+	reader := payload.NewReader(x.form.file, spec, nil)
+	if err := reader.VerifyEmpty(); err != nil {
+		return err
+	}
+	attachVerified(x, reader, spec, call)
+	return nil
 }
 
 // formFields are the fields that become a header of the same name. The policy
@@ -155,7 +160,7 @@ func (h *handler) answerForm(x *exchange, stored *http.Response) error {
 		x.w.WriteHeader(http.StatusSeeOther)
 		return nil
 	}
-	location := x.scheme + "://" + x.r.Host + "/" + s3req.EscapeKey(x.req.Bucket) + "/" + s3req.EscapeKey(x.req.Key)
+	location := x.location()
 	header.Set("Location", location)
 	switch status, _ := strconv.Atoi(x.form.field("success_action_status")); status {
 	case http.StatusCreated:

@@ -2,19 +2,21 @@ package proxy
 
 import (
 	"net/http"
+	"strings"
 
 	"osp/go/hooks"
 	"osp/go/s3req"
+	"osp/go/view"
 )
 
 // question is what the validator may see of a verified request.
 func (h *handler) question(x *exchange) *hooks.Request {
-	address := h.forwarders.client(x.r)
+	address := h.hosts.client(x.r)
 	q := &hooks.Request{
 		Token:         x.verified.AccessKey(),
 		Bucket:        x.req.Bucket,
 		Method:        x.r.Method,
-		Path:          x.req.RawPath,
+		Path:          x.req.Path,
 		Source:        address,
 		Operation:     string(x.req.Operation),
 		Key:           x.req.Key,
@@ -22,6 +24,7 @@ func (h *handler) question(x *exchange) *hooks.Request {
 		Presigned:     x.verified.Presigned(),
 		ClientIP:      address,
 		ContentLength: x.r.ContentLength,
+		Header:        func() http.Header { return shownHeader(x.r, x.verified.SignedHeaders()) },
 	}
 	q.VersionID, _ = x.req.Query.Get("versionId")
 	for _, p := range x.req.Query {
@@ -33,6 +36,27 @@ func (h *handler) question(x *exchange) *hooks.Request {
 		q.CopySource = c.Bucket + "/" + c.Key
 	}
 	return q
+}
+
+// shownHeader are the fields for a validator to look at: those that may go to a
+// store, without the keys that encrypt objects, and the host.
+func shownHeader(r *http.Request, signed []string) http.Header {
+	shown := storeHeader(r.Header, signed)
+	for name := range shown {
+		if strings.Contains(name, "-Customer-Key") {
+			delete(shown, name)
+		}
+	}
+	shown["Host"] = []string{r.Host}
+	return shown
+}
+
+// deletionOf asks about one key of a list to delete.
+func deletionOf(list *hooks.Request, object view.Deletion) *hooks.Request {
+	q := *list
+	q.Key, q.VersionID = object.Key, object.VersionID
+	q.Path = "/" + s3req.EscapeKey(q.Bucket) + "/" + s3req.EscapeKey(object.Key)
+	return &q
 }
 
 // readOf asks for the read that a copy implies, in the name of the copier.

@@ -145,6 +145,15 @@ func (s *Server) boundPort(scheme string) int {
 	return 0
 }
 
+// Update swaps the stores and client keys, which must not change any more.
+// Requests under way end with what they began with.
+func (s *Server) Update(stores *config.Stores) { s.handler.update(stores) }
+
+// Forget drops the decisions, credentials and client secrets that are
+// remembered about a token, a bucket or, with both, about the two together;
+// nil matches all.
+func (s *Server) Forget(token, bucket *string) { s.handler.forget(token, bucket) }
+
 // Done is closed when the server has stopped.
 func (s *Server) Done() <-chan struct{} { return s.done }
 

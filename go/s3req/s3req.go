@@ -19,6 +19,7 @@ const maxKey = 1024
 type Request struct {
 	Method   string
 	RawPath  string // as on the wire, percent-encoded, begins with a slash
+	Path     string // RawPath in path style, whatever style the client chose
 	RawQuery string // as on the wire, without the question mark
 
 	Bucket string // decoded; empty: the request addresses the service itself
@@ -30,18 +31,22 @@ type Request struct {
 }
 
 // Parse takes a request target apart. The target is the one of the request
-// line (or HTTP/2's :path); header is consulted for what makes an operation
-// another one: x-amz-copy-source and a form's content type.
+// line (or HTTP/2's :path); virtual is the bucket that the host names, empty in
+// path style; header is consulted for what makes an operation another one:
+// x-amz-copy-source and a form's content type.
 //
 // Errors are *s3err.Error values: InvalidURI for what is no S3 target,
 // KeyTooLongError, InvalidArgument for ambiguous queries.
-func Parse(method, target string, header http.Header) (*Request, error) {
+func Parse(method, target, virtual string, header http.Header) (*Request, error) {
 	rawPath, rawQuery, err := split(target)
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{Method: method, RawPath: rawPath, RawQuery: rawQuery}
-	rawBucket, rawKey, _ := strings.Cut(rawPath[1:], "/")
+	r := &Request{Method: method, RawPath: rawPath, RawQuery: rawQuery, Path: rawPath}
+	if virtual != "" {
+		r.Path = "/" + virtual + rawPath
+	}
+	rawBucket, rawKey, _ := strings.Cut(r.Path[1:], "/")
 	if r.Bucket, err = unescape(rawBucket); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func TestParseKeepsTheBytesOfTheKey(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := Parse("GET", c.target, nil)
+			r, err := Parse("GET", c.target, "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -36,6 +36,24 @@ func TestParseKeepsTheBytesOfTheKey(t *testing.T) {
 				t.Errorf("got bucket %q key %q", r.Bucket, r.Key)
 			}
 		})
+	}
+}
+
+func TestTheHostMayNameTheBucket(t *testing.T) {
+	for target, want := range map[string][3]string{
+		"/":           {"", "/b/", "ListObjects"},
+		"/?acl":       {"", "/b/", "GetBucketAcl"},
+		"/k%20/b":     {"k /b", "/b/k%20/b", "GetObject"},
+		"//k":         {"/k", "/b//k", "GetObject"},
+		"http://h/k":  {"k", "/b/k", "GetObject"},
+		"/other/key?": {"other/key", "/b/other/key", "GetObject"},
+	} {
+		r, err := Parse("GET", target, "b", nil)
+		if err != nil {
+			t.Errorf("%s: %v", target, err)
+		} else if r.Bucket != "b" || r.Key != want[0] || r.Path != want[1] || string(r.Operation) != want[2] || "/b"+r.RawPath != r.Path {
+			t.Errorf("%s: got %+v", target, r)
+		}
 	}
 }
 
@@ -64,7 +82,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := Parse("GET", c.target, nil); !errors.Is(err, c.want) {
+			if _, err := Parse("GET", c.target, "", nil); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %s", err, c.want.Code)
 			}
 		})
@@ -113,7 +131,7 @@ func TestOperationHasTheNameOfTheAPI(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.method+" "+c.target, func(t *testing.T) {
-			r, err := Parse(c.method, c.target, c.header)
+			r, err := Parse(c.method, c.target, "", c.header)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +142,7 @@ func TestOperationHasTheNameOfTheAPI(t *testing.T) {
 	}
 	for _, target := range []string{"PATCH /b", "POST /", "POST /b/k", "POST /b", "PUT /b?versions"} {
 		method, path, _ := strings.Cut(target, " ")
-		if _, err := Parse(method, path, nil); !errors.Is(err, s3err.MethodNotAllowed) {
+		if _, err := Parse(method, path, "", nil); !errors.Is(err, s3err.MethodNotAllowed) {
 			t.Errorf("%s: got %v", target, err)
 		}
 	}
@@ -132,7 +150,7 @@ func TestOperationHasTheNameOfTheAPI(t *testing.T) {
 
 func TestCopySource(t *testing.T) {
 	parse := func(value ...string) (*Request, error) {
-		return Parse("PUT", "/b/k", http.Header{"X-Amz-Copy-Source": value})
+		return Parse("PUT", "/b/k", "", http.Header{"X-Amz-Copy-Source": value})
 	}
 	for value, want := range map[string]CopySource{
 		"src/a/b":                      {Bucket: "src", Key: "a/b"},
@@ -163,7 +181,7 @@ func TestCopySource(t *testing.T) {
 
 func TestCopySourceHeaderMeansTheSame(t *testing.T) {
 	c := CopySource{Bucket: "b", Key: "a ?+%/ü", VersionID: "v&1"}
-	r, err := Parse("PUT", "/b/k", http.Header{"X-Amz-Copy-Source": {c.Header("b")}})
+	r, err := Parse("PUT", "/b/k", "", http.Header{"X-Amz-Copy-Source": {c.Header("b")}})
 	if err != nil || *r.CopySource != c {
 		t.Errorf("got %+v, %v", r, err)
 	}
@@ -185,12 +203,12 @@ func FuzzParse(f *testing.F) {
 		f.Add("GET", target)
 	}
 	f.Fuzz(func(t *testing.T, method, target string) {
-		r, err := Parse(method, target, nil)
+		r, err := Parse(method, target, "", nil)
 		if err != nil {
 			return
 		}
 		// What goes to a store must mean what the validator saw.
-		again, err := Parse(method, "/"+EscapeKey(r.Bucket)+"/"+EscapeKey(r.Key)+"?"+r.Query.Encode(), nil)
+		again, err := Parse(method, "/"+EscapeKey(r.Bucket)+"/"+EscapeKey(r.Key)+"?"+r.Query.Encode(), "", nil)
 		if strings.Contains(r.Bucket, "/") {
 			return // no configured bucket has such a name
 		}
@@ -206,7 +224,7 @@ func FuzzParse(f *testing.F) {
 func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Parse("GET", "/bucket/some/key%20with.txt?versionId=abc", nil); err != nil {
+		if _, err := Parse("GET", "/bucket/some/key%20with.txt?versionId=abc", "", nil); err != nil {
 			b.Fatal(err)
 		}
 	}

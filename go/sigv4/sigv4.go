@@ -61,10 +61,11 @@ const (
 	inHeader carrier = iota + 1
 	inQuery
 	inForm
+	nowhere // nobody signed, and nobody had to
 )
 
 func (c carrier) String() string {
-	return [...]string{"unsigned", "header", "presigned", "form"}[c]
+	return [...]string{"unsigned", "header", "presigned", "form", "anonymous"}[c]
 }
 
 // SignedRequest is a request that claims a signature. It is parsed and

@@ -134,18 +134,18 @@ func locate(b *config.Bucket, key string) (host, path, rawPath string) {
 	}
 	switch {
 	case virtualStyle(b):
-		return b.Name + "." + host, "/" + key, "/" + s3req.EscapeKey(key)
+		return b.Remote + "." + host, "/" + key, "/" + s3req.EscapeKey(key)
 	case key == "":
-		return host, "/" + b.Name, "/" + s3req.EscapeKey(b.Name)
+		return host, "/" + b.Remote, "/" + s3req.EscapeKey(b.Remote)
 	}
-	return host, "/" + b.Name + "/" + key, "/" + s3req.EscapeKey(b.Name) + "/" + s3req.EscapeKey(key)
+	return host, "/" + b.Remote + "/" + key, "/" + s3req.EscapeKey(b.Remote) + "/" + s3req.EscapeKey(key)
 }
 
 // virtualStyle says whether the bucket goes into the host name. It can't where
 // the host is an address, nor where a certificate for *.host would not cover
 // the dots of the bucket's name.
 func virtualStyle(b *config.Bucket) bool {
-	if !b.VirtualStyle || b.TLS && strings.Contains(b.Name, ".") {
+	if !b.VirtualStyle || b.TLS && strings.Contains(b.Remote, ".") {
 		return false
 	}
 	_, err := netip.ParseAddr(b.Host)

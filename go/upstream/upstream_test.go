@@ -90,7 +90,7 @@ func (s *store) bucket(change func(*config.Bucket)) *config.Bucket {
 		s.t.Fatal(err)
 	}
 	port, _ := strconv.Atoi(u.Port())
-	b := &config.Bucket{Name: "photos", Host: u.Hostname(), Port: port, Region: "eu-west-1", TLS: u.Scheme == "https", VerifyTLS: true}
+	b := &config.Bucket{Remote: "photos", Host: u.Hostname(), Port: port, Region: "eu-west-1", TLS: u.Scheme == "https", VerifyTLS: true}
 	if change != nil {
 		change(b)
 	}
@@ -159,11 +159,11 @@ func TestWhereABucketIs(t *testing.T) {
 		{"path style", config.Bucket{Host: "s3.example", Port: 9000}, "s3.example:9000", "/photos/k"},
 		{"an address has no subdomains", config.Bucket{Host: "192.0.2.1", Port: 9000, VirtualStyle: true}, "192.0.2.1:9000", "/photos/k"},
 		{"IPv6", config.Bucket{Host: "2001:db8::1", Port: 443, TLS: true}, "[2001:db8::1]", "/photos/k"},
-		{"dots that no certificate covers", config.Bucket{Name: "my.photos", Host: "s3.example", Port: 443, TLS: true, VirtualStyle: true}, "s3.example", "/my.photos/k"},
-		{"dots without TLS", config.Bucket{Name: "my.photos", Host: "s3.example", Port: 80, VirtualStyle: true}, "my.photos.s3.example", "/k"},
+		{"dots that no certificate covers", config.Bucket{Remote: "my.photos", Host: "s3.example", Port: 443, TLS: true, VirtualStyle: true}, "s3.example", "/my.photos/k"},
+		{"dots without TLS", config.Bucket{Remote: "my.photos", Host: "s3.example", Port: 80, VirtualStyle: true}, "my.photos.s3.example", "/k"},
 	} {
-		if c.b.Name == "" {
-			c.b.Name = "photos"
+		if c.b.Remote == "" {
+			c.b.Remote = "photos"
 		}
 		host, _, path := locate(&c.b, "k")
 		if host != c.host || path != c.path {

@@ -21,18 +21,22 @@ class BadAnswerError(Exception):
     """A callable returned something that means nothing here."""
 
 
-def allow(value: object) -> bytes:
-    """The answer for a validator: only True allows, only False is a refusal."""
-    if isinstance(value, Decision):
-        return _decision(value)
-    if value is True:
-        return b'{"allow":true}'
-    if value is False:
-        return b'{"allow":false}'
-    raise BadAnswerError(f"must return True, False or a Decision, not {_kind(value)}")
+def allow(value: object, headers_read: bool = False) -> bytes:
+    """The answer for a validator: only True allows, only False is a refusal.
+
+    `headers_read` says that it looked at a header of the request.
+    """
+    if isinstance(value, bool):
+        value = Decision(value)
+    if not isinstance(value, Decision):
+        raise BadAnswerError(f"must return True, False or a Decision, not {_kind(value)}")
+    answer = _decision(value)
+    if headers_read and not value.ttl:
+        answer["once"] = True
+    return _dump(answer)
 
 
-def _decision(value: Decision) -> bytes:
+def _decision(value: Decision) -> dict[str, object]:
     if not isinstance(value.allow, bool):
         raise BadAnswerError(f"must say True or False in its Decision, not {_kind(value.allow)}")
     answer: dict[str, object] = {"allow": value.allow}
@@ -44,7 +48,7 @@ def _decision(value: Decision) -> bytes:
         answer["ttl"] = value.ttl
     if value.reason is not None:
         answer["reason"] = str(value.reason)
-    return _dump(answer)
+    return answer
 
 
 def secret(value: object) -> bytes:

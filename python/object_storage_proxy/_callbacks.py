@@ -17,11 +17,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from . import _answers
 from ._ffi import ffi
+from ._headers import Headers
 from ._lib import Library
 from ._loop import Loop
 from .config import ProxyServerConfig
@@ -52,21 +54,13 @@ class Owner:
 
     def __init__(self, config: ProxyServerConfig, lib: Library) -> None:
         self._lib = lib
-        self._loop = Loop(float(config.callback_timeout))
-        self._questions: dict[int, tuple[str, Callable[[dict[str, Any]], Any], Any]] = {}
-        validator: Any = config.validator
-        hmac_fetcher: Any = config.hmac_fetcher
-        bucket_creds_fetcher: Any = config.bucket_creds_fetcher
-        self._questions = {
-            _ALLOW: ("validator", lambda q: validator(*q.values()), _answers.allow),
-            _SECRET: (
-                "hmac_fetcher",
-                lambda q: hmac_fetcher(q["access_key"]),
-                _answers.secret,
-            ),
+        self._loop = Loop(float(config.callback_timeout), config.event_loop)
+        self._questions: dict[int, tuple[str, Any, Callable[..., bytes]]] = {
+            _ALLOW: ("validator", config.validator, _answers.allow),
+            _SECRET: ("hmac_fetcher", config.hmac_fetcher, _answers.secret),
             _BUCKET_CREDS: (
                 "bucket_creds_fetcher",
-                lambda q: bucket_creds_fetcher(q["token"], q["bucket"]),
+                config.bucket_creds_fetcher,
                 _answers.bucket_creds,
             ),
         }
@@ -82,7 +76,12 @@ class Owner:
         """Calls the callable for one question; returns a value of enum osp_asked."""
         name, function, spell = self._questions[question]
         try:
-            value = function(json.loads(text))
+            asked = json.loads(text)
+            if "request" in asked:
+                headers = Headers(asked["request"]["headers"])
+                asked["request"]["headers"] = headers
+                spell = partial(_spell_decision, headers=headers)
+            value = function(*asked.values())  # in the order of the question's members
             if inspect.isawaitable(value):
                 self._loop.run(self._await(value, call, name, spell))
                 return _PENDING
@@ -105,6 +104,10 @@ class Owner:
             _report(name, error)
         finally:
             self._lib.answer(call, answer)
+
+
+def _spell_decision(value: object, headers: Headers) -> bytes:
+    return _answers.allow(value, headers.read)
 
 
 class _Reports:

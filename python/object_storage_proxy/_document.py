@@ -7,6 +7,7 @@ else is the library's to check.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import math
@@ -19,24 +20,34 @@ from .config import ProxyServerConfig
 Mistake = tuple[str, str]
 
 _CALLABLES = ("validator", "bucket_creds_fetcher", "hmac_fetcher")
-_PATHS = {"tls_cert_path": "TLS_CERT_PATH", "tls_key_path": "TLS_KEY_PATH"}
+_NOT_DATA = (*_CALLABLES, "event_loop", "domain")
+_STORES = ("cos_map", "hmac_keystore", "verify")
+# What the library knows of the environment is as old as the library's start.
+_ENVIRONMENT = {
+    "tls_cert_path": "TLS_CERT_PATH",
+    "tls_key_path": "TLS_KEY_PATH",
+    "iam_endpoint": "IBMCLOUD_IAM_API_ENDPOINT",
+}
 
 
 def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
-    """Returns the JSON, and the mistakes that Python sees.
-
-    Reads TLS_CERT_PATH and TLS_KEY_PATH from the environment, since the library
-    knows the environment only as it was when it was loaded.
-    """
+    """Returns the JSON, and the mistakes that Python sees."""
     mistakes: list[Mistake] = []
     document: dict[str, Any] = {}
     for name in ProxyServerConfig.__slots__:
-        if name in _CALLABLES:
+        if name in _NOT_DATA:
             continue
         value = getattr(config, name)
-        if name in _PATHS:
-            value = _path(value, os.environ.get(_PATHS[name]))
+        if name in _ENVIRONMENT:
+            value = _path(value, os.environ.get(_ENVIRONMENT[name]))
         document[name] = _plain(value, name, mistakes)
+    if config.domain is not None:
+        document["domains"] = [
+            _plain(config.domain, "domain", mistakes),
+            *(document["domains"] or []),
+        ]
+    if not isinstance(config.event_loop, (asyncio.AbstractEventLoop, type(None))):
+        mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
     document["callables"] = {
         "validator": _arity(config.validator, "validator", (3, 2), mistakes),
         "bucket_creds_fetcher": bool(
@@ -45,6 +56,17 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
         "hmac_fetcher": bool(_arity(config.hmac_fetcher, "hmac_fetcher", (1,), mistakes)),
     }
     return json.dumps(document).encode("ascii"), mistakes
+
+
+def render_stores(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
+    """`render` for the part that a running server can swap."""
+    mistakes: list[Mistake] = []
+    document = {name: _plain(getattr(config, name), name, mistakes) for name in _STORES}
+    return json.dumps(document).encode("ascii"), mistakes
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _path(value: object, fallback: str | None) -> object:

@@ -74,6 +74,22 @@ class Library:
         self._expect(code, None)
         return int(info["http_port"]), int(info["https_port"])
 
+    def update(self, handle: int, document: bytes) -> None:
+        """Swaps the stores of a server. Raises ConfigError."""
+        error = self._ffi.new("char **")
+        code = self._lib.osp_update(handle, document, len(document), error)
+        detail = self._take(error)
+        if code == self._lib.OSP_CONFIG_ERROR:
+            raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)
+        self._expect(code, detail)
+
+    def forget(self, handle: int, token: bytes | None, bucket: bytes | None) -> None:
+        """Forgets what was remembered; None stands for all."""
+        arguments: list[Any] = []
+        for text in (token, bucket):
+            arguments += [self._ffi.NULL, 0] if text is None else [text, len(text)]
+        self._expect(self._lib.osp_forget(handle, *arguments), None)
+
     def stop(self, handle: int, drain: float) -> None:
         """Begins to stop; `drain` in seconds."""
         self._lib.osp_stop(handle, _milliseconds(drain))

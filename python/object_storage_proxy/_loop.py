@@ -6,21 +6,24 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any
 
 
 class Loop:
-    """An event loop in a thread of its own, which starts with the first coroutine.
+    """The owner's loop, or one in a thread of its own that starts with the first coroutine.
 
     Args:
         timeout: seconds after which a coroutine is cancelled.
+        given: the owner's loop, which is neither started nor stopped here.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, given: asyncio.AbstractEventLoop | None = None) -> None:
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = given
         self._thread: threading.Thread | None = None
+        self._running: set[Future[None]] = set()
         self._stopped = False
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -35,13 +38,27 @@ class Loop:
                     target=self._serve, args=(self._loop,), name="osp-callbacks", daemon=True
                 )
                 self._thread.start()
-            asyncio.run_coroutine_threadsafe(self._limited(coroutine), self._loop)
+            limited = self._limited(coroutine)
+            try:
+                task = asyncio.run_coroutine_threadsafe(limited, self._loop)
+            except RuntimeError:  # the owner has closed its loop
+                limited.close()
+                coroutine.close()
+                raise
+            self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: Future[None]) -> None:
+        with self._lock:
+            self._running.discard(task)
 
     def stop(self) -> None:
         """Cancels what runs and ends the thread; waits for it, but not for ever."""
         with self._lock:
             self._stopped = True
-            loop, thread = self._loop, self._thread
+            loop, thread, running = self._loop, self._thread, list(self._running)
+        for task in running:
+            task.cancel()
         if loop is None or thread is None:
             return
         loop.call_soon_threadsafe(loop.stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -30,10 +31,17 @@ CosMapItem = TypedDict(
         "is_tls_enabled": bool | None,
         "tls": bool | None,
         "checksums": str | None,
+        "bucket": str | None,
+        "prefix": str | None,
+        "read_only": bool | None,
+        "anonymous": bool | None,
     },
     total=False,
 )
 CosMapItem.__doc__ = """One entry of ``cos_map``: the store behind a bucket name.
+
+The name may have one star (``"team-*"``, ``"*"``) and stands for every bucket then
+that it fits and that has no entry of its own; of several the longest counts.
 
 ``host`` and ``port`` are required. A value of None means: not given.
 
@@ -49,6 +57,11 @@ Keys:
     is_tls_enabled, tls: speak https with the store; default: when the port is 443.
     checksums: ``"verify"``: trailing checksums of uploads are verified by the proxy
         and dropped, for stores that do not take them.
+    bucket: the store's own name of the bucket, where it is another one.
+    prefix: a folder of the store's bucket that clients see as the whole.
+    read_only: True refuses whatever is not known to be a read.
+    anonymous: True lets GET and HEAD without a signature through to the validator,
+        whose token is "" then.
 """
 
 Verdict = bool | Decision
@@ -89,8 +102,8 @@ class ProxyServerConfig:
             logged. None: a valid signature is enough. ``request`` is a dict: the
             query parameters, and the names that the proxy knows itself, which no
             query parameter can replace: ``method``, ``path``, ``source`` (the
-            client's address), ``operation``, ``bucket``, ``key``, ``query`` (all
-            parameters, as pairs) and more; see docs/configuration.md.
+            client's address), ``operation``, ``bucket``, ``key``, ``headers``,
+            ``query`` (all parameters, as pairs) and more; see docs/authorisation.md.
         threads: worker threads; 0: as many as the process has processors.
         verify: False turns off the check of the stores' certificates.
         skip_signature_validation: True accepts any signature: for development only.
@@ -105,14 +118,22 @@ class ProxyServerConfig:
         metrics_port: 0 to 65535 for Prometheus' ``/metrics``; None: none.
         host: the address to listen on.
         trusted_proxies: networks (``"10.0.0.0/8"``) whose X-Forwarded-* headers count.
-        iam_endpoint: URL of IBM's token service; None: IBM's own.
+        iam_endpoint: URL of IBM's token service; None: the environment variable
+            IBMCLOUD_IAM_API_ENDPOINT at the start, else IBM's own.
         callback_concurrency: calls of the callables that run at the same time.
+        callback_queue: calls that may wait for their turn; past that clients get 503.
         callback_timeout: seconds that a callable has, waiting for its turn included.
         drain_timeout: seconds that a stop waits for requests in flight.
         auth_cache_by: what a decision of a validator with three parameters is kept
             by, such as ``("token", "bucket", "method")``; None: all that it sees.
         tls_cert_path, tls_key_path: PEM files for https; None: the environment
             variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
+        domain: a name of this proxy (``"s3.example.com"``) below which clients may put
+            the bucket into the host (virtual-hosted style). Path style always works.
+        domains: further such names.
+        show_reasons: True tells clients the ``reason`` of a refusing `Decision`.
+        event_loop: runs the ``async def`` callables; it must be running. None: a loop
+            of the proxy's own, in a thread of its own.
     """
 
     __slots__ = (
@@ -120,9 +141,13 @@ class ProxyServerConfig:
         "auth_cache_capacity",
         "bucket_creds_fetcher",
         "callback_concurrency",
+        "callback_queue",
         "callback_timeout",
         "cos_map",
+        "domain",
+        "domains",
         "drain_timeout",
+        "event_loop",
         "hmac_fetcher",
         "hmac_keystore",
         "host",
@@ -132,6 +157,7 @@ class ProxyServerConfig:
         "max_presign_url_usage_attempts",
         "metrics_port",
         "server_name",
+        "show_reasons",
         "skip_signature_validation",
         "threads",
         "tls_cert_path",
@@ -162,11 +188,16 @@ class ProxyServerConfig:
         trusted_proxies: Sequence[str] | None = None,
         iam_endpoint: str | None = None,
         callback_concurrency: int = 32,
+        callback_queue: int = 10_000,
         callback_timeout: float = 30.0,
         drain_timeout: float = 30.0,
         auth_cache_by: Sequence[str] | None = None,
         tls_cert_path: Path | None = None,
         tls_key_path: Path | None = None,
+        domain: str | None = None,
+        domains: Sequence[str] | None = None,
+        show_reasons: bool = False,
+        event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.cos_map = cos_map
         self.hmac_keystore = hmac_keystore
@@ -186,11 +217,16 @@ class ProxyServerConfig:
         self.trusted_proxies = trusted_proxies
         self.iam_endpoint = iam_endpoint
         self.callback_concurrency = callback_concurrency
+        self.callback_queue = callback_queue
         self.callback_timeout = callback_timeout
         self.drain_timeout = drain_timeout
         self.auth_cache_by = auth_cache_by
         self.tls_cert_path = tls_cert_path
         self.tls_key_path = tls_key_path
+        self.domain = domain
+        self.domains = domains
+        self.show_reasons = show_reasons
+        self.event_loop = event_loop
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

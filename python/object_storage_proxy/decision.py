@@ -13,9 +13,10 @@ class Decision:
 
     Attributes:
         allow: True allows, False refuses.
-        ttl: seconds that the decision is kept; None: the bucket's own ttl; 0: not at
-            all. A refusal is never kept for more than 30 seconds.
-        reason: for the log; the client does not see it.
+        ttl: seconds that the decision is kept; None: the bucket's own ttl, or not at
+            all when a header of the request was looked at; 0: not at all. A refusal is
+            never kept for more than 30 seconds.
+        reason: for the log, and with ``show_reasons`` for the client.
     """
 
     allow: bool

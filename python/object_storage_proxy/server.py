@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Any
 
 from dotenv import load_dotenv
 
 from . import _lib
 from ._callbacks import Owner, ask
-from ._document import render
+from ._document import render, render_stores
 from ._drain import LogDrain
 from .config import ProxyServerConfig
 from .errors import ConfigError
@@ -86,6 +88,62 @@ class ProxyServer:
         self._ports = lib.ports(handle)
         with _lock:
             _running.add(self)
+
+    def update(
+        self,
+        *,
+        cos_map: Mapping[str, Mapping[str, Any]] | None = None,
+        hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
+    ) -> None:
+        """Swaps the stores, the client keys, or both at once, while it serves.
+
+        Requests under way end with what they began with. The configuration gets the
+        new values, too, so that a later start() uses them. After an error nothing has
+        changed. Decisions that are remembered stay; see invalidate().
+
+        Args:
+            cos_map: all entries that there are from now on; None: as they are.
+            hmac_keystore: likewise all key pairs; None: as they are; []: none.
+
+        Raises:
+            ConfigError: the new values have mistakes; it lists all of them.
+            RuntimeError: the server does not run, or this process is a fork.
+        """
+        lib, handle = self._serving()
+        updated = copy.copy(self._config)
+        if cos_map is not None:
+            updated.cos_map = cos_map
+        if hmac_keystore is not None:
+            updated.hmac_keystore = hmac_keystore
+        document, mistakes = render_stores(updated)
+        if mistakes:
+            raise ConfigError(mistakes)
+        lib.update(handle, document)
+        self._config.cos_map = updated.cos_map
+        self._config.hmac_keystore = updated.hmac_keystore
+
+    def invalidate(self, token: str | None = None, bucket: str | None = None) -> None:
+        """Forgets the callables' answers: decisions, store credentials, client secrets.
+
+        The next request asks again. With both arguments it forgets what is about that
+        token and that bucket together; client secrets belong to a token alone.
+
+        Args:
+            token: a client's access key id; None: all. "" stands for clients without
+                a signature.
+            bucket: a bucket's name as clients say it; None: all.
+
+        Raises:
+            RuntimeError: the server does not run, or this process is a fork.
+        """
+        lib, handle = self._serving()
+        lib.forget(handle, _wire(token), _wire(bucket))
+
+    def _serving(self) -> tuple[_lib.Library, int]:
+        _lib.refuse_after_fork()
+        if self._lib is None or not self._handle:
+            raise RuntimeError("this server does not run")
+        return self._lib, self._handle
 
     def stop(self, drain: float | None = None) -> None:
         """Stops to accept, lets requests in flight end, and frees the ports.
@@ -174,6 +232,11 @@ class ProxyServer:
     def __repr__(self) -> str:
         urls = [url for url in (self.http_url, self.https_url) if url]
         return f"<ProxyServer {' '.join(urls) or 'stopped'}>"
+
+
+def _wire(text: str | None) -> bytes | None:
+    """A string that a callable got, as the bytes that the client sent."""
+    return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
 def start_server(config: ProxyServerConfig) -> None:

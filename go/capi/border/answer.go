@@ -37,6 +37,7 @@ func decodeDecision(answer []byte) (hooks.Decision, error) {
 	var a struct {
 		Allow  *bool    `json:"allow"`
 		TTL    *float64 `json:"ttl"`
+		Once   bool     `json:"once"`
 		Reason string   `json:"reason"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
@@ -45,7 +46,7 @@ func decodeDecision(answer []byte) (hooks.Decision, error) {
 	if a.Allow == nil {
 		return hooks.Decision{}, errAnswer
 	}
-	d := hooks.Decision{Allow: *a.Allow, Reason: a.Reason}
+	d := hooks.Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
 	if a.TTL != nil {
 		if !(*a.TTL >= 0 && *a.TTL <= maxTTL.Seconds()) {
 			return hooks.Decision{}, fmt.Errorf("%w: ttl out of range", errAnswer)

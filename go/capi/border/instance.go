@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"osp/go/config"
 )
 
 // Server is what the border needs of a proxy.Server that listens.
@@ -11,6 +13,8 @@ type Server interface {
 	Serve()
 	HTTPPort() int
 	HTTPSPort() int
+	Update(*config.Stores)
+	Forget(token, bucket *string)
 	Stop(ctx context.Context) error
 	Done() <-chan struct{}
 }

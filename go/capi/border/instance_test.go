@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"osp/go/config"
 )
 
 // busy is a server whose requests end only when they are cut off, or by end.
@@ -19,6 +21,8 @@ func newBusy() *busy { return &busy{end: make(chan struct{}), done: make(chan st
 func (b *busy) Serve()                {}
 func (b *busy) HTTPPort() int         { return 1 }
 func (b *busy) HTTPSPort() int        { return 2 }
+func (b *busy) Update(*config.Stores) {}
+func (b *busy) Forget(_, _ *string)   {}
 func (b *busy) Done() <-chan struct{} { return b.done }
 func (b *busy) Stop(ctx context.Context) error {
 	defer close(b.done)

@@ -122,7 +122,7 @@ func allowQuestion(r *hooks.Request, withRequest bool) []byte {
 // facts are the names that request gives a value of its own.
 var facts = map[string]bool{
 	"method": true, "path": true, "query": true, "source": true, "operation": true,
-	"bucket": true, "key": true, "version_id": true, "region": true, "presigned": true,
+	"bucket": true, "key": true, "version_id": true, "access_key": true, "region": true, "presigned": true,
 	"client_ip": true, "headers": true, "content_length": true, "copy_source": true,
 }
 
@@ -138,6 +138,7 @@ func (e *encoder) request(r *hooks.Request) {
 	e.str("bucket", r.Bucket)
 	e.str("key", r.Key)
 	e.str("version_id", r.VersionID)
+	e.str("access_key", r.Token)
 	e.str("region", r.Region)
 	e.boolean("presigned", r.Presigned)
 	e.str("client_ip", r.ClientIP)
@@ -153,7 +154,7 @@ func (e *encoder) request(r *hooks.Request) {
 		e.close(']')
 	}
 	e.close(']')
-	e.headers(r.Header)
+	e.headers(r)
 
 	taken := maps.Clone(facts)
 	for _, p := range r.Query {
@@ -166,7 +167,11 @@ func (e *encoder) request(r *hooks.Request) {
 
 // headers appends each field once, under its lower-case name, several values
 // joined by commas (RFC 9110, section 5.3).
-func (e *encoder) headers(h http.Header) {
+func (e *encoder) headers(r *hooks.Request) {
+	var h http.Header
+	if r.Header != nil {
+		h = r.Header()
+	}
 	e.object("headers")
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		e.str(strings.ToLower(name), strings.Join(h[name], ", "))

@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"osp/go/hooks"
+)
+
+// deleteResult is the answer to DeleteObjects.
+type deleteResult struct {
+	Deleted []struct{ Key string }
+	Error   []struct{ Key, Code string }
+}
+
+func deletions(keys ...string) string {
+	var b strings.Builder
+	b.WriteString("<Delete>")
+	for _, key := range keys {
+		b.WriteString("<Object><Key>" + key + "</Key></Object>")
+	}
+	return b.String() + "</Delete>"
+}
+
+// deletesAll answers like a store that deletes what it is told to.
+func deletesAll(s *storeDouble) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		seen := s.requests()
+		var list struct{ Object []struct{ Key string } }
+		if xml.Unmarshal(seen[len(seen)-1].Body, &list) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		body := `<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`
+		for _, o := range list.Object {
+			body += "<Deleted><Key>" + o.Key + "</Key></Deleted>"
+		}
+		_, _ = w.Write([]byte(body + "</DeleteResult>"))
+	}
+}
+
+func TestEachKeyOfAListIsAuthorised(t *testing.T) {
+	var mu sync.Mutex
+	var asked []*hooks.Request
+	r := start(t, hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, q)
+		return hooks.Decision{Allow: strings.HasPrefix(q.Key, "open/")}, nil
+	}}, nil)
+	r.store.answers(deletesAll(r.store))
+	a := r.do(r.signed("POST", "/photos?delete", deletions("open/a", "closed/b", "open/c%20d")))
+	var got deleteResult
+	if err := xml.Unmarshal(a.body, &got); err != nil || a.StatusCode != 200 {
+		t.Fatalf("%d %s: %v", a.StatusCode, a.body, err)
+	}
+	if len(got.Deleted) != 2 || got.Deleted[1].Key != "open/c%20d" || len(got.Error) != 1 || got.Error[0].Key != "closed/b" || got.Error[0].Code != "AccessDenied" {
+		t.Errorf("got %+v", got)
+	}
+	sent := r.store.only(t)
+	sum := md5.Sum(sent.Body)
+	if strings.Contains(string(sent.Body), "closed") || sent.Header.Get("Content-Md5") != base64.StdEncoding.EncodeToString(sum[:]) {
+		t.Errorf("the store saw %v %s", sent.Header, sent.Body)
+	}
+	if len(asked) != 3 {
+		t.Fatalf("%d questions", len(asked))
+	}
+	for _, q := range asked {
+		if q.Operation != "DeleteObjects" || q.Method != "POST" || !strings.HasPrefix(q.Path, "/photos/") || q.Path == "/photos/" {
+			t.Errorf("asked about %+v", q)
+		}
+	}
+}
+
+func TestAListOfWhichNothingMayGoNeverReachesTheStore(t *testing.T) {
+	r := start(t, hooks.Hooks{Allow: func(context.Context, *hooks.Request) (hooks.Decision, error) { return hooks.Decision{}, nil }}, nil)
+	a := r.do(r.signed("POST", "/photos?delete", deletions("a", "b&amp;c")))
+	var got deleteResult
+	if err := xml.Unmarshal(a.body, &got); err != nil || a.StatusCode != 200 || len(got.Error) != 2 || got.Error[1].Key != "b&c" || len(got.Deleted) != 0 {
+		t.Errorf("%d %s: %v", a.StatusCode, a.body, err)
+	}
+	r.store.untouched(t)
+}
+
+func TestAListThatCannotBeJudgedIsRefusedAsAWhole(t *testing.T) {
+	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+		if q.Key == "late" {
+			return hooks.Decision{}, hooks.ErrOverloaded
+		}
+		return hooks.Decision{Allow: true}, nil
+	}}
+	r := start(t, h, nil)
+	r.refuses(r.signed("POST", "/photos?delete", deletions("a", "late")), 503, "SlowDown")
+	r.refuses(r.signed("POST", "/photos?delete", "<Delete></Delete>"), 400, "MalformedXML")
+	r.refuses(r.signed("POST", "/photos?delete", deletions("../a")), 400, "InvalidURI")
+	forged := r.signed("POST", "/photos?delete", deletions("mine"))
+	forged.Body = io.NopCloser(strings.NewReader(deletions("your")))
+	r.refuses(forged, 400, "XAmzContentSHA256Mismatch")
+}

@@ -1,0 +1,114 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+
+	"osp/go/s3err"
+	"osp/go/upstream"
+	"osp/go/view"
+)
+
+// prepare makes the store's request out of the client's.
+func (h *handler) prepare(x *exchange) (*upstream.Call, error) {
+	call, err := translate(x)
+	if err != nil {
+		return nil, err
+	}
+	if call.Creds, err = h.creds.For(x.r.Context(), x.bucket, x.verified.AccessKey()); err != nil {
+		return nil, err
+	}
+	switch {
+	case x.form != nil:
+		return call, h.prepareForm(x, call)
+	case x.deletions != nil:
+		return call, attachDeletions(x, call)
+	}
+	return call, h.attachBody(x, call)
+}
+
+// translate says what the client asks for in the names of the store.
+func translate(x *exchange) (*upstream.Call, error) {
+	if err := view.Check(x.bucket, x.req); err != nil {
+		return nil, err
+	}
+	call := &upstream.Call{
+		Bucket: x.bucket, Method: x.r.Method, Header: storeHeader(x.r.Header, x.verified.SignedHeaders()),
+	}
+	var err error
+	if call.Key, err = view.Key(x.bucket, x.req.Key); err != nil {
+		return nil, err
+	}
+	if call.Query, err = view.Query(x.bucket, x.req.Operation, storeQuery(x.req.Query)); err != nil {
+		return nil, err
+	}
+	if source := x.req.CopySource; source != nil {
+		copied, err := view.CopySource(x.stores.Buckets.Find(source.Bucket), source)
+		if err != nil {
+			return nil, err
+		}
+		call.Header.Set("X-Amz-Copy-Source", copied)
+	}
+	if x.bucket.Renamed() {
+		// Names can't be rewritten in an answer that is compressed.
+		call.Header.Set("Accept-Encoding", "identity")
+	}
+	return call, nil
+}
+
+// send sends a call. When the store does not take the credentials, they are
+// renewed, and the call is sent once more if its body allows that.
+func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error) {
+	resp, err := h.upstream.Do(x.r.Context(), call)
+	if err != nil {
+		return nil, err
+	}
+	complaint, err := complaintOf(x, resp)
+	if err != nil {
+		return nil, err
+	}
+	if complaint == nil {
+		return resp, nil
+	}
+	fresh, renewed, err := h.creds.Renew(x.r.Context(), x.bucket, x.verified.AccessKey(), call.Creds)
+	switch {
+	case err != nil:
+		_ = resp.Body.Close() // its answer is of no use
+		return nil, err
+	case !renewed && complaint.certain:
+		_ = resp.Body.Close()
+		return nil, complaint.error()
+	case !renewed:
+		return resp, nil
+	}
+	_ = resp.Body.Close()
+	if !rewind(call) {
+		// The client holds the body, and the next attempt will do.
+		return nil, s3err.ServiceUnavailable.Because(complaint.error())
+	}
+	call.Creds = fresh
+	if resp, err = h.upstream.Do(x.r.Context(), call); err != nil {
+		return nil, err
+	}
+	if complaint, err = complaintOf(x, resp); err != nil {
+		return nil, err
+	}
+	if complaint != nil && complaint.certain {
+		_ = resp.Body.Close()
+		return nil, complaint.error()
+	}
+	return resp, nil
+}
+
+// rewind reports whether the body of a call can be sent again.
+func rewind(call *upstream.Call) bool {
+	if call.Body == nil || call.Length == 0 {
+		return true
+	}
+	body, ok := call.Body.(io.Seeker)
+	if !ok {
+		return false
+	}
+	_, err := body.Seek(0, io.SeekStart)
+	return err == nil
+}

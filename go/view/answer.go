@@ -1,0 +1,312 @@
+package view
+
+import (
+	"bufio"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"osp/go/config"
+	"osp/go/s3req"
+)
+
+// kind says what an element of an answer holds.
+type kind int
+
+const (
+	bucketName  kind = iota + 1 // the bucket
+	objectKey                   // a key, or the beginning of one
+	failedKey                   // the key that an error is about, if any
+	requestPath                 // the path that the client asked for
+	objectURL                   // where the object is
+)
+
+// named are the elements of S3's answers that hold names, by their path
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html).
+var named = map[string]kind{
+	"ListBucketResult/Name":                  bucketName,
+	"ListBucketResult/Prefix":                objectKey,
+	"ListBucketResult/Marker":                objectKey,
+	"ListBucketResult/NextMarker":            objectKey,
+	"ListBucketResult/StartAfter":            objectKey,
+	"ListBucketResult/Contents/Key":          objectKey,
+	"ListBucketResult/CommonPrefixes/Prefix": objectKey,
+
+	"ListVersionsResult/Name":                  bucketName,
+	"ListVersionsResult/Prefix":                objectKey,
+	"ListVersionsResult/KeyMarker":             objectKey,
+	"ListVersionsResult/NextKeyMarker":         objectKey,
+	"ListVersionsResult/Version/Key":           objectKey,
+	"ListVersionsResult/DeleteMarker/Key":      objectKey,
+	"ListVersionsResult/CommonPrefixes/Prefix": objectKey,
+
+	"ListMultipartUploadsResult/Bucket":                bucketName,
+	"ListMultipartUploadsResult/Prefix":                objectKey,
+	"ListMultipartUploadsResult/KeyMarker":             objectKey,
+	"ListMultipartUploadsResult/NextKeyMarker":         objectKey,
+	"ListMultipartUploadsResult/Upload/Key":            objectKey,
+	"ListMultipartUploadsResult/CommonPrefixes/Prefix": objectKey,
+
+	"InitiateMultipartUploadResult/Bucket":   bucketName,
+	"InitiateMultipartUploadResult/Key":      objectKey,
+	"ListPartsResult/Bucket":                 bucketName,
+	"ListPartsResult/Key":                    objectKey,
+	"CompleteMultipartUploadResult/Bucket":   bucketName,
+	"CompleteMultipartUploadResult/Key":      objectKey,
+	"CompleteMultipartUploadResult/Location": objectURL,
+
+	"DeleteResult/Deleted/Key": objectKey,
+	"DeleteResult/Error/Key":   objectKey,
+
+	"Error/BucketName": bucketName,
+	"Error/Key":        failedKey,
+	"Error/Resource":   requestPath,
+}
+
+// Names reports whether the answer to an operation names buckets or keys when
+// it succeeds. Every error may.
+func Names(op s3req.Operation) bool {
+	switch op {
+	case s3req.DeleteObjects, "CreateMultipartUpload", "ListParts":
+		return true
+	case s3req.CompleteMultipartUpload, s3req.CopyObject, s3req.UploadPartCopy: // they may fail after a 200
+		return true
+	}
+	_, lists := listings[op]
+	return lists
+}
+
+// Answer rewrites the XML of a store for a client.
+type Answer struct {
+	Bucket   *config.Bucket
+	Path     string // bucket and key of the client's request
+	Location string // the same as a URL
+	Encoded  bool   // keys may be percent-encoded: the client asked for encoding-type=url
+	Refused  []byte // Error elements to add to a DeleteResult
+}
+
+// errOutside is about a store that lists what it was not asked for. It must
+// not reach the client.
+var errOutside = errors.New("the store's answer names a key outside of the folder")
+
+// Rewrite copies an XML document from a store to a client. What is not a name
+// passes byte by byte, as it comes: some stores send spaces for minutes to keep
+// a connection alive while they work. An error means that the document ends
+// within; what came of it so far must not look complete.
+func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) error {
+	source := &source{in: bufio.NewReader(from), out: to, flush: flush}
+	if err := source.prologue(); err != nil {
+		if errors.Is(err, io.EOF) {
+			return to.Flush()
+		}
+		return err
+	}
+	w := &rewriter{Answer: a, source: source, dec: xml.NewDecoder(source)}
+	if err := w.run(); err != nil {
+		return fmt.Errorf("rewriting the store's answer: %w", err)
+	}
+	return to.Flush()
+}
+
+// rewriter walks the tokens of a document.
+type rewriter struct {
+	Answer
+	*source
+	dec *xml.Decoder
+
+	path    []string // local names of the open elements
+	holds   kind     // of the innermost open element
+	text    []byte   // of an element that holds a name, so far
+	endRoot string   // what closes a root element that was empty
+}
+
+func (w *rewriter) run() error {
+	for {
+		token, err := w.dec.RawToken()
+		if errors.Is(err, io.EOF) {
+			if len(w.path) > 0 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.token(token, w.take(w.dec.InputOffset())); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *rewriter) token(token xml.Token, raw []byte) error {
+	switch t := token.(type) {
+	case xml.StartElement:
+		return w.start(t, raw)
+	case xml.EndElement:
+		return w.end(t, raw)
+	case xml.CharData:
+		if w.holds != 0 {
+			w.text = append(w.text, t...)
+			return nil
+		}
+	}
+	_, err := w.out.Write(raw)
+	return err
+}
+
+func (w *rewriter) start(t xml.StartElement, raw []byte) error {
+	if w.holds != 0 {
+		return errors.New("an element within a name")
+	}
+	w.path = append(w.path, t.Name.Local)
+	w.holds, w.text = named[strings.Join(w.path, "/")], w.text[:0]
+	if len(w.path) == 1 && len(w.Refused) > 0 && strings.HasSuffix(string(raw), "/>") {
+		raw = append(raw[:len(raw)-2:len(raw)-2], '>')
+		w.endRoot = "</" + qualified(t.Name) + ">"
+	}
+	_, err := w.out.Write(raw)
+	return err
+}
+
+func (w *rewriter) end(t xml.EndElement, raw []byte) error {
+	depth := len(w.path)
+	if depth == 0 || w.path[depth-1] != t.Name.Local {
+		return errors.New("tags that do not match")
+	}
+	if w.holds != 0 && len(w.text) > 0 {
+		name, err := w.rename(string(w.text))
+		if err != nil {
+			return err
+		}
+		if err := xml.EscapeText(w.out, []byte(name)); err != nil {
+			return err
+		}
+	}
+	if depth == 1 && t.Name.Local == "DeleteResult" {
+		if _, err := w.out.Write(w.Refused); err != nil {
+			return err
+		}
+		raw = append(raw, w.endRoot...)
+	}
+	w.path, w.holds = w.path[:depth-1], 0
+	_, err := w.out.Write(raw)
+	return err
+}
+
+// rename returns the client's word for what the element says.
+func (w *rewriter) rename(text string) (string, error) {
+	key, isInside := inside(w.Bucket.Prefix, text, w.Encoded)
+	switch w.holds {
+	case bucketName:
+		return w.Bucket.Name, nil
+	case requestPath:
+		return w.Path, nil
+	case objectURL:
+		return w.Location, nil
+	}
+	switch {
+	case isInside:
+		return key, nil
+	case w.holds == failedKey:
+		return "", nil
+	}
+	return "", errOutside
+}
+
+func qualified(n xml.Name) string {
+	if n.Space != "" {
+		return n.Space + ":" + n.Local
+	}
+	return n.Local
+}
+
+// maxToken bounds what is held of a document. A key has 1,024 bytes.
+const maxToken = 1 << 20
+
+var errLongToken = errors.New("a part of the document is longer than any S3 has")
+
+// source hands a document to the decoder byte by byte and remembers what it
+// took, so that tokens can be passed on as they came.
+type source struct {
+	in    *bufio.Reader
+	out   *bufio.Writer
+	flush func() error
+
+	raw  []byte // taken by the decoder
+	done int    // how much of raw has been passed on
+	from int64  // the offset of raw
+}
+
+// ReadByte implements io.ByteReader. Before it waits for the store it sends
+// the client what there is.
+func (s *source) ReadByte() (byte, error) {
+	if err := s.beforeWaiting(); err != nil {
+		return 0, err
+	}
+	c, err := s.in.ReadByte()
+	if err != nil {
+		return 0, err
+	}
+	if s.done > 0 {
+		s.raw = s.raw[:copy(s.raw, s.raw[s.done:])]
+		s.from, s.done = s.from+int64(s.done), 0
+	}
+	if len(s.raw) == maxToken {
+		return 0, errLongToken
+	}
+	s.raw = append(s.raw, c)
+	return c, nil
+}
+
+// Read makes the decoder accept a source; it uses ReadByte.
+func (s *source) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func (s *source) beforeWaiting() error {
+	if s.in.Buffered() > 0 || s.out.Buffered() == 0 {
+		return nil
+	}
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// take returns the bytes up to an offset, valid until the next ReadByte.
+func (s *source) take(offset int64) []byte {
+	begin := s.done
+	s.done = int(offset - s.from)
+	return s.raw[begin:s.done:s.done]
+}
+
+// prologue passes on what comes before the root element, each byte at once.
+func (s *source) prologue() error {
+	for inside := false; ; {
+		if err := s.beforeWaiting(); err != nil {
+			return err
+		}
+		next, err := s.in.Peek(1)
+		if err != nil {
+			return err
+		}
+		if next[0] == '<' && !inside {
+			two, err := s.in.Peek(2)
+			if err != nil {
+				return io.ErrUnexpectedEOF
+			}
+			if two[1] != '?' {
+				return nil
+			}
+			inside = true
+		} else if next[0] == '>' {
+			inside = false
+		} else if !inside && !strings.ContainsRune(" \t\r\n\ufeff", rune(next[0])) && next[0] < 0x80 {
+			return errors.New("no XML document")
+		}
+		c, _ := s.in.ReadByte() // it was there to peek at
+		if err := s.out.WriteByte(c); err != nil {
+			return err
+		}
+	}
+}

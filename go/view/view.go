@@ -1,0 +1,162 @@
+// Package view translates between the names that clients say and those of the
+// store, where an entry of cos_map shows a bucket under another name or one
+// folder of it as the whole: in keys, query parameters, lists of keys to
+// delete, and answers. It decides nothing about clients and sends nothing.
+package view
+
+import (
+	"strings"
+
+	"osp/go/config"
+	"osp/go/s3err"
+	"osp/go/s3req"
+)
+
+// maxKey is S3's limit for a key, in bytes
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
+const maxKey = 1024
+
+// Key returns the store's key for a client's. The client's must have passed
+// s3req.CheckKey, so that no segment of it leads out of the folder. The error
+// is KeyTooLongError.
+func Key(b *config.Bucket, key string) (string, error) {
+	if key == "" {
+		return "", nil
+	}
+	if len(b.Prefix)+len(key) > maxKey {
+		return "", s3err.KeyTooLong
+	}
+	return b.Prefix + key, nil
+}
+
+// CopySource returns the value of x-amz-copy-source for a source that lies in
+// an entry's bucket. The error is KeyTooLongError.
+func CopySource(b *config.Bucket, c *s3req.CopySource) (string, error) {
+	key, err := Key(b, c.Key)
+	if err != nil {
+		return "", err
+	}
+	inside := *c
+	inside.Key = key
+	return inside.Header(b.Remote), nil
+}
+
+// listings are the operations whose answers list keys, and the parameters of
+// each that hold the beginning of a key or a whole one.
+var listings = map[s3req.Operation][]string{
+	s3req.ListObjects:      {"prefix", "marker"},
+	"ListObjectsV2":        {"prefix", "start-after"},
+	"ListObjectVersions":   {"prefix", "key-marker"},
+	"ListMultipartUploads": {"prefix", "key-marker"},
+}
+
+// listParameters are all others that may go to a store with a listing of one
+// folder. Extensions that some stores have might look beyond it.
+var listParameters = map[string]bool{
+	"list-type": true, "delimiter": true, "max-keys": true, "encoding-type": true, "continuation-token": true,
+	"fetch-owner": true, "versions": true, "version-id-marker": true, "uploads": true, "upload-id-marker": true,
+	"max-uploads": true, "x-id": true,
+}
+
+// wholeBucket are the operations on a bucket that make sense for one folder of it.
+var wholeBucket = map[s3req.Operation]bool{
+	"HeadBucket": true, "GetBucketLocation": true, "GetBucketVersioning": true,
+	s3req.DeleteObjects: true, s3req.PostObject: true, s3req.Preflight: true,
+}
+
+// Check refuses what would show or change more of a bucket than the folder
+// that an entry stands for. The error is NotImplemented.
+func Check(b *config.Bucket, r *s3req.Request) error {
+	if b.Prefix == "" {
+		return nil
+	}
+	_, lists := listings[r.Operation]
+	switch {
+	case r.Operation == s3req.Unknown, r.Operation == "RestoreObject": // a restore names where its output goes
+	case r.Key != "", wholeBucket[r.Operation], lists:
+		return nil
+	}
+	return s3err.NotImplemented.Msg(string(r.Operation) + " is not supported for a folder of a bucket.")
+}
+
+// Query returns the parameters for the store. Every listing of a folder names
+// that folder. The errors are NotImplemented and KeyTooLongError.
+func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, error) {
+	keys, lists := listings[op]
+	if b.Prefix == "" || !lists {
+		return q, nil
+	}
+	out := make(s3req.Query, 0, len(q)+1)
+	confined := false
+	for _, p := range q {
+		if translated(keys, p.Name) {
+			if len(b.Prefix)+len(p.Value) > maxKey {
+				return nil, s3err.KeyTooLong
+			}
+			if p.Name == "prefix" || p.Value != "" { // an empty marker is none
+				p.Value = b.Prefix + p.Value
+			}
+			confined = confined || p.Name == "prefix"
+		} else if !listParameters[p.Name] {
+			return nil, s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' is not supported for a folder of a bucket.")
+		}
+		out = append(out, p)
+	}
+	if !confined {
+		out = append(out, s3req.Param{Name: "prefix", Value: b.Prefix})
+	}
+	return out, nil
+}
+
+func translated(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// inside cuts the folder off a store's key. encoded tells that the store may
+// have percent-encoded it (encoding-type=url). It reports false for a key that
+// lies elsewhere.
+func inside(prefix, key string, encoded bool) (string, bool) {
+	if encoded {
+		if rest, ok := cutEncoded(key, prefix); ok {
+			return rest, true
+		}
+	}
+	return strings.CutPrefix(key, prefix)
+}
+
+// cutEncoded cuts a prefix off a percent-encoded text and leaves the rest as
+// it is encoded. Some stores write a space as a plus sign.
+func cutEncoded(s, prefix string) (string, bool) {
+	for i := range len(prefix) {
+		if s == "" {
+			return "", false
+		}
+		c, size := s[0], 1
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && len(s) >= 3:
+			high, ok1 := unhex(s[1])
+			low, ok2 := unhex(s[2])
+			if !ok1 || !ok2 {
+				return "", false
+			}
+			c, size = high<<4|low, 3
+		}
+		if c != prefix[i] {
+			return "", false
+		}
+		s = s[size:]
+	}
+	return s, true
+}
+
+func unhex(c byte) (byte, bool) {
+	i := strings.IndexByte("0123456789abcdef", c|0x20)
+	return byte(max(i, 0)), i >= 0
+}
