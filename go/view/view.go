@@ -80,7 +80,7 @@ func Check(b *config.Bucket, r *s3req.Request) error {
 }
 
 // Query returns the parameters for the store. Every listing of a folder names
-// that folder. The errors are NotImplemented and KeyTooLongError.
+// that folder. The errors are NotImplemented, and those of s3req.CheckKey.
 func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, error) {
 	keys, lists := listings[op]
 	if b.Prefix == "" || !lists {
@@ -90,6 +90,10 @@ func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, er
 	confined := false
 	for _, p := range q {
 		if translated(keys, p.Name) {
+			// A store on a file system might follow a way up, even in a prefix.
+			if err := s3req.CheckKey(p.Value); err != nil {
+				return nil, err
+			}
 			if len(b.Prefix)+len(p.Value) > maxKey {
 				return nil, s3err.KeyTooLong
 			}
