@@ -54,7 +54,7 @@ func shownHeader(r *http.Request, signed []string) http.Header {
 // deletionOf asks about one key of a list to delete.
 func deletionOf(list *hooks.Request, object view.Deletion) *hooks.Request {
 	q := *list
-	q.Key, q.VersionID = object.Key, object.VersionID
+	q.Key, q.VersionID, q.ContentLength = object.Key, object.VersionID, 0
 	q.Path = "/" + s3req.EscapeKey(q.Bucket) + "/" + s3req.EscapeKey(object.Key)
 	return &q
 }

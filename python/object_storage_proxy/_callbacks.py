@@ -16,7 +16,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -83,13 +83,21 @@ class Owner:
                 spell = partial(_spell_decision, headers=headers)
             value = function(*asked.values())  # in the order of the question's members
             if inspect.isawaitable(value):
-                self._loop.run(self._await(value, call, name, spell))
+                self._begin(value, self._await(value, call, name, spell))
                 return _PENDING
             self._lib.answer(call, spell(value))
         except BaseException as error:  # also SystemExit: it must end neither thread nor process
             _report(name, error)
             return _FAILED
         return _ANSWERED
+
+    def _begin(self, value: Awaitable[Any], waiting: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._loop.run(waiting)
+        except RuntimeError:
+            if inspect.iscoroutine(value):
+                value.close()  # or Python warns that nobody awaited it
+            raise
 
     async def _await(
         self, value: Awaitable[Any], call: int, name: str, spell: Callable[[Any], bytes]

@@ -1,0 +1,440 @@
+"""Every form of callable, what it sees, and what becomes of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import object_storage_proxy as osp
+import pytest
+from conftest import CLIENT, Front
+from helpers.clients import Keys, refused
+from helpers.double import KEYS, S3Double
+from helpers.raw import send, sign
+
+
+@pytest.fixture
+def double() -> Iterator[S3Double]:
+    with S3Double() as running:
+        for key in (b"/data/k", b"/data/l"):
+            running.objects[key] = b"x"
+        yield running
+
+
+class Rules:
+    """Each form of a validator; each allows the bucket "data" to CLIENT."""
+
+    def method(self, token: str, bucket: str) -> bool:
+        return token == CLIENT.access and bucket == "data"
+
+    def method_of_three(self, token: str, bucket: str, request: dict[str, Any]) -> bool:
+        return self.method(token, bucket) and request["bucket"] == bucket
+
+    async def coroutine(self, token: str, bucket: str) -> bool:
+        await asyncio.sleep(0)
+        return self.method(token, bucket)
+
+    @classmethod
+    def of_the_class(cls, token: str, bucket: str) -> bool:
+        return cls().method(token, bucket)
+
+    @staticmethod
+    async def static_coroutine(token: str, bucket: str, request: dict[str, Any]) -> osp.Decision:
+        return osp.Decision(token == CLIENT.access and request["operation"] == "GetObject")
+
+
+class PlainCallable:
+    def __call__(self, token: str, bucket: str) -> bool:
+        return Rules().method(token, bucket)
+
+
+class AsyncCallable:
+    async def __call__(self, token: str, bucket: str, *more: Any) -> bool:
+        return Rules().method(token, bucket) and len(more) == 1
+
+
+def with_more(user: str, token: str, bucket: str) -> bool:
+    return user == "u" and Rules().method(token, bucket)
+
+
+FORMS: dict[str, Any] = {
+    "lambda": lambda token, bucket: token == CLIENT.access,
+    "bound method": Rules().method,
+    "bound method of three": Rules().method_of_three,
+    "bound coroutine": Rules().coroutine,
+    "class method": Rules.of_the_class,
+    "static coroutine": Rules.static_coroutine,
+    "partial": functools.partial(with_more, "u"),
+    "partial by name": functools.partial(Rules.static_coroutine),
+    "object": PlainCallable(),
+    "async object": AsyncCallable(),
+    "optional third": lambda token, bucket, request=None: request is not None,
+    "lambda that returns a coroutine": lambda token, bucket: Rules().coroutine(token, bucket),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_validator_works(serve: Any, double: S3Double, form: str) -> None:
+    other = Keys("another", "secret")
+    pairs = [{"access_key": k.access, "secret_key": k.secret} for k in (CLIENT, other)]
+    front = serve({"data": double.entry()}, validator=FORMS[form], hmac_keystore=pairs)
+    assert front.boto(retry=False).get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+    if form not in ("optional third",):
+        refusal = refused(front.boto(keys=other, retry=False).get_object, Bucket="data", Key="k")
+        assert refusal.code == "AccessDenied"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_every_callable_may_be_a_method_or_a_coroutine(
+    serve: Any, double: S3Double, asynchronous: bool
+) -> None:
+    class Owner:
+        def secret(self, access_key: str) -> str | None:
+            return {"fetched": "s"}.get(access_key)
+
+        def creds(self, token: str, bucket: str) -> dict[str, Any]:
+            return {"access_key": KEYS.access, "secret_key": KEYS.secret}
+
+        async def async_secret(self, access_key: str) -> str | None:
+            return self.secret(access_key)
+
+        async def async_creds(self, token: str, bucket: str) -> dict[str, Any]:
+            return self.creds(token, bucket)
+
+    owner = Owner()
+    front = serve(
+        {"data": double.entry(access_key=None, secret_key=None)},
+        hmac_fetcher=owner.async_secret if asynchronous else owner.secret,
+        bucket_creds_fetcher=owner.async_creds if asynchronous else owner.creds,
+    )
+    s3 = front.boto(keys=Keys("fetched", "s"), retry=False)
+    assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+    assert double.problems == []
+
+
+class TestTheOwnersLoop:
+    @pytest.fixture
+    def loop(self) -> Iterator[asyncio.AbstractEventLoop]:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="owners-loop")
+        thread.start()
+        yield loop
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+    def test_coroutines_run_on_it_and_it_outlives_the_proxy(
+        self, serve: Any, double: S3Double, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        ran: list[Any] = []
+
+        async def may(token: str, bucket: str) -> bool:
+            ran.append((asyncio.get_running_loop(), threading.current_thread().name))
+            return True
+
+        front = serve({"data": double.entry()}, validator=may, event_loop=loop)
+        assert front.boto(retry=False).head_object(Bucket="data", Key="k")
+        assert ran == [(loop, "owners-loop")]
+        front.server.stop()
+        assert (
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "alive"), loop).result(5) == "alive"
+        )
+
+    def test_a_stop_cancels_what_runs_on_it(
+        self, serve: Any, double: S3Double, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        begun, cancelled = threading.Event(), threading.Event()
+
+        async def may(token: str, bucket: str) -> bool:
+            begun.set()
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                cancelled.set()
+            return True
+
+        front = serve({"data": double.entry()}, validator=may, event_loop=loop, drain_timeout=0.1)
+        s3 = front.boto(retry=False)
+        client = threading.Thread(target=lambda: refuses(s3))
+        client.start()
+        assert begun.wait(10)
+        front.server.stop()
+        assert cancelled.wait(10)
+        client.join(10)
+
+    def test_a_loop_that_is_closed_refuses(self, serve: Any, double: S3Double) -> None:
+        closed = asyncio.new_event_loop()
+        closed.close()
+
+        async def may(token: str, bucket: str) -> bool:
+            return True
+
+        front = serve({"data": double.entry()}, validator=may, event_loop=closed)
+        refusal = refused(front.boto(retry=False).get_object, Bucket="data", Key="k")
+        assert refusal.code == "AccessDenied"
+
+    def test_it_must_be_a_loop(self, double: S3Double) -> None:
+        config = osp.ProxyServerConfig({"data": double.entry()}, http_port=0)
+        config.event_loop = "uvloop"  # type: ignore[assignment]
+        with pytest.raises(osp.ConfigError, match="event_loop: must be an event loop"):
+            osp.ProxyServer(config).start()
+
+
+def refuses(s3: Any) -> None:
+    with pytest.raises(Exception):  # noqa: B017, PT011 - a 5xx or a broken connection
+        s3.get_object(Bucket="data", Key="k")
+
+
+class TestTheRequest:
+    def test_what_it_tells(self, serve: Any, double: S3Double) -> None:
+        seen: list[dict[str, Any]] = []
+
+        def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
+            seen.append(request)
+            return True
+
+        s3 = serve({"data": double.entry()}, validator=may).boto()
+        s3.put_object(Bucket="data", Key="a b", Body=b"12345", Metadata={"team": "blue"})
+        s3.copy_object(Bucket="data", Key="c", CopySource={"Bucket": "data", "Key": "a b"})
+        put, copy, source = seen
+        assert put["operation"] == "PutObject"
+        assert (put["bucket"], put["key"], put["version_id"]) == ("data", "a b", "")
+        assert (put["access_key"], put["region"], put["presigned"]) == (
+            CLIENT.access,
+            "us-east-1",
+            False,
+        )
+        assert put["client_ip"] == put["source"] == "127.0.0.1"
+        assert put["path"] == "/data/a%20b"
+        assert put["content_length"] >= 5
+        assert put["headers"]["x-amz-meta-team"] == put["headers"]["X-Amz-Meta-Team"] == "blue"
+        assert "boto3" in put["headers"].get("user-agent").lower()
+        assert (copy["operation"], copy["copy_source"]) == ("CopyObject", "data/a b")
+        assert (source["operation"], source["key"], source["copy_source"]) == (
+            "GetObject",
+            "a b",
+            "",
+        )
+
+    def test_headers_hold_no_signature_no_secret_and_nothing_that_nobody_signed(
+        self, serve: Any, double: S3Double
+    ) -> None:
+        seen: dict[str, str] = {}
+
+        def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
+            seen.update(request["headers"])
+            return True
+
+        front = serve({"data": double.entry()}, validator=may)
+        secrets = {
+            "X-Amz-Server-Side-Encryption-Customer-Key": "c2VjcmV0",
+            "X-Amz-Server-Side-Encryption-Customer-Algorithm": "AES256",
+            "X-Role": "reader",
+        }
+        headers = sign("GET", f"{front.url()}/data/k", CLIENT, headers=secrets)
+        added = {"X-Group": "admin", "Cookie": "c=1", "X-Forwarded-For": "192.0.2.1"}
+        assert send(front.url(), "GET", "/data/k", {**headers, **added}).status == 200
+        assert seen["x-role"] == "reader"
+        assert "x-amz-server-side-encryption-customer-algorithm" in seen
+        kept = {name for name in seen if "secret" in seen[name] or seen[name] == "c2VjcmV0"}
+        hidden = {"authorization", "x-amz-security-token", "x-group", "cookie", "x-forwarded-for"}
+        assert not kept
+        assert not hidden & set(seen)
+
+    @pytest.mark.parametrize("looking", ["get", "in", "items", "pop"])
+    def test_a_decision_by_a_header_serves_one_request(
+        self, serve: Any, double: S3Double, looking: str
+    ) -> None:
+        asked: list[str] = []
+
+        def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
+            headers = request["headers"] if looking != "pop" else request.pop("headers")
+            looks = {
+                "get": lambda: headers.get("x-role", ""),
+                "in": lambda: "admin" if "x-admin" in headers else "",
+                "items": lambda: dict(headers.items()).get("x-role", ""),
+                "pop": lambda: headers.get("x-role", ""),
+            }
+            asked.append(role := looks[looking]())
+            return role == "admin"
+
+        front: Front = serve({"data": double.entry()}, validator=may)
+        for role in ("admin", "guest", "admin", "guest"):
+            fields = {"X-Role": role} | ({"X-Admin": "1"} if role == "admin" else {})
+            headers = sign("GET", f"{front.url()}/data/k", CLIENT, headers=fields)
+            answer = send(front.url(), "GET", "/data/k", headers)
+            assert answer.status == (200 if role == "admin" else 403)
+        assert len(asked) == 4
+
+    def test_unless_the_decision_says_for_how_long(self, serve: Any, double: S3Double) -> None:
+        asked: list[str] = []
+
+        def may(token: str, bucket: str, request: dict[str, Any]) -> osp.Decision:
+            asked.append(request["headers"]["host"])
+            return osp.Decision(True, ttl=60)
+
+        s3 = serve({"data": double.entry()}, validator=may).boto()
+        for _ in range(3):
+            s3.head_object(Bucket="data", Key="k")
+        assert len(asked) == 1
+
+    def test_who_looks_at_no_header_is_asked_once(self, serve: Any, double: S3Double) -> None:
+        asked: list[str] = []
+
+        def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
+            asked.append(request["key"])
+            return bool(dict(request))  # a copy of the dict looks at no header
+
+        s3 = serve({"data": double.entry()}, validator=may).boto()
+        for _ in range(3):
+            s3.head_object(Bucket="data", Key="k")
+        assert asked == ["k"]
+
+
+def test_the_reason_reaches_the_client_if_asked(serve: Any, double: S3Double) -> None:
+    def may(token: str, bucket: str) -> osp.Decision:
+        return osp.Decision(False, reason="ask team <blue>")
+
+    for shown in (False, True):
+        front = serve({"data": double.entry()}, validator=may, show_reasons=shown)
+        refusal = refused(front.boto(retry=False).get_object, Bucket="data", Key="k")
+        assert refusal.code == "AccessDenied"
+        assert refusal.message == ("Access Denied: ask team <blue>" if shown else "Access Denied")
+
+
+def test_each_key_of_a_list_to_delete_is_authorised(serve: Any, store: Any) -> None:
+    bucket = store.make_bucket()
+    keys = [f"{folder}/{n} &<ü" for folder in ("open", "closed") for n in range(20)]
+    for key in keys:
+        store.client().put_object(Bucket=bucket, Key=key, Body=b"x")
+    asked: list[str] = []
+
+    def may(token: str, name: str, request: dict[str, Any]) -> osp.Decision:
+        asked.append(request["operation"])
+        return osp.Decision(request["key"].startswith("open/"), reason="closed")
+
+    s3 = serve({bucket: store.entry()}, validator=may, show_reasons=True).boto()
+    for quiet in (False, True):
+        done = s3.delete_objects(
+            Bucket=bucket, Delete={"Objects": [{"Key": k} for k in keys], "Quiet": quiet}
+        )
+        assert [(e["Key"], e["Code"], e["Message"]) for e in done["Errors"]] == [
+            (k, "AccessDenied", "Access Denied: closed") for k in keys[20:]
+        ]
+        if not quiet:
+            assert sorted(d["Key"] for d in done["Deleted"]) == sorted(keys[:20])
+    assert sorted(store.keys_in(bucket)) == sorted(keys[20:])
+    assert asked.count("DeleteObjects") == len(keys)  # the second list was answered from the cache
+
+
+def test_an_exception_is_logged_with_its_traceback_at_most_once_a_second(
+    serve: Any, double: S3Double, caplog: pytest.LogCaptureFixture
+) -> None:
+    def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
+        raise LookupError("the directory is down")
+
+    caplog.set_level(logging.ERROR, "object_storage_proxy")
+    s3 = serve({"data": double.entry()}, validator=may).boto(retry=False)
+    begun = time.monotonic()
+    for n in range(20):
+        assert refused(s3.get_object, Bucket="data", Key=str(n)).code == "AccessDenied"
+    records = [r for r in caplog.records if r.name == "object_storage_proxy" and r.exc_info]
+    assert 1 <= len(records) <= 1 + (time.monotonic() - begun)
+    assert "the directory is down" in caplog.text
+    assert "test_callables.py" in caplog.text
+    assert double.seen == []
+
+
+class TestInvalidate:
+    def test_what_it_forgets(self, serve: Any, double: S3Double) -> None:
+        asked: list[str] = []
+        bob = Keys("bob", "b")
+
+        def secret(key: str) -> str | None:
+            asked.append(f"secret {key}")
+            return {CLIENT.access: CLIENT.secret, "bob": "b"}[key]
+
+        def may(token: str, bucket: str) -> bool:
+            asked.append(f"may {token} {bucket}")
+            return True
+
+        def creds(token: str, bucket: str) -> dict[str, Any]:
+            asked.append(f"creds {token} {bucket}")
+            return {"access_key": KEYS.access, "secret_key": KEYS.secret}
+
+        entry = double.entry(access_key=None, secret_key=None)
+        double.objects[b"/more/k"] = b"x"
+        front = serve(
+            {"data": entry, "more": entry},
+            hmac_keystore=None,
+            hmac_fetcher=secret,
+            validator=may,
+            bucket_creds_fetcher=creds,
+        )
+
+        def use() -> set[str]:
+            asked.clear()
+            for keys in (CLIENT, bob):
+                for bucket in ("data", "more"):
+                    front.boto(keys=keys).head_object(Bucket=bucket, Key="k")
+            return set(asked)
+
+        everything = use()
+        assert len(everything) == 10
+        assert use() == set()
+        front.server.invalidate(token="bob", bucket="more")
+        assert use() == {"secret bob", "may bob more", "creds bob more"}
+        front.server.invalidate(token="bob")
+        assert use() == {a for a in everything if "bob" in a}
+        front.server.invalidate(bucket="data")
+        assert use() == {a for a in everything if "data" in a}
+        front.server.invalidate(token="")
+        assert use() == set()
+        front.server.invalidate()
+        assert use() == everything
+
+    def test_a_refusal_ends_at_once(self, serve: Any, double: S3Double) -> None:
+        granted = []
+        front = serve({"data": double.entry()}, validator=lambda token, bucket: bool(granted))
+        s3 = front.boto(retry=False)
+        assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
+        granted.append(True)
+        assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
+        front.server.invalidate(CLIENT.access)
+        assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+
+    def test_it_needs_a_server_that_runs(self, double: S3Double) -> None:
+        server = osp.ProxyServer(osp.ProxyServerConfig({"data": double.entry()}, http_port=0))
+        for call in (server.invalidate, server.update):
+            with pytest.raises(RuntimeError, match="does not run"):
+                call()
+
+
+def test_past_the_queue_clients_are_told_to_slow_down(serve: Any, double: S3Double) -> None:
+    free = threading.Event()
+
+    def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
+        return free.wait(20)
+
+    front = serve({"data": double.entry()}, validator=may, callback_concurrency=1, callback_queue=1)
+    answers: queue.Queue[Any] = queue.Queue()
+
+    def get(key: str) -> None:
+        headers = sign("HEAD", f"{front.url()}/data/{key}", CLIENT)
+        answers.put(send(front.url(), "HEAD", f"/data/{key}", headers))
+
+    clients = [threading.Thread(target=get, args=(f"key-{n}",)) for n in range(5)]
+    for client in clients:
+        client.start()
+    told = [answers.get(timeout=15) for _ in range(3)]  # one is asked about, one waits
+    free.set()
+    assert [(a.status, a.headers["retry-after"]) for a in told] == [(503, "1")] * 3
+    for client in clients:
+        client.join(20)
+    assert [answers.get(timeout=1).status for _ in range(2)] == [404, 404]
