@@ -91,10 +91,11 @@ func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, err
 	}
 	answered := make(chan result[T], 1) // a late answer finds room and nobody
 	go func() {
-		defer cancel()
 		defer g.leave()
 		answered <- call(deadline, hook)
 	}()
+	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
+	defer cancel()
 	select {
 	case r := <-answered:
 		if r.err == nil {

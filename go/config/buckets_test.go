@@ -1,0 +1,101 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func storesOf(t *testing.T, cosMap string) *Stores {
+	t.Helper()
+	s, err := ParseStores([]byte(`{"cos_map": ` + cosMap + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestTheExactEntryComesFirstThenTheLongestPattern(t *testing.T) {
+	b := storesOf(t, `{
+		"*": {"host": "all.example", "port": 443},
+		"team-*": {"host": "team.example", "port": 443},
+		"*-logs": {"host": "logs.example", "port": 443},
+		"team-one": {"host": "one.example", "port": 443, "bucket": "uno", "prefix": "a/b"}}`).Buckets
+	for name, want := range map[string]string{
+		"team-one": "one.example", "team-two": "team.example", "team-": "team.example", "sales": "all.example",
+		"sales-logs": "logs.example", "team-logs": "*-logs or team-*",
+		"te": "", "a/b": "", "a..b": "", ".ab": "", "ab.": "", "bücket": "", "a b": "", "a@b": "", "a:80": "", "": "", strings.Repeat("a", 64): "",
+	} {
+		found := b.Find(name)
+		switch {
+		case found == nil:
+			if want != "" {
+				t.Errorf("%q: nothing found", name)
+			}
+		case found.Name != name || name != "team-one" && found.Remote != name:
+			t.Errorf("%q became %+v", name, found)
+		case found.Host != want && want != "*-logs or team-*":
+			t.Errorf("%q: found %q", name, found.Host)
+		}
+	}
+	one := b.Find("team-one")
+	if one.Remote != "uno" || one.Prefix != "a/b/" || !one.Renamed() || one.Entry() != one {
+		t.Errorf("got %+v", one)
+	}
+	two, three := b.Find("team-two"), b.Find("team-three")
+	if two.Renamed() || two.Entry() != three.Entry() || two.Entry() == two || two.Entry().Name != "team-*" {
+		t.Errorf("got %+v and %+v", two, three)
+	}
+	if got := b.Names(); !slices.Equal(got, []string{"team-one"}) {
+		t.Errorf("names: %v", got)
+	}
+}
+
+func TestAnUpdateKeepsEntriesThatAreTheSame(t *testing.T) {
+	const same = `"same": {"host": "h", "port": 1, "access_key": "a", "secret_key": "s"}, "s*": {"host": "h", "port": 1}`
+	before := storesOf(t, `{`+same+`, "changed": {"host": "h", "port": 1, "access_key": "a", "secret_key": "s"}}`).Buckets
+	after := storesOf(t, `{`+same+`, "changed": {"host": "h", "port": 1, "access_key": "a", "secret_key": "new"}, "added": {"host": "h", "port": 1}}`).Buckets
+	after.Keep(before)
+	for name, kept := range map[string]bool{"same": true, "some": true, "changed": false} {
+		if (before.Find(name).Entry() == after.Find(name).Entry()) != kept {
+			t.Errorf("%s: kept is not %v", name, kept)
+		}
+	}
+	if after.Find("changed").SecretKey.Reveal() != "new" || after.Find("added") == nil {
+		t.Error("what changed was not taken")
+	}
+}
+
+func TestMistakesOfEntriesHaveTheirPaths(t *testing.T) {
+	for entry, want := range map[string]string{
+		`"b": 1`:                        `cos_map["b"]: a bucket name has 3 to 255 characters`,
+		`"bkt": {"prefix": "../x"}`:     `cos_map["bkt"].prefix: must be a folder`,
+		`"bkt": {"prefix": "a\u0000b"}`: `cos_map["bkt"].prefix: must not have control characters`,
+		`"bkt": {"prefix": "` + strings.Repeat("p", 600) + `"}`: `cos_map["bkt"].prefix: must have at most 512 bytes`,
+		`"bkt": {"bucket": "a/b"}`:                              `cos_map["bkt"].bucket: a bucket name has no slash`,
+		`"a*": {"bucket": "one"}`:                               `cos_map["a*"].bucket: can't be one name for the many`,
+		`"a*b*": {}`:                                            `cos_map["a*b*"]: must have one star at most`,
+		`"a/*": {}`:                                             `cos_map["a/*"]: must have letters, digits`,
+		`"bkt": {"anonymous": "yes"}`:                           `cos_map["bkt"].anonymous: must be True or False`,
+		`"bkt": {"read_only": 1}`:                               `cos_map["bkt"].read_only: must be True or False`,
+	} {
+		_, err := ParseStores([]byte(`{"cos_map": {` + entry + `}}`))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", entry, err, want)
+		}
+	}
+	if _, err := ParseStores([]byte(`{"cos_map": {}, "http_port": 1}`)); err == nil || !strings.Contains(err.Error(), "http_port: unknown key") {
+		t.Errorf("what no update changes: %v", err)
+	}
+}
+
+func TestDomains(t *testing.T) {
+	c := parsed(t, with("domains", `["S3.example.com", "eu.s3.example.com"]`, "iam_endpoint", `"https://private.iam.cloud.ibm.com"`))
+	if !slices.Equal(c.Domains, []string{"eu.s3.example.com", "s3.example.com"}) || c.IAMEndpoint != "https://private.iam.cloud.ibm.com/identity/token" {
+		t.Errorf("got %v, %s", c.Domains, c.IAMEndpoint)
+	}
+	got := mistakesOf(t, with("domains", `["192.0.2.1", "a/b", 7]`))
+	if len(got) != 3 || got[0] != "domains[0]: must be a domain: an address has no subdomains" {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,151 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"osp/go/secret"
+)
+
+func allowing(f func(ctx context.Context, token string) (Decision, error)) Hooks {
+	return Hooks{Allow: func(ctx context.Context, r *Request) (Decision, error) { return f(ctx, r.Token) }}
+}
+
+func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
+	h := Limited(allowing(func(context.Context, string) (Decision, error) { return Decision{Allow: true}, nil }), 4, 10_000, time.Minute)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5000 {
+				if d, err := h.Allow(t.Context(), &Request{}); err != nil || !d.Allow {
+					t.Errorf("got %+v, %v", d, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOnlySoManyRunAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most atomic.Int32
+		h := Limited(allowing(func(context.Context, string) (Decision, error) {
+			n := running.Add(1)
+			defer running.Add(-1)
+			most.Store(max(most.Load(), n))
+			time.Sleep(time.Second)
+			return Decision{Allow: true}, nil
+		}), 3, 100, time.Hour)
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for range 12 {
+			wg.Go(func() {
+				if _, err := h.Allow(t.Context(), &Request{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if most.Load() != 3 || time.Since(begun) != 4*time.Second {
+			t.Errorf("%d at a time, %v in all", most.Load(), time.Since(begun))
+		}
+	})
+}
+
+func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		h := Limited(allowing(func(_ context.Context, token string) (Decision, error) {
+			<-end // whatever its context says
+			return Decision{Allow: true}, nil
+		}), 1, 1, time.Minute)
+		results := make(chan error, 3)
+		ask := func() {
+			d, err := h.Allow(t.Context(), &Request{})
+			if d.Allow {
+				t.Error("allowed")
+			}
+			results <- err
+		}
+		begun := time.Now()
+		go ask()
+		synctest.Wait()
+		go ask() // waits for its turn
+		synctest.Wait()
+		go ask() // finds the queue full
+		if err := <-results; !errors.Is(err, ErrOverloaded) || time.Since(begun) != 0 {
+			t.Errorf("the queue is full: %v after %v", err, time.Since(begun))
+		}
+		for range 2 {
+			if err := <-results; !errors.Is(err, ErrOverloaded) || time.Since(begun) != time.Minute {
+				t.Errorf("too late: %v after %v", err, time.Since(begun))
+			}
+		}
+		go ask() // the hook that never returned keeps its place
+		if err := <-results; !errors.Is(err, ErrOverloaded) {
+			t.Errorf("got %v", err)
+		}
+		close(end)
+		synctest.Wait()
+		if d, err := h.Allow(t.Context(), &Request{}); err != nil || !d.Allow {
+			t.Errorf("after all have returned: %+v, %v", d, err)
+		}
+	})
+}
+
+func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		end := make(chan struct{})
+		h := Limited(allowing(func(context.Context, string) (Decision, error) {
+			asked.Add(1)
+			<-end
+			return Decision{Allow: true}, nil
+		}), 1, 1, time.Minute)
+		go func() { _, _ = h.Allow(t.Context(), &Request{}) }()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() {
+			_, err := h.Allow(ctx, &Request{})
+			left <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		close(end)
+		synctest.Wait()
+		if asked.Load() != 1 {
+			t.Errorf("asked %d times", asked.Load())
+		}
+	})
+}
+
+func TestAHookThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
+	h := Limited(Hooks{
+		Secret: func(context.Context, string) (Secret, error) { panic("boom") },
+		BucketCreds: func(ctx context.Context, _, _ string) (secret.Value, error) {
+			return secret.New("x"), context.DeadlineExceeded // its own, not the limit's
+		},
+	}, 1, 1, time.Minute)
+	for range 3 { // and the place is free again
+		if _, err := h.Secret(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "boom") {
+			t.Errorf("got %v", err)
+		}
+		if _, err := h.BucketCreds(t.Context(), "t", "b"); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOverloaded) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if h.Allow != nil {
+		t.Error("a hook that nobody gave")
+	}
+}
