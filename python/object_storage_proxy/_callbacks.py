@@ -54,6 +54,7 @@ class Owner:
 
     def __init__(self, config: ProxyServerConfig, lib: Library) -> None:
         self._lib = lib
+        self._report = _Reports()
         self._loop = Loop(float(config.callback_timeout), config.event_loop)
         self._questions: dict[int, tuple[str, Any, Callable[..., bytes]]] = {
             _ALLOW: ("validator", config.validator, _answers.allow),
@@ -87,7 +88,7 @@ class Owner:
                 return _PENDING
             self._lib.answer(call, spell(value))
         except BaseException as error:  # also SystemExit: it must end neither thread nor process
-            _report(name, error)
+            self._report(name, error)
             return _FAILED
         return _ANSWERED
 
@@ -106,10 +107,10 @@ class Owner:
         try:
             answer = spell(await value)
         except asyncio.CancelledError:  # too late: the library has given up by now
-            _report(name, TimeoutError("no answer within callback_timeout"))
+            self._report(name, TimeoutError("no answer within callback_timeout"))
             raise
         except BaseException as error:  # a SystemExit here would end the loop for all
-            _report(name, error)
+            self._report(name, error)
         finally:
             self._lib.answer(call, answer)
 
@@ -143,9 +144,6 @@ class _Reports:
             _log.error("%s %s; the request is refused%s", name, error, more)
         else:
             _log.error("%s failed; the request is refused%s", name, more, exc_info=error)
-
-
-_report = _Reports()
 
 
 def _on_error(
