@@ -1,10 +1,17 @@
 package proxy
 
 import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
 	"net/http"
 	"strings"
 
 	"osp/go/payload"
+	"osp/go/s3err"
 	"osp/go/s3req"
 	"osp/go/sigv4"
 	"osp/go/upstream"
@@ -43,6 +50,30 @@ func (h *handler) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, err
 	}
 	reader := payload.NewReader(&pacedBody{body: x.r.Body, conn: x.w.conn}, spec, signatures)
 	return reader, spec, reader.VerifyEmpty()
+}
+
+// wholeBody reads a body that the proxy has to understand, and verifies it.
+func (h *handler) wholeBody(x *exchange, most int64) ([]byte, error) {
+	reader, _, err := h.verifiedBody(x)
+	if err != nil {
+		return nil, err
+	}
+	if reader.Len() > most {
+		return nil, s3err.MaxMessageLengthExceeded
+	}
+	return io.ReadAll(reader)
+}
+
+// attachWhole lets a call send a body that is here already. The checksums of
+// the client's, which was verified, give way to those of this one: MinIO and
+// others demand Content-MD5, which newer SDKs no longer send.
+func attachWhole(call *upstream.Call, body []byte) {
+	payload.Unframe(call.Header)
+	dropChecksums(call.Header)
+	md5Sum, sha256Sum := md5.Sum(body), sha256.Sum256(body)
+	call.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(md5Sum[:]))
+	call.PayloadHash = hex.EncodeToString(sha256Sum[:])
+	call.Body, call.Length = bytes.NewReader(body), int64(len(body))
 }
 
 // attachBody puts the verifying reader between client and store.

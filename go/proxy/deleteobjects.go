@@ -1,18 +1,11 @@
 package proxy
 
 import (
-	"bytes"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/xml"
-	"io"
 	"net/http"
 
 	"osp/go/access"
 	"osp/go/hooks"
-	"osp/go/payload"
 	"osp/go/s3err"
 	"osp/go/upstream"
 	"osp/go/view"
@@ -25,14 +18,7 @@ const maxDeleteList = 8 << 20
 // authorizeDeletions reads the list of keys and asks about each. What is
 // refused leaves the list and goes into the answer.
 func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error {
-	reader, _, err := h.verifiedBody(x)
-	if err != nil {
-		return err
-	}
-	if reader.Len() > maxDeleteList {
-		return s3err.MaxMessageLengthExceeded
-	}
-	body, err := io.ReadAll(reader)
+	body, err := h.wholeBody(x, maxDeleteList)
 	if err != nil {
 		return err
 	}
@@ -62,20 +48,13 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 }
 
 // attachDeletions makes the store's list. It is written anew, so that the store
-// reads what was authorised and nothing else; the checksums of the client's
-// list, which was verified, give way to those of this one. MinIO and others
-// demand Content-MD5, which newer SDKs no longer send.
+// reads what was authorised and nothing else.
 func attachDeletions(x *exchange, call *upstream.Call) error {
 	list, err := x.deletions.Render(x.bucket)
 	if err != nil {
 		return err
 	}
-	payload.Unframe(call.Header)
-	dropChecksums(call.Header)
-	md5Sum, sha256Sum := md5.Sum(list), sha256.Sum256(list)
-	call.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(md5Sum[:]))
-	call.PayloadHash = hex.EncodeToString(sha256Sum[:])
-	call.Body, call.Length = bytes.NewReader(list), int64(len(list))
+	attachWhole(call, list)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"osp/go/s3err"
+	"osp/go/s3req"
 	"osp/go/upstream"
 	"osp/go/view"
 )
@@ -23,6 +24,8 @@ func (h *handler) prepare(x *exchange) (*upstream.Call, error) {
 		return call, h.prepareForm(x, call)
 	case x.deletions != nil:
 		return call, attachDeletions(x, call)
+	case x.req.Operation == s3req.RestoreObject:
+		return call, h.attachRestore(x, call)
 	}
 	return call, h.attachBody(x, call)
 }

@@ -20,6 +20,7 @@ const (
 	UploadPartCopy          Operation = "UploadPartCopy"
 	CompleteMultipartUpload Operation = "CompleteMultipartUpload"
 	PostObject              Operation = "PostObject"
+	RestoreObject           Operation = "RestoreObject"
 	Preflight               Operation = "Preflight"
 
 	// Unknown is a request with a subresource that this table doesn't know. It
@@ -97,7 +98,7 @@ var subresources = map[scope]map[string]map[string]Operation{
 		"retention":  crud("ObjectRetention"),
 		"tagging":    crud("ObjectTagging"),
 		"torrent":    {"GET": "GetObjectTorrent"},
-		"restore":    {"POST": "RestoreObject"},
+		"restore":    {"POST": RestoreObject},
 		"select":     {"POST": "SelectObjectContent"},
 		"uploads":    {"POST": "CreateMultipartUpload"},
 		"uploadId": {
@@ -139,19 +140,6 @@ func operation(r *Request, header http.Header) (Operation, error) {
 		return "", s3err.MethodNotAllowed
 	}
 	return refine(op, r), nil
-}
-
-// refused names what would open a way around the proxy: CreateSession hands
-// the store's own credentials to the client, and RenameObject names a second
-// object that no validator would see.
-func refused(r *Request, header http.Header) error {
-	if r.Query.Has("session") && r.scope() == bucket {
-		return s3err.NotImplemented.Msg("CreateSession is not supported.")
-	}
-	if r.Query.Has("renameObject") || header["X-Amz-Rename-Source"] != nil {
-		return s3err.NotImplemented.Msg("RenameObject is not supported.")
-	}
-	return nil
 }
 
 // selector finds the one subresource of a query. Two of them are refused as

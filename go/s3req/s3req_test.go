@@ -39,6 +39,34 @@ func TestParseKeepsTheBytesOfTheKey(t *testing.T) {
 	}
 }
 
+func TestNoOtherDialectIsSpoken(t *testing.T) {
+	for _, name := range []string{"X-Amz-Rename-Source", "X-Goog-Copy-Source", "X-Oss-Copy-Source", "X-Any-Copy-Source-Range",
+		"X-Minio-Force-Delete", "X-Minio-Source-Mtime", "Rgwx-Uid", "X-Rgw-Auth", "x-goog-copy-source"} {
+		if _, err := Parse("PUT", "/b/k", "", http.Header{name: {"/other/k"}}); !errors.Is(err, s3err.NotImplemented) {
+			t.Errorf("header %s: %v", name, err)
+		}
+		if _, err := Parse("PUT", "/b/k?"+name+"=/other/k", "", nil); !errors.Is(err, s3err.NotImplemented) {
+			t.Errorf("parameter %s: %v", name, err)
+		}
+	}
+	for _, query := range []string{"x-amz-copy-source=/b/k", "X-Amz-Copy-Source=/b/k", "x-amz-copy-source-range=bytes=0-1", "%78-amz-copy-source=/b/k", "renameObject"} {
+		if _, err := Parse("PUT", "/b/k?"+query, "", nil); !errors.Is(err, s3err.NotImplemented) {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	for _, query := range []string{"uploadId=../x", "uploadId=..", "uploadId=a%2Fb", "uploadId=a%5Cb", "versionId=%00", "versionId=../secret", "partNumber=1/../2&uploadId=u", "partNumber=-1&uploadId=u"} {
+		if _, err := Parse("PUT", "/b/k?"+query, "", nil); !errors.Is(err, s3err.InvalidArgument) {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	for _, query := range []string{"uploadId=2~abc.DEF_-&partNumber=10000", "versionId=null", "versionId=3L4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY", "x-amz-acl=private"} {
+		header := http.Header{"X-Amz-Copy-Source-If-Match": {"e"}, "X-Amz-Copy-Source-Range": {"bytes=0-1"}, "Ibm-Sse-Kp-Encryption-Algorithm": {"AES256"}}
+		if _, err := Parse("PUT", "/b/k?"+query, "", header); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+}
+
 func TestTheHostMayNameTheBucket(t *testing.T) {
 	for target, want := range map[string][3]string{
 		"/":           {"", "/b/", "ListObjects"},

@@ -72,7 +72,7 @@ func Check(b *config.Bucket, r *s3req.Request) error {
 	}
 	_, lists := listings[r.Operation]
 	switch {
-	case r.Operation == s3req.Unknown, r.Operation == "RestoreObject": // a restore names where its output goes
+	case r.Operation == s3req.Unknown:
 	case r.Key != "", wholeBucket[r.Operation], lists:
 		return nil
 	}

@@ -87,7 +87,7 @@ func TestWhatConcernsTheWholeBucketIsRefusedForAFolder(t *testing.T) {
 		{"PUT", "/data/k?acl", true}, {"POST", "/data/k?uploads", true},
 		{"PUT", "/data", false}, {"DELETE", "/data", false}, {"GET", "/data?policy", false}, {"PUT", "/data?lifecycle", false},
 		{"GET", "/data?acl", false}, {"GET", "/data?inventory", false}, {"GET", "/data?unheard", false}, {"GET", "/data/k?unheard", false},
-		{"POST", "/data/k?restore", false},
+		{"POST", "/data/k?restore", true},
 	} {
 		if err := Check(team, request(t, c.method, c.target)); (err == nil) != c.allowed {
 			t.Errorf("%s %s: %v", c.method, c.target, err)

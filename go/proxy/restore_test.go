@@ -1,0 +1,34 @@
+package proxy
+
+import (
+	"errors"
+	"testing"
+
+	"osp/go/hooks"
+	"osp/go/s3err"
+)
+
+func TestARestoreNamesNoOtherBucket(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	const plain = `<RestoreRequest xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Days>2</Days><GlacierJobParameters><Tier>Bulk</Tier></GlacierJobParameters></RestoreRequest>`
+	if a := r.do(r.signed("POST", "/photos/k?restore", plain)); a.StatusCode != 200 {
+		t.Fatalf("got %d %s", a.StatusCode, a.body)
+	}
+	if got := r.store.only(t); string(got.Body) != plain {
+		t.Errorf("the store saw %s", got.Body)
+	}
+	for body, want := range map[string]*s3err.Error{
+		`<RestoreRequest><Type>SELECT</Type><OutputLocation><S3><BucketName>other</BucketName></S3></OutputLocation></RestoreRequest>`: s3err.NotImplemented,
+		`<RestoreRequest><x:OutputLocation xmlns:x="y"/></RestoreRequest>`:                                                             s3err.NotImplemented,
+		`<RestoreRequest><Days>1</Days>`:                           s3err.MalformedXML,
+		`<?xml version="1.0" encoding="UTF-16"?><RestoreRequest/>`: s3err.MalformedXML,
+	} {
+		if err := checkRestore([]byte(body)); !errors.Is(err, want) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	a := r.do(r.signed("POST", "/photos/k?restore", "<RestoreRequest><Type>SELECT</Type></RestoreRequest>"))
+	if a.StatusCode != 501 || len(r.store.requests()) != 1 {
+		t.Errorf("got %d %s", a.StatusCode, a.body)
+	}
+}

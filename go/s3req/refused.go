@@ -1,0 +1,64 @@
+package s3req
+
+import (
+	"net/http"
+	"strings"
+
+	"osp/go/s3err"
+)
+
+// refused names what would open a way around the proxy: CreateSession hands
+// the store's own credentials to the client; RenameObject and the copies of
+// other dialects name a second object that no validator would see; and fields
+// of other dialects than S3's make one request mean more than its name says
+// (MinIO's x-minio-force-delete deletes a whole folder). A client may well sign
+// them, but the store would act on them with the rights of the proxy's keys.
+func refused(r *Request, header http.Header) error {
+	if r.Query.Has("session") && r.scope() == bucket {
+		return s3err.NotImplemented.Msg("CreateSession is not supported.")
+	}
+	for name := range header {
+		if foreign(strings.ToLower(name)) {
+			return s3err.NotImplemented.Msg("The header " + name + " is not supported.")
+		}
+	}
+	for _, p := range r.Query {
+		name := strings.ToLower(p.Name)
+		switch {
+		case name == "renameobject":
+			return s3err.NotImplemented.Msg("RenameObject is not supported.")
+		case foreign(name) || strings.HasPrefix(name, "x-amz-copy-source"): // which S3 takes as a header only
+			return s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' is not supported.")
+		case !plain(p):
+			return s3err.InvalidArgument.Msg("The value of '" + p.Name + "' is not valid.")
+		}
+	}
+	return nil
+}
+
+// dialects are the beginnings of names that S3 does not have, and that stores
+// which speak S3 as well understand: MinIO, Google, Ceph, Alibaba, Huawei, Tencent.
+var dialects = []string{"x-minio-", "x-goog-", "x-rgw-", "rgwx-", "x-oss-", "x-obs-", "x-cos-"}
+
+func foreign(name string) bool {
+	for _, dialect := range dialects {
+		if strings.HasPrefix(name, dialect) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, "-rename-source") || strings.Contains(name, "-copy-source") && !strings.HasPrefix(name, "x-amz-copy-source")
+}
+
+// plain reports whether a parameter that names a part of the store's own
+// bookkeeping looks like such a name. A store on a file system could make a
+// path of it.
+func plain(p Param) bool {
+	switch p.Name {
+	case "uploadId", "versionId", "version-id-marker", "upload-id-marker":
+		return !strings.ContainsAny(p.Value, `/\`) && p.Value != "." && p.Value != ".." &&
+			!strings.ContainsFunc(p.Value, func(c rune) bool { return c < ' ' || c == 0x7f })
+	case "partNumber":
+		return strings.Trim(p.Value, "0123456789") == ""
+	}
+	return true
+}
