@@ -19,6 +19,7 @@ import object_storage_proxy as osp
 import pytest
 from helpers import certificates as pki
 from helpers.clients import AwsCli, Keys, boto
+from helpers.double import S3Double
 from helpers.stores import STORES, Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,6 +131,14 @@ class Front:
 
 
 Serve = Callable[..., Front]
+
+
+@pytest.fixture
+def double() -> Iterator[S3Double]:
+    """A store that checks what it gets, with two objects in the bucket "data"."""
+    with S3Double() as running:
+        running.objects = {b"/data/k": b"x", b"/data/l": b"x"}
+        yield running
 
 
 @pytest.fixture

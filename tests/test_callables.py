@@ -19,14 +19,6 @@ from helpers.double import KEYS, S3Double
 from helpers.raw import send, sign
 
 
-@pytest.fixture
-def double() -> Iterator[S3Double]:
-    with S3Double() as running:
-        for key in (b"/data/k", b"/data/l"):
-            running.objects[key] = b"x"
-        yield running
-
-
 class Rules:
     """Each form of a validator; each allows the bucket "data" to CLIENT."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import object_storage_proxy as osp
@@ -11,14 +10,6 @@ from conftest import CLIENT, Front
 from helpers.clients import refused
 from helpers.double import S3Double
 from helpers.raw import send, sign
-
-
-@pytest.fixture
-def double() -> Iterator[S3Double]:
-    with S3Double() as running:
-        for key in (b"/data/k", b"/data/l"):
-            running.objects[key] = b"x"
-        yield running
 
 
 class TestTheRequest:

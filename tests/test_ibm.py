@@ -43,6 +43,17 @@ def test_a_static_key_is_exchanged_once(
     assert iam.tokens == ["bearer-1"]
 
 
+def test_the_environment_may_name_the_token_service(
+    serve: Any, iam: IamDouble, cos: S3Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its base URL, as IBM's own tools take it."""
+    monkeypatch.setenv("IBMCLOUD_IAM_API_ENDPOINT", iam.endpoint.removesuffix("/identity/token"))
+    serve({"data": cos.entry(**NO_PAIR, api_key=KEY)}).boto().put_object(
+        Bucket="data", Key="k", Body=b"x"
+    )
+    assert iam.tokens == ["bearer-1"]
+
+
 @pytest.mark.parametrize("answer", [KEY, json.dumps({"api_key": KEY}), {"apikey": KEY}])
 def test_a_fetched_key_is_exchanged(serve: Any, iam: IamDouble, cos: S3Double, answer: Any) -> None:
     front = serve(

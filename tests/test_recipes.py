@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,6 @@ def recipe(title: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "recipe"}
     exec(compile(code, f"docs/authorisation.md: {title}", "exec"), names)
     return names
-
-
-@pytest.fixture
-def double() -> Iterator[S3Double]:
-    with S3Double() as running:
-        running.objects[b"/data/k"] = b"x"
-        yield running
 
 
 def pair(name: str) -> dict[str, str]:

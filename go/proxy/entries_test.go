@@ -5,41 +5,13 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 
 	"osp/go/hooks"
 	"osp/go/s3req"
 )
-
-// entries starts a proxy with entries of one store under other names.
-func entries(t *testing.T, h hooks.Hooks, change settings, named map[string]settings) *rig {
-	t.Helper()
-	store := newStore(t)
-	u, err := url.Parse(store.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, _ := strconv.Atoi(u.Port())
-	cosMap := settings{}
-	for name, more := range named {
-		entry := settings{
-			"host": u.Hostname(), "port": port, "addressing_style": "path", "access_key": storeKey, "secret_key": storeSecret,
-		}
-		maps.Copy(entry, more)
-		cosMap[name] = entry
-	}
-	document := settings{
-		"host": "127.0.0.1", "http_port": 0, "cos_map": cosMap,
-		"hmac_keystore": []settings{{"access_key": clientKey, "secret_key": clientSecret}},
-	}
-	maps.Copy(document, change)
-	return rig{t: t, store: store}.run(document, h)
-}
 
 func TestAnEntryMayShowAnotherNameAndAFolder(t *testing.T) {
 	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}})

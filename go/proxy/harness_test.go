@@ -135,6 +135,12 @@ type settings = map[string]any
 // adds to its configuration.
 func start(t *testing.T, h hooks.Hooks, change settings) *rig {
 	t.Helper()
+	return entries(t, h, change, map[string]settings{"photos": {}, "other": {}})
+}
+
+// entries is start with other entries, each with changes of its own.
+func entries(t *testing.T, h hooks.Hooks, change settings, named map[string]settings) *rig {
+	t.Helper()
 	store := newStore(t)
 	u, err := url.Parse(store.URL)
 	if err != nil {
@@ -144,13 +150,16 @@ func start(t *testing.T, h hooks.Hooks, change settings) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry := settings{
-		"host": u.Hostname(), "port": port, "addressing_style": "path",
-		"access_key": storeKey, "secret_key": storeSecret,
+	cosMap := settings{}
+	for name, more := range named {
+		entry := settings{
+			"host": u.Hostname(), "port": port, "addressing_style": "path", "access_key": storeKey, "secret_key": storeSecret,
+		}
+		maps.Copy(entry, more)
+		cosMap[name] = entry
 	}
 	document := settings{
-		"host": "127.0.0.1", "http_port": 0,
-		"cos_map":       settings{"photos": entry, "other": entry},
+		"host": "127.0.0.1", "http_port": 0, "cos_map": cosMap,
 		"hmac_keystore": []settings{{"access_key": clientKey, "secret_key": clientSecret}},
 	}
 	maps.Copy(document, change)
