@@ -259,6 +259,13 @@ class TestInvalidate:
         front.server.invalidate(CLIENT.access)
         assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
 
+    def test_its_arguments_are_text(self, serve: Any, double: S3Double) -> None:
+        server = serve({"data": double.entry()}).server
+        for wrong in ({"token": 3}, {"bucket": b"data"}):
+            with pytest.raises(TypeError, match=f"{next(iter(wrong))} must be a str or None"):
+                server.invalidate(**wrong)
+        server.invalidate(token="\udcff")  # a byte that was not UTF-8
+
     def test_it_needs_a_server_that_runs(self, double: S3Double) -> None:
         server = osp.ProxyServer(osp.ProxyServerConfig({"data": double.entry()}, http_port=0))
         for call in (server.invalidate, server.update):

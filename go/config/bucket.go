@@ -127,11 +127,12 @@ func (b *Bucket) readView(d *dict, isPattern bool) {
 	remote := d.take("bucket")
 	if s, ok := remote.str(); ok {
 		b.Remote = s
-		if complaint := checkBucketName(s); complaint != "" {
-			remote.reject("%s", complaint)
-		}
+		complaint := checkBucketName(s)
 		if isPattern {
-			remote.reject("can't be one name for the many that the entry stands for")
+			complaint = "can't be one name for the many that the entry stands for"
+		}
+		if complaint != "" {
+			remote.reject("%s", complaint)
 		}
 	}
 	prefix := d.take("prefix")

@@ -90,12 +90,12 @@ func TestMistakesOfEntriesHaveTheirPaths(t *testing.T) {
 }
 
 func TestDomains(t *testing.T) {
-	c := parsed(t, with("domains", `["S3.example.com", "eu.s3.example.com"]`, "iam_endpoint", `"https://private.iam.cloud.ibm.com"`))
+	c := parsed(t, with("domain", `"S3.example.com"`, "domains", `["eu.s3.example.com"]`, "iam_endpoint", `"https://private.iam.cloud.ibm.com"`))
 	if !slices.Equal(c.Domains, []string{"eu.s3.example.com", "s3.example.com"}) || c.IAMEndpoint != "https://private.iam.cloud.ibm.com/identity/token" {
 		t.Errorf("got %v, %s", c.Domains, c.IAMEndpoint)
 	}
-	got := mistakesOf(t, with("domains", `["192.0.2.1", "a/b", 7]`))
-	if len(got) != 3 || got[0] != "domains[0]: must be a domain: an address has no subdomains" {
+	got := mistakesOf(t, with("domain", `"http://x"`, "domains", `["192.0.2.1", "a/b", 7]`))
+	if len(got) != 4 || !strings.HasPrefix(got[3], "domain: must be a bare host name") || got[0] != "domains[0]: must be a domain: an address has no subdomains" {
 		t.Errorf("got %v", got)
 	}
 }

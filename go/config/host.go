@@ -53,9 +53,9 @@ func readListenHost(v *value) string {
 
 // readDomains reads the names under which clients put a bucket into the host.
 // The longest comes first, so that a domain below another one is tried before it.
-func readDomains(v *value) []string {
+func readDomains(one *value, more []*value) []string {
 	var out []string
-	for _, item := range v.items() {
+	for _, item := range append(more, one) {
 		s, ok := item.str()
 		if !ok {
 			continue

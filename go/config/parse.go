@@ -106,7 +106,7 @@ func (c *Config) readFronts(top *dict) {
 	}
 	c.ServerName = readServerName(top.take("server_name"))
 	c.TrustedProxies = readPrefixes(top.take("trusted_proxies"))
-	c.Domains = readDomains(top.take("domains"))
+	c.Domains = readDomains(top.take("domain"), top.take("domains").items())
 }
 
 func (c *Config) readLimits(top *dict) {

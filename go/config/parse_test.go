@@ -76,7 +76,7 @@ func TestNoneMeansNotGivenEverywhere(t *testing.T) {
 		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "server_name", "auth_cache_capacity",
 		"metrics_port", "host", "tls_cert_path", "tls_key_path", "trusted_proxies", "iam_endpoint", "callback_concurrency",
 		"callback_timeout", "callback_queue", "drain_timeout", "auth_cache_by", "callables",
-		"domains", "show_reasons",
+		"domain", "domains", "show_reasons",
 	}
 	var changes []string
 	for _, n := range names {

@@ -20,7 +20,7 @@ from .config import ProxyServerConfig
 Mistake = tuple[str, str]
 
 _CALLABLES = ("validator", "bucket_creds_fetcher", "hmac_fetcher")
-_NOT_DATA = (*_CALLABLES, "event_loop", "domain")
+_NOT_DATA = (*_CALLABLES, "event_loop")
 _STORES = ("cos_map", "hmac_keystore", "verify")
 # What the library knows of the environment is as old as the library's start.
 _ENVIRONMENT = {
@@ -41,11 +41,6 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
         if name in _ENVIRONMENT:
             value = _path(value, os.environ.get(_ENVIRONMENT[name]))
         document[name] = _plain(value, name, mistakes)
-    if config.domain is not None:
-        document["domains"] = [
-            _plain(config.domain, "domain", mistakes),
-            *(document["domains"] or []),
-        ]
     if not isinstance(config.event_loop, (asyncio.AbstractEventLoop, type(None))):
         mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
     document["callables"] = {

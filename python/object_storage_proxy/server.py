@@ -134,10 +134,11 @@ class ProxyServer:
             bucket: a bucket's name as clients say it; None: all.
 
         Raises:
+            TypeError: an argument is neither a str nor None.
             RuntimeError: the server does not run, or this process is a fork.
         """
         lib, handle = self._serving()
-        lib.forget(handle, _wire(token), _wire(bucket))
+        lib.forget(handle, _wire("token", token), _wire("bucket", bucket))
 
     def _serving(self) -> tuple[_lib.Library, int]:
         _lib.refuse_after_fork()
@@ -234,8 +235,10 @@ class ProxyServer:
         return f"<ProxyServer {' '.join(urls) or 'stopped'}>"
 
 
-def _wire(text: str | None) -> bytes | None:
+def _wire(name: str, text: str | None) -> bytes | None:
     """A string that a callable got, as the bytes that the client sent."""
+    if not isinstance(text, (str, type(None))):
+        raise TypeError(f"{name} must be a str or None, not {type(text).__name__}")
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
