@@ -146,6 +146,9 @@ func (h *handler) serve(x *exchange) error {
 	if err := h.parse(x); err != nil {
 		return err
 	}
+	if isPreflight(x) {
+		return h.preflight(x)
+	}
 	var err error
 	if x.verified, err = h.verify(x); err != nil {
 		return err

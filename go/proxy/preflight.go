@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"net/http"
+
+	"osp/go/s3err"
+	"osp/go/sigv4"
+	"osp/go/upstream"
+	"osp/go/view"
+)
+
+// preflightFields make a request a CORS preflight
+// (https://fetch.spec.whatwg.org/#http-cors-protocol).
+var preflightFields = []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}
+
+// isPreflight reports whether a browser asks if a page may send a request.
+// Browsers never sign that.
+func isPreflight(x *exchange) bool {
+	return x.r.Method == http.MethodOptions && x.r.Header.Get("Origin") != "" &&
+		x.r.Header.Get("Access-Control-Request-Method") != "" && !sigv4.ClaimsSignature(signable(x))
+}
+
+// preflight hands the question on to the bucket's CORS configuration. The
+// store gets it as it would from the browser itself, without credentials and
+// with nothing that preflights don't have; and a no sounds the same whether or
+// not there is such a bucket.
+func (h *handler) preflight(x *exchange) error {
+	if x.bucket == nil {
+		return s3err.AccessDenied
+	}
+	key, err := view.Key(x.bucket, x.req.Key)
+	if err != nil {
+		return err
+	}
+	call := &upstream.Call{Bucket: x.bucket, Unsigned: true, Method: http.MethodOptions, Key: key, Header: make(http.Header)}
+	for _, name := range preflightFields {
+		if values := x.r.Header[name]; values != nil {
+			call.Header[name] = values
+		}
+	}
+	resp, err := h.upstream.Do(x.r.Context(), call)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close() // the answer is in the header
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
+		return s3err.AccessDenied
+	}
+	for name, values := range resp.Header {
+		if name == "Vary" || len(name) > 15 && name[:15] == "Access-Control-" {
+			x.w.Header()[name] = values
+		}
+	}
+	x.w.WriteHeader(http.StatusOK)
+	return nil
+}

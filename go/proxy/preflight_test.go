@@ -1,0 +1,48 @@
+package proxy
+
+import (
+	"net/http"
+	"testing"
+
+	"osp/go/hooks"
+)
+
+func TestPreflightsAreTheBucketsToAnswer(t *testing.T) {
+	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {"bucket": "lake", "prefix": "team"}})
+	r.store.answers(func(w http.ResponseWriter, q *http.Request) {
+		if q.Header.Get("Origin") != "https://app.example" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		w.Header().Set("Access-Control-Allow-Origin", "https://app.example")
+		w.Header().Set("X-Amz-Id-2", "store")
+		w.Header().Set("Vary", "Origin")
+	})
+	ask := func(target, origin string, more ...string) reply {
+		req := r.request("OPTIONS", target, "")
+		req.Header.Set("Origin", origin)
+		req.Header.Set("Access-Control-Request-Method", "PUT")
+		req.Header.Set("X-Amz-Copy-Source", "/lake/secret")
+		for i := 0; i < len(more); i += 2 {
+			req.Header.Set(more[i], more[i+1])
+		}
+		return r.do(req)
+	}
+	a := ask("/photos/k?versionId=1", "https://app.example", "Access-Control-Request-Headers", "authorization")
+	if a.StatusCode != 200 || a.Header.Get("Access-Control-Allow-Origin") != "https://app.example" || a.Header.Get("Vary") != "Origin" || a.Header.Get("X-Amz-Id-2") != "" {
+		t.Errorf("got %d %v", a.StatusCode, a.Header)
+	}
+	got := r.store.only(t)
+	if got.Target != "/lake/team/k" || got.Method != "OPTIONS" || got.Header.Get("Authorization") != "" || got.Header.Get("X-Amz-Copy-Source") != "" || got.Header.Get("Access-Control-Request-Headers") != "authorization" {
+		t.Errorf("the store saw %+v", got)
+	}
+	for _, refused := range []reply{ask("/photos/k", "https://evil.example"), ask("/nowhere/k", "https://app.example"), ask("/", "https://app.example"),
+		ask("/photos/k", "https://app.example", "Authorization", "AWS4-HMAC-SHA256 x"), ask("/photos/k", "https://app.example", "Access-Control-Request-Method", "")} {
+		if refused.StatusCode/100 != 4 || refused.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("got %d %v", refused.StatusCode, refused.Header)
+		}
+	}
+	if n := len(r.store.requests()); n != 2 {
+		t.Errorf("%d requests reached the store, want 2", n)
+	}
+}
