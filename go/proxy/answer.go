@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"osp/go/s3err"
+	"osp/go/s3req"
 )
 
 // responseWriter remembers whether an answer has begun, and gives every write
@@ -54,7 +55,9 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 		x.w.WriteHeader(resp.StatusCode)
 		return nil
 	}
-	if x.bucket.Renamed() || len(x.refused) > 0 {
+	// Where an upload went is always said in the client's terms: the store's own
+	// address may be of no use to it.
+	if x.bucket.Renamed() || len(x.refused) > 0 || x.req.Operation == s3req.CompleteMultipartUpload {
 		return answerRewritten(x, resp)
 	}
 	x.w.WriteHeader(resp.StatusCode)

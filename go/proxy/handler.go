@@ -202,6 +202,8 @@ func (h *handler) refuse(x *exchange, err error) {
 		panic(http.ErrAbortHandler) // a truncated answer must never look complete
 	}
 	header := x.w.Header()
+	clear(header) // of what belonged to an answer that could not be given
+	header["Server"] = serverHeader(h.cfg.ServerName)
 	header.Set("X-Amz-Request-Id", x.requestID)
 	if e.Status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", "1")

@@ -21,19 +21,45 @@ func answerRewritten(x *exchange, resp *http.Response) error {
 	if how, _ := x.req.Query.Get("encoding-type"); how == "url" {
 		to.Encoded = true
 	}
-	if resp.StatusCode >= http.StatusMultipleChoices {
+	failed := resp.StatusCode >= http.StatusMultipleChoices
+	switch {
+	case failed && x.bucket.Renamed():
 		return answerRewrittenError(x, resp, to)
-	}
-	if !view.Names(x.req.Operation) {
+	case failed || !view.Names(x.req.Operation):
 		x.w.WriteHeader(resp.StatusCode)
 		return stream(x.w, resp.Body)
 	}
 	if resp.Header["Content-Encoding"] != nil {
 		return s3err.BadGateway
 	}
+	if resp.ContentLength >= 0 && resp.ContentLength <= maxWholeAnswer {
+		return answerWhole(x, resp, to)
+	}
 	delete(x.w.Header(), upstream.Spell("Content-Length")) // it may be another one now
 	x.w.WriteHeader(resp.StatusCode)
 	return to.Rewrite(bufio.NewWriterSize(x.w, copyBufferSize), resp.Body, x.w.conn.Flush)
+}
+
+// maxWholeAnswer is the size up to which an answer is rewritten before it goes
+// out, so that it has a length. A store that tells it has the whole answer, so
+// nothing comes later for that.
+const maxWholeAnswer = 4 << 20
+
+func answerWhole(x *exchange, resp *http.Response, to view.Answer) error {
+	var body bytes.Buffer
+	if err := to.Rewrite(bufio.NewWriter(&body), resp.Body, func() error { return nil }); err != nil {
+		return s3err.BadGateway.Because(err)
+	}
+	return writeWhole(x, resp.StatusCode, body.Bytes())
+}
+
+func writeWhole(x *exchange, status int, body []byte) error {
+	if status != http.StatusNotModified {
+		x.w.Header()[upstream.Spell("Content-Length")] = []string{strconv.Itoa(len(body))}
+	}
+	x.w.WriteHeader(status)
+	_, err := x.w.Write(body)
+	return err
 }
 
 // answerRewrittenError drops what it can't rewrite: the status says enough.
@@ -43,12 +69,7 @@ func answerRewrittenError(x *exchange, resp *http.Response, to view.Answer) erro
 	if err != nil {
 		body.Reset()
 	}
-	if resp.StatusCode != http.StatusNotModified {
-		x.w.Header()[upstream.Spell("Content-Length")] = []string{strconv.Itoa(body.Len())}
-	}
-	x.w.WriteHeader(resp.StatusCode)
-	_, err = x.w.Write(body.Bytes())
-	return err
+	return writeWhole(x, resp.StatusCode, body.Bytes())
 }
 
 // resource is what the client's request is about, by the client's names.

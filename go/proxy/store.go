@@ -52,7 +52,7 @@ func translate(x *exchange) (*upstream.Call, error) {
 		}
 		call.Header.Set("X-Amz-Copy-Source", copied)
 	}
-	if x.bucket.Renamed() {
+	if x.bucket.Renamed() || x.req.Operation == s3req.CompleteMultipartUpload {
 		// Names can't be rewritten in an answer that is compressed.
 		call.Header.Set("Accept-Encoding", "identity")
 	}

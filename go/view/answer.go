@@ -103,7 +103,7 @@ func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) er
 		}
 		return err
 	}
-	w := &rewriter{Answer: a, source: source, dec: xml.NewDecoder(source)}
+	w := &rewriter{Answer: a, in: source, out: to, dec: xml.NewDecoder(source)}
 	if err := w.run(); err != nil {
 		return fmt.Errorf("rewriting the store's answer: %w", err)
 	}
@@ -113,12 +113,14 @@ func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) er
 // rewriter walks the tokens of a document.
 type rewriter struct {
 	Answer
-	*source
+	in  *source
+	out *bufio.Writer
 	dec *xml.Decoder
 
 	path    []string // local names of the open elements
 	holds   kind     // of the innermost open element
 	text    []byte   // of an element that holds a name, so far
+	raw     []byte   // the same as it came
 	endRoot string   // what closes a root element that was empty
 }
 
@@ -134,7 +136,7 @@ func (w *rewriter) run() error {
 		if err != nil {
 			return err
 		}
-		if err := w.token(token, w.take(w.dec.InputOffset())); err != nil {
+		if err := w.token(token, w.in.take(w.dec.InputOffset())); err != nil {
 			return err
 		}
 	}
@@ -148,7 +150,7 @@ func (w *rewriter) token(token xml.Token, raw []byte) error {
 		return w.end(t, raw)
 	case xml.CharData:
 		if w.holds != 0 {
-			w.text = append(w.text, t...)
+			w.text, w.raw = append(w.text, t...), append(w.raw, raw...)
 			return nil
 		}
 	}
@@ -162,6 +164,7 @@ func (w *rewriter) start(t xml.StartElement, raw []byte) error {
 	}
 	w.path = append(w.path, t.Name.Local)
 	w.holds, w.text = named[strings.Join(w.path, "/")], w.text[:0]
+	w.raw = w.raw[:0]
 	if len(w.path) == 1 && len(w.Refused) > 0 && strings.HasSuffix(string(raw), "/>") {
 		raw = append(raw[:len(raw)-2:len(raw)-2], '>')
 		w.endRoot = "</" + qualified(t.Name) + ">"
@@ -176,11 +179,7 @@ func (w *rewriter) end(t xml.EndElement, raw []byte) error {
 		return errors.New("tags that do not match")
 	}
 	if w.holds != 0 && len(w.text) > 0 {
-		name, err := w.rename(string(w.text))
-		if err != nil {
-			return err
-		}
-		if err := xml.EscapeText(w.out, []byte(name)); err != nil {
+		if err := w.name(); err != nil {
 			return err
 		}
 	}
@@ -192,6 +191,21 @@ func (w *rewriter) end(t xml.EndElement, raw []byte) error {
 	}
 	w.path, w.holds = w.path[:depth-1], 0
 	_, err := w.out.Write(raw)
+	return err
+}
+
+// name writes the client's word for what the element says; the same word stays
+// as it came.
+func (w *rewriter) name() error {
+	name, err := w.rename(string(w.text))
+	switch {
+	case err != nil:
+		return err
+	case name == string(w.text):
+		_, err = w.out.Write(w.raw)
+	default:
+		err = xml.EscapeText(w.out, []byte(name))
+	}
 	return err
 }
 

@@ -130,6 +130,7 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 			`<Error><Code>NoSuchKey</Code><Key>k</Key><BucketName>data</BucketName><Resource>/data/k</Resource></Error>`,
 		},
 		{"an error about something else", `<Error><Key>elsewhere/k</Key></Error>`, `<Error><Key></Key></Error>`},
+		{"a name that is the same stays as it was spelled", `<Error><BucketName>&#x64;at<![CDATA[a]]></BucketName></Error>`, `<Error><BucketName>&#x64;at<![CDATA[a]]></BucketName></Error>`},
 		{"an answer without names", `<Tagging><TagSet><Tag><Key>team a/k</Key></Tag></TagSet></Tagging>`, `<Tagging><TagSet><Tag><Key>team a/k</Key></Tag></TagSet></Tagging>`},
 		{"nothing", "", ""},
 	} {
