@@ -44,6 +44,47 @@ def test_verify_false_takes_any_certificate(serve: Any, tls_store: Store, scheme
     assert tls_store.keys_in(bucket) == ["k"]
 
 
+def test_an_entry_may_trust_an_authority_of_its_own(
+    serve: Any, tls_store: Store, scheme: str
+) -> None:
+    bucket = tls_store.make_bucket("tls")
+    s3 = serve({bucket: tls_store.entry(ca_file=tls_store.ca)}).boto(scheme)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 100_000)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x" * 100_000
+
+
+def test_a_bucket_in_another_region_is_found(serve: Any) -> None:
+    """As AWS tells it, the first time; afterwards it is known."""
+
+    def answer(seen: Seen) -> Any:
+        if "/eu-north-1/s3/" in seen.headers["authorization"]:
+            return None
+        moved = b"<Error><Code>PermanentRedirect</Code><Endpoint>elsewhere</Endpoint></Error>"
+        return 301, {"x-amz-bucket-region": "eu-north-1"}, moved
+
+    with S3Double(answer=answer, check=lambda seen: None) as double:
+        double.objects[b"/data/k"] = b"x"
+        s3 = serve({"data": double.entry()}).boto(retry=False)
+        for _ in range(3):
+            assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+        assert len(double.seen) == 4
+        s3.put_object(Bucket="data", Key="l", Body=b"y")
+        assert double.objects[b"/data/l"] == b"y"
+
+
+def test_a_store_that_never_answers_is_a_timeout(serve: Any) -> None:
+    end = threading.Event()
+
+    def answer(seen: Seen) -> Any:
+        end.wait(20)
+
+    with S3Double(answer=answer) as double:
+        s3 = serve({"data": double.entry(answer_timeout=0.1)}).boto(retry=False)
+        refusal = refused(s3.get_object, Bucket="data", Key="k")
+        end.set()
+        assert (refusal.status, refusal.code) == (504, "GatewayTimeout")
+
+
 def test_the_virtual_style_puts_the_bucket_into_the_host(serve: Any, scheme: str) -> None:
     listing: Answer = (200, {}, b"<ListBucketResult/>")
     with S3Double(answer=lambda seen: listing if seen.path == "/" else None) as double:

@@ -25,8 +25,9 @@ type Bucket struct {
 	Port         int
 	Region       string
 	TLS          bool
-	VerifyTLS    bool // check the store's certificate
 	VirtualStyle bool // bucket in the host name; otherwise in the path
+
+	Transport
 
 	AccessKey string       // static HMAC credentials, or empty
 	SecretKey secret.Value // goes with AccessKey
@@ -53,7 +54,7 @@ func (b *Bucket) Entry() *Bucket {
 // Renamed reports whether the store's names differ from the client's.
 func (b *Bucket) Renamed() bool { return b.Remote != b.Name || b.Prefix != "" }
 
-func readBucket(name string, entry *value) *Bucket {
+func readBucket(name string, entry *value, verifyTLS bool) *Bucket {
 	b := &Bucket{Name: name, Remote: name, Region: DefaultRegion, TTL: DefaultTTL}
 	isPattern := strings.Contains(name, "*")
 	complaint := checkBucketName(name)
@@ -68,6 +69,7 @@ func readBucket(name string, entry *value) *Bucket {
 		return b
 	}
 	b.readStore(d)
+	b.Transport = readTransport(d, verifyTLS)
 	b.readCredentials(d)
 	b.readView(d, isPattern)
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {

@@ -22,8 +22,7 @@ func readBuckets(v *value, verifyTLS bool) Buckets {
 	out := Buckets{exact: make(map[string]*Bucket, len(all.fields))}
 	for _, name := range slices.Sorted(maps.Keys(all.fields)) {
 		entry := &value{v.mistakes, v.path + "[" + strconv.Quote(shorten(name)) + "]", all.fields[name]}
-		b := readBucket(name, entry)
-		b.VerifyTLS = verifyTLS
+		b := readBucket(name, entry, verifyTLS)
 		if strings.Contains(name, "*") {
 			out.patterns = append(out.patterns, b)
 		} else {

@@ -42,7 +42,12 @@ func readPEM(m *MistakesError, parameter string, path *value) []byte {
 		m.add(parameter, "is required with https_port; the environment variable %s gives it too", strings.ToUpper(parameter))
 		return nil
 	}
-	path = &value{m, parameter, path.raw}
+	return readFile(&value{m, parameter, path.raw})
+}
+
+// readFile returns the content of a file that a value names, or nil after
+// reporting the mistake.
+func readFile(path *value) []byte {
 	name, ok := path.str()
 	if !ok {
 		return nil

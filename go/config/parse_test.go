@@ -65,7 +65,8 @@ func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
 		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Keystore) != 0 {
 		t.Errorf("got %+v", c)
 	}
-	want := Bucket{Name: "photos", Remote: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VerifyTLS: true, VirtualStyle: true, TTL: 300 * time.Second}
+	want := Bucket{Name: "photos", Remote: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VirtualStyle: true, TTL: 300 * time.Second,
+		Transport: Transport{VerifyTLS: true, ConnectTimeout: 10 * time.Second, AnswerTimeout: time.Minute}}
 	if *b != want {
 		t.Errorf("got %+v", b)
 	}
@@ -84,7 +85,8 @@ func TestNoneMeansNotGivenEverywhere(t *testing.T) {
 	}
 	changes = append(changes, "cos_map", `{"photos": {"host": "s3.example.com", "port": 443, "region": null, "api_key": null, "apikey": null,
 		"access_key": null, "accessKey": null, "secret_key": null, "secretKey": null, "ttl": null, "time-to-live": null,
-		"addressing_style": null, "addressingStyle": null, "is_tls_enabled": null, "tls": null, "checksums": null, "bucket": null, "prefix": null, "read_only": null, "anonymous": null}}`)
+		"addressing_style": null, "addressingStyle": null, "is_tls_enabled": null, "tls": null, "checksums": null, "bucket": null, "prefix": null, "read_only": null, "anonymous": null,
+		"ca_file": null, "client_cert_file": null, "client_key_file": null, "trust_env": null, "connect_timeout": null, "answer_timeout": null}}`)
 	if got, want := parsed(t, with(changes...)), parsed(t, with()); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"io"
 	"net/http"
 
 	"osp/go/s3err"
@@ -37,6 +36,10 @@ func translate(x *exchange) (*upstream.Call, error) {
 	}
 	call := &upstream.Call{
 		Bucket: x.bucket, Method: x.r.Method, Header: storeHeader(x.r.Header, x.verified.SignedHeaders()),
+	}
+	switch x.req.Operation {
+	case s3req.CompleteMultipartUpload, s3req.CopyObject, s3req.UploadPartCopy:
+		call.Patient = true
 	}
 	var err error
 	if call.Key, err = view.Key(x.bucket, x.req.Key); err != nil {
@@ -85,7 +88,7 @@ func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error)
 		return resp, nil
 	}
 	_ = resp.Body.Close()
-	if !rewind(call) {
+	if !call.Rewind() {
 		// The client holds the body, and the next attempt will do.
 		return nil, s3err.ServiceUnavailable.Because(complaint.error())
 	}
@@ -101,17 +104,4 @@ func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error)
 		return nil, complaint.error()
 	}
 	return resp, nil
-}
-
-// rewind reports whether the body of a call can be sent again.
-func rewind(call *upstream.Call) bool {
-	if call.Body == nil || call.Length == 0 {
-		return true
-	}
-	body, ok := call.Body.(io.Seeker)
-	if !ok {
-		return false
-	}
-	_, err := body.Seek(0, io.SeekStart)
-	return err == nil
 }

@@ -4,18 +4,17 @@ import (
 	"context"
 	"net"
 	"strings"
-	"time"
 )
 
-var dialer = net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+type dialer struct{ net.Dialer }
 
 // dial connects to a store. Names under localhost are loopback by RFC 6761
 // section 6.3, whatever a resolver knows: virtual-hosted style puts a bucket's
 // name in front of a local store's, and few resolvers know such a name.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err == nil && strings.HasSuffix(strings.ToLower(host), ".localhost") {
 		address = net.JoinHostPort("localhost", port)
 	}
-	return dialer.DialContext(ctx, network, address)
+	return d.DialContext(ctx, network, address)
 }

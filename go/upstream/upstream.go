@@ -5,7 +5,6 @@ package upstream
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +34,7 @@ type Call struct {
 	Bucket   *config.Bucket
 	Creds    creds.Credentials
 	Unsigned bool // Creds are not used: the store sees nobody's request
+	Patient  bool // the answer may take minutes: CompleteMultipartUpload and copies
 
 	Method string
 	Key    string // decoded; empty: the bucket itself
@@ -48,49 +48,78 @@ type Call struct {
 
 // Client sends calls. It is safe for concurrent use.
 type Client struct {
-	signer *v4.Signer
-	strict *http.Transport // checks the certificates of stores
-	lax    *http.Transport // for entries with verify=False
-	now    func() time.Time
+	signer  *v4.Signer
+	pools   pools
+	regions *regions
+	now     func() time.Time
 }
 
 // New returns a Client with connection pools of its own.
 func New() *Client {
 	return &Client{
-		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
-		strict: transport(false),
-		lax:    transport(true),
-		now:    time.Now,
+		signer:  v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
+		regions: newRegions(),
+		now:     time.Now,
 	}
 }
 
 // Close closes the connections that no call uses.
-func (c *Client) Close() {
-	c.strict.CloseIdleConnections()
-	c.lax.CloseIdleConnections()
-}
+func (c *Client) Close() { c.pools.close() }
 
 // Do sends one call and returns the store's answer, whose body the caller
-// closes. Redirects are answers like any other. Errors are *s3err.Error values
-// (BadGateway, GatewayTimeout) or, where reading call.Body failed, the
-// reader's own error.
+// closes. When the store says that the bucket lies in another region, that is
+// remembered, and the call is sent there once, if its body allows that.
+// Redirects are answers like any other otherwise. Errors are *s3err.Error
+// values (BadGateway, GatewayTimeout, ServiceUnavailable for a body that would
+// have to be sent again) or, where reading call.Body failed, the reader's own.
 func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
-	req := newRequest(ctx, call)
+	place := c.regions.of(call.Bucket)
+	resp, err := c.send(ctx, call, place)
+	if err != nil {
+		return nil, err
+	}
+	elsewhere, err := c.regions.learn(call.Bucket, place, resp)
+	if err != nil || !elsewhere {
+		return resp, err
+	}
+	_ = resp.Body.Close() // it says no more than where the bucket is
+	if !call.Rewind() {
+		return nil, s3err.ServiceUnavailable.Because(errOtherRegion)
+	}
+	return c.send(ctx, call, c.regions.of(call.Bucket))
+}
+
+// Rewind reports whether the body of a call can be sent again, and makes it so.
+func (call *Call) Rewind() bool {
+	if call.Body == nil || call.Length == 0 {
+		return true
+	}
+	body, ok := call.Body.(io.Seeker)
+	if !ok {
+		return false
+	}
+	_, err := body.Seek(0, io.SeekStart)
+	return err == nil
+}
+
+// send makes one attempt.
+func (c *Client) send(ctx context.Context, call *Call, at place) (*http.Response, error) {
+	req := newRequest(ctx, call, at)
 	body := &trackedBody{r: call.Body}
 	if call.Body != nil && call.Length > 0 {
 		req.Body, req.ContentLength = body, call.Length
 	}
 	if !call.Unsigned {
-		if err := c.authorize(req, call); err != nil {
+		if err := c.authorize(req, call, at.region); err != nil {
 			return nil, err
 		}
 	}
 	respell(req.Header)
-	t := c.strict
-	if !call.Bucket.VerifyTLS {
-		t = c.lax
+	transport, err := c.pools.get(call)
+	if err != nil {
+		return nil, err
 	}
-	resp, err := t.RoundTrip(req)
+	resp, err := transport.RoundTrip(req)
 	if err == nil {
 		return resp, nil
 	}
@@ -100,8 +129,8 @@ func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
 	return nil, classify(err)
 }
 
-func newRequest(ctx context.Context, call *Call) *http.Request {
-	host, path, rawPath := locate(call.Bucket, call.Key)
+func newRequest(ctx context.Context, call *Call, at place) *http.Request {
+	host, path, rawPath := locate(call.Bucket, at.host, call.Key)
 	scheme := "http"
 	if call.Bucket.TLS {
 		scheme = "https"
@@ -123,8 +152,8 @@ func newRequest(ctx context.Context, call *Call) *http.Request {
 
 // locate returns the host with its port where that is not the scheme's
 // default, and the path as text and as it goes over the wire.
-func locate(b *config.Bucket, key string) (host, path, rawPath string) {
-	host = b.Host
+func locate(b *config.Bucket, at, key string) (host, path, rawPath string) {
+	host = at
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
@@ -158,7 +187,7 @@ func virtualStyle(b *config.Bucket) bool {
 // authorize signs the request, or adds the bearer token that IBM COS takes
 // instead. Only Host, the content headers that AWS recommends and x-amz-*
 // are signed: whatever stands between proxy and store may touch the others.
-func (c *Client) authorize(req *http.Request, call *Call) error {
+func (c *Client) authorize(req *http.Request, call *Call, region string) error {
 	if !call.Creds.Bearer.Empty() {
 		req.Header.Set("Authorization", "Bearer "+call.Creds.Bearer.Reveal())
 		return nil
@@ -176,7 +205,7 @@ func (c *Client) authorize(req *http.Request, call *Call) error {
 		SecretAccessKey: call.Creds.SecretKey.Reveal(),
 		SessionToken:    call.Creds.SessionToken.Reveal(),
 	}
-	err := c.signer.SignHTTP(req.Context(), keys, req, call.PayloadHash, "s3", call.Bucket.Region, c.now())
+	err := c.signer.SignHTTP(req.Context(), keys, req, call.PayloadHash, "s3", region, c.now())
 	if err != nil {
 		return s3err.InternalError.Because(fmt.Errorf("signing for the store: %w", err))
 	}
@@ -200,21 +229,4 @@ func classify(err error) error {
 		return s3err.GatewayTimeout.Because(err)
 	}
 	return s3err.BadGateway.Because(err)
-}
-
-func transport(insecure bool) *http.Transport {
-	return &http.Transport{
-		Proxy:                  nil, // a proxy from the environment would see every request
-		DialContext:            dial,
-		TLSHandshakeTimeout:    10 * time.Second,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: insecure, ClientSessionCache: tls.NewLRUClientSessionCache(256)},
-		DisableCompression:     true, // or it would ask for gzip on its own and unpack the answer
-		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    256,
-		IdleConnTimeout:        60 * time.Second,
-		ResponseHeaderTimeout:  10 * time.Minute, // CompleteMultipartUpload and copies take minutes
-		MaxResponseHeaderBytes: 256 << 10,
-		WriteBufferSize:        64 << 10,
-		ReadBufferSize:         64 << 10,
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"osp/go/config"
 	"osp/go/creds"
@@ -90,7 +91,7 @@ func (s *store) bucket(change func(*config.Bucket)) *config.Bucket {
 		s.t.Fatal(err)
 	}
 	port, _ := strconv.Atoi(u.Port())
-	b := &config.Bucket{Remote: "photos", Host: u.Hostname(), Port: port, Region: "eu-west-1", TLS: u.Scheme == "https", VerifyTLS: true}
+	b := &config.Bucket{Remote: "photos", Host: u.Hostname(), Port: port, Region: "eu-west-1", TLS: u.Scheme == "https", Transport: config.Transport{VerifyTLS: true, ConnectTimeout: time.Second, AnswerTimeout: time.Minute}}
 	if change != nil {
 		change(b)
 	}
@@ -165,7 +166,7 @@ func TestWhereABucketIs(t *testing.T) {
 		if c.b.Remote == "" {
 			c.b.Remote = "photos"
 		}
-		host, _, path := locate(&c.b, "k")
+		host, _, path := locate(&c.b, c.b.Host, "k")
 		if host != c.host || path != c.path {
 			t.Errorf("%s: %s%s, want %s%s", c.name, host, path, c.host, c.path)
 		}

@@ -39,7 +39,7 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
             continue
         value = getattr(config, name)
         if name in _ENVIRONMENT:
-            value = _path(value, os.environ.get(_ENVIRONMENT[name]))
+            value = os.environ.get(_ENVIRONMENT[name]) or None if value is None else value
         document[name] = _plain(value, name, mistakes)
     if not isinstance(config.event_loop, (asyncio.AbstractEventLoop, type(None))):
         mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
@@ -64,12 +64,6 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _path(value: object, fallback: str | None) -> object:
-    if value is None:
-        return fallback or None
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
 def _plain(value: object, path: str, mistakes: list[Mistake]) -> object:
     """The value in types that JSON has; None in place of a mistake."""
     if value is None or isinstance(value, (bool, int)):
@@ -82,6 +76,8 @@ def _plain(value: object, path: str, mistakes: list[Mistake]) -> object:
         if _is_unicode(value):
             return value
         mistakes.append((path, "must be valid Unicode: it holds a lone surrogate"))
+    elif isinstance(value, os.PathLike):
+        return _plain(os.fspath(value), path, mistakes)
     elif isinstance(value, Mapping):
         return _plain_dict(value, path, mistakes)
     elif isinstance(value, (Sequence, Set)) and not isinstance(value, (bytes, bytearray)):

@@ -35,6 +35,12 @@ CosMapItem = TypedDict(
         "prefix": str | None,
         "read_only": bool | None,
         "anonymous": bool | None,
+        "ca_file": str | os.PathLike[str] | None,
+        "client_cert_file": str | os.PathLike[str] | None,
+        "client_key_file": str | os.PathLike[str] | None,
+        "trust_env": bool | None,
+        "connect_timeout": int | float | None,
+        "answer_timeout": int | float | None,
     },
     total=False,
 )
@@ -62,6 +68,15 @@ Keys:
     read_only: True refuses whatever is not known to be a read.
     anonymous: True lets GET and HEAD without a signature through to the validator,
         whose token is "" then.
+    ca_file: PEM file with the authorities for the store's certificate; default: the
+        system's.
+    client_cert_file, client_key_file: PEM files with which the proxy shows the store
+        who it is.
+    trust_env: True reaches the store through the proxy that HTTPS_PROXY, HTTP_PROXY and
+        NO_PROXY name.
+    connect_timeout: seconds until a connection stands; default 10.
+    answer_timeout: seconds from the end of a request to the first byte of its answer;
+        default 60; ten times as long for CompleteMultipartUpload and copies.
 """
 
 Verdict = bool | Decision

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHowAStoreIsReached(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return strconv.Quote(path)
+	}
+	nonsense := write("nonsense.pem", "no PEM at all")
+	for entry, want := range map[string]string{
+		`"ca_file": ` + nonsense:          `ca_file: must name a file with PEM certificates`,
+		`"ca_file": "/does/not/exist"`:    `ca_file: cannot be read`,
+		`"ca_file": 7`:                    `ca_file: must be a string`,
+		`"client_cert_file": ` + nonsense: `client_key_file: is required with client_cert_file`,
+		`"client_key_file": ` + nonsense:  `client_cert_file: is required with client_key_file`,
+		`"connect_timeout": 0`:            `connect_timeout: must be between`,
+		`"answer_timeout": "1"`:           `answer_timeout: must be a number of seconds`,
+		`"trust_env": "yes"`:              `trust_env: must be True or False`,
+		`"client_cert_file": ` + nonsense + `, "client_key_file": ` + nonsense: `client_cert_file: must name a file with a PEM certificate`,
+	} {
+		_, err := ParseStores([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1, ` + entry + `}}}`))
+		if err == nil || !strings.Contains(err.Error(), `cos_map["bkt"].`+want) || strings.Contains(err.Error(), "exist\"") {
+			t.Errorf("%s: got %v, want %s", entry, err, want)
+		}
+	}
+	b := storesOf(t, `{"bkt": {"host": "h", "port": 1, "connect_timeout": 0.5, "answer_timeout": 90, "trust_env": true}}`).Buckets.Find("bkt")
+	if want := (Transport{VerifyTLS: true, TrustEnv: true, ConnectTimeout: 500 * time.Millisecond, AnswerTimeout: 90 * time.Second}); b.Transport != want {
+		t.Errorf("got %+v", b.Transport)
+	}
+}

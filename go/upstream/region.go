@@ -1,0 +1,116 @@
+package upstream
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"osp/go/config"
+	"osp/go/s3err"
+)
+
+var errOtherRegion = errors.New("the bucket lies in another region, which is known now")
+
+// place is where a bucket is.
+type place struct{ host, region string }
+
+// regions remembers the buckets that lie in another region than their entries
+// say.
+type regions struct{ known *lru.Cache[located, string] }
+
+type located struct {
+	entry  *config.Bucket
+	bucket string
+}
+
+func newRegions() *regions {
+	known, err := lru.New[located, string](4096)
+	if err != nil {
+		panic(err) // a size below one, which it is not
+	}
+	return &regions{known}
+}
+
+// of returns where to send a call for a bucket.
+func (r *regions) of(b *config.Bucket) place {
+	region, ok := r.known.Get(located{b.Entry(), b.Remote})
+	if !ok {
+		return place{b.Host, b.Region}
+	}
+	return place{hostIn(b.Host, b.Region, region), region}
+}
+
+// learn looks at an answer and reports whether it says that the bucket lies in
+// another region than the one that was asked. S3 says so with a 301, a 307 or a
+// 400, in a header or, where that lacks, in the error
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html).
+func (r *regions) learn(b *config.Bucket, asked place, resp *http.Response) (bool, error) {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+	default:
+		return false, nil
+	}
+	region := resp.Header.Get("X-Amz-Bucket-Region")
+	if region == "" && resp.StatusCode == http.StatusBadRequest {
+		var err error
+		if region, err = regionInError(resp); err != nil {
+			return false, err
+		}
+	}
+	if region == asked.region || !isRegion(region) {
+		return false, nil
+	}
+	r.known.Add(located{b.Entry(), b.Remote}, region)
+	return true, nil
+}
+
+const maxErrorBody = 64 << 10
+
+// regionInError reads the Region of an AuthorizationHeaderMalformed and leaves
+// the answer whole.
+func regionInError(resp *http.Response) (string, error) {
+	head, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		_ = resp.Body.Close() // it is broken off
+		return "", s3err.BadGateway.Because(err)
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
+	var refusal struct{ Code, Region string }
+	if xml.Unmarshal(head, &refusal) != nil || refusal.Code != "AuthorizationHeaderMalformed" {
+		return "", nil
+	}
+	return refusal.Region, nil
+}
+
+// isRegion keeps a store from making anything else of a host name.
+func isRegion(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && strings.Trim(s, "-") == s
+}
+
+// hostIn returns the host for a region. Only AWS's hosts name theirs; all other
+// stores keep theirs, and only the signature changes. The redirect's own target
+// is not followed: no store sends requests, and what they are signed with, elsewhere.
+func hostIn(host, configured, region string) string {
+	const aws = ".amazonaws.com"
+	name, suffix, isAWS := strings.Cut(host, aws)
+	if !isAWS || suffix != "" && suffix != ".cn" || !strings.HasPrefix(name, "s3") {
+		return host
+	}
+	if name == "s3" {
+		return "s3." + region + aws + suffix
+	}
+	for _, separator := range []string{".", "-"} { // s3.eu-west-1, s3.dualstack.eu-west-1, s3-eu-west-1
+		if before, found := strings.CutSuffix(name, separator+configured); found {
+			return before + separator + region + aws + suffix
+		}
+	}
+	return host
+}
