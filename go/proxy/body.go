@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
@@ -73,7 +72,7 @@ func attachWhole(call *upstream.Call, body []byte) {
 	md5Sum, sha256Sum := md5.Sum(body), sha256.Sum256(body)
 	call.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(md5Sum[:]))
 	call.PayloadHash = hex.EncodeToString(sha256Sum[:])
-	call.Body, call.Length = bytes.NewReader(body), int64(len(body))
+	call.Whole = body
 }
 
 // attachBody puts the verifying reader between client and store.

@@ -88,7 +88,7 @@ func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error)
 		return resp, nil
 	}
 	_ = resp.Body.Close()
-	if !call.Rewind() {
+	if !call.Repeatable() {
 		// The client holds the body, and the next attempt will do.
 		return nil, s3err.ServiceUnavailable.Because(complaint.error())
 	}

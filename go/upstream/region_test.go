@@ -46,10 +46,10 @@ func TestABucketInAnotherRegionIsFoundAndRemembered(t *testing.T) {
 		s.answer = elsewhere("eu-north-1", answer)
 		client, b := New(), s.bucket(nil)
 		for n, want := range []int{2, 3} {
-			call := &Call{Method: "PUT", Bucket: b, Creds: pair, Header: http.Header{}, PayloadHash: UnsignedPayload, Body: strings.NewReader("body"), Length: 4}
+			call := &Call{Method: "PUT", Bucket: b, Creds: pair, Header: http.Header{}, PayloadHash: UnsignedPayload, Whole: []byte("body")}
 			resp, err := client.Do(t.Context(), call)
-			if err != nil || resp.StatusCode != 200 || len(s.seen) != want {
-				t.Fatalf("%s, call %d: %v, %v after %d requests", name, n, resp, err, len(s.seen))
+			if err != nil || resp.StatusCode != 200 || s.count() != want || string(s.last().body) != "body" {
+				t.Fatalf("%s, call %d: %v, %v after %d requests", name, n, resp, err, s.count())
 			}
 			_ = resp.Body.Close()
 		}
@@ -65,11 +65,11 @@ func TestABodyThatIsGoneIsTheClientsToSendAgain(t *testing.T) {
 	})
 	client, b := New(), s.bucket(nil)
 	defer client.Close()
-	call := &Call{Method: "PUT", Bucket: b, Creds: pair, Header: http.Header{}, PayloadHash: UnsignedPayload, Body: io.MultiReader(strings.NewReader("body")), Length: 4}
+	call := &Call{Method: "PUT", Bucket: b, Creds: pair, Header: http.Header{}, PayloadHash: UnsignedPayload, Body: strings.NewReader("body"), Length: 4}
 	if _, err := client.Do(t.Context(), call); !errors.Is(err, s3err.ServiceUnavailable) {
 		t.Errorf("got %v", err)
 	}
-	call.Body = io.MultiReader(strings.NewReader("body"))
+	call.Body = strings.NewReader("body")
 	if resp, err := client.Do(t.Context(), call); err != nil || resp.StatusCode != 200 {
 		t.Errorf("the next attempt: %v, %v", resp, err)
 	}
@@ -95,8 +95,8 @@ func TestWhatIsNoNewsAboutTheRegionIsAnAnswer(t *testing.T) {
 		s := newStore(t, httptest.NewServer)
 		s.answer = answer
 		resp, err := send(t, &Call{Bucket: s.bucket(nil)})
-		if err != nil || resp.StatusCode != 400 || len(s.seen) != 1 {
-			t.Fatalf("%s: %v, %v after %d requests", name, resp, err, len(s.seen))
+		if err != nil || resp.StatusCode != 400 || s.count() != 1 {
+			t.Fatalf("%s: %v, %v after %d requests", name, resp, err, s.count())
 		}
 		if body, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(body), "InvalidArgument") {
 			t.Errorf("%s: the answer is not whole: %s", name, body)

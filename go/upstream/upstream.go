@@ -4,6 +4,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,8 +42,9 @@ type Call struct {
 	Query  s3req.Query
 	Header http.Header // what goes to the store, without Host, length and signature
 
-	Body        io.Reader // nil: no body
+	Body        io.Reader // nil: no body, or Whole
 	Length      int64     // bytes that Body yields
+	Whole       []byte    // instead of Body and Length: a body that can be sent again
 	PayloadHash string    // hex SHA-256, UnsignedPayload or a STREAMING value
 }
 
@@ -83,30 +85,26 @@ func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
 		return resp, err
 	}
 	_ = resp.Body.Close() // it says no more than where the bucket is
-	if !call.Rewind() {
+	if !call.Repeatable() {
 		return nil, s3err.ServiceUnavailable.Because(errOtherRegion)
 	}
 	return c.send(ctx, call, c.regions.of(call.Bucket))
 }
 
-// Rewind reports whether the body of a call can be sent again, and makes it so.
-func (call *Call) Rewind() bool {
-	if call.Body == nil || call.Length == 0 {
-		return true
-	}
-	body, ok := call.Body.(io.Seeker)
-	if !ok {
-		return false
-	}
-	_, err := body.Seek(0, io.SeekStart)
-	return err == nil
-}
+// Repeatable reports whether a call can be sent again.
+func (call *Call) Repeatable() bool { return call.Body == nil || call.Length == 0 }
 
 // send makes one attempt.
 func (c *Client) send(ctx context.Context, call *Call, at place) (*http.Response, error) {
 	req := newRequest(ctx, call, at)
+	// Each attempt has a reader of its own: the transport may still read the
+	// one of the attempt before.
 	body := &trackedBody{r: call.Body}
-	if call.Body != nil && call.Length > 0 {
+	switch {
+	case len(call.Whole) > 0:
+		body.r = bytes.NewReader(call.Whole)
+		req.Body, req.ContentLength = body, int64(len(call.Whole))
+	case call.Body != nil && call.Length > 0:
 		req.Body, req.ContentLength = body, call.Length
 	}
 	if !call.Unsigned {

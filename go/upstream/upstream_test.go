@@ -84,6 +84,12 @@ func (s *store) last() seen {
 	return s.seen[len(s.seen)-1]
 }
 
+func (s *store) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.seen)
+}
+
 // bucket is an entry for the store, changed as the test likes.
 func (s *store) bucket(change func(*config.Bucket)) *config.Bucket {
 	u, err := url.Parse(s.URL)
