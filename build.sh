@@ -2,8 +2,8 @@
 # Builds, runs, tests and checks the proxy. `./build.sh` alone lists the verbs.
 #
 # Needs Go, Python and a C compiler; everything else is installed under
-# .build/, in the versions that tests/requirements.txt, tests/tools/go.mod and
-# tests/stores/go.mod pin, from wherever pip and go are configured to look.
+# .build/, in the versions that tests/requirements.txt, tests/clients/requirements.txt,
+# tests/tools/go.mod and tests/stores/go.mod pin, from wherever pip and go are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -122,6 +122,20 @@ signers() {
   stamp signers "$inputs"
 }
 
+# clients are S3 clients that the tests run, in an environment of their own:
+# some of them depend on other versions of what the tests use.
+clients() {
+  need_python
+  local inputs
+  inputs="$(digest tests/clients/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh clients "$inputs" "$BUILD/clients/bin/python" && return
+  say "S3 clients into .build/clients"
+  rm -rf "$BUILD/clients"
+  "${PYTHON:-python3}" -m venv "$BUILD/clients"
+  "$BUILD/clients/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt
+  stamp clients "$inputs"
+}
+
 # --- verbs ----------------------------------------------------------------
 
 sources() { digest go.mod go.sum go include python pyproject.toml README.md LICENSE; }
@@ -194,6 +208,7 @@ test_all() {
   versitygw
   minio
   signers
+  clients
   say "Go tests with the race detector"
   go test -race ./go/...
   fuzz

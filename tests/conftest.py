@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=",".join(STORES),
         help="the S3 stores to test against, separated by commas",
     )
+    parser.addoption(
+        "--update-docs",
+        action="store_true",
+        help="write documents that are made of what the tests see",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
