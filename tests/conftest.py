@@ -100,6 +100,14 @@ def any_store(request: pytest.FixtureRequest, running_stores: Callable[[str], St
     return running_stores(request.config.getoption("stores").split(",")[0])
 
 
+@pytest.fixture(scope="session")
+def minio(request: pytest.FixtureRequest, running_stores: Callable[[str], Store]) -> Store:
+    """MinIO, for features that others lack."""
+    if "minio" not in request.config.getoption("stores").split(","):
+        pytest.skip("not among --stores")
+    return running_stores("minio")
+
+
 def settings(cos_map: dict[str, Any], **changes: Any) -> osp.ProxyServerConfig:
     """The configuration that most tests have in common."""
     common: dict[str, Any] = {

@@ -172,8 +172,10 @@ def test_there_is_no_way_out_of_the_folder(serve: Any, store: Any, lake: str, wa
         assert "secret" not in str(listed.get("CommonPrefixes"))
 
 
-def test_two_stores_equal_names_live_side_by_side(serve: Any, running_stores: Any) -> None:
-    one, two = running_stores("versitygw"), running_stores("minio")
+def test_two_stores_equal_names_live_side_by_side(
+    serve: Any, running_stores: Any, minio: Any
+) -> None:
+    one, two = running_stores("versitygw"), minio
     for at in (one, two):
         at.client().create_bucket(Bucket="logs")
     s3 = serve({"logs": one.entry(), "logs-of-two": two.entry(bucket="logs")}).boto()

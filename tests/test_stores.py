@@ -53,6 +53,20 @@ def test_an_entry_may_trust_an_authority_of_its_own(
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x" * 100_000
 
 
+@pytest.mark.parametrize("tls_store", ["minio"], indirect=True)
+def test_keys_of_the_client_encrypt_objects(serve: Any, tls_store: Store) -> None:
+    """SSE-C: the key travels in headers, and stays out of what is not TLS to the store."""
+    bucket = tls_store.make_bucket("tls")
+    s3 = serve({bucket: tls_store.entry(ca_file=tls_store.ca)}).boto("https", retry=False)
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"secret", **key)
+    assert put["SSECustomerAlgorithm"] == "AES256"
+    assert s3.get_object(Bucket=bucket, Key="k", **key)["Body"].read() == b"secret"
+    assert refused(s3.get_object, Bucket=bucket, Key="k").status == 400
+    other = {**key, "SSECustomerKey": "o" * 32}
+    assert refused(s3.get_object, Bucket=bucket, Key="k", **other).status == 403
+
+
 def test_a_bucket_in_another_region_is_found(serve: Any) -> None:
     """As AWS tells it, the first time; afterwards it is known."""
 

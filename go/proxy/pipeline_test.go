@@ -302,3 +302,38 @@ func TestStopLetsRequestsInFlightEnd(t *testing.T) {
 		t.Error("the port still answers")
 	}
 }
+
+func TestLengthsOfHugeObjectsAndEmptyOnesPass(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	for _, length := range []string{"0", "5368709120", "5497558138880"} {
+		r.store.answers(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", length) })
+		if a := r.do(r.signed("HEAD", "/photos/k", "")); a.Header.Get("Content-Length") != length {
+			t.Errorf("%s became %q", length, a.Header.Get("Content-Length"))
+		}
+	}
+}
+
+func TestSpacesOfALongCompletionReachTheClientAtOnce(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	seen := make(chan struct{})
+	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "<?xml version=\"1.0\"?>\n  ")
+		_ = http.NewResponseController(w).Flush()
+		<-seen // the store works on, until the client has seen that
+		_, _ = io.WriteString(w, "<Error><Code>InternalError</Code></Error>")
+	})
+	resp, err := plainClient.Do(r.signed("POST", "/photos/k?uploadId=u", "<CompleteMultipartUpload/>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	begin := make([]byte, len("<?xml version=\"1.0\"?>\n  "))
+	if _, err := io.ReadFull(resp.Body, begin); err != nil {
+		t.Fatal(err)
+	}
+	close(seen)
+	rest, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || !strings.Contains(string(rest), "InternalError") {
+		t.Errorf("%d %s, %v", resp.StatusCode, rest, err)
+	}
+}
