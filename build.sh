@@ -25,6 +25,7 @@ usage: ./build.sh <verb>
   run --once    the same, but use it once, say what was seen, and stop
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
+  test clients  clients that need a JVM: Spark, the AWS SDK for Java (20 minutes, 1 GB to fetch)
   check         formatting, linters, types, known vulnerabilities, generated code, symbols
   fmt           format all Go and Python code
   clean         remove everything that this script made
@@ -136,6 +137,27 @@ clients() {
   stamp clients "$inputs"
 }
 
+# engines are clients that need a JVM. Java and Maven must be there already, as
+# for anybody who works with them.
+engines() {
+  need_python
+  command -v keytool javac >/dev/null || die "a Java development kit is missing: install 17 or newer (Debian: openjdk-17-jdk-headless)."
+  command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
+  local inputs jars=$BUILD/engines
+  inputs="$(digest tests/clients/java/pom.xml tests/clients/spark/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh engines "$inputs" "$jars/spark/bin/python" && return
+  say "Java libraries and Spark into .build/engines"
+  rm -rf "$jars"
+  "${PYTHON:-python3}" -m venv "$jars/spark"
+  "$jars/spark/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/spark/requirements.txt
+  local copy=(mvn -q -B -f tests/clients/java/pom.xml dependency:copy-dependencies -DincludeScope=runtime)
+  "${copy[@]}" -DoutputDirectory="$jars/jars"
+  # Spark brings everything else, in versions of its own.
+  "${copy[@]}" -DoutputDirectory="$jars/spark-jars" \
+    -DincludeGroupIds=software.amazon.awssdk,software.amazon.eventstream,org.reactivestreams,org.apache.hadoop,org.apache.spark
+  stamp engines "$inputs"
+}
+
 # --- verbs ----------------------------------------------------------------
 
 sources() { digest go.mod go.sum go include python pyproject.toml README.md LICENSE; }
@@ -216,6 +238,15 @@ test_all() {
   "$PY" -m pytest tests
 }
 
+test_clients() {
+  installed
+  versitygw
+  minio
+  engines
+  say "clients that need a JVM"
+  "$PY" -m pytest tests/test_engines.py --engines
+}
+
 # fuzz runs every fuzz target of every package for FUZZ_TIME.
 fuzz() {
   local package target
@@ -243,7 +274,8 @@ main() {
       case $* in
         '') test_all ;;
         quick) test_quick ;;
-        *) die "test takes nothing or quick." ;;
+        clients) test_clients ;;
+        *) die "test takes nothing, quick or clients." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;

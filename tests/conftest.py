@@ -33,10 +33,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the S3 stores to test against, separated by commas",
     )
     parser.addoption(
+        "--engines",
+        action="store_true",
+        help="run the tests that need a JVM, and nothing else",
+    )
+    parser.addoption(
         "--update-docs",
         action="store_true",
         help="write documents that are made of what the tests see",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The engines take long and much: they have a command of their own."""
+    wanted = config.getoption("engines")
+    chosen = [i for i in items if (i.get_closest_marker("engines") is not None) == wanted]
+    config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
+    items[:] = chosen
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

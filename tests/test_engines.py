@@ -1,0 +1,125 @@
+"""Clients that need a JVM: the AWS SDK for Java, and Spark. `./build.sh test clients` runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CLIENT, ROOT, Front
+from helpers import table
+from helpers.children import Child, clean_environment
+from helpers.wait import until
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.timeout(900)]
+
+CLIENTS = ROOT / "tests" / "clients"
+BUILT = ROOT / ".build" / "engines"
+JOB = [BUILT / "spark" / "bin" / "python", CLIENTS / "spark" / "job.py"]
+
+
+@pytest.fixture(scope="session")
+def truststore(certificates: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test authority, as a JVM wants it."""
+    store = tmp_path_factory.mktemp("trust") / "trust.p12"
+    command = ["keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", certificates.ca]
+    command += ["-keystore", store, "-storetype", "PKCS12", "-storepass", "changeit"]
+    subprocess.run(command, check=True, capture_output=True)
+    return store
+
+
+Environment = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def jvm(serve: Any, store: Any, scheme: str, truststore: Path, tmp_path: Path) -> Environment:
+    bucket = store.make_bucket("engine")
+    front: Front = serve({bucket: store.entry()})
+
+    def make(spark: dict[str, str] | None = None) -> dict[str, str]:
+        trust = (
+            f"-Djavax.net.ssl.trustStore={truststore} -Djavax.net.ssl.trustStorePassword=changeit"
+        )
+        return clean_environment(
+            HOME=str(tmp_path),
+            JAVA_TOOL_OPTIONS=trust,
+            S3_ENDPOINT=front.url(scheme),
+            S3_ACCESS=CLIENT.access,
+            S3_SECRET=CLIENT.secret,
+            S3_BUCKET=bucket,
+            SPARK_JARS=f"{BUILT / 'spark-jars'}/*",
+            SPARK_SETTINGS=json.dumps(
+                {f"spark.hadoop.fs.s3a.{k}": v for k, v in (spark or {}).items()}
+            ),
+        )
+
+    return make
+
+
+def passes(command: list[Any], folder: Path, environment: dict[str, str]) -> str:
+    """Runs a client that ends well, and returns the version that it tells."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    told = done.stdout + done.stderr[-6000:]
+    assert done.returncode == 0, told
+    last = done.stdout.strip().rpartition("\n")[2]
+    assert last.startswith("passed "), told
+    return last.removeprefix("passed ")
+
+
+SDK, SPARK = "aws-sdk-java v2", "Spark (hadoop-aws 3.4.2)"
+DOES = {
+    SDK: "put, parts, conditional get, ranges, presigned URLs, transfer manager, DeleteObjects",
+    SPARK: "batch with magic and directory committers, with and without Expect, with checksums; "
+    "a stream that is killed and goes on, every row once",
+}
+results: dict[str, dict[tuple[str, str], str]] = {SDK: {}, SPARK: {}}
+
+
+def test_the_aws_sdk_for_java(jvm: Environment, tmp_path: Path, store: Any, scheme: str) -> None:
+    command = ["java", "-cp", f"{BUILT / 'jars'}/*", CLIENTS / "java" / "UseSdk.java"]
+    results[SDK][store.name, scheme] = passes(command, tmp_path, jvm())
+
+
+SETTINGS: dict[str, dict[str, str]] = {
+    "as it comes": {},
+    "without Expect": {"connection.expect.continue": "false"},
+    "with checksums": {"create.checksum.algorithm": "CRC32C"},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_spark_writes_with_both_committers(jvm: Environment, tmp_path: Path, settings: str) -> None:
+    passes([*JOB, "batch"], tmp_path, jvm(SETTINGS[settings]))
+
+
+def test_a_stream_of_spark_survives_a_kill(
+    jvm: Environment, tmp_path: Path, store: Any, scheme: str
+) -> None:
+    """Every number is there exactly once, although nothing was said before the end."""
+    log = tmp_path / "stream.log"
+    with Child([*JOB, "stream"], log, env=jvm(), cwd=tmp_path) as first:
+        until(lambda: "\nbatch " in "\n" + first.output() or not first.alive(), "some batches", 300)
+        assert first.alive(), first.output()[-4000:]
+        first.process.kill()
+        first.process.wait(30)
+    results[SPARK][store.name, scheme] = passes([*JOB, "check"], tmp_path, jvm())
+
+
+def test_the_table_says_what_was_seen(request: pytest.FixtureRequest) -> None:
+    """It runs last, and only where all the others passed."""
+    rows = {name: (DOES[name], seen) for name, seen in results.items()}
+    if request.session.testsfailed or not table.complete(rows):
+        pytest.skip("not everything ran and passed")
+    has, should = table.section("engines", rows, request.config.getoption("update_docs"))
+    assert has == should
