@@ -22,6 +22,7 @@ from helpers.raw import connect, head_bytes, send, sign
 from helpers.wait import free_port, until
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow_one", ["validator", "bucket_creds_fetcher", "hmac_fetcher"])
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_one_slow_token_holds_up_nobody_else(serve: Any, slow_one: str, asynchronous: bool) -> None:

@@ -67,6 +67,7 @@ class Rotating:
         return None if used == self.keys.access else f"{used} is no key any more"
 
 
+@pytest.mark.slow
 def test_rotation_under_load_costs_no_get(serve: Any) -> None:
     rotating = Rotating()
     with S3Double(check=rotating.check) as double:
@@ -99,6 +100,7 @@ def test_an_upload_during_a_rotation_is_tried_again_by_its_client(serve: Any) ->
         assert double.objects == {b"/data/k": b"3"}
 
 
+@pytest.mark.slow
 def test_keys_that_are_wrong_for_good_make_nobody_busy(serve: Any) -> None:
     wrong = Rotating()
     with S3Double(check=lambda seen: "never") as double:
@@ -134,6 +136,7 @@ def test_a_bearer_token_that_the_store_refuses_is_exchanged_again(serve: Any) ->
 
 
 class TestUpdate:
+    @pytest.mark.slow
     def test_under_load_it_fails_no_request(self, serve: Any) -> None:
         with S3Double() as one, S3Double() as two:
             for double in (one, two):

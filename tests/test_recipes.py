@@ -213,11 +213,13 @@ class TestTypes:
         command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "users_code.py"]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
 
+    @pytest.mark.slow
     def test_every_form_of_callable_passes(self, tmp_path: Path) -> None:
         example = ROOT / "python" / "examples" / "callables.py"
         checked = self.mypy(tmp_path, example.read_text(encoding="utf-8"))
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
+    @pytest.mark.slow
     def test_what_can_not_work_does_not_pass(self, tmp_path: Path) -> None:
         checked = self.mypy(
             tmp_path,
