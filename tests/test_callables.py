@@ -273,6 +273,35 @@ class TestInvalidate:
                 call()
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_answer_that_comes_too_late_is_no_answer(
+    serve: Any, double: S3Double, asynchronous: bool
+) -> None:
+    late, begun = threading.Event(), threading.Event()
+
+    def think() -> bool:
+        begun.set()
+        return late.wait(20)
+
+    async def may_async(token: str, bucket: str) -> bool:
+        return late.is_set() or await asyncio.to_thread(think)
+
+    def may(token: str, bucket: str) -> bool:
+        return late.is_set() or think()
+
+    front = serve(
+        {"data": double.entry()},
+        validator=may_async if asynchronous else may,
+        callback_timeout=0.2,
+    )
+    refusal = refused(front.boto(retry=False).get_object, Bucket="data", Key="k")
+    assert begun.is_set()
+    assert (refusal.status, refusal.code) == (503, "SlowDown")
+    assert double.seen == []
+    late.set()  # and nothing of it was kept
+    assert front.boto().get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+
+
 def test_past_the_queue_clients_are_told_to_slow_down(serve: Any, double: S3Double) -> None:
     free = threading.Event()
 
