@@ -13,6 +13,7 @@ readonly VENV=$BUILD/venv
 readonly PY=$VENV/bin/python
 readonly LIBRARY=$BUILD/lib/libosp.so
 readonly PACKAGE=python/object_storage_proxy
+readonly TRINO=476
 readonly FUZZ_TIME=${FUZZ_TIME:-30s}
 
 usage() {
@@ -25,7 +26,7 @@ usage: ./build.sh <verb>
   run --once    the same, but use it once, say what was seen, and stop
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
-  test clients  clients that need a JVM: Spark, the AWS SDK for Java (20 minutes, 1 GB to fetch)
+  test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
   check         formatting, linters, types, known vulnerabilities, generated code, symbols
   fmt           format all Go and Python code
   clean         remove everything that this script made
@@ -144,17 +145,26 @@ engines() {
   command -v keytool javac >/dev/null || die "a Java development kit is missing: install 17 or newer (Debian: openjdk-17-jdk-headless)."
   command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
   local inputs jars=$BUILD/engines
-  inputs="$(digest tests/clients/java/pom.xml tests/clients/spark/requirements.txt) $("${PYTHON:-python3}" -V)"
-  fresh engines "$inputs" "$jars/spark/bin/python" && return
-  say "Java libraries and Spark into .build/engines"
+  inputs="$(digest tests/clients/{java/pom.xml,spark/requirements.txt,trino/requirements.txt}) $TRINO $("${PYTHON:-python3}" -V)"
+  fresh engines "$inputs" "$jars/trino-server" && return
+  say "Java libraries, Spark and Trino into .build/engines"
   rm -rf "$jars"
-  "${PYTHON:-python3}" -m venv "$jars/spark"
-  "$jars/spark/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/spark/requirements.txt
+  local engine
+  for engine in spark trino; do
+    "${PYTHON:-python3}" -m venv "$jars/$engine"
+    "$jars/$engine/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "tests/clients/$engine/requirements.txt"
+  done
   local copy=(mvn -q -B -f tests/clients/java/pom.xml dependency:copy-dependencies -DincludeScope=runtime)
   "${copy[@]}" -DoutputDirectory="$jars/jars"
   # Spark brings everything else, in versions of its own.
   "${copy[@]}" -DoutputDirectory="$jars/spark-jars" \
     -DincludeGroupIds=software.amazon.awssdk,software.amazon.eventstream,org.reactivestreams,org.apache.hadoop,org.apache.spark
+  mvn -q -B dependency:copy -Dartifact="io.trino:trino-server:$TRINO:tar.gz" -DoutputDirectory="$jars"
+  tar -xzf "$jars/trino-server-$TRINO.tar.gz" -C "$jars"
+  rm "$jars/trino-server-$TRINO.tar.gz"
+  # Of its 50 plugins, those that the tests use: it starts faster.
+  find "$jars/trino-server-$TRINO/plugin" -mindepth 1 -maxdepth 1 ! -name hive ! -name iceberg ! -name delta-lake ! -name tpch -exec rm -r {} +
+  mv "$jars/trino-server-$TRINO" "$jars/trino-server"
   stamp engines "$inputs"
 }
 

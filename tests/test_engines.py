@@ -1,4 +1,4 @@
-"""Clients that need a JVM: the AWS SDK for Java, and Spark. `./build.sh test clients` runs them."""
+"""Clients that need a JVM: the AWS SDK for Java, Spark and Trino. `./build.sh test clients` runs them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.timeout(900)]
 CLIENTS = ROOT / "tests" / "clients"
 BUILT = ROOT / ".build" / "engines"
 JOB = [BUILT / "spark" / "bin" / "python", CLIENTS / "spark" / "job.py"]
+TRINO_JOB = [BUILT / "trino" / "bin" / "python", CLIENTS / "trino" / "use_trino.py"]
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +51,7 @@ def jvm(serve: Any, store: Any, scheme: str, truststore: Path, tmp_path: Path) -
             S3_ACCESS=CLIENT.access,
             S3_SECRET=CLIENT.secret,
             S3_BUCKET=bucket,
+            TRINO_HOME=str(BUILT / "trino-server"),
             SPARK_JARS=f"{BUILT / 'spark-jars'}/*",
             SPARK_SETTINGS=json.dumps(
                 {f"spark.hadoop.fs.s3a.{k}": v for k, v in (spark or {}).items()}
@@ -77,18 +79,23 @@ def passes(command: list[Any], folder: Path, environment: dict[str, str]) -> str
     return last.removeprefix("passed ")
 
 
-SDK, SPARK = "aws-sdk-java v2", "Spark (hadoop-aws 3.4.2)"
+SDK, SPARK, TRINO = "aws-sdk-java v2", "Spark (hadoop-aws 3.4.2)", "Trino"
 DOES = {
     SDK: "put, parts, conditional get, ranges, presigned URLs, transfer manager, DeleteObjects",
     SPARK: "batch with magic and directory committers, with and without Expect, with checksums; "
     "a stream that is killed and goes on, every row once",
+    TRINO: "hive, iceberg and delta tables: create, insert, update, merge, delete, optimize, vacuum, drop",
 }
-results: dict[str, dict[tuple[str, str], str]] = {SDK: {}, SPARK: {}}
+results: dict[str, dict[tuple[str, str], str]] = {name: {} for name in DOES}
 
 
 def test_the_aws_sdk_for_java(jvm: Environment, tmp_path: Path, store: Any, scheme: str) -> None:
     command = ["java", "-cp", f"{BUILT / 'jars'}/*", CLIENTS / "java" / "UseSdk.java"]
     results[SDK][store.name, scheme] = passes(command, tmp_path, jvm())
+
+
+def test_trino_keeps_tables(jvm: Environment, tmp_path: Path, store: Any, scheme: str) -> None:
+    results[TRINO][store.name, scheme] = passes(TRINO_JOB, tmp_path, jvm())
 
 
 SETTINGS: dict[str, dict[str, str]] = {
