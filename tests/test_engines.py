@@ -1,4 +1,7 @@
-"""Clients that need a JVM: the AWS SDK for Java, Spark and Trino. `./build.sh test clients` runs them."""
+"""Clients that need a JVM: the AWS SDK for Java, Spark, Trino.
+
+`./build.sh test clients` runs them.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,8 @@ DOES = {
     SDK: "put, parts, conditional get, ranges, presigned URLs, transfer manager, DeleteObjects",
     SPARK: "batch with magic and directory committers, with and without Expect, with checksums; "
     "a stream that is killed and goes on, every row once",
-    TRINO: "hive, iceberg and delta tables: create, insert, update, merge, delete, optimize, vacuum, drop",
+    TRINO: "hive, iceberg and delta tables: create, insert, "
+    "update, merge, delete, optimize, vacuum, drop",
 }
 results: dict[str, dict[tuple[str, str], str]] = {name: {} for name in DOES}
 

@@ -124,7 +124,8 @@ def same(got: object, want: object, what: str) -> None:
 
 
 VACUUM = {
-    "iceberg": "ALTER TABLE iceberg.s.orders EXECUTE remove_orphan_files(retention_threshold => '0s')",
+    "iceberg": "ALTER TABLE iceberg.s.orders EXECUTE "
+    "remove_orphan_files(retention_threshold => '0s')",
     "delta": "CALL delta.system.vacuum('s', 'orders', '0s')",
 }
 TABLE = "SELECT orderkey, custkey, totalprice, orderpriority, orderstatus FROM tpch.tiny.orders"
@@ -162,7 +163,8 @@ def changes(port: int, catalog: str) -> None:
     (want,) = ask(
         port,
         "SELECT count_if(orderkey < 1000), "
-        "count_if(orderkey > 59000 AND orderkey - 59000 IN (SELECT orderkey FROM tpch.tiny.orders)),"
+        "count_if(orderkey > 59000 AND orderkey - 59000 IN "
+        "(SELECT orderkey FROM tpch.tiny.orders)),"
         " (SELECT count(*) FROM tpch.tiny.orders WHERE orderkey <= 2000) FROM tpch.tiny.orders",
     )
     (got,) = ask(
