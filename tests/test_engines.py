@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -49,11 +50,13 @@ def jvm(serve: Any, store: Any, scheme: str, truststore: Path, tmp_path: Path) -
         )
         return clean_environment(
             HOME=str(tmp_path),
+            PYTHONPATH=f"{ROOT / 'tests'}{os.pathsep}{CLIENTS}",  # what the clients share
             JAVA_TOOL_OPTIONS=trust,
             S3_ENDPOINT=front.url(scheme),
             S3_ACCESS=CLIENT.access,
             S3_SECRET=CLIENT.secret,
             S3_BUCKET=bucket,
+            S3_CA=str(front.ca),
             TRINO_HOME=str(BUILT / "trino-server"),
             SPARK_JARS=f"{BUILT / 'spark-jars'}/*",
             SPARK_SETTINGS=json.dumps(

