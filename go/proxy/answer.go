@@ -9,6 +9,7 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/s3req"
+	"osp/go/upstream"
 )
 
 // responseWriter remembers whether an answer has begun, and gives every write
@@ -61,15 +62,28 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 		return answerRewritten(x, resp)
 	}
 	x.w.WriteHeader(resp.StatusCode)
-	return stream(x.w, resp.Body)
+	return x.stream(resp.Body)
+}
+
+// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do.
+func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.extend()
+	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
 }
 
 // stream copies as the bytes come: a read that leaves room in the buffer says
-// that no more is waiting, so what is there goes out at once.
-func stream(w *responseWriter, from io.Reader) error {
+// that no more is waiting, so what is there goes out at once. From one plain
+// connection to another the kernel moves them.
+func (x *exchange) stream(from io.Reader) error {
+	w := x.w
 	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buffer)
 	for {
+		if _, ok := w.ResponseWriter.(io.ReaderFrom); ok && x.scheme == "http" {
+			if _, err := upstream.Splice(w, from); err != nil {
+				return fmt.Errorf("from the store to the client: %w", err)
+			}
+		}
 		n, err := from.Read(buffer[:])
 		if n > 0 {
 			if _, werr := w.Write(buffer[:n]); werr != nil {
