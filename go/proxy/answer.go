@@ -71,19 +71,30 @@ func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
 }
 
-// stream copies as the bytes come: a read that leaves room in the buffer says
-// that no more is waiting, so what is there goes out at once. From one plain
-// connection to another the kernel moves them.
+// stream copies a store's body to the client; from one plain connection to
+// another the kernel moves it.
 func (x *exchange) stream(from io.Reader) error {
 	w := x.w
+	var spliced io.ReaderFrom
+	if _, ok := w.ResponseWriter.(io.ReaderFrom); ok && x.scheme == "http" {
+		spliced = w
+	}
+	done, err := upstream.Forward(w, spliced, from)
+	if err != nil {
+		return fmt.Errorf("from the store to the client: %w", err)
+	}
+	if done {
+		return nil
+	}
+	return copyAsItComes(w, from)
+}
+
+// copyAsItComes sends bytes on at once when no more are waiting: a read that
+// leaves room in the buffer says so.
+func copyAsItComes(w *responseWriter, from io.Reader) error {
 	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buffer)
 	for {
-		if _, ok := w.ResponseWriter.(io.ReaderFrom); ok && x.scheme == "http" {
-			if _, err := upstream.Splice(w, from); err != nil {
-				return fmt.Errorf("from the store to the client: %w", err)
-			}
-		}
 		n, err := from.Read(buffer[:])
 		if n > 0 {
 			if _, werr := w.Write(buffer[:n]); werr != nil {

@@ -40,6 +40,7 @@ type conn struct {
 	home     *pool
 	to       authority
 	r        *bufio.Reader
+	head     []byte    // of the request, which is written from here
 	used     bool      // it has served before
 	idle     time.Time // since when
 	headLeft int       // what may come before an answer's body, while inHead
@@ -101,19 +102,15 @@ func (c *conn) exchange(req *http.Request, timeout time.Duration) (*http.Respons
 // ask writes the request; a body that is long is still being written when it
 // returns.
 func (c *conn) ask(req *http.Request, timeout time.Duration) (*upload, error) {
-	buffer := buffers.Get().(*[bufferSize]byte)
-	head, err := appendHead(buffer[:0], req)
-	if err != nil || req.Body == nil {
-		defer buffers.Put(buffer)
-	}
-	if err != nil {
+	var err error
+	if c.head, err = appendHead(c.head[:0], req); err != nil {
 		return nil, err
 	}
 	if req.Body != nil {
-		return c.upload(req, buffer, head, timeout), nil
+		return c.upload(req, timeout), nil
 	}
 	_ = c.raw.SetDeadline(time.Now().Add(timeout)) // fails on a closed connection, as what follows does
-	if _, err = c.Write(head); err != nil && c.used {
+	if _, err = c.Write(c.head); err != nil && c.used {
 		err = &staleError{err}
 	}
 	return nil, err
@@ -198,6 +195,23 @@ func (a *answer) took(n int64, err error) error {
 	return err
 }
 
+// isHere reports whether the rest of a body of known length has come already.
+func (a *answer) isHere() bool { return a.left <= int64(a.c.r.Buffered()) }
+
+// writeBuffered writes what has come of a body of known length already.
+func (a *answer) writeBuffered(to io.Writer) error {
+	there, err := a.c.r.Peek(int(min(int64(a.c.r.Buffered()), a.left)))
+	if err != nil {
+		return err // not of bytes that are there
+	}
+	n, err := to.Write(there)
+	_, _ = a.c.r.Discard(n)
+	if end := a.took(int64(n), nil); end != nil && end != io.EOF {
+		return end
+	}
+	return err
+}
+
 // Close implements io.Closer. A body that was not read to its end takes the
 // connection with it.
 func (a *answer) Close() error {
@@ -225,28 +239,29 @@ const (
 	spliceLeast = 64 << 10
 )
 
-// Splice moves the rest of an answer's body to where it goes by way of the
-// kernel (splice(2)), where connection and body allow that; elsewhere, and for
-// what is left otherwise, it does nothing. to has to be a connection, or to
-// write to one without a look at the bytes.
-func Splice(to io.ReaderFrom, body io.Reader) (int64, error) {
+// Forward writes an answer's body to a client if that takes no copy, and
+// reports whether it did: all of it is here already, or it is long and the
+// kernel can move it (splice(2)). For that spliced, which may be nil, has to be
+// the client's connection, or to write to it without a look at the bytes.
+func Forward(to io.Writer, spliced io.ReaderFrom, body io.Reader) (bool, error) {
 	a, ok := body.(*answer)
-	if !ok || a.ended || a.src != nil || a.left < spliceLeast || a.c.Conn != net.Conn(a.c.raw) || a.c.r.Buffered() > 0 {
-		return 0, nil
+	if !ok || a.src != nil || !a.isHere() && (spliced == nil || a.left < spliceLeast || a.c.Conn != net.Conn(a.c.raw)) {
+		return false, nil
 	}
-	var moved int64
+	if err := a.writeBuffered(to); err != nil {
+		return true, err
+	}
 	for !a.ended {
 		_ = a.c.raw.SetReadDeadline(time.Now().Add(bodyStall))
-		n, err := to.ReadFrom(&io.LimitedReader{R: a.c.raw, N: min(a.left, spliceChunk)})
-		moved += n
+		n, err := spliced.ReadFrom(&io.LimitedReader{R: a.c.raw, N: min(a.left, spliceChunk)})
 		if n == 0 && err == nil {
 			err = io.EOF
 		}
 		if err = a.took(n, err); err != nil && err != io.EOF {
-			return moved, err
+			return true, err
 		}
 	}
-	return moved, nil
+	return true, nil
 }
 
 func isTimeout(err error) bool {

@@ -10,7 +10,7 @@ import (
 
 const bufferSize = 128 << 10
 
-// buffers hold the heads of requests, and what is on its way to a store.
+// buffers hold what is on its way to a store.
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 var errShortBody = errors.New("the body ended before its length")
@@ -30,13 +30,14 @@ type upload struct {
 	err  error // read it after done
 }
 
-// upload writes the head and then the body; head lies in buffer.
-func (c *conn) upload(req *http.Request, buffer *[bufferSize]byte, head []byte, timeout time.Duration) *upload {
+// upload writes the head and then the body.
+func (c *conn) upload(req *http.Request, timeout time.Duration) *upload {
 	up := &upload{done: make(chan struct{})}
 	_ = c.raw.SetReadDeadline(time.Time{}) // the time for an answer begins when all is sent
 	go func() {
+		buffer := buffers.Get().(*[bufferSize]byte)
 		defer buffers.Put(buffer)
-		theirs, err := c.copyBody(req, buffer[:], len(head), timeout)
+		theirs, err := c.copyBody(req, buffer[:], copy(buffer[:], c.head), timeout)
 		switch {
 		case err == nil:
 			_ = c.raw.SetReadDeadline(time.Now().Add(timeout))
