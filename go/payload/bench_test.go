@@ -44,7 +44,7 @@ func BenchmarkReader(b *testing.B) {
 			b.ReportAllocs()
 			buffer := make([]byte, 64<<10)
 			for b.Loop() {
-				body := NewReader(onlyReader{strings.NewReader(encoded)}, spec, newChain(plainSeed))
+				body := NewReader(onlyReader{strings.NewReader(encoded)}, spec, accepting{})
 				if _, err := io.CopyBuffer(onlyWriter{io.Discard}, body, buffer); err != nil {
 					b.Fatal(err)
 				}
@@ -94,6 +94,12 @@ func parseOrFail(t testing.TB, d Declaration) *Spec {
 	}
 	return spec
 }
+
+// accepting stands in for the signatures: what they cost is measured in sigv4.
+type accepting struct{}
+
+func (accepting) Chunk([32]byte, string) error   { return nil }
+func (accepting) Trailer([32]byte, string) error { return nil }
 
 // The shortcuts that io.Copy finds in strings and in io.Discard are none that a
 // connection has.

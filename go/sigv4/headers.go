@@ -3,6 +3,7 @@ package sigv4
 import (
 	"net/http"
 	"slices"
+	"strings"
 )
 
 const payloadHashName = "x-amz-content-sha256"
@@ -106,6 +107,9 @@ func appendValues(dst []byte, values []string) []byte {
 }
 
 func appendCollapsed(dst []byte, v string) []byte {
+	if strings.IndexByte(v, ' ') < 0 && strings.IndexByte(v, '\t') < 0 {
+		return append(dst, v...)
+	}
 	start, space := len(dst), false
 	for i := range len(v) {
 		if v[i] == ' ' || v[i] == '\t' {
