@@ -88,10 +88,14 @@ func clientHeader(to, store http.Header) {
 	}
 }
 
-// connectionNamed are the fields that Connection declares to be hop-by-hop.
+// connectionNamed are the fields that Connection declares to be hop-by-hop, but
+// for Keep-Alive, which always is, and close, which is no field.
 func connectionNamed(h http.Header) map[string]bool {
 	var named map[string]bool
 	for _, value := range h["Connection"] {
+		if value == "keep-alive" || value == "close" {
+			continue
+		}
 		for name := range strings.SplitSeq(value, ",") {
 			if named == nil {
 				named = make(map[string]bool)
