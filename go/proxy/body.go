@@ -47,7 +47,11 @@ func (h *handler) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, err
 	if chunks := x.verified.Chunks(); chunks != nil {
 		signatures = chunks
 	}
-	reader := payload.NewReader(&pacedBody{body: x.r.Body, conn: x.w.conn}, spec, signatures)
+	var body io.Reader = http.NoBody
+	if x.r.Body != http.NoBody {
+		body = &pacedBody{body: x.r.Body, conn: x.w.conn}
+	}
+	reader := payload.NewReader(body, spec, signatures)
 	return reader, spec, reader.VerifyEmpty()
 }
 
