@@ -101,7 +101,12 @@ def _zsh(parser: argparse.ArgumentParser) -> str:
             of = of.replace(mark, f"\\{mark}")
         return of.replace("'", "'\\''")
 
-    lines = [f"#compdef {PROG}", "_object_storage_proxy() {", "  local -a commands", "  commands=("]
+    lines = [
+        f"# zsh completion of {PROG}",
+        "_object_storage_proxy() {",
+        "  local -a commands",
+        "  commands=(",
+    ]
     known = commands(parser)
     summaries = _summaries(parser)
     lines += [f"    '{name}:{text(summaries[name])}'" for name in known]
@@ -156,12 +161,12 @@ def _fish_option(action: argparse.Action) -> list[str]:
     words: list[str] = []
     for flag in action.option_strings:
         words += ["-l", flag[2:]] if flag.startswith("--") else ["-s", flag[1:]]
-    if action.nargs != 0:
-        words.append("-r")
+    if action.metavar in _FILES:
+        words += ["-r", "-F"]
+    elif action.nargs != 0:
+        words.append("-x")
         if action.choices:
             words += ["-a", " ".join(_choices(action))]
-        elif action.metavar in _FILES:
-            words.append("-F")
     return [*words, "-d", _one_line(action)]
 
 

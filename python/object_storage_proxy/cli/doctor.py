@@ -19,7 +19,8 @@ from ..server import ProxyServer
 from . import settings
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
-from .errand import Answer, Errand
+from .errand import Answer, Causes, Errand
+from .parser import PROG
 from .probe import Probe, Target, look
 from .problems import MistakesError
 
@@ -121,8 +122,9 @@ def _examine(
     verify = config.verify is not False
     progress = _Progress(len(entries))
     pair = {"access_key": options.token, "secret_key": secrets.token_urlsafe(30)}
-    with ProxyServer(_private(config, pair, options.timeout)) as server:
-        errand = Errand(str(server.http_url), pair, options.timeout)
+    private = _private(config, pair, options.timeout)
+    with Causes() as causes, ProxyServer(private) as server:
+        errand = Errand(str(server.http_url), pair, options.timeout, causes)
 
         def examine(bucket: str, entry: dict[str, Any]) -> Finding:
             target = Target.of(entry, verify)
@@ -138,9 +140,11 @@ def _examine(
             progress.done(bucket)
             return finding
 
-        with errand, ThreadPoolExecutor(_PARALLEL) as pool:
+        with ThreadPoolExecutor(_PARALLEL) as pool:
             findings = list(pool.map(lambda item: examine(*item), entries))
     progress.end()
+    for line in causes.failures:
+        print(f"{PROG}: {line}", file=sys.stderr)
     return findings
 
 

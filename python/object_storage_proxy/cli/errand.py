@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from .sigv4 import Credentials, presign
 
-__all__ = ["Answer", "Errand"]
+__all__ = ["Answer", "Causes", "Errand"]
 
-_LOG_WAIT = 2.0  # seconds; log lines come a little after the answer
+_LOG_WAIT = 1.0  # seconds; log lines come a little after the answer
 _GRACE = 5.0  # seconds past the proxy's own time limits
 
 
@@ -38,13 +38,13 @@ class Answer:
 
 
 class Errand:
-    """Asks through a proxy; a context manager, which listens to the proxy's log."""
+    """Asks through a proxy."""
 
-    def __init__(self, url: str, pair: dict[str, str], timeout: float) -> None:
+    def __init__(self, url: str, pair: dict[str, str], timeout: float, causes: Causes) -> None:
         self._host = urlsplit(url).netloc
         self._credentials = Credentials(pair["access_key"], pair["secret_key"])
         self._timeout = 2 * timeout + _GRACE  # the fetcher's, and the store's
-        self._causes = _Causes()
+        self._causes = causes
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def list_one(self, bucket: str) -> Answer:
@@ -81,8 +81,29 @@ class Errand:
         cause = self._causes.of(error.headers.get("x-amz-request-id"))
         return f"{told} ({cause})" if cause else told
 
-    def __enter__(self) -> Errand:
-        self._causes.listen()
+
+class Causes(logging.Handler):
+    """What a proxy's log says about refusals, by request id, and about callables.
+
+    A context manager that must be entered before the proxy starts: what it does not
+    ask for then is not logged.
+
+    Attributes:
+        failures: of callables, each in one line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log = logging.getLogger("object_storage_proxy")
+        self._before = (self._log.level, self._log.propagate)
+        self.failures: list[str] = []
+        self._found: dict[str, str] = {}
+        self._came = threading.Condition()
+
+    def __enter__(self) -> Causes:
+        self._log.addHandler(self)
+        self._log.setLevel(logging.INFO)
+        self._log.propagate = False
         return self
 
     def __exit__(
@@ -91,29 +112,15 @@ class Errand:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._causes.end()
-
-
-class _Causes(logging.Handler):
-    """What the proxy's log says about refusals, by request id."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._log = logging.getLogger("object_storage_proxy")
-        self._found: dict[str, str] = {}
-        self._came = threading.Condition()
-
-    def listen(self) -> None:
-        self._before = (self._log.level, self._log.propagate)
-        self._log.addHandler(self)
-        self._log.setLevel(logging.INFO)
-        self._log.propagate = False
-
-    def end(self) -> None:
         self._log.removeHandler(self)
-        self._log.level, self._log.propagate = self._before
+        self._log.setLevel(self._before[0])
+        self._log.propagate = self._before[1]
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            text = " ".join(str(error).split())
+            self.failures.append(f"{record.getMessage()}: {type(error).__name__}: {text}")
         details = getattr(record, "osp", None)
         if details is not None and "request_id" in details:
             with self._came:

@@ -103,14 +103,15 @@ def _connection(target: Target, timeout: float) -> http.client.HTTPConnection:
 def _skew(date: str | None, before: float, after: float) -> float | None:
     """Seconds that a Date header is ahead of the middle between two local times.
 
-    The header has whole seconds, cut off; half a second is what it lost on average.
+    The header has whole seconds, cut off, and stores make it once a second; a second
+    is what it lags behind on average.
     """
     try:
         said = email.utils.parsedate_to_datetime(date or "").timestamp()
     except ValueError:
         return None
-    skew = said + 0.5 - (before + after) / 2
-    uncertain = 0.5 + (after - before) / 2
+    skew = said + 1 - (before + after) / 2
+    uncertain = 1 + (after - before) / 2
     return 0.0 if abs(skew) <= uncertain else skew
 
 
