@@ -12,8 +12,8 @@ _DESCRIPTION = """\
 Prints a script that teaches a shell the commands and options of this program."""
 
 _EXAMPLES = """\
-  source <(object-storage-proxy completion bash)       in ~/.bashrc
-  source <(object-storage-proxy completion zsh)        in ~/.zshrc, after compinit
+  source <(object-storage-proxy completion bash)    # in ~/.bashrc
+  source <(object-storage-proxy completion zsh)    # in ~/.zshrc, after compinit
   object-storage-proxy completion fish > ~/.config/fish/completions/object-storage-proxy.fish"""
 
 # What an option's value is, by its metavar or its name; the others complete nothing.

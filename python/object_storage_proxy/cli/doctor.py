@@ -38,8 +38,8 @@ The exit status is 1 when a store does not answer as it should, else 0."""
 _EXAMPLES = """\
   object-storage-proxy doctor
   object-storage-proxy doctor --bucket photos --timeout 5
-  object-storage-proxy doctor --bucket team-blue       a bucket behind the entry "team-*"
-  object-storage-proxy doctor --as alice --json        what alice would get"""
+  object-storage-proxy doctor --bucket team-blue    # a bucket behind the entry "team-*"
+  object-storage-proxy doctor --as alice --json    # what alice would get"""
 
 _PARALLEL = 8
 _DAY = 86400

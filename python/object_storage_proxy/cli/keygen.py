@@ -19,7 +19,7 @@ secret key has 240 random bits."""
 _EXAMPLES = """\
   object-storage-proxy keygen alice bob >> proxy.toml
   object-storage-proxy keygen --count 3 --format json
-  object-storage-proxy keygen alice --format env > alice.env    for the client"""
+  object-storage-proxy keygen alice --format env > alice.env    # for the client"""
 
 _LETTERS = string.ascii_uppercase + string.digits
 

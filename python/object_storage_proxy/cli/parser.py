@@ -16,10 +16,10 @@ do what, and the proxy signs again for the store."""
 
 _EXAMPLES = """\
 first steps:
-  object-storage-proxy keygen alice            a key pair for a client, as TOML
-  object-storage-proxy check-config            what is wrong with proxy.toml
-  object-storage-proxy doctor                  whether its stores answer
-  object-storage-proxy serve                   serve until Ctrl-C
+  object-storage-proxy keygen alice          # a key pair for a client, as TOML
+  object-storage-proxy check-config          # what is wrong with proxy.toml
+  object-storage-proxy doctor                # whether its stores answer
+  object-storage-proxy serve                 # serve until Ctrl-C
 
 `object-storage-proxy COMMAND --help` has the options and examples of a command."""
 

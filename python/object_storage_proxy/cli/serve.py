@@ -50,7 +50,7 @@ log says so. A configuration with mistakes changes nothing."""
 _EXAMPLES = """\
   object-storage-proxy serve
   object-storage-proxy serve --config staging.toml --host 127.0.0.1 --http-port 9000
-  object-storage-proxy serve --reload              while you write your callables
+  object-storage-proxy serve --reload    # while you write your callables
   OSP_THREADS=4 object-storage-proxy serve"""
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -108,6 +108,7 @@ def _serve(options: argparse.Namespace, stop: threading.Event | None = None) -> 
         while not server.wait(_STEP):
             if asked.is_set():
                 asked.clear()
+                _reopen_logs(server)
                 before = _reload(server, options, dotenv, before)
             if stop is not None and stop.is_set():
                 server.stop(0)
@@ -137,6 +138,17 @@ def _asked_to_reload() -> Iterator[threading.Event]:
         yield asked
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def _reopen_logs(server: ProxyServer) -> None:
+    """Log files may have been moved away: that is why most programs send SIGHUP."""
+    reopen = getattr(server, "reopen_logs", None)
+    if reopen is None:
+        return
+    try:
+        reopen()
+    except OSError as error:
+        _log.error("the logs were not opened anew: %s", error.strerror)
 
 
 def _reload(
