@@ -27,7 +27,7 @@ usage: ./build.sh <verb>
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
-  check         formatting, linters, types, known vulnerabilities, generated code, symbols
+  check         formatting, linters, types, known vulnerabilities, generated code, documents, symbols
   docs          build the documentation into .build/site
   fmt           format all Go and Python code
   clean         remove everything that this script made

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import botocore.auth
 import httpx
+import hypothesis
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -25,6 +26,7 @@ NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
 text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
+@hypothesis.settings(deadline=None)
 @given(
     key=text,
     method=st.sampled_from(["GET", "PUT", "DELETE"]),

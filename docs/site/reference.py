@@ -125,7 +125,7 @@ def prose(text: str) -> Iterable[str]:
             kind = "toml" if " = " in block else "text"
             yield from (f"```{kind}", *inspect.cleandoc("\n" + block).splitlines(), "```", "")
         else:
-            yield from (*block.replace("<", "\\<").splitlines(), "")
+            yield from (*block.splitlines(), "")
 
 
 def usage(command: argparse.ArgumentParser) -> str:

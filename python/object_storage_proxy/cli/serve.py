@@ -27,11 +27,11 @@ have drain_timeout to end; a second Ctrl-C cuts them off.
 The configuration is a TOML file. Its keys are the parameters of ProxyServerConfig:
 
   http_port = 8080
-  validator = "rules:may"              # the function may of rules.py in this directory
+  validator = "rules:may"          # the function may of rules.py
 
   [[hmac_keystore]]
   access_key = "alice"
-  secret_key = "${ALICE_SECRET}"       # a variable of the environment, or of .env
+  secret_key = "${ALICE_SECRET}"   # a variable of the environment, or of .env
 
   [cos_map.photos]
   host = "s3.eu-west-1.amazonaws.com"
@@ -40,8 +40,8 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
   access_key = "${STORE_KEY}"
   secret_key = "${file:/run/secrets/store}"
 
-A variable OSP_<PARAMETER>, such as OSP_HTTP_PORT, goes before the file, and an option
-before both.
+A variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, goes before the
+file, and an option before both.
 
 SIGHUP reads the configuration again, swaps the stores and the key pairs, and forgets
 what the callables have answered. Whatever else has changed waits for a restart, and the
