@@ -185,6 +185,7 @@ class TestHangup:
         assert get(served.boto(Keys(CLIENT.access, "new"))) == b"x"
 
 
+@pytest.mark.slow
 class TestReload:
     """For development: each change starts the server anew."""
 

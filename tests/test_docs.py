@@ -102,6 +102,7 @@ class QuickStart:
         return {pair["access_key"]: pair["secret_key"] for pair in pairs}[name]
 
 
+@pytest.mark.slow
 def test_the_quick_start(any_store: Any, tmp_path: Path) -> None:
     remote = any_store.make_bucket()
     file = write_toml(tmp_path / "entry", {"e": {"photos": any_store.entry(bucket=remote)}})

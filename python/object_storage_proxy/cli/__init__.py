@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in error.lines:
             print(f"{PROG}: {line}", file=sys.stderr)
         return error.status
+    except ImportError as error:  # the library can't be loaded on this system
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # `... | head`; what is left in the buffer has no reader either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -87,15 +87,18 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper()
     )
+    dotenv = DotEnv()
+    dotenv.load()  # it may name the configuration
     if options.reload_parent is None:
-        return _serve(options)
+        return _serve(options, dotenv)
     return reload.watched(
-        lambda stop: _serve(options, stop), settings.find(options.config), options.reload_parent
+        lambda stop: _serve(options, dotenv, stop),
+        settings.find(options.config),
+        options.reload_parent,
     )
 
 
-def _serve(options: argparse.Namespace, stop: threading.Event | None = None) -> int:
-    dotenv = DotEnv()
+def _serve(options: argparse.Namespace, dotenv: DotEnv, stop: threading.Event | None = None) -> int:
     before = _read(options, dotenv)
     server = ProxyServer(before.config())
     try:
