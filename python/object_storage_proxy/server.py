@@ -275,12 +275,12 @@ def start_server(config: ProxyServerConfig) -> None:
         ImportError: the library can't be loaded on this system.
     """
     load_dotenv(os.path.join(os.getcwd(), ".env"))
-    with ProxyServer(config) as server, _stopped_by_signals(server):
+    with ProxyServer(config) as server, stopped_by_signals(server):
         server.wait()
 
 
 @contextmanager
-def _stopped_by_signals(server: ProxyServer) -> Iterator[None]:
+def stopped_by_signals(server: ProxyServer) -> Iterator[None]:
     """Handles SIGINT and SIGTERM, unless the application has handlers of its own."""
     if threading.current_thread() is not threading.main_thread():
         yield

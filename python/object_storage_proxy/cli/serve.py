@@ -14,7 +14,7 @@ from typing import Any
 
 from ..config import ProxyServerConfig
 from ..errors import ConfigError
-from ..server import ProxyServer, _stopped_by_signals
+from ..server import ProxyServer, stopped_by_signals
 from . import reload, settings
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
@@ -107,7 +107,7 @@ def _serve(options: argparse.Namespace, dotenv: DotEnv, stop: threading.Event | 
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"can't listen: {error.strerror}") from error
-    with _asked_to_reload() as asked, _stopped_by_signals(server):
+    with _asked_to_reload() as asked, stopped_by_signals(server):
         while not server.wait(_STEP):
             if asked.is_set():
                 asked.clear()

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._document import _NOT_DATA
+from .._document import NOT_DATA
 from ..config import CosMapItem, ProxyServerConfig
 from ..errors import ConfigError
 from ..server import ProxyServer
@@ -69,14 +69,14 @@ class Settings:
         Raises MistakesError with every mistake, each with its place.
         """
         arguments: dict[str, Any] = {"cos_map": None, **self.values}
-        for name in _NOT_DATA:
+        for name in NOT_DATA:
             if name in self.values:
                 arguments[name] = self._callable(name)
         config = ProxyServerConfig(**arguments)
         try:
             ProxyServer(config).check()
         except ConfigError as error:
-            said = {steps[0] for steps, _ in self._mistakes if steps and steps[0] in _NOT_DATA}
+            said = {steps[0] for steps, _ in self._mistakes if steps and steps[0] in NOT_DATA}
             known = [steps for steps, _ in self._mistakes]
             for path, message in error.mistakes:
                 steps = parts(path)
@@ -189,14 +189,14 @@ def _read_environment(settings: Settings) -> None:
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE or not text:
             continue
         if name in PARAMETERS:
-            settings.take(name, _from_text(text, _HINTS[name], name in _NOT_DATA), variable)
+            settings.take(name, _from_text(text, _HINTS[name], name in NOT_DATA), variable)
         else:
             settings.warnings.append(f"{variable}: there is no parameter {name}")
 
 
 def _typed(name: str, value: Any, written: Any) -> Any:
     """Gives what came out of a `${...}` the type that its parameter has."""
-    if name in _NOT_DATA:
+    if name in NOT_DATA:
         return value
     if isinstance(value, str) and value != written:
         return _from_text(value, _HINTS[name], False)
