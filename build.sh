@@ -2,7 +2,7 @@
 # Builds, runs, tests and checks the proxy. `./build.sh` alone lists the verbs.
 #
 # Needs Go, Python and a C compiler; everything else is installed under
-# .build/, in the versions that tests/requirements.txt, tests/clients/requirements.txt,
+# .build/, in the versions that tests/requirements.txt, tests/clients/requirements.txt, docs/site/requirements.txt,
 # tests/tools/go.mod and tests/stores/go.mod pin, from wherever pip and go are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -27,7 +27,8 @@ usage: ./build.sh <verb>
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
-  check         formatting, linters, types, known vulnerabilities, generated code, symbols
+  check         formatting, linters, types, known vulnerabilities, generated code, documents, symbols
+  docs          build the documentation into .build/site
   fmt           format all Go and Python code
   clean         remove everything that this script made
 EOF
@@ -138,6 +139,19 @@ clients() {
   stamp clients "$inputs"
 }
 
+# site_tools build the documentation.
+site_tools() {
+  need_python
+  local inputs
+  inputs="$(digest docs/site/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh site_tools "$inputs" "$BUILD/site-tools/bin/mkdocs" && return
+  say "mkdocs into .build/site-tools"
+  rm -rf "$BUILD/site-tools"
+  "${PYTHON:-python3}" -m venv "$BUILD/site-tools"
+  "$BUILD/site-tools/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r docs/site/requirements.txt
+  stamp site_tools "$inputs"
+}
+
 # engines are clients that need a JVM. Java and Maven must be there already, as
 # for anybody who works with them.
 engines() {
@@ -213,16 +227,24 @@ run() {
 }
 
 check() {
-  need_go; venv; go_tools; lib
-  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE"
+  need_go; venv; go_tools; site_tools; lib
+  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE" --mkdocs "$BUILD/site-tools/bin/mkdocs"
+}
+
+docs() {
+  venv; site_tools
+  say "documentation into .build/site"
+  "$PY" docs/site/reference.py
+  NO_MKDOCS_2_WARNING=true "$BUILD/site-tools/bin/mkdocs" build --quiet --strict --clean -f docs/site/mkdocs.yml
+  echo "$BUILD/site/index.html"
 }
 
 fmt() {
   need_go; venv
   say "gofmt and ruff"
   gofmt -l -w go
-  "$VENV/bin/ruff" check --quiet --fix python tests || true
-  "$VENV/bin/ruff" format python tests
+  "$VENV/bin/ruff" check --quiet --fix python tests docs || true
+  "$VENV/bin/ruff" format python tests docs
 }
 
 test_quick() {
@@ -284,7 +306,7 @@ main() {
   local verb=${1:-}
   shift || true
   case $verb in
-    lib | wheel | check | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
+    lib | wheel | check | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
     run) run "$@" ;;
     test)
       case $* in

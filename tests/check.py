@@ -68,8 +68,8 @@ def govulncheck(tools: Path) -> None:
 
 
 def ruff() -> None:
-    command(BIN / "ruff", "check", "python", "tests")
-    command(BIN / "ruff", "format", "--check", "python", "tests")
+    command(BIN / "ruff", "check", "python", "tests", "docs")
+    command(BIN / "ruff", "format", "--check", "python", "tests", "docs")
 
 
 def mypy() -> None:
@@ -90,6 +90,23 @@ def generated_cffi(package: Path) -> None:
             )
 
 
+def generated_documents() -> None:
+    """What documents say about parameters and commands is what the code says."""
+    command(sys.executable, "docs/site/reference.py", "--check")
+
+
+def site(mkdocs: Path) -> None:
+    """The documentation can be built, all its links lead somewhere, and none of its
+    pages makes a browser ask another machine for a part of it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command(mkdocs, "build", "--strict", "-f", "docs/site/mkdocs.yml", "-d", folder)
+        parts = re.compile(r"""<(?:script|img|iframe|link)[^>]+(?:src|href)=["']?(?:https?:)?//""")
+        for page in Path(folder).rglob("*.html"):
+            if found := parts.search(page.read_text(encoding="utf-8")):
+                raise CheckFailedError(f"{page.name} asks another machine: {found[0]}")
+
+
 def exported_symbols(library: Path) -> None:
     """The library defines what include/osp.h declares, and nothing else."""
     header = (ROOT / "include" / "osp.h").read_text()
@@ -107,6 +124,7 @@ def main() -> int:
     parser.add_argument("--tools", type=Path, required=True, help="folder of the Go tools")
     parser.add_argument("--library", type=Path, required=True, help="the shared library")
     parser.add_argument("--package", type=Path, required=True, help="folder of the Python package")
+    parser.add_argument("--mkdocs", type=Path, required=True, help="the mkdocs program")
     options = parser.parse_args()
 
     checks: dict[str, Callable[[], None]] = {
@@ -118,6 +136,8 @@ def main() -> int:
         "mypy --strict": mypy,
         "shellcheck": shellcheck,
         "generated cffi module": lambda: generated_cffi(options.package),
+        "generated documents": generated_documents,
+        "documentation": lambda: site(options.mkdocs),
         "exported symbols": lambda: exported_symbols(options.library),
     }
     failed = 0
