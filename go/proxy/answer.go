@@ -18,6 +18,7 @@ type responseWriter struct {
 	http.ResponseWriter
 	conn  *http.ResponseController
 	begun bool
+	until time.Time // the deadline of writing
 }
 
 func newResponseWriter(w http.ResponseWriter) *responseWriter {
@@ -26,9 +27,14 @@ func newResponseWriter(w http.ResponseWriter) *responseWriter {
 	return rw
 }
 
-// extend renews the deadline of writing. A connection that can't have one has
-// none, as in tests without a network.
-func (w *responseWriter) extend() { _ = w.conn.SetWriteDeadline(time.Now().Add(writeStall)) }
+// extend renews the deadline of writing, if it is no longer about as far as it
+// can be. A connection that can't have one has none, as in tests without a network.
+func (w *responseWriter) extend() {
+	if now := time.Now(); w.until.Sub(now) < writeStall-time.Second {
+		w.until = now.Add(writeStall)
+		_ = w.conn.SetWriteDeadline(w.until)
+	}
+}
 
 // WriteHeader implements http.ResponseWriter.
 func (w *responseWriter) WriteHeader(status int) {
