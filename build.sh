@@ -287,6 +287,8 @@ contenders() {
 bench() {
   installed
   contenders
+  versitygw
+  go build -o "$BUILD/bench/kit" ./tests/bench/kit
   say "side by side"
   (cd tests && exec "$PY" -m bench "$@")
 }

@@ -4,79 +4,88 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import resource
+import signal
 import sys
 import tempfile
-import http.client
+import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from bench import contestants, load, nginx, processes
-from bench.signing import sign
-from bench.stores import BUCKET, Addresses
 from helpers import certificates as pki
-from helpers.wait import free_port
 
-SIZES = {"1k": 1 << 10, "10m": 10 << 20}
+from bench import footprint, machine, measure, report, stores
+from bench.cases import CASES, Case
+from bench.load import Generators
+from bench.measure import Effort, Lab
+from bench.results import Results
+
+BUILD = Path(__file__).resolve().parents[2] / ".build" / "bench"
+QUICK = Effort(rounds=2, seconds=1, volume=320 << 20)
+FULL = Effort(rounds=5, seconds=2, volume=1920 << 20)
+
+
+class Progress:
+    """One line for each step, with the time since the start."""
+
+    def __init__(self) -> None:
+        self.began, self.prefix = time.monotonic(), ""
+
+    def __call__(self, what: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        print(f"{minutes:2}:{seconds:02} {self.prefix}{what}", flush=True)
+
+
+def measured(
+    cases: list[Case], effort: Effort, quick: bool, whole: bool
+) -> dict[str, Any]:
+    """Measures all that is asked for."""
+    progress = Progress()
+    facts = machine.facts()
+    results: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=BUILD)))
+        (folder / "load").mkdir()
+        running_stores = stack.enter_context(stores.start(folder))
+        generators = Generators(folder / "load")
+        lab = Lab(running_stores, pki.make(folder / "pki"), generators, folder, effort)
+        for number, case in enumerate(cases, 1):
+            progress.prefix = f"[{number}/{len(cases)}] {case.title}: "
+            results.append(measure.run_case(case, lab, progress))
+            print(report.brief(results[-1]), flush=True)
+        progress.prefix = "memory: "
+        found = footprint.all_of(lab, quick, progress) if whole else []
+    progress.prefix = ""
+    progress("measured")
+    return {"machine": facts, "quick": quick, "cases": results, "footprint": found}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser = argparse.ArgumentParser(prog="./build.sh bench", description=__doc__)
+    parser.add_argument("quick", nargs="?", choices=["quick"], help="less than three minutes")
+    parser.add_argument("--only", help="these cases alone, by id, separated by commas")
+    parser.add_argument("--render", action="store_true", help="write the report again")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir="/dev/shm"))
-        )
-        certificates = pki.make(folder / "pki")
-        root = folder / "root" / BUCKET
-        root.mkdir(parents=True)
-        for name, size in SIZES.items():
-            (root / name).write_bytes(b"x" * size)
-        port = free_port()
-        stack.enter_context(nginx.store(folder / "store", port, root.parent)).listening(port)
-        stores = Addresses({BUCKET: port})
-        running = []
-        for name in contestants.NAMES:
-            one = contestants.start(name, contestants.Way(), stores, certificates, folder / name)
-            stack.callback(one.child.stop, 2)
-            running.append(one)
-        for size_name, size in SIZES.items():
-            print(f"GET {size_name}, http, 32 connections", flush=True)
-            results = {name: [] for name in contestants.NAMES}
-            for _ in range(options.rounds):
-                for one in running:
-                    host = f"127.0.0.1:{one.http}"
-                    request = sign("GET", host, f"/{BUCKET}/{size_name}", contestants.CLIENT)
-                    file = folder / "request"
-                    load.write_request(request, file)
-                    connection = http.client.HTTPConnection(host, timeout=20)
-                    connection.request("GET", request.path, headers=dict(request.headers))
-                    answer = connection.getresponse()
-                    body = answer.read()
-                    assert answer.status == 200 and len(body) == size, (
-                        one.name,
-                        answer.status,
-                        body[:500],
-                        request.headers,
-                    )
-                    connection.close()
-                    pids = processes.family(one.child.pid)
-                    before = processes.cpu(pids)
-                    seen = load.wrk(f"http://{host}", file, 32, options.seconds, folder)
-                    used = processes.cpu(pids) - before
-                    results[one.name].append((seen, used))
-            for name, rounds in results.items():
-                m = lambda f: statistics.median(f(s, c) for s, c in rounds)
-                print(
-                    f"  {name:9} {m(lambda s, c: s.rate):9.0f}/s  p50 {m(lambda s, c: s.p50):8.0f} us"
-                    f"  p99 {m(lambda s, c: s.p99):8.0f} us  {m(lambda s, c: c / s.requests * 1e6):8.1f} us CPU/request"
-                    f"  {m(lambda s, c: c / (s.requests * size / 2**30)):7.3f} s CPU/GiB"
-                    f"  RSS {processes.memory(processes.family(next(r for r in running if r.name == name).child.pid)) >> 20} MiB",
-                    flush=True,
-                )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    BUILD.mkdir(parents=True, exist_ok=True)
+    partial = options.quick or options.only
+    file = BUILD / ("quick.json" if partial else "results.json")
+    if not options.render:
+        cases = [c for c in CASES if c.quick or not options.quick]
+        if options.only:
+            cases = [c for c in CASES if c.id in options.only.split(",")]
+        effort = QUICK if options.quick else FULL
+        result = measured(cases, effort, bool(options.quick), not options.only)
+        file.write_text(json.dumps(result, indent=1) + "\n")
+    result = json.loads(file.read_text())
+    print(report.targets_table(Results(result)))
+    if partial:
+        print(f"\nAll figures: {file.relative_to(BUILD.parents[1])}")
+    else:
+        report.write(result)
     return 0
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from pathlib import Path
 
-from bench.stores import Addresses
 from helpers.certificates import Certificates
 from helpers.children import Child
 
@@ -34,13 +34,18 @@ http {{
 """
 
 _STORE = """
+  default_type application/octet-stream;
   open_file_cache max=100 inactive=1h;
   open_file_cache_valid 1h;
-  server {{ listen 127.0.0.1:{port}; root {root}; default_type application/octet-stream; }}
+  server {{
+    listen 127.0.0.1:{port};
+    root {root};
+    location {any} {{ try_files {stands_for} =404; }}
+  }}
 """
 
 # Buffers as large as they need be for nothing to touch the disk, bodies passed
-# on while they come: what an experienced owner would set.
+# on while they come, connections kept: what an experienced owner would set.
 _PROXY = """
   ssl_certificate {certificates.cert};
   ssl_certificate_key {certificates.key};
@@ -63,6 +68,7 @@ _PROXY = """
 
 
 def _start(folder: Path, workers: str, inside: str) -> Child:
+    folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nginx.conf"
     config.write_text(
         _FRAME.format(folder=folder, user=getpass.getuser(), workers=workers, inside=inside)
@@ -70,23 +76,26 @@ def _start(folder: Path, workers: str, inside: str) -> Child:
     return Child(["nginx", "-p", folder, "-c", config], folder / "nginx.log", cwd=folder)
 
 
-def store(folder: Path, port: int, root: Path) -> Child:
-    """Serves the files under root, whatever the request is signed with."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return _start(folder, "2", _STORE.format(port=port, root=root))
+def store(folder: Path, port: int, root: Path, any_name: str, stands_for: str) -> Child:
+    """Serves the files under root, whatever a request is signed with.
+
+    Every path that starts with any_name has the content of one file.
+    """
+    inside = _STORE.format(port=port, root=root, any=any_name, stands_for=stands_for)
+    return _start(folder, "2", inside)
 
 
 def proxy(
     folder: Path,
     http: int,
     https: int,
-    stores: Addresses,
+    stores: Mapping[str, int],
     certificates: Certificates,
     threads: int | None,
 ) -> Child:
-    """Passes every request on to the bucket's store; threads None is one for each core."""
+    """Passes each request on to its bucket's store; threads None is one for each core."""
     upstreams, locations = [], []
-    for bucket, port in stores.by_bucket.items():
+    for bucket, port in stores.items():
         upstreams.append(
             f"upstream {bucket} {{ server 127.0.0.1:{port}; keepalive 600;"
             " keepalive_requests 100000000; }"

@@ -12,8 +12,9 @@ import datetime
 import hashlib
 import hmac
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TextIO
 
 REGION = "us-east-1"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -82,19 +83,41 @@ def sign(
         headers["x-amz-decoded-content-length"] = str(len(body))
     if body and payload == TRAILER:
         headers["x-amz-trailer"] = "x-amz-checksum-crc32"
-    names = sorted(headers)
-    canonical = [method, path, "", *(f"{n}:{headers[n]}" for n in names), "", ";".join(names)]
-    request_hash = hashlib.sha256("\n".join([*canonical, digest]).encode()).hexdigest()
-    signature = scope.sign("AWS4-HMAC-SHA256", request_hash)
-    headers["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={keys.access}/{scope.scope},"
-        f"SignedHeaders={';'.join(names)},Signature={signature}"
-    )
+    signature = _signature(scope, method, path, headers)
+    headers["authorization"] = _authorization(scope, keys, headers, signature)
     if body and payload == CHUNKS:
         body = _signed_chunks(scope, signature, body)
     elif body and payload == TRAILER:
         body = _chunks_and_trailer(body)
     return Request(method, path, headers, body)
+
+
+def many(host: str, folder: str, secret: str, names: Iterable[str], file: TextIO) -> Request:
+    """Signs a GET of each name in the folder, and writes the signatures to the file.
+
+    Returns the request with @KEY@, @NAME@ and @SIGNATURE@ where wrk.lua fills them in.
+    """
+    scope = _Scope(secret)
+    headers = {"host": host, "x-amz-content-sha256": _EMPTY, "x-amz-date": scope.time}
+    for name in names:
+        file.write(f"{name} {_signature(scope, 'GET', folder + name, headers)}\n")
+    keys = Keys("@KEY@", secret)
+    headers["authorization"] = _authorization(scope, keys, headers, "@SIGNATURE@")
+    return Request("GET", f"{folder}@NAME@", headers)
+
+
+def _signature(scope: _Scope, method: str, path: str, headers: Mapping[str, str]) -> str:
+    names = sorted(headers)
+    lines = [method, path, "", *(f"{n}:{headers[n]}" for n in names), "", ";".join(names)]
+    canonical = "\n".join([*lines, headers["x-amz-content-sha256"]])
+    return scope.sign("AWS4-HMAC-SHA256", hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def _authorization(scope: _Scope, keys: Keys, headers: Mapping[str, str], signature: str) -> str:
+    return (
+        f"AWS4-HMAC-SHA256 Credential={keys.access}/{scope.scope},"
+        f"SignedHeaders={';'.join(sorted(headers))},Signature={signature}"
+    )
 
 
 def _pieces(body: bytes) -> list[bytes]:

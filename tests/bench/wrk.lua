@@ -1,18 +1,26 @@
--- Sends the request of the file that BENCH_REQUEST names: a line with the
--- method and the path, lines with headers, an empty line, the body.
--- With BENCH_KEYS the "@KEY@" in the headers is a new key for each request.
-local thread_count = 0
+-- Sends the request of the file that BENCH_REQUEST names: a line with method and
+-- path, lines with headers, an empty line, the body.
+--
+-- With BENCH_KEYS each request has a new access key where the text says @KEY@:
+-- the signature of a request doesn't depend on the key's name, only on its secret.
+-- With BENCH_SIGNATURES each has a new path too. The file of that name, a dot and
+-- the thread's number has a line for each request: what stands for @NAME@, a
+-- space, what stands for @SIGNATURE@. At its end the thread stops.
+
+local threads = 0
 
 function setup(thread)
-  thread:set("id", thread_count)
-  thread_count = thread_count + 1
+  thread:set("id", threads)
+  threads = threads + 1
 end
 
-local keys, made, before, after = os.getenv("BENCH_KEYS"), 0, nil, nil
+local keys = os.getenv("BENCH_KEYS")
+local signatures = os.getenv("BENCH_SIGNATURES")
+local text, lines, made = nil, nil, 0
 
 function init(args)
   local file = assert(io.open(os.getenv("BENCH_REQUEST"), "rb"))
-  local method, path = file:read("*l"):match("^(%S+) (%S+)$")
+  wrk.method, wrk.path = file:read("*l"):match("^(%S+) (%S+)$")
   for line in file:lines() do
     if line == "" then break end
     local name, value = line:match("^([^:]+): (.*)$")
@@ -20,28 +28,33 @@ function init(args)
   end
   local body = file:read("*a")
   file:close()
-  wrk.method, wrk.path = method, path
   if body ~= "" then wrk.body = body end
-  if keys then
-    local text = wrk.format()
-    local from, to = text:find("@KEY@", 1, true)
-    before, after = text:sub(1, from - 1), text:sub(to + 1)
-  end
+  text = wrk.format()
+  if signatures then lines = assert(io.open(signatures .. "." .. id)) end
 end
 
 if keys then
-  -- wrk asks for each request only if this exists.
+  -- wrk asks for every single request only if there is such a function.
   function request()
     made = made + 1
-    return before .. keys .. id .. "x" .. made .. after
+    local values = { KEY = keys .. id .. "x" .. made }
+    if lines then
+      local line = lines:read("*l")
+      if not line then
+        wrk.thread:stop()
+        return text
+      end
+      values.NAME, values.SIGNATURE = line:match("^(%S+) (%S+)$")
+    end
+    return (text:gsub("@(%u+)@", values))
   end
 end
 
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    '{"requests": %d, "microseconds": %d, "bytes": %d, "p50": %g, "p99": %g, "p999": %g, "broken": %d, "refused": %d}\n',
-    summary.requests, summary.duration, summary.bytes,
+    '{"requests": %d, "microseconds": %d, "p50": %g, "p99": %g, "p999": %g, "broken": %d, "refused": %d}\n',
+    summary.requests, summary.duration,
     latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
     errors.connect + errors.read + errors.write + errors.timeout, errors.status))
 end
