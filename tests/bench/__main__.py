@@ -37,9 +37,7 @@ class Progress:
         print(f"{minutes:2}:{seconds:02} {self.prefix}{what}", flush=True)
 
 
-def measured(
-    cases: list[Case], effort: Effort, quick: bool, whole: bool
-) -> dict[str, Any]:
+def measured(cases: list[Case], effort: Effort, quick: bool, whole: bool) -> dict[str, Any]:
     """Measures all that is asked for."""
     progress = Progress()
     facts = machine.facts()

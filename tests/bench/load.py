@@ -69,7 +69,8 @@ class Generators:
             env["BENCH_KEYS"] = keys
         if signatures:
             env["BENCH_SIGNATURES"] = str(signatures)
-        args = ["wrk", f"-t{min(2, connections)}", f"-c{connections}"]
+        threads = 1 if signatures else min(2, connections)
+        args = ["wrk", f"-t{threads}", f"-c{connections}"]
         args += [f"-d{max(1, round(seconds))}s", "--timeout", "20s", "-s", str(_SCRIPT), url]
         return parse_wrk(_run(args, seconds, env))
 

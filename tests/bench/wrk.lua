@@ -3,9 +3,14 @@
 --
 -- With BENCH_KEYS each request has a new access key where the text says @KEY@:
 -- the signature of a request doesn't depend on the key's name, only on its secret.
--- With BENCH_SIGNATURES each has a new path too. The file of that name, a dot and
--- the thread's number has a line for each request: what stands for @NAME@, a
--- space, what stands for @SIGNATURE@. At its end the thread stops.
+-- With BENCH_SIGNATURES, and one thread, each has a new path too. The file of that
+-- name has a line for each request: what stands for @NAME@, a space, what stands
+-- for @SIGNATURE@. Its end is the end of the load; wrk knows no other way to end
+-- early than Ctrl-C, and until it has noticed, the last request goes on.
+
+local ffi = require("ffi")
+ffi.cdef("int kill(int pid, int signal); int getpid(void);")
+local SIGINT = 2
 
 local threads = 0
 
@@ -16,7 +21,7 @@ end
 
 local keys = os.getenv("BENCH_KEYS")
 local signatures = os.getenv("BENCH_SIGNATURES")
-local text, lines, made = nil, nil, 0
+local text, lines, last, made = nil, nil, nil, 0
 
 function init(args)
   local file = assert(io.open(os.getenv("BENCH_REQUEST"), "rb"))
@@ -30,7 +35,7 @@ function init(args)
   file:close()
   if body ~= "" then wrk.body = body end
   text = wrk.format()
-  if signatures then lines = assert(io.open(signatures .. "." .. id)) end
+  if signatures then lines = assert(io.open(signatures)) end
 end
 
 if keys then
@@ -41,12 +46,13 @@ if keys then
     if lines then
       local line = lines:read("*l")
       if not line then
-        wrk.thread:stop()
-        return text
+        ffi.C.kill(ffi.C.getpid(), SIGINT)
+        return last
       end
       values.NAME, values.SIGNATURE = line:match("^(%S+) (%S+)$")
     end
-    return (text:gsub("@(%u+)@", values))
+    last = text:gsub("@(%u+)@", values)
+    return last
   end
 end
 
