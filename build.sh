@@ -3,7 +3,8 @@
 #
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that tests/requirements.txt, tests/clients/requirements.txt,
-# tests/tools/go.mod and tests/stores/go.mod pin, from wherever pip and go are configured to look.
+# tests/bench/requirements.txt, tests/tools/go.mod and tests/stores/go.mod pin, from wherever pip
+# and go are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -222,7 +223,7 @@ check() {
 fmt() {
   need_go; venv
   say "gofmt and ruff"
-  gofmt -l -w go
+  gofmt -l -w go tests/bench
   "$VENV/bin/ruff" check --quiet --fix python tests || true
   "$VENV/bin/ruff" format python tests
 }
@@ -268,11 +269,12 @@ contenders() {
   command -v wrk >/dev/null || missing+=(wrk)
   command -v h2load >/dev/null || missing+=(nghttp2-client)
   if [[ ${#missing[@]} -gt 0 ]]; then
-    [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null ||
+    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
       die "the benchmark needs nginx, wrk and h2load: install them (Debian: ${missing[*]})."
+    fi
     say "${missing[*]} by apt-get"
-    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >/dev/null ||
-      die "apt-get could not install ${missing[*]}."
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >/dev/null
   fi
   local inputs
   inputs="$(digest tests/bench/requirements.txt) $("${PYTHON:-python3}" -V)"

@@ -72,9 +72,10 @@ def main() -> int:
     partial = options.quick or options.only
     file = BUILD / ("quick.json" if partial else "results.json")
     if not options.render:
-        cases = [c for c in CASES if c.quick or not options.quick]
         if options.only:
             cases = [c for c in CASES if c.id in options.only.split(",")]
+        else:
+            cases = [c for c in CASES if c.quick or not options.quick]
         effort = QUICK if options.quick else FULL
         result = measured(cases, effort, bool(options.quick), not options.only)
         file.write_text(json.dumps(result, indent=1) + "\n")

@@ -92,7 +92,7 @@ class Generators:
         self._log.unlink(missing_ok=True)
         args = ["h2load", f"-c{connections}", f"-m{streams}", f"--log-file={self._log}"]
         args += [f"-n{count}"] if count else ["-D", f"{round(seconds * 1000)}ms"]
-        args += [] if http2 else ["--h1"]
+        args += [f"--tls13-ciphers={CIPHER}", *([] if http2 else ["--h1"])]
         for name, value in request.headers.items():
             if name != "host":
                 args += ["-H", f"{name}: {value}"]
