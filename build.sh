@@ -2,7 +2,7 @@
 # Builds, runs, tests and checks the proxy. `./build.sh` alone lists the verbs.
 #
 # Needs Go, Python and a C compiler; everything else is installed under
-# .build/, in the versions that tests/requirements.txt, tests/clients/requirements.txt, docs/site/requirements.txt,
+# .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
 # tests/tools/go.mod and tests/stores/go.mod pin, from wherever pip and go are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -27,6 +27,8 @@ usage: ./build.sh <verb>
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
+  bench         measure side by side with the original and nginx; docs/performance.md is made of it
+  bench quick   a part of it that takes less than three minutes
   check         formatting, linters, types, known vulnerabilities, generated code, documents, symbols
   docs          build the documentation into .build/site
   fmt           format all Go and Python code
@@ -242,7 +244,7 @@ docs() {
 fmt() {
   need_go; venv
   say "gofmt and ruff"
-  gofmt -l -w go
+  gofmt -l -w go tests/bench
   "$VENV/bin/ruff" check --quiet --fix python tests docs || true
   "$VENV/bin/ruff" format python tests docs
 }
@@ -279,6 +281,41 @@ test_clients() {
   "$PY" -m pytest tests/test_engines.py --engines
 }
 
+# contenders brings what the benchmark compares with and generates load with:
+# nginx, wrk and h2load from the system's packages, the original in an
+# environment of its own, since it has the same import name.
+contenders() {
+  local missing=()
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  command -v wrk >/dev/null || missing+=(wrk)
+  command -v h2load >/dev/null || missing+=(nghttp2-client)
+  if [[ ${#missing[@]} -gt 0 ]]; then
+    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+      die "the benchmark needs nginx, wrk and h2load: install them (Debian: ${missing[*]})."
+    fi
+    say "${missing[*]} by apt-get"
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+  local inputs
+  inputs="$(digest tests/bench/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh contenders "$inputs" "$BUILD/bench/original/bin/python" && return
+  say "the original into .build/bench"
+  rm -rf "$BUILD/bench/original"
+  "${PYTHON:-python3}" -m venv "$BUILD/bench/original"
+  "$BUILD/bench/original/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/requirements.txt
+  stamp contenders "$inputs"
+}
+
+bench() {
+  installed
+  contenders
+  versitygw
+  go build -o "$BUILD/bench/kit" ./tests/bench/kit
+  say "side by side"
+  (cd tests && exec "$PY" -m bench "$@")
+}
+
 # fuzz runs every fuzz target of every package for FUZZ_TIME.
 fuzz() {
   local package target
@@ -308,6 +345,7 @@ main() {
   case $verb in
     lib | wheel | check | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
     run) run "$@" ;;
+    bench) bench "$@" ;;
     test)
       case $* in
         '') test_all ;;

@@ -41,16 +41,16 @@ def command(*args: str | Path, env: dict[str, str] | None = None) -> str:
 
 
 def gofmt() -> None:
-    if unformatted := command("gofmt", "-l", "go").strip():
+    if unformatted := command("gofmt", "-l", "go", "tests/bench").strip():
         raise CheckFailedError(f"not formatted (./build.sh fmt does it):\n{unformatted}")
 
 
 def go_vet() -> None:
-    command("go", "vet", "./go/...")
+    command("go", "vet", "./go/...", "./tests/bench/...")
 
 
 def staticcheck(tools: Path) -> None:
-    command(tools / "staticcheck", "./go/...")
+    command(tools / "staticcheck", "./go/...", "./tests/bench/...")
 
 
 def govulncheck(tools: Path) -> None:
@@ -74,6 +74,9 @@ def ruff() -> None:
 
 def mypy() -> None:
     command(BIN / "mypy", "--strict", "python/object_storage_proxy", "python/examples")
+    # Of what the benchmark imports from the tests only the types count.
+    strict = ("--strict", "--follow-imports=silent", "-p", "bench")
+    command(BIN / "mypy", *strict, env={"MYPYPATH": "tests"})
 
 
 def shellcheck() -> None:
