@@ -69,7 +69,8 @@ func (f *listener) accept() {
 func (f *listener) shakeHands(conn net.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
-	secure := tls.Server(conn, f.tls)
+	below := &cork{Conn: conn}
+	secure := tls.Server(below, f.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close() // a client that can't speak TLS is no news
 		return
@@ -78,7 +79,7 @@ func (f *listener) shakeHands(conn net.Conn) {
 		f.offer(secure)
 		return
 	}
-	f.offer(&guard{Conn: secure})
+	f.offer(&guard{Conn: &corked{secure, below}})
 }
 
 func (f *listener) offer(conn net.Conn) {
