@@ -21,6 +21,7 @@ from bench.signing import Keys, Request, sign
 from bench.stores import Stores, object_name
 
 _GIB = 1 << 30
+_BODY_COUNTS = 100 << 10  # bytes, below which a request costs what it costs without a body
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def _measure(case: Case, lab: Lab, running: Running, cell: Cell) -> None:
     # Of a process with a busy Python thread nobody can say what a request took.
     if pids and not running.entrant.busy:
         cell.cpu.append(used / seen.requests * 1e6)
-        cell.cpu_gib.append(used / (seen.requests * case.size / _GIB))
+        if case.size >= _BODY_COUNTS:
+            cell.cpu_gib.append(used / (seen.requests * case.size / _GIB))
 
 
 def request_for(case: Case, lab: Lab, running: Running, access: str = "") -> Request:
