@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import secrets
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -26,11 +26,15 @@ _BODY_COUNTS = 100 << 10  # bytes, below which a request costs what it costs wit
 
 @dataclass(frozen=True)
 class Effort:
-    """How long each measurement takes: seconds, or bytes where it is a count."""
+    """How long each measurement takes: seconds, or bytes where it is a count.
+
+    After limit, in seconds since the start, no further case is begun.
+    """
 
     rounds: int
     seconds: float
     volume: int
+    limit: float
 
 
 class Failing(Protocol):
@@ -98,6 +102,15 @@ def run_case(case: Case, lab: Lab, progress: Callable[[str], None]) -> dict[str,
         for number, one in running.items():
             if one.alive() and not cells[number].failed:
                 cells[number].memory = processes.memory(one.pids)
+    return _result(case, cells)
+
+
+def left_out(case: Case, reason: str) -> dict[str, Any]:
+    """A case that is not measured, with the reason in its cells."""
+    return _result(case, [Cell(str(entrant), failed=reason) for entrant in case.entrants])
+
+
+def _result(case: Case, cells: Sequence[Cell]) -> dict[str, Any]:
     return {"id": case.id, "title": case.title, "cells": [asdict(cell) for cell in cells]}
 
 
