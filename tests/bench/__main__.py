@@ -22,8 +22,8 @@ from bench.measure import Effort, Lab
 from bench.results import Results
 
 BUILD = Path(__file__).resolve().parents[2] / ".build" / "bench"
-QUICK = Effort(rounds=2, seconds=1, volume=320 << 20)
-FULL = Effort(rounds=5, seconds=2, volume=1920 << 20)
+QUICK = Effort(rounds=2, seconds=1, volume=320 << 20, limit=2 * 60)
+FULL = Effort(rounds=5, seconds=2, volume=1280 << 20, limit=32 * 60)
 
 
 class Progress:
@@ -32,8 +32,11 @@ class Progress:
     def __init__(self) -> None:
         self.began, self.prefix = time.monotonic(), ""
 
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
     def __call__(self, what: str) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        minutes, seconds = divmod(int(self.seconds()), 60)
         print(f"{minutes:2}:{seconds:02} {self.prefix}{what}", flush=True)
 
 
@@ -50,7 +53,10 @@ def measured(cases: list[Case], effort: Effort, quick: bool, whole: bool) -> dic
         lab = Lab(running_stores, pki.make(folder / "pki"), generators, folder, effort)
         for number, case in enumerate(cases, 1):
             progress.prefix = f"[{number}/{len(cases)}] {case.title}: "
-            results.append(measure.run_case(case, lab, progress))
+            if progress.seconds() < effort.limit:
+                results.append(measure.run_case(case, lab, progress))
+            else:
+                results.append(measure.left_out(case, "no time was left"))
             print(report.brief(results[-1]), flush=True)
         progress.prefix = "memory: "
         found = footprint.all_of(lab, quick, progress) if whole else []

@@ -106,7 +106,12 @@ CASES = (
     replace(_GET, id="get-1k-busy", note="busy Python", quick=True, entrants=BUSY),
     replace(_GET_10M, id="get-10m-busy", note="busy Python", entrants=BUSY),
     replace(_GET, id="get-1k-threads", note="scaling", entrants=(*THREADS, *WORKERS)),
-    replace(_GET_10M, id="get-10m-threads", note="scaling", entrants=(*THREADS, *WORKERS)),
+    replace(
+        _GET_10M,
+        id="get-10m-threads",
+        note="scaling",
+        entrants=tuple(entrant for entrant in THREADS if entrant.threads),
+    ),
     replace(_GET, id="get-1k-real", bucket=REAL, note="versitygw"),
     replace(_PUT, id="put-1k-real", bucket=REAL, payload="hash", note="versitygw"),
 )

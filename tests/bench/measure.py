@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import secrets
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,15 +21,20 @@ from bench.signing import Keys, Request, sign
 from bench.stores import Stores, object_name
 
 _GIB = 1 << 30
+_BODY_COUNTS = 100 << 10  # bytes, below which a request costs what it costs without a body
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long each measurement takes: seconds, or bytes where it is a count."""
+    """How long each measurement takes: seconds, or bytes where it is a count.
+
+    After limit, in seconds since the start, no further case is begun.
+    """
 
     rounds: int
     seconds: float
     volume: int
+    limit: float
 
 
 class Failing(Protocol):
@@ -97,6 +102,15 @@ def run_case(case: Case, lab: Lab, progress: Callable[[str], None]) -> dict[str,
         for number, one in running.items():
             if one.alive() and not cells[number].failed:
                 cells[number].memory = processes.memory(one.pids)
+    return _result(case, cells)
+
+
+def left_out(case: Case, reason: str) -> dict[str, Any]:
+    """A case that is not measured, with the reason in its cells."""
+    return _result(case, [Cell(str(entrant), failed=reason) for entrant in case.entrants])
+
+
+def _result(case: Case, cells: Sequence[Cell]) -> dict[str, Any]:
     return {"id": case.id, "title": case.title, "cells": [asdict(cell) for cell in cells]}
 
 
@@ -124,7 +138,8 @@ def _measure(case: Case, lab: Lab, running: Running, cell: Cell) -> None:
     # Of a process with a busy Python thread nobody can say what a request took.
     if pids and not running.entrant.busy:
         cell.cpu.append(used / seen.requests * 1e6)
-        cell.cpu_gib.append(used / (seen.requests * case.size / _GIB))
+        if case.size >= _BODY_COUNTS:
+            cell.cpu_gib.append(used / (seen.requests * case.size / _GIB))
 
 
 def request_for(case: Case, lab: Lab, running: Running, access: str = "") -> Request:

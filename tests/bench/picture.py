@@ -23,6 +23,7 @@ _PANELS = {
     ),
 }
 _COLOURS = {OURS: "#1f6feb", ORIGINAL: "#d9822b", NGINX: "#8b949e"}
+_LEGEND = {OURS: "this project", ORIGINAL: "the original", NGINX: "nginx, which signs nothing"}
 _WIDTH, _LEFT, _RIGHT = 900, 330, 90  # pixels: all, titles, values
 _BAR, _GAP, _HEAD = 14, 12, 40
 
@@ -55,9 +56,9 @@ def draw(results: Results) -> str:
 def _legend() -> list[str]:
     shapes = []
     for place, (who, colour) in enumerate(_COLOURS.items()):
-        x = 20 + 110 * place
+        x = 20 + 130 * place
         shapes.append(f'<rect x="{x}" y="16" width="14" height="14" fill="{colour}"/>')
-        shapes.append(_text(x + 20, 28, who))
+        shapes.append(_text(x + 20, 28, _LEGEND[who]))
     return shapes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the scheduler's count, in nanoseconds
@@ -13,8 +14,9 @@ def family(pid: int) -> list[int]:
     """The process and its children, such as the workers of nginx."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += family(int(child))
+        with suppress(FileNotFoundError):  # threads come and go
+            for child in (task / "children").read_text().split():
+                found += family(int(child))
     return found
 
 

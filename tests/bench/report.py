@@ -146,7 +146,8 @@ def _figures(cell: Cell) -> list[str]:
     if cell.failed:
         return [f"fails: {cell.failed}"]
     units = ["/s", "ms p50", "ms p99", "ms p99.9", "us CPU", "s/GiB", "MiB"]
-    return [f"{value} {unit}" for value, unit in zip(_columns(cell), units, strict=True)]
+    columns = zip(_columns(cell), units, strict=True)
+    return [f"{value} {unit}" for value, unit in columns if value != _NOTHING]
 
 
 def spread(values: Sequence[float]) -> str:

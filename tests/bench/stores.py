@@ -6,6 +6,7 @@ and one real store.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from bench.signing import Keys
 KIT = Path(__file__).resolve().parents[2] / ".build" / "bench" / "kit"
 FILES, SINK, REAL = "files", "sink", "real"  # the buckets
 ANY = "any"  # a folder of FILES in which every name is there, with 1 KiB
+_SHM = Path("/dev/shm")  # the real store's files are in memory, if there is such a place
 SIZES = {"1 KiB": 1 << 10, "100 KiB": 100 << 10, "10 MiB": 10 << 20, "1 GiB": 1 << 30}
 
 
@@ -57,7 +59,9 @@ def start(folder: Path) -> Iterator[Stores]:
         ports[SINK] = free_port()
         sink = Child([KIT, "sink", str(ports[SINK])], folder / "sink.log")
         stack.enter_context(sink).listening(ports[SINK])
-        versity = stack.enter_context(real.versitygw(folder / "versitygw"))
+        memory = tempfile.TemporaryDirectory(dir=_SHM if _SHM.is_dir() else folder)
+        data = Path(stack.enter_context(memory))
+        versity = stack.enter_context(real.versitygw(data))
         ports[REAL] = versity.port
         client = versity.client()
         client.create_bucket(Bucket=REAL)
