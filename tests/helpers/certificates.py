@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_NAMES = ("localhost", "*.localhost")
+from helpers.names import DOMAIN
+
+_NAMES = ("localhost", "*.localhost", DOMAIN, f"*.{DOMAIN}")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Certificates:
 
 
 def make(folder: Path) -> Certificates:
-    """Makes an authority and a certificate for localhost and 127.0.0.1."""
+    """Makes an authority and a certificate for localhost, DOMAIN and what is under them."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
