@@ -57,7 +57,7 @@ DOES = {
     "boto3": "put, transfer manager, copy in parts, paginators, tagging, DeleteObjects",
     "datafusion": "write and query Parquet and CSV",
     "deltalake": "append, merge, two writers (conditional put), compact, vacuum, overwrite",
-    "mc": "mirror, cp in parts, cat, mv, tag, diff, find, rm",
+    "mc": "mirror, cp in parts, cat, ranges, mv, tag, find, rm",
     "minio_go": "put in parts and from a stream, ranges, conditional put, compose, tags, "
     "presigned URLs, bulk removal",
     "minio_py": "put in parts, ranges, compose, presigned URLs, bulk removal",
