@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from helpers.names import DOMAIN
 
-_NAMES = ("localhost", "*.localhost", DOMAIN, f"*.{DOMAIN}")
+NAMES = ("localhost", "*.localhost", DOMAIN, f"*.{DOMAIN}")
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Certificates:
     key: Path
 
 
-def make(folder: Path) -> Certificates:
-    """Makes an authority and a certificate for localhost, DOMAIN and what is under them."""
+def make(folder: Path, names: Sequence[str] = NAMES) -> Certificates:
+    """Makes an authority and a certificate for some names and for loopback addresses."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
@@ -43,10 +44,11 @@ def make(folder: Path) -> Certificates:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     addresses = [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ("127.0.0.1", "::1")]
-    names = [x509.DNSName(n) for n in _NAMES]
     cert = (
         _builder(name, ca_name, key.public_key())
-        .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([*map(x509.DNSName, names), *addresses]), critical=False
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(
