@@ -9,6 +9,7 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/s3req"
+	"osp/go/upstream"
 )
 
 // responseWriter remembers whether an answer has begun, and gives every write
@@ -61,12 +62,36 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 		return answerRewritten(x, resp)
 	}
 	x.w.WriteHeader(resp.StatusCode)
-	return stream(x.w, resp.Body)
+	return x.stream(resp.Body)
 }
 
-// stream copies as the bytes come: a read that leaves room in the buffer says
-// that no more is waiting, so what is there goes out at once.
-func stream(w *responseWriter, from io.Reader) error {
+// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do.
+func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.extend()
+	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+}
+
+// stream copies a store's body to the client; from one plain connection to
+// another the kernel moves it.
+func (x *exchange) stream(from io.Reader) error {
+	w := x.w
+	var spliced io.ReaderFrom
+	if _, ok := w.ResponseWriter.(io.ReaderFrom); ok && x.scheme == "http" {
+		spliced = w
+	}
+	done, err := upstream.Forward(w, spliced, from)
+	if err != nil {
+		return fmt.Errorf("from the store to the client: %w", err)
+	}
+	if done {
+		return nil
+	}
+	return copyAsItComes(w, from)
+}
+
+// copyAsItComes sends bytes on at once when no more are waiting: a read that
+// leaves room in the buffer says so.
+func copyAsItComes(w *responseWriter, from io.Reader) error {
 	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buffer)
 	for {
