@@ -3,7 +3,8 @@
 #
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that tests/requirements.txt, tests/clients/requirements.txt,
-# tests/tools/go.mod and tests/stores/go.mod pin, from wherever pip and go are configured to look.
+# tests/{tools,stores,signers}/go.mod and tests/signers/js pin, from wherever pip, go and
+# npm are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
