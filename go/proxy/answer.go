@@ -71,9 +71,13 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 	return x.stream(resp.Body)
 }
 
-// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do.
+// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do. What was
+// written goes out first: net/http would wait for 512 bytes more.
 func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 	w.extend()
+	if err := w.conn.Flush(); err != nil {
+		return 0, err
+	}
 	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
 }
 
