@@ -15,6 +15,7 @@ import (
 // Exchange is one request that has ended, with its answer. Texts are as the
 // client sent them: any bytes, of any length that a header may have.
 type Exchange struct {
+	Ctx       context.Context // of its serving; holds its span where it is traced
 	Begun     time.Time
 	RequestID string
 	Scheme    string // by which the client came: http or https
@@ -53,6 +54,10 @@ const (
 	ServerError        = "ServerError"        // it answered with a status of 500 or above
 	CredentialsRefused = "CredentialsRefused" // it did not take the credentials that the proxy has
 )
+
+// Observer is told of each request when it has ended. It must not keep the
+// Exchange, nor make the request wait.
+type Observer interface{ Ended(*Exchange) }
 
 // Callables are the owner's functions by the names of their parameters.
 var Callables = []string{Validator, HmacFetcher, BucketCredsFetcher}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -17,6 +16,9 @@ type responseWriter struct {
 	http.ResponseWriter
 	conn  *http.ResponseController
 	begun bool
+
+	status int   // of the answer, once it has begun
+	sent   int64 // bytes of its body
 }
 
 func newResponseWriter(w http.ResponseWriter) *responseWriter {
@@ -31,7 +33,9 @@ func (w *responseWriter) extend() { _ = w.conn.SetWriteDeadline(time.Now().Add(w
 
 // WriteHeader implements http.ResponseWriter.
 func (w *responseWriter) WriteHeader(status int) {
-	w.begun = w.begun || status >= http.StatusOK
+	if status >= http.StatusOK && !w.begun {
+		w.begun, w.status = true, status
+	}
 	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -39,7 +43,9 @@ func (w *responseWriter) WriteHeader(status int) {
 // Write implements io.Writer.
 func (w *responseWriter) Write(p []byte) (int, error) {
 	w.extend()
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	return n, err
 }
 
 const copyBufferSize = 64 << 10
@@ -73,11 +79,11 @@ func stream(w *responseWriter, from io.Reader) error {
 		n, err := from.Read(buffer[:])
 		if n > 0 {
 			if _, werr := w.Write(buffer[:n]); werr != nil {
-				return fmt.Errorf("writing to the client: %w", werr)
+				return clientLeft.Because(werr)
 			}
 			if n < len(buffer) && err == nil {
 				if ferr := w.conn.Flush(); ferr != nil {
-					return fmt.Errorf("writing to the client: %w", ferr)
+					return clientLeft.Because(ferr)
 				}
 			}
 		}

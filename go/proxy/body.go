@@ -47,7 +47,7 @@ func (h *handler) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, err
 	if chunks := x.verified.Chunks(); chunks != nil {
 		signatures = chunks
 	}
-	reader := payload.NewReader(&pacedBody{body: x.r.Body, conn: x.w.conn}, spec, signatures)
+	reader := payload.NewReader(newPacedBody(x), spec, signatures)
 	return reader, spec, reader.VerifyEmpty()
 }
 

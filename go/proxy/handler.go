@@ -19,6 +19,7 @@ import (
 	"osp/go/front"
 	"osp/go/hooks"
 	"osp/go/iam"
+	"osp/go/observe"
 	"osp/go/s3err"
 	"osp/go/s3req"
 	"osp/go/sigv4"
@@ -44,11 +45,13 @@ type handler struct {
 
 	hosts    hosts
 	inFlight sync.WaitGroup
+	watch    *watch
 }
 
 func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
-	h = hooks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout)
-	tokens := iam.New(cfg.IAMEndpoint, iam.Options{})
+	watch := newWatch(cfg, log)
+	h = watch.hooks(hooks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))
+	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Exchanged: watch.tokenExchanged})
 	made := &handler{
 		cfg:      cfg,
 		log:      log,
@@ -61,8 +64,10 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		upstream: upstream.New(),
 		started:  time.Now(),
 		hosts:    hosts{forwarders: cfg.TrustedProxies, domains: cfg.Domains},
+		watch:    watch,
 	}
 	made.stores.Store(&cfg.Stores)
+	watch.begin(made)
 	return made
 }
 
@@ -73,6 +78,7 @@ func (h *handler) update(stores *config.Stores) {
 	defer h.updating.Unlock()
 	stores.Buckets.Keep(h.stores.Load().Buckets)
 	h.stores.Store(stores)
+	h.watch.updated()
 }
 
 // forget drops what was remembered about a token, a bucket, or both together;
@@ -103,6 +109,9 @@ type exchange struct {
 	bucket    *config.Bucket  // nil: there is none of that name
 	deletions *view.Deletions // of DeleteObjects, else nil; without those that were refused
 	refused   []byte          // of DeleteObjects: what the answer says about those
+
+	seen     observe.Exchange // for those who watch; most of it is filled in when the request has ended
+	received atomic.Int64     // bytes of the body
 }
 
 // at returns the handler for what comes in by a scheme.
@@ -117,6 +126,10 @@ func (h *handler) handle(scheme string, w http.ResponseWriter, r *http.Request) 
 	defer h.inFlight.Done()
 	countRequest()
 	x := &exchange{w: newResponseWriter(w), r: r, scheme: scheme, requestID: newRequestID(), stores: h.stores.Load()}
+	if h.watch.on() {
+		h.watch.begun(x)
+		defer h.watch.ended(x) // also when the connection is broken off
+	}
 	w.Header()["Server"] = serverHeader(h.cfg.ServerName)
 	if err := h.guarded(x); err != nil {
 		h.refuse(x, err)
@@ -151,6 +164,7 @@ func (h *handler) serve(x *exchange) error {
 	}
 	var err error
 	if x.verified, err = h.verify(x); err != nil {
+		x.seen.BadSignature = true
 		return err
 	}
 	if x.req.Operation == s3req.ListBuckets {
@@ -194,9 +208,17 @@ func (h *handler) parse(x *exchange) error {
 	return nil
 }
 
+// clientLeft is what a request comes to whose client did not wait for its
+// answer. Nobody gets it; logs and metrics call it by nginx's number.
+var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of its answer.")
+
 // refuse writes an error, or breaks the connection where an answer has begun.
 func (h *handler) refuse(x *exchange, err error) {
 	e := s3err.From(err)
+	if errors.Is(err, context.Canceled) {
+		e = clientLeft
+	}
+	x.seen.Code, x.seen.Status = e.Code, e.Status
 	h.logRefusal(x, e)
 	if x.w.begun || errors.Is(err, context.Canceled) {
 		panic(http.ErrAbortHandler) // a truncated answer must never look complete
@@ -225,7 +247,10 @@ func (h *handler) logRefusal(x *exchange, e *s3err.Error) {
 	if e.Status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	attrs := []slog.Attr{slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", e.Message)}
+	attrs := []slog.Attr{
+		slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", e.Message),
+		slog.String("client", h.hosts.client(x.r)), slog.String("access_key", observe.ShortKey(x.seen.AccessKey)),
+	}
 	if x.req != nil {
 		attrs = append(attrs, slog.String("operation", string(x.req.Operation)), slog.String("bucket", x.req.Bucket))
 	}
