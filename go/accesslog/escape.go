@@ -11,15 +11,20 @@ const hexDigits = "0123456789abcdef"
 func quote(b []byte, text string) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(text); {
+		begin := i
+		for i < len(text) && ordinary(text[i]) {
+			i++
+		}
+		b = append(b, text[begin:i]...)
+		if i == len(text) {
+			break
+		}
 		c := text[i]
 		if c < utf8.RuneSelf {
-			switch {
-			case c == '"' || c == '\\':
+			if c == '"' || c == '\\' {
 				b = append(b, '\\', c)
-			case c < ' ' || c == 0x7f:
+			} else {
 				b = escapeRune(b, rune(c))
-			default:
-				b = append(b, c)
 			}
 			i++
 			continue
@@ -37,6 +42,9 @@ func quote(b []byte, text string) []byte {
 	}
 	return append(b, '"')
 }
+
+// ordinary bytes stand for themselves.
+func ordinary(c byte) bool { return ' ' <= c && c < 0x7f && c != '"' && c != '\\' }
 
 func escapeRune(b []byte, r rune) []byte {
 	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])

@@ -38,7 +38,7 @@ func (f Format) line(b []byte, x *observe.Exchange) []byte {
 // The key is percent-encoded, as in AWS's own logs
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html):
 // any bytes are a key.
-func attributes(x *observe.Exchange) [17]slog.Attr {
+func attributes(x *observe.Exchange) [18]slog.Attr {
 	return [...]slog.Attr{
 		slog.String("request_id", x.RequestID),
 		slog.String("client", x.Client),
@@ -55,7 +55,8 @@ func attributes(x *observe.Exchange) [17]slog.Attr {
 		slog.Float64("upstream", x.Upstream.Seconds()),
 		slog.Float64("callback", x.Callback.Seconds()),
 		slog.Bool("presigned", x.Presigned),
-		slog.String("protocol", x.Scheme+" "+x.Proto),
+		slog.String("scheme", x.Scheme),
+		slog.String("protocol", x.Proto),
 		slog.String("user_agent", shorten(x.UserAgent)),
 	}
 }
