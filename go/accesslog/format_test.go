@@ -2,7 +2,6 @@ package accesslog
 
 import (
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -120,7 +119,7 @@ func FuzzJSONLine(f *testing.F) {
 		x := &observe.Exchange{Begun: time.Unix(0, 0), UserAgent: text, Bucket: text, AccessKey: text, Key: text}
 		line := JSON.line(nil, x)
 		if !json.Valid(line) || strings.ContainsFunc(string(line), dangerous) {
-			t.Error(fmt.Sprintf("%q", line))
+			t.Errorf("%q", line)
 		}
 	})
 }
