@@ -63,7 +63,7 @@
       tile("tile-p50", "Median", time((q) => q.p50), `${said("time", s.totals.p50)} overall`),
       tile("tile-p99", "99th percentile", time((q) => q.p99), `${said("time", s.totals.p99)} overall`),
       tile("tile-refusals", "Refusals", now ? format.rate(sum(Object.values(now.refusals))) : none, `${said("count", sum(Object.values(s.totals.refusals)))} in all`),
-      tile("tile-cache", "Cache hits", cache == null ? none : format.share(cache), "of what was asked"),
+      tile("tile-cache", "Cache hits", cache == null ? none : format.share(cache), "of answers"),
       tile("tile-callbacks", "Callables", time((q) => q.callback_p50), `${said("count", s.totals.callbacks)} in all`),
       tile("tile-traffic", "Sent", now ? format.byteRate(now.bytes_out) : none, `${said("bytes", s.totals.bytes_out)} in all`),
       tile("tile-connections", "Connections", format.count(s.connections), `${said("count", s.in_flight)} in use`),
@@ -100,33 +100,43 @@
     chart.plot.addEventListener("pointerleave", () => { hovered.delete(chart); if (latest) draw(chart, latest); });
   }
 
-  const niceTop = (n, kind) => {
-    if (n <= 0) return kind === "time" ? 1e-3 : 1;
-    const step = 10 ** Math.floor(Math.log10(n));
-    return [1, 2, 2.5, 5, 10].find((m) => m * step >= n) * step;
+  // Scales: where a value stands between the first and the last mark.
+  const linear = (values, top) => {
+    const most = Math.max(0, ...values);
+    const step = 10 ** Math.floor(Math.log10(most || 1));
+    const end = top ?? [1, 2, 5, 10].find((m) => m * step >= most) * step;
+    return { marks: [0, end / 2, end], part: (v) => v / end };
+  };
+  // Times differ by orders of magnitude, and the shortest matter as well.
+  const decades = (values) => {
+    const some = values.filter((v) => v > 0);
+    const low = Math.floor(Math.log10(Math.min(...some, some.length ? Infinity : 1e-3)));
+    const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...some, 1e-6))));
+    const marks = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
+    return { marks, part: (v) => Math.max(0, (Math.log10(Math.max(v, marks[0])) - low) / (high - low)) };
   };
 
   const draw = (chart, s) => {
     const { points } = s;
     const lines = chart.lines(points);
     const end = points.length ? points[points.length - 1].time : s.now;
-    const width = chart.plot.clientWidth || 350, height = 150, bottom = 18, top = 12;
+    const width = chart.plot.clientWidth || 350, height = 150, left = 52, bottom = 18, top = 8;
     const span = Math.min(LONGEST, Math.max(SHORTEST, points.length ? end - points[0].time : 0));
-    const x = (t) => width - ((end - t) / span) * width;
+    const x = (t) => width - ((end - t) / span) * (width - left);
     const values = lines.map(([, , pick]) => points.map(pick));
     if (chart.stacked) for (let i = 1; i < values.length; i++) values[i] = values[i].map((v, j) => v + values[i - 1][j]);
-    const most = chart.top ?? niceTop(Math.max(0, ...values.flat().filter((v) => v != null)), chart.kind);
-    const y = (v) => height - bottom - (v / most) * (height - bottom - top);
+    const scale = (chart.kind === "time" ? decades : linear)(values.flat().filter((v) => v != null), chart.top);
+    const y = (v) => height - bottom - scale.part(v) * (height - bottom - top);
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-    for (const part of [0, 0.5, 1]) {
-      svg.append(make("line", { class: part ? "grid" : "axis", x1: 0, x2: width, y1: y(most * part), y2: y(most * part) }));
-      if (part) svg.append(make("text", { x: 0, y: y(most * part) - 3 }, said(chart.kind, most * part)));
+    for (const mark of scale.marks) {
+      svg.append(make("line", { class: mark === scale.marks[0] ? "axis" : "grid", x1: left, x2: width, y1: y(mark), y2: y(mark) }));
+      svg.append(make("text", { x: left - 7, y: y(mark) + 4, "text-anchor": "end" }, mark ? said(chart.kind, mark).replace(/\.0+(?=\D)/, "") : "0"));
     }
     for (const [ago, anchor] of [[span, "start"], [span / 2, "middle"], [0, "end"]])
       svg.append(make("text", { x: x(end - ago), y: height - 3, "text-anchor": anchor }, ago ? `−${since(ago)}` : "now"));
 
     const seen = values.some((v) => v.some((n) => n != null));
-    if (!seen) svg.append(make("text", { class: "none", x: width / 2, y: (height - bottom) / 2 + 6, "text-anchor": "middle" }, chart.quiet ?? "no requests yet"));
+    if (!seen) svg.append(make("text", { class: "none", x: (width + left) / 2, y: (height - bottom) / 2 + 6, "text-anchor": "middle" }, chart.quiet ?? "no requests yet"));
     const drawn = lines.map(([, colour, , filled], i) => {
       const group = make("g");
       for (const run of runs(points, values[i])) {
