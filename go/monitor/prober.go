@@ -37,6 +37,7 @@ type Reach func(ctx context.Context, b *config.Bucket) (certificateExpires time.
 
 // prober looks whether stores can be reached, when somebody wants to know.
 type prober struct {
+	life    context.Context // looks end with it
 	entries func() []*config.Bucket
 	reach   Reach
 	now     func() time.Time
@@ -91,7 +92,7 @@ func (p *prober) forget() {
 }
 
 func (p *prober) look(done chan struct{}) {
-	ctx, cancel := context.WithTimeout(context.Background(), probeTime)
+	ctx, cancel := context.WithTimeout(p.life, probeTime)
 	defer cancel()
 	found, entries := p.stores()
 	turns := make(chan struct{}, atATime)

@@ -22,7 +22,8 @@ func TestEachStoreIsLookedAtOnceForAllThatAsk(t *testing.T) {
 		var looks atomic.Int64
 		expires := time.Now().Add(time.Hour)
 		p := &prober{
-			now: time.Now,
+			life: t.Context(),
+			now:  time.Now,
 			entries: func() []*config.Bucket {
 				return []*config.Bucket{entry("a", "one"), entry("b", "one"), entry("c", "two")}
 			},
@@ -73,6 +74,7 @@ func TestEachStoreIsLookedAtOnceForAllThatAsk(t *testing.T) {
 func TestWhoLeavesDoesNotWaitAndAStuckStoreEndsTheLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &prober{
+			life:    t.Context(),
 			now:     time.Now,
 			entries: func() []*config.Bucket { return []*config.Bucket{entry("a", "stuck")} },
 			reach: func(ctx context.Context, _ *config.Bucket) (time.Time, error) {
@@ -99,6 +101,7 @@ func TestOtherStoresAreLookedAtAtOnce(t *testing.T) {
 		set := func(s string) { name.Store(&s) }
 		set("before")
 		p := &prober{
+			life:    t.Context(),
 			now:     time.Now,
 			entries: func() []*config.Bucket { return []*config.Bucket{entry("a", *name.Load())} },
 			reach: func(context.Context, *config.Bucket) (time.Time, error) {

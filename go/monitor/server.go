@@ -52,16 +52,17 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	serving  sync.WaitGroup
-	closed   chan struct{}
-	close    sync.Once
+	life     context.Context
+	end      context.CancelFunc
 }
 
 // New returns a Server that listens nowhere yet.
 func New(o Options) *Server {
+	life, end := context.WithCancel(context.Background())
 	s := &Server{
-		about: o.About, log: o.Log, entries: o.Entries, started: time.Now(), closed: make(chan struct{}),
+		about: o.About, log: o.Log, entries: o.Entries, started: time.Now(), life: life, end: end,
 		window: &window{caches: o.About.Caches},
-		prober: &prober{entries: o.Entries, reach: o.Reach, now: time.Now},
+		prober: &prober{life: life, entries: o.Entries, reach: o.Reach, now: time.Now},
 	}
 	s.about.Stores = s.stores
 	s.metrics = metrics.New(s.about)
@@ -130,6 +131,7 @@ func (s *Server) Serve() {
 		}
 	})
 	s.serving.Go(s.sample)
+	s.prober.latest() // so that the first who asks need not wait
 }
 
 // sample keeps the charts going.
@@ -141,7 +143,7 @@ func (s *Server) sample() {
 		select {
 		case now := <-ticks.C:
 			s.window.sample(now)
-		case <-s.closed:
+		case <-s.life.Done():
 			return
 		}
 	}
@@ -152,13 +154,11 @@ func (s *Server) Drain() { s.draining.Store(true) }
 
 // Close ends the server at once: whoever asks has nothing to lose.
 func (s *Server) Close() {
-	s.close.Do(func() {
-		close(s.closed)
-		_ = s.http.Close()
-		if s.listener != nil {
-			_ = s.listener.Close() // where it never served
-		}
-	})
+	s.end()
+	_ = s.http.Close()
+	if s.listener != nil {
+		_ = s.listener.Close() // where it never served
+	}
 	s.serving.Wait()
 }
 
