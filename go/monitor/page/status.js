@@ -29,7 +29,7 @@
     time: (n) => (n < 1e-3 ? [digits(n * 1e6), "µs"] : n < 1 ? [digits(n * 1e3), "ms"] : [digits(n), "s"]),
     share: (n) => [n > 0.995 && n < 1 ? (n * 100).toFixed(1) : Math.round(n * 100).toString(), "%"],
   };
-  const said = (kind, n) => (n == null ? "–" : format[kind](n).join(kind === "share" ? "" : " ").replace(" /s", "/s"));
+  const said = (kind, n) => (n == null ? "–" : format[kind](n).join(kind === "share" ? "" : " ").replace(" /s", "/s").trim());
   const duration = (s) => {
     const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
     const first = parts.findIndex(([size]) => s >= size);
