@@ -248,6 +248,7 @@ def test_hangup_reopens_the_file(tmp_path: Path, double: S3Double, log: Path) ->
         assert process.alive(), process.output()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "logfmt", "combined"])
 @pytest.mark.parametrize("target", ["stderr", "python"])
 def test_no_secret_in_any_output_at_debug_level(

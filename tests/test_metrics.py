@@ -24,7 +24,7 @@ from helpers.stores import Store, versitygw
 from helpers.wait import free_port, until
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "docs" / "grafana-dashboard.json"
-OPERATIONS = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "monitoring.md"
 
 # The names and labels of object-storage-proxy 0.6.12.
 ORIGINAL = {
@@ -221,7 +221,7 @@ def test_the_dashboard_asks_for_what_there_is(busy: Any) -> None:
 
 
 def test_every_metric_is_documented(busy: Any) -> None:
-    text = OPERATIONS.read_text()
+    text = DOCUMENT.read_text()
     ours = {name for name in scrape(busy.server).kinds if name.startswith("osp_")}
     assert {name for name in ours if f"`{name}`" not in text and f"`{name}{{" not in text} == set()
 

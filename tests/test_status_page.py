@@ -14,7 +14,10 @@ from helpers.monitor import status
 from helpers.stores import Store, versitygw
 from helpers.wait import free_port, until
 
-pytestmark = pytest.mark.skipif(browser.find() is None, reason="there is no Chromium here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(browser.find() is None, reason="there is no Chromium here"),
+]
 
 LONG_KEY = "a-token-as-access-key." * 4
 
