@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import socket
 import sys
@@ -301,4 +303,32 @@ def test_importing_loads_no_library_and_starts_no_thread(run: Run) -> None:
             assert "libosp" in open("/proc/self/maps").read()
         """
     )
+    assert ended(child) == 0, child.output()
+
+
+def test_threads_are_the_processors_that_the_library_uses(run: Run) -> None:
+    more_than_all = (os.cpu_count() or 1) + 1
+    child = run(
+        f"""
+        if "GODEBUG" not in os.environ:  # the library sees what the process began with
+            os.environ["GODEBUG"] = "schedtrace=20"
+            os.execv(sys.executable, sys.orig_argv)
+        for threads in (None, {more_than_all}, 0):
+            with osp.ProxyServer(config(http_port=0, threads=threads)):
+                while not os.path.exists(f"seen {{threads}}"):
+                    time.sleep(0.01)
+        """
+    )
+
+    def uses(threads: int) -> bool:
+        assert child.alive(), child.output()
+        return re.findall(r"gomaxprocs=(\d+)", child.output())[-1:] == [str(threads)]
+
+    all_of_them = len(os.sched_getaffinity(0))  # a cgroup may allow fewer
+    until(lambda: any(uses(n) for n in range(1, all_of_them + 1)), "the default")
+    (child.log.parent / "seen None").touch()
+    until(lambda: uses(more_than_all), "the number that was given")
+    (child.log.parent / f"seen {more_than_all}").touch()
+    until(lambda: any(uses(n) for n in range(1, all_of_them + 1)), "the default again")
+    (child.log.parent / "seen 0").touch()
     assert ended(child) == 0, child.output()

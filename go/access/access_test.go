@@ -363,16 +363,3 @@ func named(s string) *string {
 	}
 	return &s
 }
-
-func BenchmarkHit(b *testing.B) {
-	o := &owner{decide: always(hooks.Decision{Allow: true})}
-	checker := New(o.hooks(true), Options{Capacity: 1024})
-	ctx := context.Background()
-	r := full()
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := checker.Check(ctx, time.Hour, r); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

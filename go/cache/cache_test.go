@@ -301,24 +301,3 @@ func TestDeletionForgetsWhatItShould(t *testing.T) {
 		t.Errorf("%d entries after Purge", c.Len())
 	}
 }
-
-func BenchmarkHit(b *testing.B) {
-	c := New[[32]byte, int](1024, nil)
-	var keys [512][32]byte
-	load := func(context.Context) (Entry[int], error) { return Entry[int]{Value: 1, TTL: time.Hour}, nil }
-	for i := range keys {
-		keys[i][0], keys[i][1] = byte(i), byte(i>>8)
-		if _, err := c.Get(b.Context(), keys[i], load); err != nil {
-			b.Fatal(err)
-		}
-	}
-	ctx := context.Background()
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for i := 0; pb.Next(); i++ {
-			if _, err := c.Get(ctx, keys[i%len(keys)], load); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}

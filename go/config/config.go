@@ -18,7 +18,7 @@ const (
 	DefaultServerName         = "<osp⚡>"
 	DefaultRegion             = "us-east-1"
 	DefaultIAMEndpoint        = "https://iam.cloud.ibm.com/identity/token"
-	DefaultThreads            = 1
+	DefaultThreads            = 0
 	DefaultPresignUses        = 3
 	DefaultAccessCacheSize    = 1024
 	DefaultCallbackQueue      = 10_000

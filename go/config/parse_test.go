@@ -59,7 +59,7 @@ func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
 	c := parsed(t, with())
 	b := c.Buckets.Find("photos")
 	if c.Host != "0.0.0.0" || *c.HTTPPort != 8080 || c.HTTPSPort != nil || c.TLS != nil || c.MetricsPort != nil ||
-		c.ServerName != "<osp⚡>" || c.Threads != 1 || c.SkipSignature || c.PresignUses != 3 || c.AccessCacheSize != 1024 ||
+		c.ServerName != "<osp⚡>" || c.Threads != 0 || c.SkipSignature || c.PresignUses != 3 || c.AccessCacheSize != 1024 ||
 		c.IAMEndpoint != "https://iam.cloud.ibm.com/identity/token" || c.CallbackConcurrency != 32 || c.CallbackQueue != 10_000 ||
 		c.CallbackTimeout != 30*time.Second || c.DrainTimeout != 30*time.Second || c.TrustedProxies != nil || c.AuthCacheBy != nil ||
 		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Keystore) != 0 {

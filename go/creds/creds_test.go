@@ -278,16 +278,3 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d answers are kept", n)
 	}
 }
-
-func BenchmarkFetchedHit(b *testing.B) {
-	o := &owner{}
-	r := New(o.fetch, noBearer, Options{})
-	entry := bucket("b", time.Hour)
-	ctx := context.Background()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := r.For(ctx, entry, "AKIAIOSFODNN7EXAMPLE"); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -119,7 +119,7 @@ func (f *framing) extend(part []byte) error {
 	if len(part) == 0 {
 		return nil
 	}
-	if f.sawCR || bytes.IndexByte(part, '\r') >= 0 && bytes.IndexByte(part, '\r') != len(part)-1 {
+	if cr := bytes.IndexByte(part, '\r'); f.sawCR || cr >= 0 && cr != len(part)-1 {
 		return fmt.Errorf("%w: a bare CR", ErrFraming)
 	}
 	if bytes.IndexByte(part, 0) >= 0 {

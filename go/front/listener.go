@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -62,7 +63,7 @@ func (f *Listener) accept() {
 		f.open.Add(1)
 		held := &slotConn{Conn: conn, from: f}
 		if f.tls == nil {
-			f.offer(&guard{Conn: held})
+			f.offer(&plain{guard{Conn: held}})
 			continue
 		}
 		go f.shakeHands(held)
@@ -134,6 +135,17 @@ func (c *slotConn) Close() error {
 	})
 	return c.Conn.Close()
 }
+
+// ReadFrom implements io.ReaderFrom: out of another connection the kernel moves
+// the bytes itself.
+func (c *slotConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
+// plain is a guard without TLS: what is written to it may come out of another
+// connection.
+type plain struct{ guard }
+
+// ReadFrom implements io.ReaderFrom.
+func (p *plain) ReadFrom(r io.Reader) (int64, error) { return io.Copy(p.Conn, r) }
 
 // guard is an HTTP/1 connection whose framing is watched as it is read.
 type guard struct {

@@ -55,6 +55,14 @@ var algorithms = [...]struct {
 	MD5:       {"MD5", md5.Size, md5.New},
 }
 
+// emptySums are the checksums of no bytes, which most requests have.
+var emptySums = func() (sums [len(algorithms)][]byte) {
+	for a := CRC32; int(a) < len(algorithms); a++ {
+		sums[a] = a.New().Sum(nil)
+	}
+	return sums
+}()
+
 // String returns AWS's name of the algorithm, such as CRC64NVME.
 func (a Algorithm) String() string { return algorithms[a].name }
 
@@ -142,8 +150,7 @@ func declaredChecksum(d Declaration) (alg Algorithm, value string, err error) {
 	}
 	found, unknown := 0, false
 	for name, values := range d.Header {
-		name = strings.ToLower(name)
-		if !strings.HasPrefix(name, checksumPrefix) || notValues[name] {
+		if len(name) < len(checksumPrefix) || !strings.EqualFold(name[:len(checksumPrefix)], checksumPrefix) || notValues[strings.ToLower(name)] {
 			continue
 		}
 		a, known := fromHeader(name)
@@ -166,7 +173,7 @@ func declaredChecksum(d Declaration) (alg Algorithm, value string, err error) {
 // checksums are supported, and of those only one. AWS takes commas at the end
 // of the list but no other empty element.
 func announcedTrailer(h http.Header) (Algorithm, error) {
-	list := strings.TrimRight(strings.Trim(strings.Join(h.Values(headerTrailer), ","), " \t"), ",")
+	list := strings.TrimRight(strings.Trim(strings.Join(h[headerTrailer], ","), " \t"), ",")
 	if list == "" {
 		return None, nil
 	}
@@ -187,7 +194,7 @@ func announcedTrailer(h http.Header) (Algorithm, error) {
 
 // checkSDKAlgorithm compares what the SDK says it does with what the request does.
 func checkSDKAlgorithm(d Declaration, used Algorithm) error {
-	if len(d.Header.Values(headerSDKAlgorithm)) == 0 || d.ObjectChecksum {
+	if len(d.Header[headerSDKAlgorithm]) == 0 || d.ObjectChecksum {
 		return nil
 	}
 	said, _ := single(d.Header, headerSDKAlgorithm)
@@ -210,6 +217,7 @@ type expectation struct {
 // digests computes the checksums that were asked for, each once.
 type digests struct {
 	running []running
+	nothing bool // they are those of no bytes; running has none
 }
 
 type running struct {
@@ -235,6 +243,9 @@ func (d *digests) write(p []byte) {
 // check compares with what was expected. An algorithm that was not added
 // counts as a mismatch.
 func (d *digests) check(want expectation) error {
+	if d.nothing && bytes.Equal(emptySums[want.alg], want.sum) {
+		return nil
+	}
 	for _, r := range d.running {
 		if r.alg == want.alg && bytes.Equal(r.Sum(nil), want.sum) {
 			return nil

@@ -86,7 +86,8 @@ func (c *chunks) finish() (trailer string, err error) {
 	if trailer, err = c.trailers(); err != nil {
 		return "", err
 	}
-	return trailer, expectEnd(c.in)
+	_, err = c.in.Peek(1)
+	return trailer, expectEnd(err)
 }
 
 // begin reads the header of the next chunk, which may hold at most left bytes.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"testing"
 
 	"osp/go/s3err"
@@ -57,24 +56,4 @@ func FuzzChunked(f *testing.F) {
 			t.Fatalf("all %d bytes were released before %v", length, splitErr)
 		}
 	})
-}
-
-func BenchmarkSignedChunks(b *testing.B) {
-	benchmark(b, stream{kind: StreamingSigned, chunks: []string{strings.Repeat("x", 1<<20)}})
-}
-
-func BenchmarkUnsignedTrailer(b *testing.B) {
-	benchmark(b, stream{kind: StreamingUnsignedTrailer, chunks: []string{strings.Repeat("x", 1<<20)}, trailer: CRC32})
-}
-
-func benchmark(b *testing.B, s stream) {
-	encoded := s.encode()
-	spec := s.spec(b, encoded)
-	b.SetBytes(int64(len(s.payload())))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := io.Copy(io.Discard, NewReader(strings.NewReader(encoded), spec, newChain(plainSeed))); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -149,11 +149,11 @@ func parsePlainLength(s *Spec, d Declaration) error {
 		return s3err.MissingContentLength
 	}
 	s.length = d.ContentLength
-	if s.length > 0 && hasAWSChunked(d.Header.Values(headerEncoding)) {
+	if s.length > 0 && hasAWSChunked(d.Header[headerEncoding]) {
 		return s3err.InvalidRequest.Msg("Content-Encoding aws-chunked requires an x-amz-content-sha256 value of STREAMING-*.")
 	}
 	// A store that went by this header would see another object than was verified.
-	if v := d.Header.Values(headerDecodedLength); len(v) > 0 && (len(v) > 1 || v[0] != strconv.FormatInt(s.length, 10)) {
+	if v := d.Header[headerDecodedLength]; len(v) > 0 && (len(v) > 1 || v[0] != strconv.FormatInt(s.length, 10)) {
 		return s3err.InvalidRequest.Msg("x-amz-decoded-content-length does not match the Content-Length of a body that is not aws-chunked.")
 	}
 	return nil
@@ -174,7 +174,7 @@ func parseHash(s *Spec, d Declaration) error {
 
 // parseMD5 reads Content-MD5, which covers the decoded body.
 func parseMD5(s *Spec, d Declaration) error {
-	if len(d.Header.Values(headerMD5)) == 0 {
+	if len(d.Header[headerMD5]) == 0 {
 		return nil
 	}
 	v, _ := single(d.Header, headerMD5)
@@ -190,7 +190,7 @@ func parseMD5(s *Spec, d Declaration) error {
 // single returns the value of a header that may occur only once; false when it
 // is missing or repeated.
 func single(h http.Header, name string) (string, bool) {
-	if v := h.Values(name); len(v) == 1 {
+	if v := h[name]; len(v) == 1 {
 		return strings.Trim(v[0], " \t"), true
 	}
 	return "", false

@@ -50,6 +50,7 @@ type framing interface {
 // io.LimitedReader, which would hide it.
 type Reader struct {
 	spec    *Spec
+	source  source
 	body    framing
 	digests digests
 	left    int64
@@ -57,24 +58,23 @@ type Reader struct {
 	trailer http.Header
 }
 
-// Buffers in front of the source. Reads that are larger go past them straight
-// into the caller's memory.
-const (
-	framingBuffer = 4096
-	plainBuffer   = 16 // the least that bufio takes: nothing to parse
-)
+// framingBuffer is for the lines of the framing. Reads that are larger go past
+// it straight into the caller's memory.
+const framingBuffer = 4096
 
 // NewReader reads a body from its source. sigs checks the chunk signatures of
 // the signed streaming kinds; with nil they are parsed but not checked
 // (skip_signature_validation). It is not used for other kinds. Nothing is
 // read before the first Read or VerifyEmpty.
 func NewReader(body io.Reader, spec *Spec, sigs ChunkSignatures) *Reader {
-	r := &Reader{spec: spec, left: spec.length}
-	src := &source{r: body}
+	r := &Reader{spec: spec, source: source{r: body}, left: spec.length}
 	if spec.kind.Streaming() {
-		r.body = newChunks(bufio.NewReaderSize(src, framingBuffer), spec, sigs)
+		r.body = newChunks(bufio.NewReaderSize(&r.source, framingBuffer), spec, sigs)
 	} else {
-		r.body = plain{bufio.NewReaderSize(src, plainBuffer)}
+		r.body = plain{&r.source}
+	}
+	if r.digests.nothing = spec.length == 0; r.digests.nothing {
+		return r
 	}
 	for _, w := range spec.want {
 		r.digests.add(w.alg)
@@ -158,7 +158,7 @@ func (r *Reader) finish() error {
 }
 
 // plain is a body without framing.
-type plain struct{ in *bufio.Reader }
+type plain struct{ in *source }
 
 func (b plain) read(p []byte, left int64) (int, error) {
 	n, err := b.in.Read(p[:min(int64(len(p)), left)])
@@ -168,11 +168,14 @@ func (b plain) read(p []byte, left int64) (int, error) {
 	return n, err
 }
 
-func (b plain) finish() (string, error) { return "", expectEnd(b.in) }
+func (b plain) finish() (string, error) {
+	_, err := io.ReadFull(b.in, b.in.beyond[:])
+	return "", expectEnd(err)
+}
 
-// expectEnd verifies that the source holds nothing more.
-func expectEnd(in *bufio.Reader) error {
-	switch _, err := in.Peek(1); err {
+// expectEnd judges the outcome of an attempt to read beyond the end.
+func expectEnd(err error) error {
+	switch err {
 	case io.EOF:
 		return nil
 	case nil:
@@ -192,8 +195,9 @@ func incomplete(reason string) error {
 // about the body. net/http says io.ErrUnexpectedEOF when a client hangs up
 // before it has sent what Content-Length promised.
 type source struct {
-	r   io.Reader
-	err error
+	r      io.Reader
+	err    error
+	beyond [1]byte // room for what must not come
 }
 
 func (s *source) Read(p []byte) (int, error) {

@@ -52,11 +52,11 @@ func frameLen(size int64) int64 {
 // Describe sets the headers that go with the framing, x-amz-content-sha256
 // included, in those of the request upstream. The Content-Length is Len.
 func (f *Framed) Describe(h http.Header) {
-	encodings := append([]string{awsChunked}, StripAWSChunked(h.Values(headerEncoding))...)
+	encodings := append([]string{awsChunked}, StripAWSChunked(h[headerEncoding])...)
 	h.Set(headerEncoding, strings.Join(encodings, ","))
 	h.Set(headerDecodedLength, strconv.FormatInt(f.r.Len(), 10))
 	h.Set(headerContentSHA256, unsignedTrailer)
-	h.Del(headerTrailer)
+	delete(h, headerTrailer)
 	if alg := f.r.spec.trailer; alg != None {
 		h.Set(headerTrailer, alg.Header())
 	}
@@ -133,14 +133,14 @@ func (f *Framed) open() error {
 // x-amz-sdk-checksum-algorithm without its checksum.
 func Unframe(h http.Header) {
 	if _, ok := h[headerTrailer]; ok {
-		h.Del(headerSDKAlgorithm)
+		delete(h, headerSDKAlgorithm)
 	}
-	h.Del(headerTrailer)
-	h.Del(headerDecodedLength)
-	if rest := StripAWSChunked(h.Values(headerEncoding)); len(rest) > 0 {
+	delete(h, headerTrailer)
+	delete(h, headerDecodedLength)
+	if rest := StripAWSChunked(h[headerEncoding]); len(rest) > 0 {
 		h[headerEncoding] = rest
 	} else {
-		h.Del(headerEncoding)
+		delete(h, headerEncoding)
 	}
 }
 

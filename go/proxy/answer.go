@@ -1,13 +1,16 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"osp/go/s3err"
 	"osp/go/s3req"
+	"osp/go/upstream"
 )
 
 // responseWriter remembers whether an answer has begun, and gives every write
@@ -19,6 +22,7 @@ type responseWriter struct {
 
 	status int   // of the answer, once it has begun
 	sent   int64 // bytes of its body
+	failed bool  // the client did not take them
 }
 
 func newResponseWriter(w http.ResponseWriter) *responseWriter {
@@ -45,6 +49,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	w.extend()
 	n, err := w.ResponseWriter.Write(p)
 	w.sent += int64(n)
+	w.failed = w.failed || err != nil
 	return n, err
 }
 
@@ -67,12 +72,59 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 		return answerRewritten(x, resp)
 	}
 	x.w.WriteHeader(resp.StatusCode)
-	return stream(x.w, resp.Body)
+	return x.stream(resp.Body)
 }
 
-// stream copies as the bytes come: a read that leaves room in the buffer says
-// that no more is waiting, so what is there goes out at once.
-func stream(w *responseWriter, from io.Reader) error {
+// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do.
+func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.extend()
+	n, err := w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+	w.sent += n
+	return n, err
+}
+
+// stream copies a store's body to the client; from one plain connection to
+// another the kernel moves it.
+func (x *exchange) stream(from io.Reader) error {
+	w := x.w
+	var spliced io.ReaderFrom
+	if _, ok := w.ResponseWriter.(io.ReaderFrom); ok && x.scheme == "http" {
+		spliced = w
+	}
+	done, err := upstream.Forward(w, spliced, from)
+	if err != nil {
+		return x.brokenOff(err)
+	}
+	if done {
+		return nil
+	}
+	return copyAsItComes(w, from)
+}
+
+// newsOfLeaving is how long after a reset it takes to hear that it was the client.
+const newsOfLeaving = 100 * time.Millisecond
+
+// brokenOff says whose fault it is that an answer did not come to its end.
+// Where the kernel moves the bytes a reset is either side's, but net/http
+// watches the client's.
+func (x *exchange) brokenOff(err error) error {
+	left := x.w.failed || errors.Is(err, syscall.EPIPE) || x.r.Context().Err() != nil
+	if !left && errors.Is(err, syscall.ECONNRESET) {
+		select {
+		case <-x.r.Context().Done():
+			left = true
+		case <-time.After(newsOfLeaving):
+		}
+	}
+	if left {
+		return clientLeft.Because(err)
+	}
+	return s3err.BadGateway.Because(err)
+}
+
+// copyAsItComes sends bytes on at once when no more are waiting: a read that
+// leaves room in the buffer says so.
+func copyAsItComes(w *responseWriter, from io.Reader) error {
 	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buffer)
 	for {

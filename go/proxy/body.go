@@ -47,7 +47,11 @@ func (h *handler) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, err
 	if chunks := x.verified.Chunks(); chunks != nil {
 		signatures = chunks
 	}
-	reader := payload.NewReader(newPacedBody(x), spec, signatures)
+	var body io.Reader = http.NoBody
+	if x.r.Body != http.NoBody {
+		body = newPacedBody(x)
+	}
+	reader := payload.NewReader(body, spec, signatures)
 	return reader, spec, reader.VerifyEmpty()
 }
 

@@ -58,7 +58,7 @@ func (f forwarders) trusts(address netip.Addr) bool {
 // with and without the port.
 func (f forwarders) hosts(r *http.Request) []string {
 	hosts := []string{r.Host}
-	if !f.trusts(peer(r)) {
+	if len(f) == 0 || !f.trusts(peer(r)) {
 		return hosts
 	}
 	host := last(r.Header, "X-Forwarded-Host")
@@ -80,8 +80,11 @@ func (f forwarders) hosts(r *http.Request) []string {
 // What precedes it in the field is that client's own claim.
 func (f forwarders) client(r *http.Request) string {
 	address := peer(r)
-	if !address.IsValid() {
+	switch {
+	case !address.IsValid():
 		return r.RemoteAddr
+	case len(f) == 0:
+		return address.String()
 	}
 	chain := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
 	for _, hop := range slices.Backward(chain) {

@@ -40,6 +40,9 @@ type handler struct {
 	upstream *upstream.Client
 	started  time.Time
 
+	validatorSeesRequest bool
+	serverHeader         []string // of every answer
+
 	updating sync.Mutex
 	stores   atomic.Pointer[config.Stores] // what requests begin with
 
@@ -65,6 +68,9 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		started:  time.Now(),
 		hosts:    hosts{forwarders: cfg.TrustedProxies, domains: cfg.Domains},
 		watch:    watch,
+
+		validatorSeesRequest: h.AllowSeesRequest,
+		serverHeader:         serverHeader(cfg.ServerName),
 	}
 	made.stores.Store(&cfg.Stores)
 	watch.begin(made)
@@ -106,6 +112,7 @@ type exchange struct {
 	hosts     []string // that the client may have signed
 	form      *form    // of PostObject, else nil
 	verified  *sigv4.VerifiedRequest
+	question  hooks.Request   // to the validator
 	bucket    *config.Bucket  // nil: there is none of that name
 	deletions *view.Deletions // of DeleteObjects, else nil; without those that were refused
 	refused   []byte          // of DeleteObjects: what the answer says about those
@@ -130,7 +137,7 @@ func (h *handler) handle(scheme string, w http.ResponseWriter, r *http.Request) 
 		h.watch.begun(x)
 		defer h.watch.ended(x) // also when the connection is broken off
 	}
-	w.Header()["Server"] = serverHeader(h.cfg.ServerName)
+	w.Header()["Server"] = h.serverHeader
 	if err := h.guarded(x); err != nil {
 		h.refuse(x, err)
 	}
@@ -225,7 +232,7 @@ func (h *handler) refuse(x *exchange, err error) {
 	}
 	header := x.w.Header()
 	clear(header) // of what belonged to an answer that could not be given
-	header["Server"] = serverHeader(h.cfg.ServerName)
+	header["Server"] = h.serverHeader
 	header.Set("X-Amz-Request-Id", x.requestID)
 	if e.Status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", "1")

@@ -51,7 +51,7 @@ type storeRequest struct {
 	Complete       bool // the body came to a clean end
 }
 
-func newStore(t *testing.T) *storeDouble {
+func newStore(t testing.TB) *storeDouble {
 	s := &storeDouble{}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.Close)
@@ -84,7 +84,7 @@ func (s *storeDouble) requests() []storeRequest {
 }
 
 // only returns the one request that reached the store.
-func (s *storeDouble) only(t *testing.T) storeRequest {
+func (s *storeDouble) only(t testing.TB) storeRequest {
 	t.Helper()
 	seen := s.requests()
 	if len(seen) != 1 {
@@ -94,7 +94,7 @@ func (s *storeDouble) only(t *testing.T) storeRequest {
 }
 
 // untouched fails the test when anything reached the store whole.
-func (s *storeDouble) untouched(t *testing.T) {
+func (s *storeDouble) untouched(t testing.TB) {
 	t.Helper()
 	for _, r := range s.requests() {
 		if r.Complete {
@@ -105,7 +105,7 @@ func (s *storeDouble) untouched(t *testing.T) {
 
 // rig is a running proxy with a store behind it.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	store  *storeDouble
 	server *Server
 	log    *syncBuffer
@@ -133,13 +133,13 @@ type settings = map[string]any
 
 // start runs a proxy for the buckets "photos" and "other" of one store. change
 // adds to its configuration.
-func start(t *testing.T, h hooks.Hooks, change settings) *rig {
+func start(t testing.TB, h hooks.Hooks, change settings) *rig {
 	t.Helper()
 	return entries(t, h, change, map[string]settings{"photos": {}, "other": {}})
 }
 
 // entries is start with other entries, each with changes of its own.
-func entries(t *testing.T, h hooks.Hooks, change settings, named map[string]settings) *rig {
+func entries(t testing.TB, h hooks.Hooks, change settings, named map[string]settings) *rig {
 	t.Helper()
 	store := newStore(t)
 	u, err := url.Parse(store.URL)

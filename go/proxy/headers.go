@@ -10,48 +10,62 @@ import (
 	"osp/go/upstream"
 )
 
-// dropped never travel to a store: hop-by-hop fields (RFC 9110 section 7.6.1),
-// the client's signature, and what load balancers add.
-var dropped = map[string]bool{
-	"Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Authorization": true,
-	"Proxy-Connection": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
-	"Expect": true, "Host": true, "Content-Length": true, "Cookie": true,
+// fate is what becomes of a field of a client's request.
+type fate int
 
-	"Authorization": true, "X-Amz-Date": true, "X-Amz-Security-Token": true, "X-Amz-Content-Sha256": true,
-	"X-Amz-Copy-Source": true,
+const (
+	// ifSigned is the fate of every field that fates does not name: a store
+	// might act on what only an attacker in between has said. MinIO, Ceph and
+	// IBM have fields of their own.
+	ifSigned fate = iota
+	// ends here: hop-by-hop fields (RFC 9110 section 7.6.1), the client's
+	// signature, and what load balancers add.
+	ends
+	// passes although the client may not have signed it: AWS takes it unsigned
+	// too, and it gives no more than the signed request asks.
+	passes
+)
 
-	"Forwarded": true, "Via": true, "X-Real-Ip": true,
-}
+var fates = map[string]fate{
+	"Connection": ends, "Keep-Alive": ends, "Proxy-Authenticate": ends, "Proxy-Authorization": ends,
+	"Proxy-Connection": ends, "Te": ends, "Trailer": ends, "Transfer-Encoding": ends, "Upgrade": ends,
+	"Expect": ends, "Host": ends, "Content-Length": ends, "Cookie": ends,
 
-// harmless may reach a store although the client didn't sign them: AWS takes
-// them unsigned too, and none of them gives more than the signed request asks.
-// Every other field must be signed, or a store might act on what only an
-// attacker in between has said: MinIO, Ceph and IBM have fields of their own.
-var harmless = map[string]bool{
-	"Accept": true, "Accept-Charset": true, "Accept-Encoding": true, "Accept-Language": true,
-	"Access-Control-Request-Headers": true, "Access-Control-Request-Method": true,
-	"Amz-Sdk-Invocation-Id": true, "Amz-Sdk-Request": true, "Cache-Control": true,
-	"Content-Disposition": true, "Content-Encoding": true, "Content-Language": true, "Content-Md5": true,
-	"Content-Type": true, "Date": true, "Expires": true, "If-Match": true, "If-Modified-Since": true,
-	"If-None-Match": true, "If-Range": true, "If-Unmodified-Since": true, "Origin": true, "Pragma": true,
-	"Range": true, "Referer": true, "Traceparent": true, "Tracestate": true, "User-Agent": true,
-	"X-Amzn-Trace-Id": true,
+	"Authorization": ends, "X-Amz-Date": ends, "X-Amz-Security-Token": ends, "X-Amz-Content-Sha256": ends,
+	"X-Amz-Copy-Source": ends,
+
+	"Forwarded": ends, "Via": ends, "X-Real-Ip": ends,
+
+	"Accept": passes, "Accept-Charset": passes, "Accept-Encoding": passes, "Accept-Language": passes,
+	"Access-Control-Request-Headers": passes, "Access-Control-Request-Method": passes,
+	"Amz-Sdk-Invocation-Id": passes, "Amz-Sdk-Request": passes, "Cache-Control": passes,
+	"Content-Disposition": passes, "Content-Encoding": passes, "Content-Language": passes, "Content-Md5": passes,
+	"Content-Type": passes, "Date": passes, "Expires": passes, "If-Match": passes, "If-Modified-Since": passes,
+	"If-None-Match": passes, "If-Range": passes, "If-Unmodified-Since": passes, "Origin": passes, "Pragma": passes,
+	"Range": passes, "Referer": passes, "Traceparent": passes, "Tracestate": passes, "User-Agent": passes,
+	"X-Amzn-Trace-Id": passes,
 }
 
 // storeHeader selects the fields of a request that go to the store. signed are
 // the names that the client's signature covers, in lower case and sorted.
 func storeHeader(client http.Header, signed []string) http.Header {
 	named := connectionNamed(client)
-	out := make(http.Header, len(client))
+	out := make(http.Header)
 	for name, values := range client {
-		name = textproto.CanonicalMIMEHeaderKey(name)
-		if dropped[name] || named[name] || strings.HasPrefix(name, "X-Forwarded-") {
+		becomes, known := fates[name]
+		if !known { // or spelled as net/http would not
+			name = textproto.CanonicalMIMEHeaderKey(name)
+			becomes = fates[name]
+		}
+		if becomes == ends || named[name] || strings.HasPrefix(name, "X-Forwarded-") {
 			continue
 		}
-		_, isSigned := slices.BinarySearch(signed, strings.ToLower(name))
-		if isSigned || harmless[name] {
-			out[name] = values
+		if becomes == ifSigned {
+			if _, isSigned := slices.BinarySearch(signed, strings.ToLower(name)); !isSigned {
+				continue
+			}
 		}
+		out[name] = values
 	}
 	return out
 }
@@ -74,10 +88,14 @@ func clientHeader(to, store http.Header) {
 	}
 }
 
-// connectionNamed are the fields that Connection declares to be hop-by-hop.
+// connectionNamed are the fields that Connection declares to be hop-by-hop, but
+// for Keep-Alive, which always is, and close, which is no field.
 func connectionNamed(h http.Header) map[string]bool {
 	var named map[string]bool
 	for _, value := range h["Connection"] {
+		if value == "keep-alive" || value == "close" {
+			continue
+		}
 		for name := range strings.SplitSeq(value, ",") {
 			if named == nil {
 				named = make(map[string]bool)

@@ -9,23 +9,19 @@ import (
 	"osp/go/view"
 )
 
-// question is what the validator may see of a verified request.
+// question is what the validator may see of a verified request. It is a part
+// of the exchange, and made once.
 func (h *handler) question(x *exchange) *hooks.Request {
-	address := h.hosts.client(x.r)
-	q := &hooks.Request{
-		Token:         x.verified.AccessKey(),
-		Bucket:        x.req.Bucket,
-		Method:        x.r.Method,
-		Path:          x.req.Path,
-		Source:        address,
-		Operation:     string(x.req.Operation),
-		Key:           x.req.Key,
-		Region:        x.verified.Region(),
-		Presigned:     x.verified.Presigned(),
-		ClientIP:      address,
-		ContentLength: x.r.ContentLength,
-		Header:        func() http.Header { return shownHeader(x.r, x.verified.SignedHeaders()) },
+	q := &x.question
+	q.Token, q.Bucket = x.verified.AccessKey(), x.req.Bucket
+	if !h.validatorSeesRequest {
+		return q
 	}
+	address := h.hosts.client(x.r)
+	q.Method, q.Path, q.Source, q.ClientIP = x.r.Method, x.req.Path, address, address
+	q.Operation, q.Key, q.ContentLength = string(x.req.Operation), x.req.Key, x.r.ContentLength
+	q.Region, q.Presigned = x.verified.Region(), x.verified.Presigned()
+	q.Header = func() http.Header { return shownHeader(x.r, x.verified.SignedHeaders()) }
 	q.VersionID, _ = x.req.Query.Get("versionId")
 	for _, p := range x.req.Query {
 		if !signature(p.Name) {

@@ -27,7 +27,7 @@ func answerRewritten(x *exchange, resp *http.Response) error {
 		return answerRewrittenError(x, resp, to)
 	case failed || !view.Names(x.req.Operation):
 		x.w.WriteHeader(resp.StatusCode)
-		return stream(x.w, resp.Body)
+		return x.stream(resp.Body)
 	}
 	if resp.Header["Content-Encoding"] != nil {
 		return s3err.BadGateway

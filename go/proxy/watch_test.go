@@ -138,21 +138,59 @@ func TestEveryEndOfARequestIsSeen(t *testing.T) {
 }
 
 func TestAnAnswerThatBreaksOffIsSeenAsWhatItWas(t *testing.T) {
+	for name, some := range map[string]int{"small": 9, "large, which the kernel moves": 300_000} {
+		r, o := watched(t, hooks.Hooks{}, nil)
+		r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000000")
+			_, _ = w.Write(make([]byte, some))
+		})
+		resp, err := plainClient.Do(r.signed("GET", "/photos/k", ""))
+		if err == nil { // what there is of it may have gone out, or not
+			_, err = io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+		}
+		if err == nil {
+			t.Errorf("%s: it looks complete", name)
+		}
+		if x := o.next(t); x.Status != 200 || x.Code != "BadGateway" || x.StoreError != "BadGateway" || x.BytesOut != int64(some) {
+			t.Errorf("%s: %+v", name, x)
+		}
+	}
+}
+
+func TestALargeAnswerIsCountedWhole(t *testing.T) {
 	r, o := watched(t, hooks.Hooks{}, nil)
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "100")
-		_, _ = io.WriteString(w, "only this")
+		w.Header().Set("Content-Length", "5000000")
+		_, _ = w.Write(make([]byte, 5_000_000))
+	})
+	r.do(r.signed("GET", "/photos/k", ""))
+	if x := o.next(t); x.BytesOut != 5_000_000 || x.Code != "" {
+		t.Errorf("%+v", x)
+	}
+}
+
+func TestAClientThatLeavesInTheMiddleIsNoFaultOfTheStore(t *testing.T) {
+	r, o := watched(t, hooks.Hooks{}, nil)
+	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000000000")
+		chunk := make([]byte, 1<<20)
+		for range 1000 {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
 	})
 	resp, err := plainClient.Do(r.signed("GET", "/photos/k", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadAll(resp.Body); err == nil {
-		t.Error("it looks complete")
+	if _, err := io.CopyN(io.Discard, resp.Body, 2<<20); err != nil {
+		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if x := o.next(t); x.Status != 200 || x.Code != "BadGateway" || x.StoreError != "BadGateway" || x.BytesOut != 9 {
-		t.Errorf("%+v", x)
+	if x := o.next(t); x.Status != 200 || x.Code != "ClientClosedRequest" || x.StoreError != "" || x.BytesOut < 2<<20 {
+		t.Errorf("%s, %d bytes of %d: %s", x.Code, x.BytesOut, 1_000_000_000, r.log)
 	}
 }
 

@@ -18,16 +18,15 @@ func refused(r *Request, header http.Header) error {
 		return s3err.NotImplemented.Msg("CreateSession is not supported.")
 	}
 	for name := range header {
-		if foreign(strings.ToLower(name)) {
+		if foreign(name) {
 			return s3err.NotImplemented.Msg("The header " + name + " is not supported.")
 		}
 	}
 	for _, p := range r.Query {
-		name := strings.ToLower(p.Name)
 		switch {
-		case name == "renameobject":
+		case strings.EqualFold(p.Name, "renameobject"):
 			return s3err.NotImplemented.Msg("RenameObject is not supported.")
-		case foreign(name) || strings.HasPrefix(name, "x-amz-copy-source"): // which S3 takes as a header only
+		case foreign(p.Name) || hasPrefixFold(p.Name, copySourceName): // which S3 takes as a header only
 			return s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' is not supported.")
 		case !plain(p):
 			return s3err.InvalidArgument.Msg("The value of '" + p.Name + "' is not valid.")
@@ -40,13 +39,45 @@ func refused(r *Request, header http.Header) error {
 // which speak S3 as well understand: MinIO, Google, Ceph, Alibaba, Huawei, Tencent.
 var dialects = []string{"x-minio-", "x-goog-", "x-rgw-", "rgwx-", "x-oss-", "x-obs-", "x-cos-"}
 
+const copySourceName = "x-amz-copy-source"
+
+// foreign reports whether a name of any case is of another dialect than S3's.
 func foreign(name string) bool {
 	for _, dialect := range dialects {
-		if strings.HasPrefix(name, dialect) {
+		if hasPrefixFold(name, dialect) {
 			return true
 		}
 	}
-	return strings.HasSuffix(name, "-rename-source") || strings.Contains(name, "-copy-source") && !strings.HasPrefix(name, "x-amz-copy-source")
+	const renameSource = "-rename-source"
+	return hasPrefixFold(name[max(0, len(name)-len(renameSource)):], renameSource) ||
+		containsFold(name, "-copy-source") && !hasPrefixFold(name, copySourceName)
+}
+
+// hasPrefixFold is strings.HasPrefix for a prefix in lower case and a text in
+// any. Only ASCII folds: names are made of nothing else.
+func hasPrefixFold(s, prefix string) bool {
+	if len(s) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != prefix[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func containsFold(s, part string) bool {
+	for i := range len(s) {
+		if hasPrefixFold(s[i:], part) {
+			return true
+		}
+	}
+	return false
 }
 
 // plain reports whether a parameter that names a part of the store's own

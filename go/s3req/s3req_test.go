@@ -248,12 +248,3 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkParse(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Parse("GET", "/bucket/some/key%20with.txt?versionId=abc", "", nil); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

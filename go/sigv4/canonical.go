@@ -65,7 +65,8 @@ func (s *SignedRequest) canonicalise(r *Request, query []param, values [][]strin
 		switch {
 		case name == "host":
 			s.hostAt = len(b)
-			b = append(b, s.hosts[0]...)
+			b = append(b, strings.Trim(s.hosts[0], " \t")...)
+			s.hostLen = len(b) - s.hostAt
 		case name == "content-length" && values[i] == nil && r.ContentLength >= 0:
 			b = strconv.AppendInt(b, r.ContentLength, 10)
 		default:
@@ -91,5 +92,5 @@ func (s *SignedRequest) forHost(host string) []byte {
 	b := make([]byte, 0, len(s.canonical)+len(host))
 	b = append(b, s.canonical[:s.hostAt]...)
 	b = append(b, host...)
-	return append(b, s.canonical[s.hostAt+len(s.hosts[0]):]...)
+	return append(b, s.canonical[s.hostAt+s.hostLen:]...)
 }

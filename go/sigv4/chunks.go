@@ -24,11 +24,14 @@ type ChunkVerifier struct {
 	stamp    string // timestamp and scope, a line each
 	previous [2 * sha256.Size]byte
 	closed   bool
+
+	message []byte // room for what is signed
+	want    digest
 }
 
-func newChunkVerifier(key signingKey, s *SignedRequest) *ChunkVerifier {
+func newChunkVerifier(key *signingKey, s *SignedRequest) *ChunkVerifier {
 	c := &ChunkVerifier{
-		mac:   hmac.New(sha256.New, key[:]),
+		mac:   hmac.New(sha256.New, key.digest[:]),
 		stamp: s.timestamp + "\n" + s.cred.scope + "\n",
 	}
 	copy(c.previous[:], s.signature)
@@ -53,8 +56,7 @@ func (c *ChunkVerifier) Trailer(sum [sha256.Size]byte, signature string) error {
 }
 
 func (c *ChunkVerifier) next(kind, fixed string, sum [sha256.Size]byte, signature string) error {
-	b := make([]byte, 0, 512)
-	b = append(b, kind...)
+	b := append(c.message[:0], kind...)
 	b = append(b, c.stamp...)
 	b = append(b, c.previous[:]...)
 	b = append(b, '\n')
@@ -62,9 +64,9 @@ func (c *ChunkVerifier) next(kind, fixed string, sum [sha256.Size]byte, signatur
 	b = hex.AppendEncode(b, sum[:])
 	c.mac.Reset()
 	c.mac.Write(b)
-	var want signingKey
-	c.mac.Sum(want[:0])
-	hex.Encode(c.previous[:], want[:])
+	c.message = b
+	c.mac.Sum(c.want[:0])
+	hex.Encode(c.previous[:], c.want[:])
 	if c.closed || subtle.ConstantTimeCompare(c.previous[:], []byte(signature)) != 1 {
 		c.closed = true
 		return s3err.SignatureDoesNotMatch

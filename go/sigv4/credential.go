@@ -114,10 +114,7 @@ func splitSignedHeaders(s string, fail refuse) ([]string, error) {
 func isLowerToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !isAlnum(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
-			return false
-		}
-		if c >= 'A' && c <= 'Z' {
+		if c >= 'A' && c <= 'Z' || c != '-' && !isAlnum(c) && strings.IndexByte("!#$%&'*+.^_`|~", c) < 0 {
 			return false
 		}
 	}

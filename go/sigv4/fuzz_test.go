@@ -114,25 +114,3 @@ func mutate(random *rand.Rand, s string, from int) string {
 		}
 	}
 }
-
-func BenchmarkVerifyHeader(b *testing.B) {
-	benchmark(b, signedByHeader(b, "GET", "/photos/2026/03/part-00000.parquet?x-id=GetObject", nil))
-}
-
-func BenchmarkVerifyPresigned(b *testing.B) {
-	benchmark(b, presignedBySDK(b, "GET", "/photos/2026/03/part-00000.parquet", nil))
-}
-
-func benchmark(b *testing.B, r *Request) {
-	v := at(noon)
-	b.ReportAllocs()
-	for b.Loop() {
-		s, err := Parse(r)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := v.Verify(s, owner); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

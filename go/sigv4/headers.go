@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const payloadHashName = "x-amz-content-sha256"
+
 // authHeaders are the values of the headers that authentication reads.
 type authHeaders struct {
 	authorization, amzDate, date, payloadHash, token []string
@@ -33,15 +35,15 @@ func scanHeaders(h http.Header) authHeaders {
 
 func (a *authHeaders) field(name string) *[]string {
 	switch {
-	case strings.EqualFold(name, "authorization"):
+	case compareFold("authorization", name) == 0:
 		return &a.authorization
-	case strings.EqualFold(name, "x-amz-date"):
+	case compareFold("x-amz-date", name) == 0:
 		return &a.amzDate
-	case strings.EqualFold(name, "date"):
+	case compareFold("date", name) == 0:
 		return &a.date
-	case strings.EqualFold(name, "x-amz-content-sha256"):
+	case compareFold(payloadHashName, name) == 0:
 		return &a.payloadHash
-	case strings.EqualFold(name, "x-amz-security-token"):
+	case compareFold("x-amz-security-token", name) == 0:
 		return &a.token
 	}
 	return nil
@@ -51,9 +53,10 @@ func (a *authHeaders) field(name string) *[]string {
 // request lacks the header. Every x-amz-* header has to be among them, or
 // whoever holds the request could add orders to it that its signer never gave:
 // AWS refuses that too. x-amz-content-sha256 is the exception because the last
-// line of the canonical request holds it.
-func collectSigned(h http.Header, signed []string) ([][]string, error) {
-	values := make([][]string, len(signed))
+// line of the canonical request holds it. The values go into room if there is
+// enough of it.
+func collectSigned(room [][]string, h http.Header, signed []string) ([][]string, error) {
+	values := append(room[:0], make([][]string, len(signed))...)
 	for name, vs := range h {
 		i, found := slices.BinarySearchFunc(signed, name, compareFold)
 		switch {
@@ -61,7 +64,7 @@ func collectSigned(h http.Header, signed []string) ([][]string, error) {
 			return nil, errSpeltTwice
 		case found:
 			values[i] = vs
-		case hasPrefixFold(name, "x-amz-") && !strings.EqualFold(name, "x-amz-content-sha256"):
+		case hasPrefixFold(name, "x-amz-") && compareFold(payloadHashName, name) != 0:
 			return nil, notSigned(name)
 		}
 	}
@@ -104,6 +107,9 @@ func appendValues(dst []byte, values []string) []byte {
 }
 
 func appendCollapsed(dst []byte, v string) []byte {
+	if strings.IndexByte(v, ' ') < 0 && strings.IndexByte(v, '\t') < 0 {
+		return append(dst, v...)
+	}
 	start, space := len(dst), false
 	for i := range len(v) {
 		if v[i] == ' ' || v[i] == '\t' {

@@ -3,57 +3,93 @@ package sigv4
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"hash"
+	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"osp/go/secret"
 )
 
-// signingKey is derived from a secret for one day, region and service.
-type signingKey [sha256.Size]byte
+// digest is what SHA-256 and HMAC-SHA256 give.
+type digest [sha256.Size]byte
+
+// signingKey is derived from a secret for one day, region and service. It is
+// safe for concurrent use.
+type signingKey struct {
+	digest digest
+	// signers of this key. Requests that are verified at the same time have one
+	// each; package hmac remembers its state after the key in each, so that a
+	// signature costs half of what it would with a new one.
+	signers sync.Pool
+}
+
+// signer signs one message after the other.
+type signer struct {
+	mac   hash.Hash
+	block [256]byte // of the message: what goes into a hash.Hash would escape to the heap
+	sum   digest
+}
+
+func newSigningKey(d digest) *signingKey {
+	k := &signingKey{digest: d}
+	k.signers.New = func() any { return &signer{mac: hmac.New(sha256.New, d[:])} }
+	return k
+}
+
+func (k *signingKey) sign(message []byte) digest {
+	s := k.signers.Get().(*signer)
+	defer k.signers.Put(s)
+	s.mac.Reset()
+	for len(message) > 0 {
+		n := copy(s.block[:], message)
+		s.mac.Write(s.block[:n])
+		message = message[n:]
+	}
+	s.mac.Sum(s.sum[:0])
+	return s.sum
+}
 
 // keyCache keeps derived keys. The digest that identifies an entry covers the
 // secret, so a secret that changed never meets a key derived from the old one,
 // and neither secrets nor the client's text stay in memory on its account.
 type keyCache struct {
-	lru *lru.Cache[[sha256.Size]byte, signingKey]
+	lru *lru.Cache[digest, *signingKey]
 }
 
 func newKeyCache(entries int) keyCache {
-	c, err := lru.New[[sha256.Size]byte, signingKey](entries)
+	c, err := lru.New[digest, *signingKey](entries)
 	if err != nil {
 		panic(err) // for sizes below one only, which New rules out
 	}
 	return keyCache{c}
 }
 
-func (c keyCache) get(key secret.Value, cred credential) signingKey {
+func (c keyCache) get(key secret.Value, cred credential) *signingKey {
 	id := make([]byte, 0, 256)
 	id = append(id, cred.scope...) // never holds a NUL
 	id = append(id, 0)
 	id = append(id, key.Reveal()...)
-	sum := sha256.Sum256(id)
+	sum := digest(sha256.Sum256(id))
 	if k, ok := c.lru.Get(sum); ok {
 		return k
 	}
-	k := deriveKey(key, cred)
+	k := newSigningKey(deriveKey(key, cred))
 	c.lru.Add(sum, k)
 	return k
 }
 
 // deriveKey is the chain of HMACs from secret to signing key.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-func deriveKey(key secret.Value, cred credential) signingKey {
+func deriveKey(key secret.Value, cred credential) digest {
 	k := sign([]byte("AWS4"+key.Reveal()), []byte(cred.date))
 	k = sign(k[:], []byte(cred.region))
 	k = sign(k[:], []byte(service))
 	return sign(k[:], []byte(terminator))
 }
 
-func sign(key, message []byte) signingKey {
+func sign(key, message []byte) digest {
 	mac := hmac.New(sha256.New, key)
 	mac.Write(message)
-	var sum signingKey
-	mac.Sum(sum[:0])
-	return sum
+	return digest(mac.Sum(nil))
 }

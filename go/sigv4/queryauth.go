@@ -16,6 +16,9 @@ type queryClaim struct {
 	algorithm, credential, date, expires, signedHeaders, signature *string
 	token, payloadHash                                             *string
 
+	values [8]string // what the fields point to
+	found  int       // of values
+
 	v2      bool // the parameters of signature version 2
 	doubled bool // one of the parameters occurs twice
 }
@@ -24,13 +27,20 @@ type queryClaim struct {
 // presigned URL. Names match as they are, as in S3: a parameter in another
 // case is one like any other, and signed like any other.
 func claimIn(query []param) *queryClaim {
+	if len(query) == 0 {
+		return nil
+	}
 	var c queryClaim
 	for i := range query {
 		p := &query[i]
 		if into := c.field(p.name); into != nil {
-			c.doubled = c.doubled || *into != nil
-			value := decodeCanonical(p.value)
-			*into = &value
+			if *into != nil {
+				c.doubled = true
+				continue
+			}
+			*into = &c.values[c.found]
+			**into = decodeCanonical(p.value)
+			c.found++
 		} else if p.name == "AWSAccessKeyId" || p.name == "Signature" {
 			c.v2 = true
 		}

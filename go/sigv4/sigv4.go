@@ -70,7 +70,7 @@ func (c carrier) String() string {
 
 // SignedRequest is a request that claims a signature. It is parsed and
 // complete, but nothing in it is verified: use it to look up the secret of
-// AccessKey, and for nothing else. It keeps no reference to the Request.
+// AccessKey, and for nothing else. Of the Request it keeps Hosts.
 type SignedRequest struct {
 	carrier   carrier
 	cred      credential
@@ -82,9 +82,11 @@ type SignedRequest struct {
 	signed    []string // names in SignedHeaders, sorted
 	payload   Payload
 
-	// canonical is the canonical request with hosts[0] in it, at hostAt.
+	// canonical is the canonical request with hosts[0] in it, at hostAt, of
+	// hostLen bytes.
 	canonical []byte
 	hostAt    int
+	hostLen   int
 	hosts     []string
 
 	policy *policy // form only
@@ -142,13 +144,14 @@ func Parse(r *Request) (*SignedRequest, error) {
 // finish does what header and query authentication share: it binds the headers
 // and the payload hash to the signature by way of the canonical request.
 func (s *SignedRequest) finish(r *Request, query []param, hash string) (*SignedRequest, error) {
-	values, err := collectSigned(r.Header, s.signed)
+	var room [16][]string
+	values, err := collectSigned(room[:], r.Header, s.signed)
 	if err != nil {
 		return nil, err
 	}
 	if s.payload, err = parsePayload(hash); err != nil {
 		return nil, err
 	}
-	s.hosts = hostSpellings(r.Hosts)
+	s.hosts = r.Hosts
 	return s, s.canonicalise(r, query, values, hash)
 }

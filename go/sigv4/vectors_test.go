@@ -36,7 +36,7 @@ type vector struct {
 	Trailer *struct{ Canonical, Signature string }
 }
 
-func readVectors(t *testing.T, name string) vectorFile {
+func readVectors(t testing.TB, name string) vectorFile {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "tests", "vectors", name))
 	if err != nil {
@@ -110,7 +110,7 @@ func checkChunks(t *testing.T, v vector, c *ChunkVerifier) {
 }
 
 // chunkedExample returns the chain of the example with a trailer.
-func chunkedExample(t *testing.T) (vector, *ChunkVerifier) {
+func chunkedExample(t testing.TB) (vector, *ChunkVerifier) {
 	t.Helper()
 	f := readVectors(t, "streaming.json")
 	now, _ := parseBasicTime(f.Time)

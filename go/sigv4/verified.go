@@ -1,9 +1,6 @@
 package sigv4
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // VerifiedRequest says what a signature was found to cover. Only a Verifier
 // makes one that is usable; the zero value and nil are not, and their accessors
@@ -76,9 +73,10 @@ func (r *VerifiedRequest) Chunks() *ChunkVerifier {
 	return r.chunks
 }
 
-// SignedHeaders are the lower-case names that the signature covers, sorted.
-// It is empty for a form, which signs its fields instead.
-func (r *VerifiedRequest) SignedHeaders() []string { return slices.Clone(r.parts().signed) }
+// SignedHeaders are the lower-case names that the signature covers, sorted. It
+// is empty for a form, which signs its fields instead. The slice is the
+// request's own: to be read, not changed.
+func (r *VerifiedRequest) SignedHeaders() []string { return r.parts().signed }
 
 // ContentLengthRange is how many bytes a form's policy lets its file have, both
 // ends included; false where nothing limits it.

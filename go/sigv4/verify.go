@@ -150,14 +150,14 @@ func checkToken(got, want secret.Value) error {
 
 // signedWith compares in constant time. How many hosts it tries depends on
 // which one matches, which the client knows anyway.
-func (s *SignedRequest) signedWith(key signingKey) bool {
+func (s *SignedRequest) signedWith(key *signingKey) bool {
 	if s.carrier == inForm {
-		return s.equals(sign(key[:], []byte(s.policy.encoded)))
+		return s.equals(key.sign([]byte(s.policy.encoded)))
 	}
 	if s.equals(s.signature4(key, s.canonical)) {
 		return true
 	}
-	for _, host := range s.hosts[1:] {
+	for _, host := range hostSpellings(s.hosts)[1:] {
 		if s.equals(s.signature4(key, s.forHost(host))) {
 			return true
 		}
@@ -165,14 +165,14 @@ func (s *SignedRequest) signedWith(key signingKey) bool {
 	return false
 }
 
-func (s *SignedRequest) equals(sum signingKey) bool {
+func (s *SignedRequest) equals(sum digest) bool {
 	var digits [2 * len(sum)]byte
 	hex.Encode(digits[:], sum[:])
 	return subtle.ConstantTimeCompare(digits[:], []byte(s.signature)) == 1
 }
 
 // signature4 signs a canonical request by way of the string to sign.
-func (s *SignedRequest) signature4(key signingKey, canonical []byte) signingKey {
+func (s *SignedRequest) signature4(key *signingKey, canonical []byte) digest {
 	sum := sha256.Sum256(canonical)
 	b := make([]byte, 0, 256)
 	b = append(b, algorithm+"\n"...)
@@ -181,5 +181,5 @@ func (s *SignedRequest) signature4(key signingKey, canonical []byte) signingKey 
 	b = append(b, s.cred.scope...)
 	b = append(b, '\n')
 	b = hex.AppendEncode(b, sum[:])
-	return sign(key[:], b)
+	return key.sign(b)
 }

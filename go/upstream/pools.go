@@ -19,7 +19,13 @@ const patience = 10
 // pools are the connections to stores, one pool for each way to reach one.
 type pools struct {
 	mu   sync.Mutex
-	pool map[profile]*http.Transport
+	pool map[profile]closer
+}
+
+// closer is a transport whose connections can be closed.
+type closer interface {
+	http.RoundTripper
+	close()
 }
 
 type profile struct {
@@ -28,7 +34,7 @@ type profile struct {
 }
 
 // get returns the pool for a call.
-func (p *pools) get(call *Call) (*http.Transport, error) {
+func (p *pools) get(call *Call) (http.RoundTripper, error) {
 	k := profile{call.Bucket.Transport, call.Patient}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -40,7 +46,7 @@ func (p *pools) get(call *Call) (*http.Transport, error) {
 		return nil, s3err.InternalError.Because(err)
 	}
 	if p.pool == nil {
-		p.pool = make(map[profile]*http.Transport)
+		p.pool = make(map[profile]closer)
 	}
 	p.pool[k] = t
 	return t, nil
@@ -50,35 +56,24 @@ func (p *pools) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.pool {
-		t.CloseIdleConnections()
+		t.close()
 	}
 }
 
-func newTransport(p profile) (*http.Transport, error) {
+func newTransport(p profile) (closer, error) {
 	secure, err := tlsConfig(p.Transport)
 	if err != nil {
 		return nil, err
 	}
-	t := &http.Transport{
-		DialContext:            (&dialer{net.Dialer{Timeout: p.ConnectTimeout, KeepAlive: 30 * time.Second}}).dial,
-		TLSHandshakeTimeout:    p.ConnectTimeout,
-		TLSClientConfig:        secure,
-		DisableCompression:     true, // or it would ask for gzip on its own and unpack the answer
-		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    256,
-		IdleConnTimeout:        60 * time.Second,
-		ResponseHeaderTimeout:  p.AnswerTimeout,
-		MaxResponseHeaderBytes: 256 << 10,
-		WriteBufferSize:        64 << 10,
-		ReadBufferSize:         64 << 10,
-	}
+	answer := p.AnswerTimeout
 	if p.patient {
-		t.ResponseHeaderTimeout *= patience
+		answer *= patience
 	}
-	if p.TrustEnv { // a proxy sees every request, so it has to be asked for
-		t.Proxy = http.ProxyFromEnvironment
+	dialer := dialer{net.Dialer{Timeout: p.ConnectTimeout, KeepAlive: 30 * time.Second}}
+	if p.TrustEnv {
+		return throughProxy(dialer, secure, answer), nil
 	}
-	return t, nil
+	return &pool{dialer: dialer, tls: secure, answer: answer}, nil
 }
 
 func tlsConfig(t config.Transport) (*tls.Config, error) {

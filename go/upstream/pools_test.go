@@ -68,8 +68,8 @@ func TestTheEnvironmentsProxyCountsOnlyWhenAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (transport.Proxy != nil) != trust {
-			t.Errorf("trust_env %v: the transport has a proxy: %v", trust, transport.Proxy != nil)
+		if _, proxied := transport.(*proxied); proxied != trust {
+			t.Errorf("trust_env %v: the transport is %T", trust, transport)
 		}
 	}
 }

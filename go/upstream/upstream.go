@@ -137,9 +137,6 @@ func newRequest(ctx context.Context, call *Call, at place) *http.Request {
 	for name, values := range call.Header {
 		header[name] = values
 	}
-	if header["User-Agent"] == nil {
-		header["User-Agent"] = []string{""} // or net/http would add its own
-	}
 	req := &http.Request{
 		Method: call.Method,
 		URL:    &url.URL{Scheme: scheme, Host: host, Path: path, RawPath: rawPath, RawQuery: call.Query.Encode()},

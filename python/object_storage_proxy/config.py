@@ -119,7 +119,8 @@ class ProxyServerConfig:
             query parameter can replace: ``method``, ``path``, ``source`` (the
             client's address), ``operation``, ``bucket``, ``key``, ``headers``,
             ``query`` (all parameters, as pairs) and more; see docs/authorisation.md.
-        threads: worker threads; 0: as many as the process has processors.
+        threads: processors that the library uses at a time; None or 0: all that the
+            process may use by its affinity and its cgroup.
         verify: False turns off the check of the stores' certificates.
         skip_signature_validation: True accepts any signature: for development only.
         hmac_fetcher: ``f(access_key)`` returns the secret of a client's key that is
@@ -199,7 +200,7 @@ class ProxyServerConfig:
         http_port: int | None = None,
         https_port: int | None = None,
         validator: Validator | None = None,
-        threads: int | None = 1,
+        threads: int | None = None,
         verify: bool | None = None,
         skip_signature_validation: bool | None = False,
         hmac_fetcher: HmacFetcher | None = None,

@@ -1,0 +1,28 @@
+package access
+
+import (
+	"testing"
+	"time"
+
+	"osp/go/hooks"
+)
+
+// BenchmarkCheck asks again what was allowed before.
+func BenchmarkCheck(b *testing.B) {
+	for name, seesRequest := range map[string]bool{"by token and bucket": false, "by all of the request": true} {
+		b.Run(name, func(b *testing.B) {
+			o := &owner{decide: always(hooks.Decision{Allow: true})}
+			c := New(o.hooks(seesRequest), Options{Capacity: 1024})
+			request := full()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.Check(b.Context(), time.Hour, request); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if o.calls.Load() != 1 {
+				b.Errorf("the hook was asked %d times", o.calls.Load())
+			}
+		})
+	}
+}
