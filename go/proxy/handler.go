@@ -117,8 +117,8 @@ type exchange struct {
 	deletions *view.Deletions // of DeleteObjects, else nil; without those that were refused
 	refused   []byte          // of DeleteObjects: what the answer says about those
 
-	seen     observe.Exchange // for those who watch; most of it is filled in when the request has ended
-	received atomic.Int64     // bytes of the body
+	seen     notes        // for those who watch
+	received atomic.Int64 // bytes of the body
 }
 
 // at returns the handler for what comes in by a scheme.

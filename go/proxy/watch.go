@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -190,14 +191,33 @@ func (w *watch) begun(x *exchange) {
 	}
 }
 
-// ended completes what is known of a request and shows it to everybody.
+// notes are what only the stages know of a request, for those who watch.
+type notes struct {
+	Begun      time.Time
+	AccessKey  string // that the request claims
+	Code       string // of its refusal
+	StoreError string
+	Status     int // of its refusal
+	Upstream   time.Duration
+	Callback   time.Duration
+
+	Presigned, BadSignature, UsedUp, Asked bool
+}
+
+var exchanges = sync.Pool{New: func() any { return new(observe.Exchange) }}
+
+// ended puts together what is known of a request and shows it to everybody.
 func (w *watch) ended(x *exchange) {
 	w.running.Add(-1)
-	s := &x.seen
-	s.Total = time.Since(s.Begun)
-	s.Ctx, s.RequestID, s.Scheme, s.Proto, s.Method = x.r.Context(), x.requestID, x.scheme, x.r.Proto, x.r.Method
-	s.Path, s.Referer, s.UserAgent = x.r.URL.EscapedPath(), withoutQuery(header(x.r, "Referer")), header(x.r, "User-Agent")
-	s.BytesIn, s.BytesOut = x.received.Load(), x.w.sent
+	s := exchanges.Get().(*observe.Exchange)
+	*s = observe.Exchange{
+		Ctx: x.r.Context(), Begun: x.seen.Begun, RequestID: x.requestID, Scheme: x.scheme, Proto: x.r.Proto, Method: x.r.Method,
+		AccessKey: x.seen.AccessKey, Presigned: x.seen.Presigned,
+		Status: x.seen.Status, Code: x.seen.Code, BadSignature: x.seen.BadSignature, UsedUp: x.seen.UsedUp,
+		Asked: x.seen.Asked, StoreError: x.seen.StoreError,
+		BytesIn: x.received.Load(), BytesOut: x.w.sent,
+		Total: time.Since(x.seen.Begun), Upstream: x.seen.Upstream, Callback: x.seen.Callback,
+	}
 	if x.w.begun {
 		s.Status = x.w.status
 	}
@@ -206,9 +226,12 @@ func (w *watch) ended(x *exchange) {
 	}
 	if x.req != nil {
 		s.Path, s.Operation, s.Bucket, s.Key = x.req.RawPath, string(x.req.Operation), x.req.Bucket, x.req.Key
+	} else {
+		s.Path = x.r.URL.EscapedPath()
 	}
 	if w.access != nil || w.tracer != nil {
 		s.Client = forwarders(w.cfg.TrustedProxies).client(x.r)
+		s.Referer, s.UserAgent = withoutQuery(header(x.r, "Referer")), header(x.r, "User-Agent")
 	}
 	if s.StoreError == "" && (s.Code == s3err.BadGateway.Code || s.Code == s3err.GatewayTimeout.Code) {
 		s.StoreError = s.Code // also where it broke off in the middle of its answer
@@ -216,6 +239,8 @@ func (w *watch) ended(x *exchange) {
 	for _, o := range w.observers {
 		o.Ended(s)
 	}
+	*s = observe.Exchange{} // it is not what keeps a request in memory
+	exchanges.Put(s)
 }
 
 func header(r *http.Request, name string) string {

@@ -248,6 +248,40 @@ func TestTheMetricsPortIsOneOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestWatchingAWarmRequestAllocatesNothing(t *testing.T) {
+	w, x := watchedOnce(t)
+	if n := testing.AllocsPerRun(100, func() { w.begun(x); w.ended(x) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkWatching(b *testing.B) {
+	w, x := watchedOnce(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		w.begun(x)
+		w.callback(x, w.clock()) // each stage that may ask the owner
+		w.callback(x, w.clock())
+		w.callback(x, w.clock())
+		w.ended(x)
+	}
+}
+
+// watchedOnce is the metrics of a proxy, and a request that was served.
+func watchedOnce(t testing.TB) (*watch, *exchange) {
+	t.Helper()
+	r := start(t, hooks.Hooks{}, settings{"metrics_port": 0})
+	h := r.server.handler
+	request := r.signed("GET", "/photos/k", "", "User-Agent", "agent/1")
+	request.RequestURI = "/photos/k"
+	x := &exchange{w: &responseWriter{begun: true, status: 200, sent: 1024}, r: request, scheme: "http", requestID: "ID", stores: h.stores.Load()}
+	if err := h.parse(x); err != nil {
+		t.Fatal(err)
+	}
+	x.seen.Asked = true
+	return h.watch, x
+}
+
 func must(req *http.Request, err error) *http.Request {
 	if err != nil {
 		panic(err) // a URL of the test's own
