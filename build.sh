@@ -130,6 +130,17 @@ signers() {
   stamp signers "$inputs"
 }
 
+# chromium opens the status page in the tests. Where it can't be installed they
+# are skipped, and say so.
+chromium() {
+  local name
+  for name in chromium chromium-browser google-chrome; do command -v "$name" >/dev/null && return; done
+  [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null || return 0
+  say "Chromium, with apt-get"
+  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium; } >"$BUILD/chromium.log" 2>&1 ||
+    echo "not to be had: see .build/chromium.log"
+}
+
 # clients are S3 clients that the tests run, in an environment of their own:
 # some of them depend on other versions of what the tests use.
 clients() {
@@ -269,6 +280,7 @@ test_all() {
   mc
   signers
   clients
+  chromium
   say "Go tests with the race detector"
   go test -race ./go/...
   fuzz

@@ -1,10 +1,11 @@
 package proxy
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"osp/go/s3err"
@@ -19,6 +20,10 @@ type responseWriter struct {
 	conn  *http.ResponseController
 	begun bool
 	until time.Time // the deadline of writing
+
+	status int   // of the answer, once it has begun
+	sent   int64 // bytes of its body
+	failed bool  // the client did not take them
 }
 
 func newResponseWriter(w http.ResponseWriter) *responseWriter {
@@ -38,7 +43,9 @@ func (w *responseWriter) extend() {
 
 // WriteHeader implements http.ResponseWriter.
 func (w *responseWriter) WriteHeader(status int) {
-	w.begun = w.begun || status >= http.StatusOK
+	if status >= http.StatusOK && !w.begun {
+		w.begun, w.status = true, status
+	}
 	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -46,7 +53,10 @@ func (w *responseWriter) WriteHeader(status int) {
 // Write implements io.Writer.
 func (w *responseWriter) Write(p []byte) (int, error) {
 	w.extend()
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	w.failed = w.failed || err != nil
+	return n, err
 }
 
 const copyBufferSize = 64 << 10
@@ -78,7 +88,9 @@ func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 	if err := w.conn.Flush(); err != nil {
 		return 0, err
 	}
-	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+	n, err := w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+	w.sent += n
+	return n, err
 }
 
 // stream copies a store's body to the client; from one plain connection to
@@ -91,12 +103,33 @@ func (x *exchange) stream(from io.Reader) error {
 	}
 	done, err := upstream.Forward(w, spliced, from)
 	if err != nil {
-		return fmt.Errorf("from the store to the client: %w", err)
+		return x.brokenOff(err)
 	}
 	if done {
 		return nil
 	}
 	return copyAsItComes(w, from)
+}
+
+// newsOfLeaving is how long after a reset it takes to hear that it was the client.
+const newsOfLeaving = 100 * time.Millisecond
+
+// brokenOff says whose fault it is that an answer did not come to its end.
+// Where the kernel moves the bytes a reset is either side's, but net/http
+// watches the client's.
+func (x *exchange) brokenOff(err error) error {
+	left := x.w.failed || errors.Is(err, syscall.EPIPE) || x.r.Context().Err() != nil
+	if !left && errors.Is(err, syscall.ECONNRESET) {
+		select {
+		case <-x.r.Context().Done():
+			left = true
+		case <-time.After(newsOfLeaving):
+		}
+	}
+	if left {
+		return clientLeft.Because(err)
+	}
+	return s3err.BadGateway.Because(err)
 }
 
 // copyAsItComes sends bytes on at once when no more are waiting: a read that
@@ -108,11 +141,11 @@ func copyAsItComes(w *responseWriter, from io.Reader) error {
 		n, err := from.Read(buffer[:])
 		if n > 0 {
 			if _, werr := w.Write(buffer[:n]); werr != nil {
-				return fmt.Errorf("writing to the client: %w", werr)
+				return clientLeft.Because(werr)
 			}
 			if n < len(buffer) && err == nil {
 				if ferr := w.conn.Flush(); ferr != nil {
-					return fmt.Errorf("writing to the client: %w", ferr)
+					return clientLeft.Because(ferr)
 				}
 			}
 		}

@@ -139,8 +139,14 @@ class ProxyServerConfig:
             None or 0: no limit.
         server_name: the Server header of every answer; empty: none.
         auth_cache_capacity: decisions of the validator that are kept.
-        metrics_port: 0 to 65535 for Prometheus' ``/metrics``; None: none.
+        metrics_port: 0 to 65535 for Prometheus' ``/metrics``, ``/healthz``, ``/readyz``
+            and a status page; 0 picks a free port; None: none of them.
         host: the address to listen on.
+        metrics_host: the address for ``metrics_port`` to listen on.
+        access_log: one line for each request, to ``"stderr"``, to ``"python"`` (the
+            logger ``object_storage_proxy.access``) or to the file of that path; None:
+            none.
+        access_log_format: ``"json"``, ``"logfmt"`` or ``"combined"``.
         trusted_proxies: networks (``"10.0.0.0/8"``) of peers whose X-Forwarded-Host, -Port
             and -For count.
         iam_endpoint: URL of IBM's token service, where API keys are exchanged; without a
@@ -166,6 +172,8 @@ class ProxyServerConfig:
     """
 
     __slots__ = (
+        "access_log",
+        "access_log_format",
         "auth_cache_by",
         "auth_cache_capacity",
         "bucket_creds_fetcher",
@@ -184,6 +192,7 @@ class ProxyServerConfig:
         "https_port",
         "iam_endpoint",
         "max_presign_url_usage_attempts",
+        "metrics_host",
         "metrics_port",
         "server_name",
         "show_reasons",
@@ -214,6 +223,9 @@ class ProxyServerConfig:
         metrics_port: int | None = None,
         *,
         host: str = "0.0.0.0",
+        metrics_host: str = "127.0.0.1",
+        access_log: Path | None = None,
+        access_log_format: str = "json",
         trusted_proxies: Sequence[str] | None = None,
         iam_endpoint: str | None = None,
         callback_concurrency: int = 32,
@@ -243,6 +255,9 @@ class ProxyServerConfig:
         self.auth_cache_capacity = auth_cache_capacity
         self.metrics_port = metrics_port
         self.host = host
+        self.metrics_host = metrics_host
+        self.access_log = access_log
+        self.access_log_format = access_log_format
         self.trusted_proxies = trusted_proxies
         self.iam_endpoint = iam_endpoint
         self.callback_concurrency = callback_concurrency
