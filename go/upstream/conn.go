@@ -40,7 +40,6 @@ type conn struct {
 	home     *pool
 	to       authority
 	r        *bufio.Reader
-	head     []byte    // of the request, which is written from here
 	used     bool      // it has served before
 	idle     time.Time // since when
 	headLeft int       // what may come before an answer's body, while inHead
@@ -76,16 +75,16 @@ func (c *conn) abort() { _ = c.raw.Close() }
 
 // exchange sends a request and reads the head of its answer. The answer's body
 // then has the connection; after an error nobody has.
-func (c *conn) exchange(req *http.Request, timeout time.Duration) (*http.Response, error) {
-	ctx := req.Context()
+func (c *conn) exchange(m *parcel, timeout time.Duration) (*http.Response, error) {
+	ctx := m.req.Context()
 	c.leave = context.AfterFunc(ctx, c.abort)
-	up, err := c.ask(req, timeout)
+	up, err := c.ask(m, timeout)
 	var resp *http.Response
 	if err == nil {
-		resp, err = c.listen(req)
+		resp, err = c.listen(m.req)
 	}
 	if err == nil {
-		resp.Body = c.body(resp, req, up)
+		resp.Body = c.body(resp, m.req, up)
 		return resp, nil
 	}
 	c.leave()
@@ -101,16 +100,13 @@ func (c *conn) exchange(req *http.Request, timeout time.Duration) (*http.Respons
 
 // ask writes the request; a body that is long is still being written when it
 // returns.
-func (c *conn) ask(req *http.Request, timeout time.Duration) (*upload, error) {
-	var err error
-	if c.head, err = appendHead(c.head[:0], req); err != nil {
-		return nil, err
-	}
-	if req.Body != nil {
-		return c.upload(req, timeout), nil
+func (c *conn) ask(m *parcel, timeout time.Duration) (*upload, error) {
+	if m.left > 0 {
+		return c.upload(m, timeout), nil
 	}
 	_ = c.raw.SetDeadline(time.Now().Add(timeout)) // fails on a closed connection, as what follows does
-	if _, err = c.Write(c.head); err != nil && c.used {
+	_, err := c.Write(m.wire)
+	if err != nil && c.used {
 		err = &staleError{err}
 	}
 	return nil, err

@@ -46,27 +46,32 @@ type pool struct {
 // if it has no body, only reads, and its first connection, which had served
 // before, ended without a byte of an answer (RFC 9110 section 9.2.2).
 func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	m, err := pack(req)
+	if err != nil {
+		return nil, err
+	}
+	defer m.release()
 	repeatable := req.Body == nil && (req.Method == http.MethodGet || req.Method == http.MethodHead)
 	to := authority{req.URL.Host, req.URL.Scheme == "https"}
 	c := p.take(to, repeatable)
 	if c == nil {
-		return p.first(req, to)
+		return p.first(m, to)
 	}
-	resp, err := c.exchange(req, p.answer)
+	resp, err := c.exchange(m, p.answer)
 	var stale *staleError
 	if repeatable && errors.As(err, &stale) {
-		return p.first(req, to)
+		return p.first(m, to)
 	}
 	return resp, err
 }
 
 // first sends a request on a new connection.
-func (p *pool) first(req *http.Request, to authority) (*http.Response, error) {
-	c, err := p.connect(req.Context(), to)
+func (p *pool) first(m *parcel, to authority) (*http.Response, error) {
+	c, err := p.connect(m.req.Context(), to)
 	if err != nil {
 		return nil, err
 	}
-	return c.exchange(req, p.answer)
+	return c.exchange(m, p.answer)
 }
 
 // take returns the connection that served last, or nil. Those that the store

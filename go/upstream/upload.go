@@ -1,19 +1,9 @@
 package upstream
 
 import (
-	"errors"
 	"io"
-	"net/http"
-	"sync"
 	"time"
 )
-
-const bufferSize = 128 << 10
-
-// buffers hold what is on its way to a store.
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
-var errShortBody = errors.New("the body ended before its length")
 
 const (
 	// lateGrace is how long an answer that came before the end of its upload
@@ -30,14 +20,16 @@ type upload struct {
 	err  error // read it after done
 }
 
-// upload writes the head and then the body.
-func (c *conn) upload(req *http.Request, timeout time.Duration) *upload {
+// upload writes a request whose body is longer than a parcel. It takes over the
+// parcel's buffer.
+func (c *conn) upload(m *parcel, timeout time.Duration) *upload {
 	up := &upload{done: make(chan struct{})}
+	buffer, wire, body, left := m.buffer, m.wire, m.req.Body, m.left
+	m.buffer = nil
 	_ = c.raw.SetReadDeadline(time.Time{}) // the time for an answer begins when all is sent
 	go func() {
-		buffer := buffers.Get().(*[bufferSize]byte)
 		defer buffers.Put(buffer)
-		theirs, err := c.copyBody(req, buffer[:], copy(buffer[:], c.head), timeout)
+		theirs, err := c.copyBody(wire, body, left, buffer[:], timeout)
 		switch {
 		case err == nil:
 			_ = c.raw.SetReadDeadline(time.Now().Add(timeout))
@@ -53,42 +45,23 @@ func (c *conn) upload(req *http.Request, timeout time.Duration) *upload {
 	return up
 }
 
-// copyBody sends what the first bytes of buffer hold, and the body. theirs says
-// that it was the store that failed. The first part of the body goes out with
-// the head, and the last only when the body's reader says that it is the end.
-func (c *conn) copyBody(req *http.Request, buffer []byte, held int, timeout time.Duration) (theirs bool, err error) {
-	for left := req.ContentLength; left > 0 || held > 0; held = 0 {
-		n, err := fill(req.Body, buffer[held:], left)
+// copyBody sends what has been read of a request, and then what is left of its
+// body, through buffer. theirs says that it was the store that failed.
+func (c *conn) copyBody(next []byte, body io.Reader, left int64, buffer []byte, timeout time.Duration) (theirs bool, err error) {
+	for {
+		_ = c.raw.SetWriteDeadline(time.Now().Add(timeout))
+		if _, err := c.Write(next); err != nil {
+			return true, err
+		}
+		if left == 0 {
+			return false, nil
+		}
+		n, err := fill(body, buffer, left)
 		if err != nil {
 			return false, err
 		}
-		left -= int64(n)
-		_ = c.raw.SetWriteDeadline(time.Now().Add(timeout))
-		if _, err := c.Write(buffer[:held+n]); err != nil {
-			return true, err
-		}
+		next, left = buffer[:n], left-int64(n)
 	}
-	return false, nil
-}
-
-// fill reads a buffer full, or what is left of the body. At the body's end it
-// asks for the end itself, so that a reader which verifies can still object.
-func fill(body io.Reader, buffer []byte, left int64) (int, error) {
-	want := int(min(int64(len(buffer)), left))
-	n := 0
-	for n < want {
-		m, err := body.Read(buffer[n:want])
-		n += m
-		switch {
-		case err == io.EOF && int64(n) < left:
-			return n, errShortBody
-		case err == io.EOF:
-			return n, nil
-		case err != nil:
-			return n, err
-		}
-	}
-	return n, nil
 }
 
 // succeeded reports whether all was sent, which may need a moment more.
