@@ -97,7 +97,8 @@ int32_t osp_check(osp_text config, size_t len, char **error);
 int32_t osp_start(osp_text config, size_t len, osp_hooks *hooks, int32_t *handle, char **error);
 
 /* Tells the ports that are bound, 0 for a front that does not exist:
- * JSON {"http_port": number, "https_port": number}, for osp_free.
+ * JSON {"http_port": number, "https_port": number, "metrics_port": number}, for
+ * osp_free.
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_info(int32_t handle, char **json);
 
@@ -113,6 +114,13 @@ int32_t osp_update(int32_t handle, osp_text stores, size_t len, char **error);
  * sent them, not necessarily UTF-8. Answers to questions under way are not kept.
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len);
+
+/* Opens the file of the access log anew, after somebody has moved it away. Does
+ * nothing where the access log is none or no file. After an error the old file
+ * stays in use.
+ * -> OSP_OK, OSP_OS_ERROR, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ * *error is set to NULL or to a text for osp_free. */
+int32_t osp_reopen_logs(int32_t handle, char **error);
 
 /* Begins to stop and returns at once: no new connections, requests in flight and
  * callbacks under way get drain_ms milliseconds, then connections are cut. A later

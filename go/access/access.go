@@ -181,6 +181,9 @@ func keepFor(d hooks.Decision, ttl time.Duration) time.Duration {
 	return ttl
 }
 
+// Stats says how useful the remembered decisions were.
+func (c *Checker) Stats() cache.Stats { return c.decisions.Stats() }
+
 // Forget drops the decisions about a token, a bucket, or both together; nil
 // matches all. Hooks that are asked at that moment answer those who wait, but
 // their answers are not kept.

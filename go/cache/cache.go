@@ -59,6 +59,22 @@ type Cache[K comparable, V any] struct {
 	mu      sync.Mutex
 	entries *simplelru.LRU[K, *stored[V]] // under mu, so that it and flights change as one
 	flights map[K]*flight[V]
+	hits    uint64
+	misses  uint64
+}
+
+// Stats says how useful a cache was so far.
+type Stats struct {
+	Hits    uint64 // answers that were there
+	Misses  uint64 // callers that had to wait for a load
+	Entries int    // as Len
+}
+
+// Stats returns the counts since the cache was made.
+func (c *Cache[K, V]) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{Hits: c.hits, Misses: c.misses, Entries: c.entries.Len()}
 }
 
 type stored[V any] struct {
@@ -102,6 +118,7 @@ func (c *Cache[K, V]) Lookup(key K) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.live(key, now); s != nil && !s.refreshDue(now) {
+		c.hits++
 		return s.value, true
 	}
 	var none V
@@ -144,6 +161,7 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V]) (value V, w
 		if s.refreshDue(now) && c.flights[key] == nil {
 			c.begin(ctx, key, load).background = true
 		}
+		c.hits++
 		return s.value, nil, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -154,6 +172,7 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V]) (value V, w
 		f = c.begin(ctx, key, load)
 	}
 	f.waiters++
+	c.misses++
 	return value, f, nil
 }
 

@@ -68,6 +68,7 @@ func start(data []byte, ask border.Ask) (*border.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Version = version
 	tune(cfg.Threads)
 	bridge := border.NewBridge(&calls, ask)
 	server := proxy.New(cfg, bridge.Hooks(cfg), logger)
@@ -88,8 +89,10 @@ func osp_info(handle C.int32_t, text **C.char) (code C.int32_t) {
 	if instance == nil {
 		return code
 	}
-	ports := map[string]int{"http_port": instance.Server().HTTPPort(), "https_port": instance.Server().HTTPSPort()}
-	return give(text, ports)
+	server := instance.Server()
+	return give(text, map[string]int{
+		"http_port": server.HTTPPort(), "https_port": server.HTTPSPort(), "metrics_port": server.MetricsPort(),
+	})
 }
 
 //export osp_update
@@ -128,6 +131,23 @@ func osp_forget(handle C.int32_t, token C.osp_text, tokenSize C.size_t, bucket C
 		return C.OSP_BAD_ARGUMENT
 	}
 	instance.Server().Forget(aboutToken, aboutBucket)
+	return C.OSP_OK
+}
+
+//export osp_reopen_logs
+func osp_reopen_logs(handle C.int32_t, failure **C.char) (code C.int32_t) {
+	defer firewall(handle, &code, failure)
+	if failure == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*failure = nil
+	instance, code := healthy(handle)
+	if instance == nil {
+		return code
+	}
+	if err := instance.Server().ReopenLogs(); err != nil {
+		return fail(failure, err)
+	}
 	return C.OSP_OK
 }
 

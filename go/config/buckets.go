@@ -53,6 +53,13 @@ func (b Buckets) Find(name string) *Bucket {
 // Names are the names that have an entry of their own, sorted.
 func (b Buckets) Names() []string { return slices.Sorted(maps.Keys(b.exact)) }
 
+// Entries are all of them, patterns included, in the order of their names.
+func (b Buckets) Entries() []*Bucket {
+	all := append(slices.Collect(maps.Values(b.exact)), b.patterns...)
+	slices.SortFunc(all, func(a, b *Bucket) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
 // Keep puts the entries of before in the place of equal ones, so that what is
 // remembered for an entry outlives an update that does not touch it.
 func (b Buckets) Keep(before Buckets) {

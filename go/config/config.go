@@ -14,6 +14,7 @@ import (
 // What a configuration means when it does not say.
 const (
 	DefaultHost               = "0.0.0.0"
+	DefaultMetricsHost        = "127.0.0.1"
 	DefaultServerName         = "<osp⚡>"
 	DefaultRegion             = "us-east-1"
 	DefaultIAMEndpoint        = "https://iam.cloud.ibm.com/identity/token"
@@ -29,6 +30,8 @@ const (
 
 // Config is a complete, checked configuration. Fields are read-only after Parse.
 type Config struct {
+	Version string // of the program, from who starts it: for metrics and traces
+
 	Host      string // address that the listeners bind, IPv6 without brackets
 	HTTPPort  *int   // nil: no HTTP front; 0: any free port
 	HTTPSPort *int   // nil: no HTTPS front; 0: any free port
@@ -41,7 +44,10 @@ type Config struct {
 	SkipSignature   bool   // development only: the client's signature is not checked
 	PresignUses     int    // uses of one presigned URL; 0: no limit
 	AccessCacheSize int    // decisions held
+	MetricsHost     string // address that the metrics front binds
 	MetricsPort     *int   // nil: no metrics front; 0: any free port
+	AccessLog       string // "stderr", "python" or a file's path; empty: none
+	AccessLogFormat string // out of AccessLogFormats
 	ShowReasons     bool   // a validator's reason goes to the client, too
 	TrustedProxies  []netip.Prefix
 	Domains         []string // of virtual-hosted style clients, in lower case, longest first
@@ -64,6 +70,9 @@ type Stores struct {
 	Buckets  Buckets
 	Keystore map[string]secret.Value // client access key -> secret key
 }
+
+// AccessLogFormats are the values of access_log_format, the default first.
+var AccessLogFormats = []string{"json", "logfmt", "combined"}
 
 // CacheFields are the names that auth_cache_by may hold.
 var CacheFields = []string{"token", "bucket", "method", "path", "query", "source"}

@@ -33,11 +33,11 @@ func readStoreHost(v *value) (host string, isIP bool) {
 	return strings.ToLower(s), false
 }
 
-// readListenHost reads the address that the listeners bind.
-func readListenHost(v *value) string {
+// readListenHost reads the address that a listener binds.
+func readListenHost(v *value, fallback string) string {
 	s, ok := v.str()
 	if !ok {
-		return DefaultHost
+		return fallback
 	}
 	if inner, found := cutBrackets(s); found {
 		s = inner

@@ -36,6 +36,7 @@ func Parse(data []byte) (*Config, error) {
 	c := &Config{Stores: readStores(top), IAMEndpoint: readEndpoint(top.take("iam_endpoint"))}
 	c.readFronts(top)
 	c.readLimits(top)
+	c.readLogs(top)
 	c.readCallables(top)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
@@ -89,7 +90,8 @@ func readStores(top *dict) Stores {
 }
 
 func (c *Config) readFronts(top *dict) {
-	c.Host = readListenHost(top.take("host"))
+	c.Host = readListenHost(top.take("host"), DefaultHost)
+	c.MetricsHost = readListenHost(top.take("metrics_host"), DefaultMetricsHost)
 	c.HTTPPort = readPort(top, "http_port")
 	c.HTTPSPort = readPort(top, "https_port")
 	c.MetricsPort = readPort(top, "metrics_port")
@@ -126,6 +128,18 @@ func (c *Config) readLimits(top *dict) {
 	}
 	if n, ok := top.take(presign).integer(0, math.MaxInt32); ok {
 		c.PresignUses = n
+	}
+}
+
+func (c *Config) readLogs(top *dict) {
+	target := top.take("access_log")
+	c.AccessLog, _ = target.str()
+	if strings.ContainsRune(c.AccessLog, 0) {
+		target.reject("must be a path without zero bytes")
+	}
+	c.AccessLogFormat = AccessLogFormats[0]
+	if format, ok := top.take("access_log_format").oneOf(AccessLogFormats...); ok {
+		c.AccessLogFormat = format
 	}
 }
 

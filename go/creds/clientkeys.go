@@ -105,6 +105,13 @@ func (c *ClientKeys) remember(ctx context.Context, k [sha256.Size]byte) error {
 	return errors.Join(hooks.ErrUnknownKey, err)
 }
 
+// Stats says how useful the remembered answers of the fetcher were. That it
+// does not know a key is one of them.
+func (c *ClientKeys) Stats() cache.Stats {
+	known, unknown := c.known.Stats(), c.unknown.Stats()
+	return cache.Stats{Hits: known.Hits + unknown.Hits, Misses: known.Misses, Entries: known.Entries + unknown.Entries}
+}
+
 // Forget drops what the fetcher said about an access key; nil stands for all.
 func (c *ClientKeys) Forget(accessKey *string) {
 	if accessKey == nil {

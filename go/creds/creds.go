@@ -217,6 +217,9 @@ func (c Credentials) same(other Credentials) bool {
 		c.SessionToken == other.SessionToken && c.Bearer == other.Bearer
 }
 
+// Stats says how useful the remembered answers of the fetcher were.
+func (r *Resolver) Stats() cache.Stats { return r.fetched.Stats() }
+
 // Forget drops the fetcher's answers for a token, a bucket, or both together;
 // nil matches all.
 func (r *Resolver) Forget(token, bucket *string) {

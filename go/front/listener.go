@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,14 +21,16 @@ const handshakeTimeout = 10 * time.Second
 // further ones wait in the system's backlog. With a TLS configuration it
 // shakes hands, several at once; connections that agreed on h2 stay *tls.Conn,
 // by which net/http knows them.
-func Listen(l net.Listener, limit int, config *tls.Config) net.Listener {
-	f := &listener{Listener: l, tls: config, slots: make(chan struct{}, limit), ready: make(chan accepted), closed: make(chan struct{})}
+func Listen(l net.Listener, limit int, config *tls.Config) *Listener {
+	f := &Listener{Listener: l, tls: config, slots: make(chan struct{}, limit), ready: make(chan accepted), closed: make(chan struct{})}
 	go f.accept()
 	return f
 }
 
-type listener struct {
+// Listener is what Listen returns.
+type Listener struct {
 	net.Listener
+	open   atomic.Int64
 	tls    *tls.Config // nil: plain HTTP
 	slots  chan struct{}
 	ready  chan accepted
@@ -42,7 +45,7 @@ type accepted struct {
 
 // accept hands connections on until the listener is closed. Errors of the
 // system go to the server, which knows which of them pass.
-func (f *listener) accept() {
+func (f *Listener) accept() {
 	for {
 		select {
 		case f.slots <- struct{}{}:
@@ -57,7 +60,8 @@ func (f *listener) accept() {
 			}
 			continue
 		}
-		held := &slotConn{Conn: conn, slots: f.slots}
+		f.open.Add(1)
+		held := &slotConn{Conn: conn, from: f}
 		if f.tls == nil {
 			f.offer(&plain{guard{Conn: held}})
 			continue
@@ -66,10 +70,11 @@ func (f *listener) accept() {
 	}
 }
 
-func (f *listener) shakeHands(conn net.Conn) {
+func (f *Listener) shakeHands(conn net.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
-	secure := tls.Server(conn, f.tls)
+	below := &cork{Conn: conn}
+	secure := tls.Server(below, f.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close() // a client that can't speak TLS is no news
 		return
@@ -78,16 +83,16 @@ func (f *listener) shakeHands(conn net.Conn) {
 		f.offer(secure)
 		return
 	}
-	f.offer(&guard{Conn: secure})
+	f.offer(&guard{Conn: &corked{secure, below}})
 }
 
-func (f *listener) offer(conn net.Conn) {
+func (f *Listener) offer(conn net.Conn) {
 	if !f.deliver(accepted{conn: conn}) {
 		_ = conn.Close() // the server is gone
 	}
 }
 
-func (f *listener) deliver(a accepted) bool {
+func (f *Listener) deliver(a accepted) bool {
 	select {
 	case f.ready <- a:
 		return true
@@ -96,8 +101,12 @@ func (f *listener) deliver(a accepted) bool {
 	}
 }
 
+// Open returns how many connections are open, those included that have not
+// shaken hands yet.
+func (f *Listener) Open() int64 { return f.open.Load() }
+
 // Accept implements net.Listener.
-func (f *listener) Accept() (net.Conn, error) {
+func (f *Listener) Accept() (net.Conn, error) {
 	select {
 	case a := <-f.ready:
 		return a.conn, a.err
@@ -107,7 +116,7 @@ func (f *listener) Accept() (net.Conn, error) {
 }
 
 // Close implements net.Listener. Handshakes under way end without a connection.
-func (f *listener) Close() error {
+func (f *Listener) Close() error {
 	f.once.Do(func() { close(f.closed) })
 	return f.Listener.Close()
 }
@@ -115,13 +124,16 @@ func (f *listener) Close() error {
 // slotConn gives its slot back when it is closed.
 type slotConn struct {
 	net.Conn
-	slots chan struct{}
-	once  sync.Once
+	from *Listener
+	once sync.Once
 }
 
 // Close implements net.Conn.
 func (c *slotConn) Close() error {
-	c.once.Do(func() { <-c.slots })
+	c.once.Do(func() {
+		<-c.from.slots
+		c.from.open.Add(-1)
+	})
 	return c.Conn.Close()
 }
 

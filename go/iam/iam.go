@@ -41,13 +41,24 @@ const (
 type Options struct {
 	Transport http.RoundTripper // nil: one of its own, without a proxy
 	Now       func() time.Time  // nil: time.Now
+	// Exchanged is told how each exchange ended: Granted, Refused or Failed,
+	// the last one for each attempt. Nil: nobody is told.
+	Exchanged func(outcome string)
 }
+
+// How an exchange ends.
+const (
+	Granted = "granted"
+	Refused = "refused" // by IAM: the key is wrong
+	Failed  = "failed"  // IAM could not be asked, or made no sense
+)
 
 // Exchange is safe for concurrent use. Make it with New.
 type Exchange struct {
 	endpoint string
 	client   *http.Client
 	now      func() time.Time
+	told     func(outcome string)
 	tokens   *cache.Cache[[sha256.Size]byte, grant]
 }
 
@@ -63,6 +74,9 @@ type grant struct {
 func New(endpoint string, o Options) *Exchange {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Exchanged == nil {
+		o.Exchanged = func(string) {}
 	}
 	if o.Transport == nil {
 		o.Transport = &http.Transport{
@@ -84,6 +98,7 @@ func New(endpoint string, o Options) *Exchange {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		now:    o.Now,
+		told:   o.Exchanged,
 		tokens: cache.New[[sha256.Size]byte, grant](capacity, o.Now),
 	}
 }
@@ -127,11 +142,15 @@ func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[g
 		g, wait, err := e.ask(ctx, apiKey)
 		switch {
 		case err == nil && g.refusal != nil:
+			e.told(Refused)
 			return cache.Entry[grant]{Value: g, TTL: keepRefusal}, nil
 		case err == nil:
+			e.told(Granted)
 			ttl := g.expires.Sub(e.now()) - expiryMargin
 			return cache.Entry[grant]{Value: g, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
-		case attempt == attempts:
+		}
+		e.told(Failed)
+		if attempt == attempts {
 			return cache.Entry[grant]{}, s3err.ServiceUnavailable.Because(fmt.Errorf("IAM, after %d attempts: %w", attempts, err))
 		}
 		// Full jitter, or many proxies that saw the same outage come back at once.
@@ -218,3 +237,6 @@ func retryAfter(h http.Header) time.Duration {
 	}
 	return time.Duration(min(seconds, int(longestPause/time.Second))) * time.Second
 }
+
+// Stats says how useful the remembered tokens were.
+func (e *Exchange) Stats() cache.Stats { return e.tokens.Stats() }

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -24,12 +25,17 @@ func NewRing(maxBytes int) *Ring {
 	return &Ring{max: maxBytes, ready: make(chan struct{}, 1)}
 }
 
-// Write adds one line, a JSON object that may end in a newline. It never fails
-// and never waits.
-func (r *Ring) Write(line []byte) (int, error) {
+// ErrFull says that a line was dropped.
+var ErrFull = errors.New("the ring of log lines is full")
+
+// Write adds one line, a JSON object that may end in a newline. It never waits;
+// its error is ErrFull.
+func (r *Ring) Write(line []byte) (n int, err error) {
+	n = len(line)
 	r.mu.Lock()
 	if r.lines.Len()+len(line) > r.max {
 		r.dropped++
+		n, err = 0, ErrFull
 	} else {
 		if r.count > 0 {
 			r.lines.WriteByte(',')
@@ -39,7 +45,7 @@ func (r *Ring) Write(line []byte) (int, error) {
 	}
 	r.mu.Unlock()
 	r.Wake()
-	return len(line), nil
+	return n, err
 }
 
 // Wake makes a waiting Next return, with nothing if there is nothing.

@@ -1,10 +1,11 @@
 package proxy
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"osp/go/s3err"
@@ -18,6 +19,11 @@ type responseWriter struct {
 	http.ResponseWriter
 	conn  *http.ResponseController
 	begun bool
+	until time.Time // the deadline of writing
+
+	status int   // of the answer, once it has begun
+	sent   int64 // bytes of its body
+	failed bool  // the client did not take them
 }
 
 func newResponseWriter(w http.ResponseWriter) *responseWriter {
@@ -26,13 +32,20 @@ func newResponseWriter(w http.ResponseWriter) *responseWriter {
 	return rw
 }
 
-// extend renews the deadline of writing. A connection that can't have one has
-// none, as in tests without a network.
-func (w *responseWriter) extend() { _ = w.conn.SetWriteDeadline(time.Now().Add(writeStall)) }
+// extend renews the deadline of writing, if it is no longer about as far as it
+// can be. A connection that can't have one has none, as in tests without a network.
+func (w *responseWriter) extend() {
+	if now := time.Now(); w.until.Sub(now) < writeStall-time.Second {
+		w.until = now.Add(writeStall)
+		_ = w.conn.SetWriteDeadline(w.until)
+	}
+}
 
 // WriteHeader implements http.ResponseWriter.
 func (w *responseWriter) WriteHeader(status int) {
-	w.begun = w.begun || status >= http.StatusOK
+	if status >= http.StatusOK && !w.begun {
+		w.begun, w.status = true, status
+	}
 	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -40,7 +53,10 @@ func (w *responseWriter) WriteHeader(status int) {
 // Write implements io.Writer.
 func (w *responseWriter) Write(p []byte) (int, error) {
 	w.extend()
-	return w.ResponseWriter.Write(p)
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	w.failed = w.failed || err != nil
+	return n, err
 }
 
 const copyBufferSize = 64 << 10
@@ -65,10 +81,16 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 	return x.stream(resp.Body)
 }
 
-// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do.
+// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do. What was
+// written goes out first: net/http would wait for 512 bytes more.
 func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 	w.extend()
-	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+	if err := w.conn.Flush(); err != nil {
+		return 0, err
+	}
+	n, err := w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
+	w.sent += n
+	return n, err
 }
 
 // stream copies a store's body to the client; from one plain connection to
@@ -81,12 +103,33 @@ func (x *exchange) stream(from io.Reader) error {
 	}
 	done, err := upstream.Forward(w, spliced, from)
 	if err != nil {
-		return fmt.Errorf("from the store to the client: %w", err)
+		return x.brokenOff(err)
 	}
 	if done {
 		return nil
 	}
 	return copyAsItComes(w, from)
+}
+
+// newsOfLeaving is how long after a reset it takes to hear that it was the client.
+const newsOfLeaving = 100 * time.Millisecond
+
+// brokenOff says whose fault it is that an answer did not come to its end.
+// Where the kernel moves the bytes a reset is either side's, but net/http
+// watches the client's.
+func (x *exchange) brokenOff(err error) error {
+	left := x.w.failed || errors.Is(err, syscall.EPIPE) || x.r.Context().Err() != nil
+	if !left && errors.Is(err, syscall.ECONNRESET) {
+		select {
+		case <-x.r.Context().Done():
+			left = true
+		case <-time.After(newsOfLeaving):
+		}
+	}
+	if left {
+		return clientLeft.Because(err)
+	}
+	return s3err.BadGateway.Because(err)
 }
 
 // copyAsItComes sends bytes on at once when no more are waiting: a read that
@@ -98,11 +141,11 @@ func copyAsItComes(w *responseWriter, from io.Reader) error {
 		n, err := from.Read(buffer[:])
 		if n > 0 {
 			if _, werr := w.Write(buffer[:n]); werr != nil {
-				return fmt.Errorf("writing to the client: %w", werr)
+				return clientLeft.Because(werr)
 			}
 			if n < len(buffer) && err == nil {
 				if ferr := w.conn.Flush(); ferr != nil {
-					return fmt.Errorf("writing to the client: %w", ferr)
+					return clientLeft.Because(ferr)
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 
+	"osp/go/config"
 	"osp/go/hooks"
 	"osp/go/s3err"
 	"osp/go/s3req"
@@ -20,10 +21,13 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.seen.AccessKey, x.seen.Presigned = signed.AccessKey(), signed.Presigned()
 	if h.cfg.SkipSignature {
 		return h.verifier.Trust(signed)
 	}
+	begun := h.watch.clock()
 	key, err := h.clients.Secret(x.r.Context(), x.stores.Keystore, signed.AccessKey())
+	h.watch.callback(x, begun)
 	if errors.Is(err, hooks.ErrUnknownKey) {
 		return nil, h.verifier.Reject(signed)
 	}
@@ -61,7 +65,7 @@ func (h *handler) authorize(x *exchange) error {
 		if err := h.authorizeDeletions(x, question); err != nil {
 			return err
 		}
-	} else if err := h.access.Check(x.r.Context(), x.bucket.TTL, question); err != nil {
+	} else if err := h.check(x, x.bucket, question); err != nil {
 		return err
 	}
 	if source := x.req.CopySource; source != nil {
@@ -70,9 +74,19 @@ func (h *handler) authorize(x *exchange) error {
 		}
 	}
 	if x.verified.Presigned() {
-		return h.uses.Count(x.verified.Signature(), x.verified.ExpiresAt())
+		err := h.uses.Count(x.verified.Signature(), x.verified.ExpiresAt())
+		x.seen.UsedUp = err != nil
+		return err
 	}
 	return nil
+}
+
+// check asks about one bucket and what is to happen in it.
+func (h *handler) check(x *exchange, b *config.Bucket, question *hooks.Request) error {
+	begun := h.watch.clock()
+	err := h.access.Check(x.r.Context(), b.TTL, question)
+	h.watch.callback(x, begun)
+	return err
 }
 
 func (h *handler) authorizeSource(x *exchange, question *hooks.Request, source *s3req.CopySource) error {
@@ -80,7 +94,7 @@ func (h *handler) authorizeSource(x *exchange, question *hooks.Request, source *
 	if from == nil {
 		return s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
 	}
-	if err := h.access.Check(x.r.Context(), from.TTL, readOf(question, source)); err != nil {
+	if err := h.check(x, from, readOf(question, source)); err != nil {
 		return err
 	}
 	if from.Host != x.bucket.Host || from.Port != x.bucket.Port {

@@ -49,7 +49,7 @@ func (h *handler) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, err
 	}
 	var body io.Reader = http.NoBody
 	if x.r.Body != http.NoBody {
-		body = &pacedBody{body: x.r.Body, conn: x.w.conn}
+		body = newPacedBody(x)
 	}
 	reader := payload.NewReader(body, spec, signatures)
 	return reader, spec, reader.VerifyEmpty()

@@ -29,7 +29,7 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 	for i, object := range x.deletions.Objects {
 		questions[i] = access.Question{Request: deletionOf(question, object), TTL: x.bucket.TTL}
 	}
-	refusals, err := h.access.CheckAll(x.r.Context(), questions)
+	refusals, err := h.checkAll(x, questions)
 	if err != nil {
 		return err
 	}

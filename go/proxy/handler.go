@@ -19,6 +19,7 @@ import (
 	"osp/go/front"
 	"osp/go/hooks"
 	"osp/go/iam"
+	"osp/go/observe"
 	"osp/go/s3err"
 	"osp/go/s3req"
 	"osp/go/sigv4"
@@ -47,11 +48,13 @@ type handler struct {
 
 	hosts    hosts
 	inFlight sync.WaitGroup
+	watch    *watch
 }
 
 func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
-	h = hooks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout)
-	tokens := iam.New(cfg.IAMEndpoint, iam.Options{})
+	watch := newWatch(cfg, log)
+	h = watch.hooks(hooks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))
+	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Exchanged: watch.tokenExchanged})
 	made := &handler{
 		cfg:      cfg,
 		log:      log,
@@ -64,11 +67,13 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		upstream: upstream.New(),
 		started:  time.Now(),
 		hosts:    hosts{forwarders: cfg.TrustedProxies, domains: cfg.Domains},
+		watch:    watch,
 
 		validatorSeesRequest: h.AllowSeesRequest,
 		serverHeader:         serverHeader(cfg.ServerName),
 	}
 	made.stores.Store(&cfg.Stores)
+	watch.begin(made)
 	return made
 }
 
@@ -79,6 +84,7 @@ func (h *handler) update(stores *config.Stores) {
 	defer h.updating.Unlock()
 	stores.Buckets.Keep(h.stores.Load().Buckets)
 	h.stores.Store(stores)
+	h.watch.updated()
 }
 
 // forget drops what was remembered about a token, a bucket, or both together;
@@ -110,6 +116,9 @@ type exchange struct {
 	bucket    *config.Bucket  // nil: there is none of that name
 	deletions *view.Deletions // of DeleteObjects, else nil; without those that were refused
 	refused   []byte          // of DeleteObjects: what the answer says about those
+
+	seen     notes        // for those who watch
+	received atomic.Int64 // bytes of the body
 }
 
 // at returns the handler for what comes in by a scheme.
@@ -124,6 +133,10 @@ func (h *handler) handle(scheme string, w http.ResponseWriter, r *http.Request) 
 	defer h.inFlight.Done()
 	countRequest()
 	x := &exchange{w: newResponseWriter(w), r: r, scheme: scheme, requestID: newRequestID(), stores: h.stores.Load()}
+	if h.watch.on() {
+		h.watch.begun(x)
+		defer h.watch.ended(x) // also when the connection is broken off
+	}
 	w.Header()["Server"] = h.serverHeader
 	if err := h.guarded(x); err != nil {
 		h.refuse(x, err)
@@ -158,6 +171,7 @@ func (h *handler) serve(x *exchange) error {
 	}
 	var err error
 	if x.verified, err = h.verify(x); err != nil {
+		x.seen.BadSignature = true
 		return err
 	}
 	if x.req.Operation == s3req.ListBuckets {
@@ -201,9 +215,17 @@ func (h *handler) parse(x *exchange) error {
 	return nil
 }
 
+// clientLeft is what a request comes to whose client did not wait for its
+// answer. Nobody gets it; logs and metrics call it by nginx's number.
+var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of its answer.")
+
 // refuse writes an error, or breaks the connection where an answer has begun.
 func (h *handler) refuse(x *exchange, err error) {
 	e := s3err.From(err)
+	if errors.Is(err, context.Canceled) {
+		e = clientLeft
+	}
+	x.seen.Code, x.seen.Status = e.Code, e.Status
 	h.logRefusal(x, e)
 	if x.w.begun || errors.Is(err, context.Canceled) {
 		panic(http.ErrAbortHandler) // a truncated answer must never look complete
@@ -232,7 +254,10 @@ func (h *handler) logRefusal(x *exchange, e *s3err.Error) {
 	if e.Status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	attrs := []slog.Attr{slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", e.Message)}
+	attrs := []slog.Attr{
+		slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", e.Message),
+		slog.String("client", h.hosts.client(x.r)), slog.String("access_key", observe.ShortKey(x.seen.AccessKey)),
+	}
 	if x.req != nil {
 		attrs = append(attrs, slog.String("operation", string(x.req.Operation)), slog.String("bucket", x.req.Bucket))
 	}

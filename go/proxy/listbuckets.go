@@ -83,6 +83,12 @@ func (h *handler) mayList(x *exchange, listing *hooks.Request, names []string) (
 	for i, name := range names {
 		questions[i] = access.Question{Request: listOf(listing, name), TTL: x.stores.Buckets.Find(name).TTL}
 	}
+	return h.checkAll(x, questions)
+}
+
+func (h *handler) checkAll(x *exchange, questions []access.Question) ([]error, error) {
+	begun := h.watch.clock()
+	defer h.watch.callback(x, begun)
 	return h.access.CheckAll(x.r.Context(), questions)
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"osp/go/s3err"
@@ -27,10 +28,15 @@ const (
 type pacedBody struct {
 	body io.Reader
 	conn *http.ResponseController
+	read *atomic.Int64 // counts the bytes
 
 	waited time.Duration // in this window
 	came   int           // in this window
 	ended  bool
+}
+
+func newPacedBody(x *exchange) *pacedBody {
+	return &pacedBody{body: x.r.Body, conn: x.w.conn, read: &x.received}
 }
 
 // Read implements io.Reader. Its errors are IncompleteBody for a body that
@@ -44,6 +50,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.waited += time.Since(begun)
 	b.came += n
+	b.read.Add(int64(n))
 	switch {
 	case err == io.EOF:
 		b.ended = true

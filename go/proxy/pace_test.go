@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,7 +48,7 @@ func paced(piece string, count int, pause time.Duration) (*slowConn, error) {
 	for range count {
 		conn.pieces = append(conn.pieces, piece)
 	}
-	_, err := io.ReadAll(bufio.NewReaderSize(&pacedBody{body: conn, conn: http.NewResponseController(conn)}, 2*minPace))
+	_, err := io.ReadAll(bufio.NewReaderSize(&pacedBody{body: conn, conn: http.NewResponseController(conn), read: new(atomic.Int64)}, 2*minPace))
 	return conn, err
 }
 
@@ -81,7 +82,7 @@ func TestABodyThatComesSlowlyIsTaken(t *testing.T) {
 func TestAStoreThatIsSlowIsNotTheClientsFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := &slowConn{pieces: []string{"a", "b", "c"}}
-		body := &pacedBody{body: conn, conn: http.NewResponseController(conn)}
+		body := &pacedBody{body: conn, conn: http.NewResponseController(conn), read: new(atomic.Int64)}
 		for range 3 {
 			if _, err := body.Read(make([]byte, 10)); err != nil {
 				t.Fatal(err)

@@ -24,7 +24,7 @@ import (
 // parseForm reads the form's signature. The body has to be begun for that, but
 // no more of it than maxFormFields is taken from whoever has not shown one.
 func (h *handler) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
-	f, err := readForm(x.r, &pacedBody{body: x.r.Body, conn: x.w.conn})
+	f, err := readForm(x.r, newPacedBody(x))
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (h *handler) preflight(x *exchange) error {
 			call.Header[name] = values
 		}
 	}
-	resp, err := h.upstream.Do(x.r.Context(), call)
+	resp, err := h.do(x, call)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 
+	"osp/go/observe"
 	"osp/go/s3err"
 	"osp/go/s3req"
 	"osp/go/upstream"
@@ -15,7 +16,10 @@ func (h *handler) prepare(x *exchange) (*upstream.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	if call.Creds, err = h.creds.For(x.r.Context(), x.bucket, x.verified.AccessKey()); err != nil {
+	begun := h.watch.clock()
+	call.Creds, err = h.creds.For(x.r.Context(), x.bucket, x.verified.AccessKey())
+	h.watch.callback(x, begun)
+	if err != nil {
 		return nil, err
 	}
 	switch {
@@ -65,7 +69,7 @@ func translate(x *exchange) (*upstream.Call, error) {
 // send sends a call. When the store does not take the credentials, they are
 // renewed, and the call is sent once more if its body allows that.
 func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error) {
-	resp, err := h.upstream.Do(x.r.Context(), call)
+	resp, err := h.do(x, call)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +79,9 @@ func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error)
 	}
 	if complaint == nil {
 		return resp, nil
+	}
+	if complaint.certain {
+		x.seen.StoreError = observe.CredentialsRefused
 	}
 	fresh, renewed, err := h.creds.Renew(x.r.Context(), x.bucket, x.verified.AccessKey(), call.Creds)
 	switch {
@@ -93,7 +100,7 @@ func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error)
 		return nil, s3err.ServiceUnavailable.Because(complaint.error())
 	}
 	call.Creds = fresh
-	if resp, err = h.upstream.Do(x.r.Context(), call); err != nil {
+	if resp, err = h.do(x, call); err != nil {
 		return nil, err
 	}
 	if complaint, err = complaintOf(x, resp); err != nil {
@@ -104,4 +111,29 @@ func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error)
 		return nil, complaint.error()
 	}
 	return resp, nil
+}
+
+// do sends a call to its store. What is timed ends with the head of the answer.
+func (h *handler) do(x *exchange, call *upstream.Call) (*http.Response, error) {
+	ctx := x.r.Context()
+	if !h.watch.on() {
+		return h.upstream.Do(ctx, call)
+	}
+	end := func(int, error) {}
+	if t := h.watch.tracer; t != nil {
+		ctx, end = t.Upstream(ctx, call.Method, call.Bucket.Host, call.Bucket.Port, call.Header)
+	}
+	begun := h.watch.clock()
+	resp, err := h.upstream.Do(ctx, call)
+	x.seen.Asked = true
+	x.seen.Upstream += h.watch.clock() - begun
+	status := 0
+	if err == nil {
+		status = resp.StatusCode
+	}
+	if status >= http.StatusInternalServerError {
+		x.seen.StoreError = observe.ServerError
+	}
+	end(status, err)
+	return resp, err
 }

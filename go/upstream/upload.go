@@ -20,7 +20,7 @@ const (
 	// waits for that: often the last write has not yet returned.
 	lateGrace = 50 * time.Millisecond
 	// failedGrace is how long a store that stopped to read may take to say why.
-	failedGrace = 5 * time.Second
+	failedGrace = time.Second
 )
 
 // upload is a request's body on its way, in a goroutine of its own, because a

@@ -13,9 +13,10 @@ from typing import Any
 from ._lib import Library
 
 _log = logging.getLogger("object_storage_proxy")
+_access = _log.getChild("access")  # of ``access_log="python"``
 
 _PAUSE = 0.5  # seconds; how soon a changed log level and the end are noticed
-_OWN = ("time", "level", "msg")
+_OWN = ("time", "level", "msg", "logger")
 
 
 class LogDrain:
@@ -40,7 +41,8 @@ class LogDrain:
         self._hand_on(0)
 
     def _hand_on(self, timeout: float) -> None:
-        batch = self._lib.next_logs(_log.getEffectiveLevel(), timeout)
+        level = min(_log.getEffectiveLevel(), _access.getEffectiveLevel())
+        batch = self._lib.next_logs(level, timeout)
         if batch is None:
             return
         for line in batch["lines"]:
@@ -50,12 +52,14 @@ class LogDrain:
 
 
 def _emit(line: dict[str, Any]) -> None:
-    level = line["level"]
-    if not _log.isEnabledFor(level):
+    level, text = line["level"], line["msg"]
+    log = _access if line.get("logger") == "access" else _log
+    if not log.isEnabledFor(level):
         return
     details = {name: value for name, value in line.items() if name not in _OWN}
-    text = " ".join([line["msg"], *(f"{name}={value!r}" for name, value in details.items())])
-    record = _log.makeRecord(_log.name, level, "osp", 0, text, (), None, extra={"osp": details})
+    if log is _log:  # a line of the access log is complete
+        text = " ".join([text, *(f"{name}={value!r}" for name, value in details.items())])
+    record = log.makeRecord(log.name, level, "osp", 0, text, (), None, extra={"osp": details})
     record.created = line["time"]
     record.msecs = (line["time"] % 1) * 1000
-    _log.handle(record)
+    log.handle(record)

@@ -66,13 +66,13 @@ class Library:
         self._expect(code, detail)
         return int(handle[0])
 
-    def ports(self, handle: int) -> tuple[int, int]:
-        """The bound ports for http and https, 0 for a front that does not exist."""
+    def ports(self, handle: int) -> tuple[int, int, int]:
+        """The bound ports for http, https and metrics, 0 for a front that does not exist."""
         text = self._ffi.new("char **")
         code = self._lib.osp_info(handle, text)
         info = self._take(text)
         self._expect(code, None)
-        return int(info["http_port"]), int(info["https_port"])
+        return int(info["http_port"]), int(info["https_port"]), int(info["metrics_port"])
 
     def update(self, handle: int, document: bytes) -> None:
         """Swaps the stores of a server. Raises ConfigError."""
@@ -89,6 +89,15 @@ class Library:
         for text in (token, bucket):
             arguments += [self._ffi.NULL, 0] if text is None else [text, len(text)]
         self._expect(self._lib.osp_forget(handle, *arguments), None)
+
+    def reopen_logs(self, handle: int) -> None:
+        """Opens the access log's file anew. Raises OSError."""
+        error = self._ffi.new("char **")
+        code = self._lib.osp_reopen_logs(handle, error)
+        detail = self._take(error)
+        if code == self._lib.OSP_OS_ERROR:
+            raise OSError(detail["errno"], detail["message"])
+        self._expect(code, detail)
 
     def stop(self, handle: int, drain: float) -> None:
         """Begins to stop; `drain` in seconds."""

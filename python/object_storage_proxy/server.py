@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 import signal
 import threading
@@ -31,6 +32,8 @@ __all__ = [
 _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
 _EXIT_DRAIN = 5.0  # seconds that an interpreter which exits waits for requests in flight
 
+_log = logging.getLogger("object_storage_proxy")
+
 _lock = threading.Lock()
 _running: set[ProxyServer] = set()
 _drain: LogDrain | None = None
@@ -56,7 +59,7 @@ class ProxyServer:
         self._handle = 0
         self._lib: _lib.Library | None = None
         self._owner: Owner | None = None
-        self._ports = (0, 0)
+        self._ports = (0, 0, 0)
         self._stopping = threading.Lock()
 
     def start(self) -> None:
@@ -64,7 +67,7 @@ class ProxyServer:
 
         Raises:
             ConfigError: the configuration has mistakes; it lists all of them.
-            OSError: a port is in use, or may not be bound.
+            OSError: a port is in use, or may not be bound; the access log can't be opened.
             RuntimeError: the server runs already, or this process was forked after
                 a proxy had been started in it.
             ImportError: the library can't be loaded on this system.
@@ -74,9 +77,7 @@ class ProxyServer:
         document, mistakes = render(self._config)
         lib = _lib.load(_at_exit)
         if mistakes:
-            seen = {path for path, _ in mistakes}
-            mistakes += [m for m in lib.check(document) if m[0] not in seen]
-            raise ConfigError(mistakes)
+            raise _config_error(lib, document, mistakes)
         _drain_logs(lib)
         owner = Owner(self._config, lib)
         try:
@@ -88,6 +89,18 @@ class ProxyServer:
         self._ports = lib.ports(handle)
         with _lock:
             _running.add(self)
+
+    def check(self) -> None:
+        """Checks the configuration as start() does, and starts nothing.
+
+        Raises:
+            ConfigError: the configuration has mistakes; it lists all of them.
+            RuntimeError, ImportError: as start() does.
+        """
+        document, mistakes = render(self._config)
+        error = _config_error(_lib.load(_at_exit), document, mistakes)
+        if error.mistakes:
+            raise error
 
     def update(
         self,
@@ -140,6 +153,18 @@ class ProxyServer:
         lib, handle = self._serving()
         lib.forget(handle, _wire("token", token), _wire("bucket", bucket))
 
+    def reopen_logs(self) -> None:
+        """Opens the file of the access log anew, after somebody has moved it away.
+
+        Does nothing without an access log in a file.
+
+        Raises:
+            OSError: the file can't be opened; the old one stays in use.
+            RuntimeError: the server does not run, or this process is a fork.
+        """
+        lib, handle = self._serving()
+        lib.reopen_logs(handle)
+
     def _serving(self) -> tuple[_lib.Library, int]:
         _lib.refuse_after_fork()
         if self._lib is None or not self._handle:
@@ -168,7 +193,7 @@ class ProxyServer:
             self._lib.close(self._handle)
             if self._owner is not None:
                 self._owner.close()
-            self._handle, self._ports = 0, (0, 0)
+            self._handle, self._ports = 0, (0, 0, 0)
             with _lock:
                 _running.discard(self)
 
@@ -203,17 +228,21 @@ class ProxyServer:
     @property
     def http_url(self) -> str | None:
         """The endpoint for clients on this machine; None without http, or when stopped."""
-        return self._url("http", self._ports[0])
+        return self._url("http", self._config.host, self._ports[0])
 
     @property
     def https_url(self) -> str | None:
         """The endpoint for clients on this machine; None without https, or when stopped."""
-        return self._url("https", self._ports[1])
+        return self._url("https", self._config.host, self._ports[1])
 
-    def _url(self, scheme: str, port: int) -> str | None:
-        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(
-            self._config.host, self._config.host
-        )
+    @property
+    def metrics_url(self) -> str | None:
+        """Where this machine finds /metrics and the status page; None without metrics_port."""
+        return self._url("http", self._config.metrics_host, self._ports[2])
+
+    @staticmethod
+    def _url(scheme: str, host: str, port: int) -> str | None:
+        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
         if ":" in host and not host.startswith("["):
             host = f"[{host}]"
         return f"{scheme}://{host}:{port}" if port else None
@@ -235,6 +264,14 @@ class ProxyServer:
         return f"<ProxyServer {' '.join(urls) or 'stopped'}>"
 
 
+def _config_error(
+    lib: _lib.Library, document: bytes, mistakes: list[tuple[str, str]]
+) -> ConfigError:
+    """The mistakes that Python saw, and after them what the library sees elsewhere."""
+    seen = {path for path, _ in mistakes}
+    return ConfigError(mistakes + [m for m in lib.check(document) if m[0] not in seen])
+
+
 def _wire(name: str, text: str | None) -> bytes | None:
     """A string that a callable got, as the bytes that the client sent."""
     if not isinstance(text, (str, type(None))):
@@ -246,23 +283,24 @@ def start_server(config: ProxyServerConfig) -> None:
     """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
     Requests in flight then have drain_timeout to end; a second Ctrl-C cuts them off.
+    SIGHUP opens the file of the access log anew, where there is one.
     A file ``.env`` in the working directory is loaded first; what the environment
     has already, stays. Outside the main thread, where Python has no signals, it
     serves until the interpreter exits.
 
     Raises:
         ConfigError: the configuration has mistakes; it lists all of them.
-        OSError: a port is in use, or may not be bound.
+        OSError: a port is in use, or may not be bound; the access log can't be opened.
         RuntimeError: this process was forked after a proxy had been started in it.
         ImportError: the library can't be loaded on this system.
     """
     load_dotenv(os.path.join(os.getcwd(), ".env"))
-    with ProxyServer(config) as server, _stopped_by_signals(server):
+    with ProxyServer(config) as server, stopped_by_signals(server):
         server.wait()
 
 
 @contextmanager
-def _stopped_by_signals(server: ProxyServer) -> Iterator[None]:
+def stopped_by_signals(server: ProxyServer) -> Iterator[None]:
     """Handles SIGINT and SIGTERM, unless the application has handlers of its own."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -279,11 +317,25 @@ def _stopped_by_signals(server: ProxyServer) -> Iterator[None]:
     before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) in defaults}
     for number in before:
         signal.signal(number, stop)
+    if _logs_to_file(server._config) and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        before[signal.SIGHUP] = signal.SIG_DFL
+        signal.signal(signal.SIGHUP, lambda signum, frame: _reopen(server))
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _logs_to_file(config: ProxyServerConfig) -> bool:
+    return config.access_log is not None and config.access_log not in ("stderr", "python")
+
+
+def _reopen(server: ProxyServer) -> None:
+    try:
+        server.reopen_logs()
+    except OSError as error:  # an exception of a signal handler would end the server
+        _log.error("the access log stays in its old file: %s", error)
 
 
 def enable_request_counting() -> None:

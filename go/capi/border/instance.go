@@ -13,6 +13,8 @@ type Server interface {
 	Serve()
 	HTTPPort() int
 	HTTPSPort() int
+	MetricsPort() int
+	ReopenLogs() error
 	Update(*config.Stores)
 	Forget(token, bucket *string)
 	Stop(ctx context.Context) error

@@ -21,6 +21,8 @@ func newBusy() *busy { return &busy{end: make(chan struct{}), done: make(chan st
 func (b *busy) Serve()                {}
 func (b *busy) HTTPPort() int         { return 1 }
 func (b *busy) HTTPSPort() int        { return 2 }
+func (b *busy) MetricsPort() int      { return 3 }
+func (b *busy) ReopenLogs() error     { return nil }
 func (b *busy) Update(*config.Stores) {}
 func (b *busy) Forget(_, _ *string)   {}
 func (b *busy) Done() <-chan struct{} { return b.done }

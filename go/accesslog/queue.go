@@ -1,0 +1,87 @@
+package accesslog
+
+import (
+	"bytes"
+	"sync"
+)
+
+// queue holds lines, up to a number of bytes, until one goroutine takes them.
+type queue struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	lines   []byte
+	spare   []byte // what was taken last, to be filled next
+	most    int
+	closed  bool
+}
+
+func newQueue(most int) *queue {
+	q := &queue{most: most}
+	q.changed.L = &q.mu
+	return q
+}
+
+// put adds a line, or reports that there is no room for it.
+func (q *queue) put(line []byte) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || len(q.lines)+len(line) > q.most {
+		return false
+	}
+	q.lines = append(q.lines, line...)
+	q.changed.Signal()
+	return true
+}
+
+// take waits for lines and takes all there are; they are good until the next
+// take. more is false when nothing will follow.
+func (q *queue) take() (lines []byte, more bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.lines) == 0 && !q.closed {
+		q.changed.Wait()
+	}
+	lines = q.lines
+	q.lines, q.spare = q.spare[:0], lines
+	return lines, !q.closed
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.changed.Broadcast()
+}
+
+// write writes lines. What can't be written is lost and counted: a log never
+// stops the requests that it is about.
+func (l *Log) write(lines []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.torn {
+		if _, err := l.out.Write([]byte{'\n'}); err != nil {
+			l.lost(lines, err)
+			return
+		}
+		l.torn = false
+	}
+	n, err := l.out.Write(lines)
+	if err != nil {
+		l.torn = n > 0 && lines[n-1] != '\n'
+		l.lost(lines[n:], err)
+		return
+	}
+	if l.bad {
+		l.bad = false
+		l.log.Warn("the access log is written again", "lost", l.dropped.Load())
+	}
+}
+
+// lost counts lines, and says why once for each time that it begins.
+func (l *Log) lost(lines []byte, err error) {
+	l.dropped.Add(uint64(bytes.Count(lines, []byte{'\n'})))
+	if !l.bad {
+		l.bad = true
+		l.log.Error("the access log can't be written; its lines are lost", "error", err)
+	}
+}

@@ -1,0 +1,149 @@
+package monitor
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"osp/go/config"
+)
+
+const (
+	// keepHealth is how long it is remembered whether the stores could be
+	// reached: who asks more often does not reach them more often.
+	keepHealth = 5 * time.Second
+	// probeTime bounds the look at all stores together.
+	probeTime = 5 * time.Second
+	// atATime bounds the stores that are looked at together.
+	atATime = 16
+)
+
+// Health is what is known of one store.
+type Health struct {
+	Store              string   // host:port
+	Buckets            []string // the entries of cos_map that lead to it
+	TLS                bool     // it is reached by TLS
+	Up                 bool     // a connection came to stand
+	Problem            string   // why not
+	Took               time.Duration
+	Checked            time.Time // zero: not yet
+	CertificateExpires time.Time // zero: not known, or no TLS
+}
+
+// Reach opens a connection to a store, as upstream.Reach does.
+type Reach func(ctx context.Context, b *config.Bucket) (certificateExpires time.Time, err error)
+
+// prober looks whether stores can be reached, when somebody wants to know.
+type prober struct {
+	life    context.Context // looks end with it
+	entries func() []*config.Bucket
+	reach   Reach
+	now     func() time.Time
+
+	mu      sync.Mutex
+	known   []Health
+	checked time.Time
+	stale   bool          // the stores changed while a look was under way
+	running chan struct{} // closed when the look that is under way has ended; nil: none is
+}
+
+// latest returns what is known, at once. When that is old, a look begins.
+func (p *prober) latest() []Health {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refresh()
+	return p.known
+}
+
+// fresh is latest, but waits for the look; the error is ctx's.
+func (p *prober) fresh(ctx context.Context) ([]Health, error) {
+	p.mu.Lock()
+	wait := p.refresh()
+	p.mu.Unlock()
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known, nil
+}
+
+// refresh begins a look if one is due, and returns what tells its end. The
+// caller holds mu.
+func (p *prober) refresh() <-chan struct{} {
+	if p.running == nil && (p.checked.IsZero() || p.now().Sub(p.checked) >= keepHealth) {
+		p.running = make(chan struct{})
+		go p.look(p.running)
+	}
+	return p.running
+}
+
+// forget makes the next question a new look: the stores are other ones.
+func (p *prober) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.checked, p.stale = time.Time{}, p.running != nil
+}
+
+func (p *prober) look(done chan struct{}) {
+	ctx, cancel := context.WithTimeout(p.life, probeTime)
+	defer cancel()
+	found, entries := p.stores()
+	turns := make(chan struct{}, atATime)
+	var wait sync.WaitGroup
+	for i := range found {
+		turns <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-turns }()
+			p.probe(ctx, entries[i], &found[i])
+		})
+	}
+	wait.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known, p.checked, p.running = found, p.now(), nil
+	if p.stale {
+		p.checked, p.stale = time.Time{}, false
+	}
+	close(done)
+}
+
+// stores are those that the entries name, and an entry for each.
+func (p *prober) stores() ([]Health, []*config.Bucket) {
+	type way struct {
+		host string
+		port int
+		tls  bool
+		config.Transport
+	}
+	at, found := make(map[way]int), []Health{}
+	var entries []*config.Bucket
+	for _, b := range p.entries() {
+		k := way{b.Host, b.Port, b.TLS, b.Transport}
+		i, known := at[k]
+		if !known {
+			i = len(found)
+			at[k] = i
+			found = append(found, Health{Store: net.JoinHostPort(b.Host, strconv.Itoa(b.Port)), TLS: b.TLS})
+			entries = append(entries, b)
+		}
+		found[i].Buckets = append(found[i].Buckets, b.Name)
+	}
+	return found, entries
+}
+
+func (p *prober) probe(ctx context.Context, b *config.Bucket, h *Health) {
+	h.Checked = p.now()
+	expires, err := p.reach(ctx, b)
+	h.Took = p.now().Sub(h.Checked)
+	h.CertificateExpires, h.Up = expires, err == nil
+	if err != nil {
+		h.Problem = err.Error()
+	}
+}

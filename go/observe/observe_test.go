@@ -1,0 +1,58 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"osp/go/hooks"
+	"osp/go/secret"
+)
+
+func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
+	for _, c := range []struct {
+		allow bool
+		err   error
+		want  string
+	}{
+		{true, nil, Answered},
+		{false, nil, Refused},
+		{true, errors.New("raised"), Failed},
+		{false, fmt.Errorf("late: %w", hooks.ErrOverloaded), Overloaded},
+		{false, context.Canceled, Abandoned},
+	} {
+		var got []Callback
+		h := Hooks(hooks.Hooks{
+			AllowSeesRequest: true,
+			Allow: func(context.Context, *hooks.Request) (hooks.Decision, error) {
+				return hooks.Decision{Allow: c.allow}, c.err
+			},
+		}, func(seen Callback) { got = append(got, seen) })
+		d, err := h.Allow(t.Context(), nil)
+		if d.Allow != c.allow || err != c.err || !h.AllowSeesRequest {
+			t.Errorf("the answer changed: %v, %v", d, err)
+		}
+		if len(got) != 1 || got[0].Outcome != c.want || got[0].Name != Validator || got[0].Took < 0 {
+			t.Errorf("%v, %v: got %+v, want %s", c.allow, c.err, got, c.want)
+		}
+	}
+}
+
+func TestFetchersAreObservedByTheirNames(t *testing.T) {
+	var got []string
+	h := Hooks(hooks.Hooks{
+		Secret: func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, hooks.ErrUnknownKey },
+		BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+			return secret.New("k"), nil
+		},
+	}, func(seen Callback) { got = append(got, seen.Name+" "+seen.Outcome) })
+	if h.Allow != nil {
+		t.Error("a hook that the owner did not give")
+	}
+	_, _ = h.Secret(t.Context(), "a")
+	_, _ = h.BucketCreds(t.Context(), "a", "b")
+	if fmt.Sprint(got) != "[hmac_fetcher refused bucket_creds_fetcher answered]" {
+		t.Errorf("got %v", got)
+	}
+}
