@@ -196,15 +196,12 @@ func chunkSize(line []byte) (int64, error) {
 	return int64(n), nil
 }
 
-// unread returns how much of the body the handler has left, as far as it is
-// known beforehand.
-func (b *body) unread() int64 {
+// spoils reports whether no other request can follow the body: it was wrong,
+// or too much of it is left to be skipped, as far as that is known.
+func (b *body) spoils() bool {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
-	if b.err == io.EOF || b.chunked || b.reading {
-		return 0
-	}
-	return b.left
+	return b.err != nil && b.err != io.EOF || !b.chunked && !b.reading && b.left > maxUnread
 }
 
 // stop makes further Reads fail and ends one that is under way. It reports

@@ -73,7 +73,7 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	w.status = status
-	if w.body.withhold() || w.body.unread() > maxUnread || w.c.server.draining.Load() || lists(w.header.Get("Connection"), "close") {
+	if w.body.withhold() || w.body.spoils() || w.c.server.draining.Load() || lists(w.header.Get("Connection"), "close") {
 		w.close = true
 	}
 	w.bodiless = w.head.method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
