@@ -108,9 +108,9 @@ func (p *pieces) Read(b []byte) (int, error) {
 
 func (p *pieces) SetReadDeadline(time.Time) error { return nil }
 
-// readAll reads requests with their bodies until the text ends, and returns why
-// it could not, and how many bytes it did not use.
-func readAll(text string, size int) (error, int) {
+// readAll reads requests with their bodies until the text ends, and returns how
+// many bytes it did not use, and why it could not.
+func readAll(text string, size int) (left int, err error) {
 	p := &pieces{text: text, size: size}
 	c := &conn{server: &Server{MaxHeaderBytes: 64 << 10}, net: p, buf: make([]byte, 16)}
 	c.changed.L = &c.mu
@@ -125,7 +125,7 @@ func readAll(text string, size int) (error, int) {
 			if err == io.EOF || err == io.ErrUnexpectedEOF {
 				err = nil
 			}
-			return err, len(p.text) + c.w - c.r
+			return len(p.text) + c.w - c.r, err
 		}
 	}
 }
@@ -133,7 +133,7 @@ func readAll(text string, size int) (error, int) {
 func TestSoundFramingPasses(t *testing.T) {
 	for name, text := range sound {
 		for _, size := range []int{1, 2, 3, 7, 1 << 20} {
-			if err, left := readAll(text, size); err != nil || left != 0 {
+			if left, err := readAll(text, size); err != nil || left != 0 {
 				t.Errorf("%s in pieces of %d: %v, and %d bytes are left", name, size, err, left)
 			}
 		}
@@ -143,7 +143,7 @@ func TestSoundFramingPasses(t *testing.T) {
 func TestAmbiguousFramingIsRefused(t *testing.T) {
 	for name, text := range ambiguous {
 		for _, size := range []int{1, 2, 3, 7, 1 << 20} {
-			if err, _ := readAll(text, size); !errors.Is(err, errMalformed) {
+			if _, err := readAll(text, size); !errors.Is(err, errMalformed) {
 				t.Errorf("%s in pieces of %d: %v", name, size, err)
 			}
 		}
@@ -162,8 +162,8 @@ func FuzzFraming(f *testing.F) {
 		if size < 1 {
 			return
 		}
-		whole, _ := readAll(text, len(text)+1)
-		split, _ := readAll(text, size)
+		_, whole := readAll(text, len(text)+1)
+		_, split := readAll(text, size)
 		if fmt.Sprint(whole) != fmt.Sprint(split) {
 			t.Fatalf("whole: %v; in pieces of %d: %v", whole, size, split)
 		}
