@@ -261,7 +261,8 @@ func TestASmallRestOfABodyIsSkippedAndALargeOneEndsTheConnection(t *testing.T) {
 			}
 			sent <- err
 		}()
-		if resp, body, err := l.hear("PUT"); resp.StatusCode != http.StatusForbidden || body != "no\n" || err != nil {
+		resp, body, err := l.hear("PUT")
+		if resp.StatusCode != http.StatusForbidden || body != "no\n" || err != nil {
 			t.Errorf("%s: got %d %q, %v", c.framing, resp.StatusCode, body, err)
 		}
 		if c.kept {
@@ -271,8 +272,13 @@ func TestASmallRestOfABodyIsSkippedAndALargeOneEndsTheConnection(t *testing.T) {
 			if err := <-sent; err != nil {
 				t.Error(err)
 			}
-		} else if rest, _ := l.rest(); rest != "" {
-			t.Errorf("%s: %q came after the answer", c.framing, rest)
+			continue
+		}
+		if declared := strings.HasPrefix(c.framing, "Content-Length"); resp.Close != declared {
+			t.Errorf("%s: the answer says close: %v", c.framing, resp.Close)
+		}
+		if rest, err := l.rest(); rest != "" || err != nil { // a reset would be an error
+			t.Errorf("%s: %q came after the answer, %v", c.framing, rest, err)
 		}
 	}
 }

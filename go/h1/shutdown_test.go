@@ -13,16 +13,21 @@ import (
 func TestAShutdownEndsIdleConnectionsAtOnceAndOthersAfterTheirAnswer(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/long" {
-			close(asked)
+		if r.URL.Path == "/begun" {
+			_ = http.NewResponseController(w).Flush()
+		}
+		if r.URL.Path != "/" {
+			asked <- struct{}{}
 			<-release
 		}
 		_, _ = io.WriteString(w, "whole")
 	})
-	silent, idle, active := s.dial(), s.dial(), s.dial()
+	silent, idle, active, begun := s.dial(), s.dial(), s.dial(), s.dial()
 	idle.say(get)
 	_, _, _ = idle.hear("GET")
 	active.say("GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-asked
+	begun.say("GET /begun HTTP/1.1\r\nHost: a\r\n\r\n")
 	<-asked
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Shutdown(t.Context()) }()
@@ -40,6 +45,9 @@ func TestAShutdownEndsIdleConnectionsAtOnceAndOthersAfterTheirAnswer(t *testing.
 	rest, err := active.rest()
 	if err != nil || !strings.HasSuffix(rest, "\r\n\r\nwhole") || !strings.Contains(rest, "\r\nConnection: close\r\n") {
 		t.Errorf("the request got %q, %v", rest, err)
+	}
+	if rest, err := begun.rest(); err != nil || !strings.HasSuffix(rest, "whole\r\n0\r\n\r\n") {
+		t.Errorf("the request whose answer had begun got %q, %v", rest, err)
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
