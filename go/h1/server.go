@@ -24,7 +24,7 @@ type Server struct {
 	ReadHeaderTimeout time.Duration                  // from a request's first byte to the end of its head
 	IdleTimeout       time.Duration                  // between two requests
 	MaxHeaderBytes    int                            // of a request's head
-	ConnState         func(net.Conn, http.ConnState) // told of each change; nil: nobody is
+	ConnState         func(net.Conn, http.ConnState) // told of each change, and must not call the server; nil: nobody is
 	Log               *slog.Logger                   // of panics and failing listeners; nil: slog's default
 
 	mu        sync.Mutex
