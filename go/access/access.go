@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,7 +98,7 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *hooks.Re
 			return cache.Entry[decision]{}, fmt.Errorf("validator: %w", err)
 		}
 		return cache.Entry[decision]{
-			Value: decision{c.refusalOf(answer), answer.Once, sha256.Sum256([]byte(r.Token)), r.Bucket},
+			Value: decision{c.refusalOf(answer), answer.Once, sha256.Sum256([]byte(r.Token)), strings.Clone(r.Bucket)},
 			TTL:   keepFor(answer, ttl),
 		}, nil
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ func (u *Uses) Count(signature string, expires time.Time) error {
 	seen, ok := u.counts.Get(signature)
 	if !ok {
 		seen = &use{expires: expires}
-		u.counts.Add(signature, seen)
+		u.counts.Add(strings.Clone(signature), seen) // without the rest of its request
 	}
 	if seen.count >= u.limit {
 		return s3err.AccessDenied.Msg("This presigned URL has been used as often as it may be.")

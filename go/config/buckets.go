@@ -42,6 +42,7 @@ func (b Buckets) Find(name string) *Bucket {
 	}
 	for _, p := range b.patterns {
 		if matches(p.Name, name) && plainName(name) {
+			name = strings.Clone(name) // caches keep it, and not the rest of the request
 			filled := *p
 			filled.Name, filled.Remote, filled.entry = name, name, p
 			return &filled

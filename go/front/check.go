@@ -1,17 +1,21 @@
 package front
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 )
+
+// ErrFraming is a request that two readers could understand in two ways.
+var ErrFraming = errors.New("ambiguous HTTP framing")
 
 // Check refuses requests that net/http took although RFC 9113 calls them
 // malformed (section 8.2.1, 8.1.1 and 8.3.1): header values with space around
 // them, a Content-Length that does not describe the body, a Host beside
 // another :authority. A second reader of the same request, or whoever
 // canonicalises it for a signature, might see something else there. HTTP/1
-// requests pass the same check: their framing was watched before.
+// requests pass the same check, most of which package h1 has made before.
 func Check(r *http.Request) error {
 	for name, values := range r.Header {
 		for _, v := range values {

@@ -26,6 +26,9 @@ func (c *corked) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// NetConn returns the connection below TLS.
+func (c *corked) NetConn() net.Conn { return c.below.Conn }
+
 // maxRecord is the content of the longest TLS record (RFC 8446 section 5.1).
 const maxRecord = 16 << 10
 

@@ -1,14 +1,13 @@
-// Package front stands between the sockets and net/http's server. It bounds
-// the connections, terminates TLS and refuses HTTP/1 framing that is ambiguous;
-// net/http accepts some of it (RFC 9112 allows both), but a load balancer in
-// front may read it in another way. It never looks at what a request asks for.
+// Package front stands between the sockets and the servers. It bounds the
+// connections, terminates TLS and tells HTTP/1 from HTTP/2; of the latter it
+// refuses what net/http lets pass although it is malformed. It never looks at
+// what a request asks for.
 package front
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -17,30 +16,49 @@ import (
 
 const handshakeTimeout = 10 * time.Second
 
+// Listener accepts the connections that speak HTTP/1; HTTP2 has the others.
+type Listener struct {
+	from   net.Listener
+	tls    *tls.Config // nil: plain HTTP
+	slots  chan struct{}
+	open   atomic.Int64
+	http1  accepting
+	http2  accepting
+	closed context.Context
+	close  context.CancelFunc
+}
+
 // Listen wraps a TCP listener: at most limit connections are open at a time,
 // further ones wait in the system's backlog. With a TLS configuration it
-// shakes hands, several at once; connections that agreed on h2 stay *tls.Conn,
-// by which net/http knows them.
+// shakes hands, several at once.
 func Listen(l net.Listener, limit int, config *tls.Config) *Listener {
-	f := &Listener{Listener: l, tls: config, slots: make(chan struct{}, limit), ready: make(chan accepted), closed: make(chan struct{})}
+	f := &Listener{from: l, tls: config, slots: make(chan struct{}, limit)}
+	f.closed, f.close = context.WithCancel(context.Background())
+	f.http1 = accepting{f, make(chan accepted)}
+	f.http2 = accepting{f, make(chan accepted)}
 	go f.accept()
 	return f
 }
 
-// Listener is what Listen returns.
-type Listener struct {
-	net.Listener
-	open   atomic.Int64
-	tls    *tls.Config // nil: plain HTTP
-	slots  chan struct{}
-	ready  chan accepted
-	closed chan struct{}
-	once   sync.Once
-}
+// HTTP2 returns the listener for connections that agreed on h2, which are
+// *tls.Conn. Without TLS there are none.
+func (f *Listener) HTTP2() net.Listener { return f.http2 }
 
-type accepted struct {
-	conn net.Conn
-	err  error
+// Accept implements net.Listener. A connection does all that a *tls.Conn
+// does or, without TLS, a *net.TCPConn.
+func (f *Listener) Accept() (net.Conn, error) { return f.http1.Accept() }
+
+// Open returns how many connections are open, those included that have not
+// yet shaken hands.
+func (f *Listener) Open() int64 { return f.open.Load() }
+
+// Addr implements net.Listener.
+func (f *Listener) Addr() net.Addr { return f.from.Addr() }
+
+// Close implements net.Listener. Handshakes under way end without a connection.
+func (f *Listener) Close() error {
+	f.close()
+	return f.from.Close()
 }
 
 // accept hands connections on until the listener is closed. Errors of the
@@ -49,21 +67,21 @@ func (f *Listener) accept() {
 	for {
 		select {
 		case f.slots <- struct{}{}:
-		case <-f.closed:
+		case <-f.closed.Done():
 			return
 		}
-		conn, err := f.Listener.Accept()
+		conn, err := f.from.Accept()
 		if err != nil {
 			<-f.slots
-			if !f.deliver(accepted{err: err}) || errors.Is(err, net.ErrClosed) {
+			if !f.http1.deliver(accepted{err: err}) || errors.Is(err, net.ErrClosed) {
 				return
 			}
 			continue
 		}
 		f.open.Add(1)
-		held := &slotConn{Conn: conn, from: f}
+		held := &slotConn{TCPConn: conn.(*net.TCPConn), from: f} // what "tcp" gives
 		if f.tls == nil {
-			f.offer(&plain{guard{Conn: held}})
+			f.http1.offer(held)
 			continue
 		}
 		go f.shakeHands(held)
@@ -71,7 +89,7 @@ func (f *Listener) accept() {
 }
 
 func (f *Listener) shakeHands(conn net.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	ctx, cancel := context.WithTimeout(f.closed, handshakeTimeout)
 	defer cancel()
 	below := &cork{Conn: conn}
 	secure := tls.Server(below, f.tls)
@@ -80,50 +98,51 @@ func (f *Listener) shakeHands(conn net.Conn) {
 		return
 	}
 	if secure.ConnectionState().NegotiatedProtocol == "h2" {
-		f.offer(secure)
+		f.http2.offer(secure)
 		return
 	}
-	f.offer(&guard{Conn: &corked{secure, below}})
+	f.http1.offer(&corked{secure, below})
 }
 
-func (f *Listener) offer(conn net.Conn) {
-	if !f.deliver(accepted{conn: conn}) {
+// accepting is the connections of one protocol.
+type accepting struct {
+	*Listener
+	ready chan accepted
+}
+
+type accepted struct {
+	conn net.Conn
+	err  error
+}
+
+func (a accepting) offer(conn net.Conn) {
+	if !a.deliver(accepted{conn: conn}) {
 		_ = conn.Close() // the server is gone
 	}
 }
 
-func (f *Listener) deliver(a accepted) bool {
+func (a accepting) deliver(one accepted) bool {
 	select {
-	case f.ready <- a:
+	case a.ready <- one:
 		return true
-	case <-f.closed:
+	case <-a.closed.Done():
 		return false
 	}
 }
 
-// Open returns how many connections are open, those included that have not
-// shaken hands yet.
-func (f *Listener) Open() int64 { return f.open.Load() }
-
 // Accept implements net.Listener.
-func (f *Listener) Accept() (net.Conn, error) {
+func (a accepting) Accept() (net.Conn, error) {
 	select {
-	case a := <-f.ready:
-		return a.conn, a.err
-	case <-f.closed:
+	case one := <-a.ready:
+		return one.conn, one.err
+	case <-a.closed.Done():
 		return nil, net.ErrClosed
 	}
 }
 
-// Close implements net.Listener. Handshakes under way end without a connection.
-func (f *Listener) Close() error {
-	f.once.Do(func() { close(f.closed) })
-	return f.Listener.Close()
-}
-
 // slotConn gives its slot back when it is closed.
 type slotConn struct {
-	net.Conn
+	*net.TCPConn
 	from *Listener
 	once sync.Once
 }
@@ -134,41 +153,5 @@ func (c *slotConn) Close() error {
 		<-c.from.slots
 		c.from.open.Add(-1)
 	})
-	return c.Conn.Close()
-}
-
-// ReadFrom implements io.ReaderFrom: out of another connection the kernel moves
-// the bytes itself.
-func (c *slotConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
-
-// plain is a guard without TLS: what is written to it may come out of another
-// connection.
-type plain struct{ guard }
-
-// ReadFrom implements io.ReaderFrom.
-func (p *plain) ReadFrom(r io.Reader) (int64, error) { return io.Copy(p.Conn, r) }
-
-// guard is an HTTP/1 connection whose framing is watched as it is read.
-type guard struct {
-	net.Conn
-	framing framing
-	err     error
-}
-
-// Read implements io.Reader. What precedes ambiguous framing is still
-// delivered, so that requests before it are answered.
-func (g *guard) Read(p []byte) (int, error) {
-	if g.err != nil {
-		return 0, g.err
-	}
-	n, err := g.Conn.Read(p)
-	sound, bad := g.framing.feed(p[:n])
-	if bad != nil {
-		g.err = bad
-		if sound == 0 {
-			return 0, bad
-		}
-		return sound, nil
-	}
-	return n, err
+	return c.TCPConn.Close()
 }

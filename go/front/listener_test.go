@@ -11,12 +11,11 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 )
 
-func listen(t *testing.T, limit int, config *tls.Config) net.Listener {
+func listen(t *testing.T, limit int, config *tls.Config) *Listener {
 	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -27,7 +26,7 @@ func listen(t *testing.T, limit int, config *tls.Config) net.Listener {
 	return l
 }
 
-func dial(t *testing.T, l net.Listener) net.Conn {
+func dial(t *testing.T, l *Listener) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -53,26 +52,6 @@ func certificate(t *testing.T) tls.Certificate {
 
 func serverTLS(t *testing.T) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}}
-}
-
-func TestAmbiguousRequestsGetNoAnswerOfTheHandler(t *testing.T) {
-	l := listen(t, 10, nil)
-	paths := make(chan string, 10)
-	server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { paths <- r.URL.Path })}
-	go func() { _ = server.Serve(l) }()
-	t.Cleanup(func() { _ = server.Close() })
-
-	conn := dial(t, l)
-	if _, err := io.WriteString(conn, "GET /sound HTTP/1.1\r\nHost: a\r\n\r\nPUT /smuggled HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	answers, _ := io.ReadAll(conn)
-	if n := strings.Count(string(answers), "HTTP/1.1 200"); n != 1 {
-		t.Errorf("%d good answers in %q", n, answers)
-	}
-	if got := <-paths; got != "/sound" || len(paths) > 0 {
-		t.Errorf("the handler saw %s and %d more", got, len(paths))
-	}
 }
 
 func TestConnectionsBeyondTheLimitWait(t *testing.T) {
@@ -113,12 +92,16 @@ func TestTLSAgreesOnTheProtocol(t *testing.T) {
 				_ = conn.Close()
 			}
 		}()
-		conn, err := l.Accept()
+		accept := l.Accept
+		if c.h2 {
+			accept = l.HTTP2().Accept
+		}
+		conn, err := accept()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, isTLS := conn.(*tls.Conn); isTLS != c.h2 {
-			t.Errorf("offered %v, got a %T", c.offer, conn)
+		if agreed := conn.(interface{ ConnectionState() tls.ConnectionState }).ConnectionState().NegotiatedProtocol; (agreed == "h2") != c.h2 {
+			t.Errorf("offered %v, got %s", c.offer, agreed)
 		}
 		_ = conn.Close()
 	}
@@ -156,6 +139,9 @@ func TestAClosedListenerAcceptsNobody(t *testing.T) {
 	_ = l.Close()
 	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
+	}
+	if _, err := l.HTTP2().Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("for HTTP/2: %v", err)
 	}
 }
 

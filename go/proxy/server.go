@@ -18,6 +18,7 @@ import (
 
 	"osp/go/config"
 	"osp/go/front"
+	"osp/go/h1"
 	"osp/go/hooks"
 )
 
@@ -41,12 +42,13 @@ type Server struct {
 	done    chan struct{}
 }
 
-// listening is one front: a listener with its HTTP server.
+// listening is one front: a listener with a server for each version of HTTP.
 type listening struct {
 	scheme   string
 	port     int
-	http     *http.Server
-	tls      *tls.Config // nil: plain HTTP
+	http1    *h1.Server
+	http2    *http.Server
+	tls      *tls.Config // nil: plain HTTP, which is HTTP/1
 	listener net.Listener
 }
 
@@ -74,8 +76,15 @@ func (s *Server) newFront(scheme string, port int, cert *tls.Certificate) *liste
 			DynamicRecordSizingDisabled: true,
 		}
 	}
-	f.http = &http.Server{
-		Handler:                      s.handler.at(scheme),
+	f.http1 = &h1.Server{
+		Handler:           s.handler.at(scheme),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		Log:               s.log,
+	}
+	f.http2 = &http.Server{
+		Handler:                      f.http1.Handler,
 		TLSConfig:                    f.tls,
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            readHeaderTimeout,
@@ -118,17 +127,24 @@ func (s *Server) closeListeners() {
 func (s *Server) Serve() {
 	s.warn()
 	for _, f := range s.fronts {
-		bounded := front.Listen(f.listener, maxConnections, f.tls)
-		s.handler.watch.countConnections(bounded.Open)
-		s.serving.Go(func() {
-			err := f.http.Serve(bounded)
-			if !errors.Is(err, http.ErrServerClosed) {
-				s.log.Error("a front ended", "scheme", f.scheme, "error", err)
-			}
-		})
+		l := front.Listen(f.listener, maxConnections, f.tls)
+		s.handler.watch.countConnections(l.Open)
+		s.serve(f, func() error { return f.http1.Serve(l) })
+		if f.tls != nil {
+			s.serve(f, func() error { return f.http2.Serve(l.HTTP2()) })
+		}
 		s.log.Info("serving", "scheme", f.scheme, "host", s.cfg.Host, "port", f.port)
 	}
 	s.handler.watch.serve()
+}
+
+func (s *Server) serve(f *listening, until func() error) {
+	s.serving.Go(func() {
+		// Whichever server stops first closes the listener that they share.
+		if err := until(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			s.log.Error("a front ended", "scheme", f.scheme, "error", err)
+		}
+	})
 }
 
 // warn says at start what an owner may not expect.
@@ -187,14 +203,24 @@ func (s *Server) Stop(ctx context.Context) error {
 	return err
 }
 
+// stopper is what all servers have in common.
+type stopper interface {
+	Shutdown(ctx context.Context) error
+	Close() error
+}
+
 func (s *Server) shutdown(ctx context.Context) error {
 	s.handler.watch.drain()
-	errs := make([]error, len(s.fronts))
+	var servers []stopper
+	for _, f := range s.fronts {
+		servers = append(servers, f.http1, f.http2)
+	}
+	errs := make([]error, len(servers))
 	var wait sync.WaitGroup
-	for i, f := range s.fronts {
+	for i, server := range servers {
 		wait.Go(func() {
-			if errs[i] = f.http.Shutdown(ctx); errs[i] != nil {
-				_ = f.http.Close() // the deadline has passed: connections end now
+			if errs[i] = server.Shutdown(ctx); errs[i] != nil {
+				_ = server.Close() // the deadline has passed: connections end now
 			}
 		})
 	}
