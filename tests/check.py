@@ -41,16 +41,16 @@ def command(*args: str | Path, env: dict[str, str] | None = None) -> str:
 
 
 def gofmt() -> None:
-    if unformatted := command("gofmt", "-l", "go").strip():
+    if unformatted := command("gofmt", "-l", "go", "tests/bench").strip():
         raise CheckFailedError(f"not formatted (./build.sh fmt does it):\n{unformatted}")
 
 
 def go_vet() -> None:
-    command("go", "vet", "./go/...")
+    command("go", "vet", "./go/...", "./tests/bench/...")
 
 
 def staticcheck(tools: Path) -> None:
-    command(tools / "staticcheck", "./go/...")
+    command(tools / "staticcheck", "./go/...", "./tests/bench/...")
 
 
 def govulncheck(tools: Path) -> None:
@@ -68,12 +68,15 @@ def govulncheck(tools: Path) -> None:
 
 
 def ruff() -> None:
-    command(BIN / "ruff", "check", "python", "tests")
-    command(BIN / "ruff", "format", "--check", "python", "tests")
+    command(BIN / "ruff", "check", "python", "tests", "docs")
+    command(BIN / "ruff", "format", "--check", "python", "tests", "docs")
 
 
 def mypy() -> None:
     command(BIN / "mypy", "--strict", "python/object_storage_proxy", "python/examples")
+    # Of what the benchmark imports from the tests only the types count.
+    strict = ("--strict", "--follow-imports=silent", "-p", "bench")
+    command(BIN / "mypy", *strict, env={"MYPYPATH": "tests"})
 
 
 def shellcheck() -> None:
@@ -88,6 +91,23 @@ def generated_cffi(package: Path) -> None:
             raise CheckFailedError(
                 "_ffi.py is not what include/osp.h generates: run python/ffi_build.py"
             )
+
+
+def generated_documents() -> None:
+    """What documents say about parameters and commands is what the code says."""
+    command(sys.executable, "docs/site/reference.py", "--check")
+
+
+def site(mkdocs: Path) -> None:
+    """The documentation can be built, all its links lead somewhere, and none of its
+    pages makes a browser ask another machine for a part of it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command(mkdocs, "build", "--strict", "-f", "docs/site/mkdocs.yml", "-d", folder)
+        parts = re.compile(r"""<(?:script|img|iframe|link)[^>]+(?:src|href)=["']?(?:https?:)?//""")
+        for page in Path(folder).rglob("*.html"):
+            if found := parts.search(page.read_text(encoding="utf-8")):
+                raise CheckFailedError(f"{page.name} asks another machine: {found[0]}")
 
 
 def exported_symbols(library: Path) -> None:
@@ -107,6 +127,7 @@ def main() -> int:
     parser.add_argument("--tools", type=Path, required=True, help="folder of the Go tools")
     parser.add_argument("--library", type=Path, required=True, help="the shared library")
     parser.add_argument("--package", type=Path, required=True, help="folder of the Python package")
+    parser.add_argument("--mkdocs", type=Path, required=True, help="the mkdocs program")
     options = parser.parse_args()
 
     checks: dict[str, Callable[[], None]] = {
@@ -118,6 +139,8 @@ def main() -> int:
         "mypy --strict": mypy,
         "shellcheck": shellcheck,
         "generated cffi module": lambda: generated_cffi(options.package),
+        "generated documents": generated_documents,
+        "documentation": lambda: site(options.mkdocs),
         "exported symbols": lambda: exported_symbols(options.library),
     }
     failed = 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from conftest import CLIENT
+from helpers import raw
 from helpers.clients import refused
 from helpers.double import S3Double
 
@@ -85,3 +88,28 @@ def test_neighbouring_keys_are_not_mixed_up(serve: Any, key: str) -> None:
             s3.put_object(Bucket="data", Key=each, Body=each.encode())
         assert len(double.objects) == len(neighbours)
         assert s3.get_object(Bucket="data", Key=key)["Body"].read() == key.encode()
+
+
+def test_every_byte_may_stand_in_a_key(serve: Any) -> None:
+    """Whether it is text or not: a target has it escaped, unless it is a letter or the like."""
+    with S3Double() as double:
+        url = serve({"data": double.entry()}).url()
+        for byte in range(256):
+            target = f"/data/x{quote(bytes([byte]))}x"
+            headers = raw.sign("PUT", url + target, CLIENT, b"odd") | {"Content-Length": "3"}
+            assert raw.send(url, "PUT", target, headers, b"odd").status == 200
+        assert double.problems == []
+        assert set(double.objects) == {b"/data/x%cx" % byte for byte in range(256)}
+
+
+def test_a_key_of_1024_bytes_is_the_longest_in_any_script(serve: Any, scheme: str) -> None:
+    """Each byte takes three on the wire; the store judges the length, as it is its rule."""
+    with S3Double() as double:
+        s3 = serve({"data": double.entry()}).boto(scheme)
+        for letter in ("k", "ü", "日", "🚀"):
+            size = len(letter.encode())
+            key = letter * (1024 // size) + "k" * (1024 % size)
+            s3.put_object(Bucket="data", Key=key, Body=b"long")
+            assert s3.get_object(Bucket="data", Key=key)["Body"].read() == b"long"
+        assert {len(name) for name in double.objects} == {len("/data/") + 1024}
+        assert double.problems == []

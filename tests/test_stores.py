@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from conftest import CLIENT
 from helpers import raw
 from helpers.clients import refused
 from helpers.double import Answer, S3Double, Seen
+from helpers.scripted import Link, ScriptedStore
 from helpers.stores import STORES, Store
 
 
@@ -194,48 +194,151 @@ def test_an_error_of_the_store_is_the_clients_error(serve: Any) -> None:
     )
 
 
+STATUSES = [200, 202, 204, 206, 304, 307, 400, 405, 409, 411, 412, 416, 429, 500, 501, 503]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_status_of_the_store_is_the_clients(
+    serve: Any, double: S3Double, status: int
+) -> None:
+    """With its headers and its body, where there is one: 200 may bring an error, too."""
+    body = b"" if status in (204, 304) else b"<Error><Code>SlowDown</Code></Error>"
+    told = {
+        "x-amz-request-id": "the-stores-own",
+        "Retry-After": "7",
+        "Location": "http://elsewhere.example/data/k",
+        "ETag": '"e"',
+    }
+    double.answer = lambda seen: (status, {**told, "Content-Type": "application/xml"}, body)
+    url = serve({"data": double.entry()}).url()
+    for method in ("GET", "PUT", "DELETE", "POST"):
+        target = "/data/k?uploads" if method == "POST" else "/data/k"
+        sent = raw.sign(method, url + target, CLIENT) | {"Content-Length": "0"}
+        got = raw.send(url, method, target, sent)
+        assert (got.status, got.body) == (status, body)
+        assert {name: got.headers.get(name.lower()) for name in told} == told
+    assert len(double.seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (
+            301,
+            {"x-amz-bucket-region": "eu-north-1"},
+            b"<Error><Code>PermanentRedirect</Code></Error>",
+        ),
+        (
+            307,
+            {"x-amz-bucket-region": "eu-north-1"},
+            b"<Error><Code>TemporaryRedirect</Code></Error>",
+        ),
+        (
+            400,
+            {"Content-Type": "application/xml"},
+            b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-north-1</Region></Error>",
+        ),
+    ],
+)
+def test_each_way_to_name_the_region_is_understood(
+    serve: Any, double: S3Double, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    def answer(seen: Seen) -> Any:
+        return (
+            None if "/eu-north-1/s3/" in seen.headers["authorization"] else (status, headers, body)
+        )
+
+    double.answer = answer
+    s3 = serve({"data": double.entry()}).boto(retry=False)
+    for _ in range(2):
+        assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+    assert len(double.seen) == 3
+    assert double.problems == []
+
+
+FIVE_GIB = 5 << 30
+
+
+def test_five_gibibytes_keep_their_length(serve: Any) -> None:
+    """Up and down; of the object itself there is only the beginning."""
+    heads, read, arrived = [], threading.Event(), threading.Event()
+
+    def store(link: Link) -> None:
+        link.head()  # HEAD
+        link.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % FIVE_GIB)
+        link.head()  # GET
+        link.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nthe beginning" % FIVE_GIB)
+        assert read.wait(20)
+
+    def take(link: Link) -> None:
+        heads.append(link.head().decode().lower())
+        arrived.set()
+
+    with ScriptedStore(store, take) as scripted:
+        front = serve({"data": scripted.entry()})
+        s3, url = front.boto(retry=False), front.url()
+        assert s3.head_object(Bucket="data", Key="k")["ContentLength"] == FIVE_GIB
+        got = s3.get_object(Bucket="data", Key="k")
+        assert (got["ContentLength"], got["Body"].read(13)) == (FIVE_GIB, b"the beginning")
+        read.set()
+        asked = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD", "Content-Length": str(FIVE_GIB)}
+        headers = raw.sign("PUT", f"{url}/data/k", CLIENT, headers=asked)
+        with raw.connect(url) as link:
+            link.sendall(raw.head_bytes("PUT", "/data/k", headers) + b"x" * 300_000)
+            assert arrived.wait(20)
+    assert f"content-length: {FIVE_GIB}\r\n" in heads[0]
+
+
+def test_spaces_of_a_long_completion_reach_the_client_at_once(serve: Any) -> None:
+    """S3 says 200, sends spaces while it works, and may tell of an error at last."""
+    error = b"<Error><Code>InternalError</Code><Message>We tried</Message></Error>"
+    seen = threading.Event()
+
+    def store(link: Link) -> None:
+        link.request()
+        link.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n")
+        link.send(b"Transfer-Encoding: chunked\r\n\r\n1\r\n \r\n")
+        assert seen.wait(20)
+        link.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(error), error))
+
+    document = b"<CompleteMultipartUpload/>"
+    with ScriptedStore(store) as scripted:
+        url, target = serve({"data": scripted.entry()}).url(), "/data/k?uploadId=u"
+        length = {"Content-Length": str(len(document))}
+        headers = raw.sign("POST", url + target, CLIENT, document) | length
+        with raw.connect(url) as link, link.makefile("rb") as stream:
+            link.sendall(raw.head_bytes("POST", target, headers) + document)
+            while line := stream.readline().strip():
+                assert b"content-length" not in line.lower()
+            assert stream.read(6) == b"1\r\n \r\n"
+            seen.set()
+            assert stream.read(int(stream.readline(), 16)) == error
+
+
 def test_a_slow_body_reaches_the_client_as_it_comes(serve: Any) -> None:
     """The second half is sent only after the client saw the first."""
     seen_first = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def store() -> None:
-            link, _ = listener.accept()
-            with link:
-                link.recv(65536)
-                link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nfirst ")
-                if seen_first.wait(20):
-                    link.sendall(b"second")
+    def store(link: Link) -> None:
+        link.request()
+        link.send(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nfirst ")
+        assert seen_first.wait(20)
+        link.send(b"second")
 
-        thread = threading.Thread(target=store)
-        thread.start()
-        entry = {
-            "host": "127.0.0.1", "port": listener.getsockname()[1], "addressing_style": "path",
-            "access_key": "a", "secret_key": "s",
-        }  # fmt: skip
-        body = serve({"data": entry}).boto(retry=False).get_object(Bucket="data", Key="k")["Body"]
+    with ScriptedStore(store) as scripted:
+        s3 = serve({"data": scripted.entry()}).boto(retry=False)
+        body = s3.get_object(Bucket="data", Key="k")["Body"]
         assert body.read(6) == b"first "
         seen_first.set()
         assert body.read() == b"second"
-        thread.join(20)
 
 
 def test_a_store_that_breaks_off_is_no_whole_answer(serve: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    def store(link: Link) -> None:
+        link.request()
+        link.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")
 
-        def store() -> None:
-            link, _ = listener.accept()
-            with link:
-                link.recv(65536)
-                link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")
-
-        thread = threading.Thread(target=store)
-        thread.start()
-        entry = {
-            "host": "127.0.0.1", "port": listener.getsockname()[1], "addressing_style": "path",
-            "access_key": "a", "secret_key": "s",
-        }  # fmt: skip
-        got = serve({"data": entry}).boto(retry=False).get_object(Bucket="data", Key="k")
+    with ScriptedStore(store) as scripted:
+        got = serve({"data": scripted.entry()}).boto(retry=False).get_object(Bucket="data", Key="k")
         with pytest.raises((botocore.exceptions.BotoCoreError, ConnectionError)):
             got["Body"].read()
-        thread.join(20)

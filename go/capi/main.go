@@ -13,8 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"os"
-	"runtime"
 	"syscall"
 	"time"
 	"unsafe"
@@ -71,26 +69,13 @@ func start(data []byte, ask border.Ask) (*border.Instance, error) {
 		return nil, err
 	}
 	cfg.Version = version
-	useThreads(cfg.Threads)
+	tune(cfg.Threads)
 	bridge := border.NewBridge(&calls, ask)
 	server := proxy.New(cfg, bridge.Hooks(cfg), logger)
 	if err := server.Listen(); err != nil {
 		return nil, err
 	}
 	return border.Start(server, bridge), nil
-}
-
-// useThreads sets how many processors the library uses. That is one number for
-// the process: the server that was started last decides. 0 stands for all that
-// affinity and cgroup allow, followed when that changes, unless GOMAXPROCS in
-// the environment says a number.
-func useThreads(n int) {
-	switch {
-	case n > 0:
-		runtime.GOMAXPROCS(n)
-	case os.Getenv("GOMAXPROCS") == "":
-		runtime.SetDefaultGOMAXPROCS()
-	}
 }
 
 //export osp_info

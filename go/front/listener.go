@@ -73,7 +73,8 @@ func (f *Listener) accept() {
 func (f *Listener) shakeHands(conn net.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
-	secure := tls.Server(conn, f.tls)
+	below := &cork{Conn: conn}
+	secure := tls.Server(below, f.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close() // a client that can't speak TLS is no news
 		return
@@ -82,7 +83,7 @@ func (f *Listener) shakeHands(conn net.Conn) {
 		f.offer(secure)
 		return
 	}
-	f.offer(&guard{Conn: secure})
+	f.offer(&guard{Conn: &corked{secure, below}})
 }
 
 func (f *Listener) offer(conn net.Conn) {

@@ -9,9 +9,10 @@ import (
 	"encoding/base64"
 	"hash"
 	"hash/crc32"
-	"hash/crc64"
 	"net/http"
 	"strings"
+
+	"github.com/minio/crc64nvme"
 
 	"osp/go/s3err"
 )
@@ -34,11 +35,7 @@ const (
 
 const checksumPrefix = "x-amz-checksum-"
 
-var (
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	// CRC-64/NVME is reflected: this is 0xad93d23594c93659 with its bits reversed.
-	nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
-)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var algorithms = [...]struct {
 	name string
@@ -48,7 +45,7 @@ var algorithms = [...]struct {
 	None:      {"none", 0, nil},
 	CRC32:     {"CRC32", crc32.Size, func() hash.Hash { return crc32.NewIEEE() }},
 	CRC32C:    {"CRC32C", crc32.Size, func() hash.Hash { return crc32.New(castagnoli) }},
-	CRC64NVME: {"CRC64NVME", crc64.Size, func() hash.Hash { return crc64.New(nvme) }},
+	CRC64NVME: {"CRC64NVME", crc64nvme.Size, func() hash.Hash { return crc64nvme.New() }},
 	SHA1:      {"SHA1", sha1.Size, sha1.New},
 	SHA256:    {"SHA256", sha256.Size, sha256.New},
 	SHA512:    {"SHA512", sha512.Size, sha512.New},

@@ -19,6 +19,7 @@ type responseWriter struct {
 	http.ResponseWriter
 	conn  *http.ResponseController
 	begun bool
+	until time.Time // the deadline of writing
 
 	status int   // of the answer, once it has begun
 	sent   int64 // bytes of its body
@@ -31,9 +32,14 @@ func newResponseWriter(w http.ResponseWriter) *responseWriter {
 	return rw
 }
 
-// extend renews the deadline of writing. A connection that can't have one has
-// none, as in tests without a network.
-func (w *responseWriter) extend() { _ = w.conn.SetWriteDeadline(time.Now().Add(writeStall)) }
+// extend renews the deadline of writing, if it is no longer about as far as it
+// can be. A connection that can't have one has none, as in tests without a network.
+func (w *responseWriter) extend() {
+	if now := time.Now(); w.until.Sub(now) < writeStall-time.Second {
+		w.until = now.Add(writeStall)
+		_ = w.conn.SetWriteDeadline(w.until)
+	}
+}
 
 // WriteHeader implements http.ResponseWriter.
 func (w *responseWriter) WriteHeader(status int) {
@@ -75,9 +81,13 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 	return x.stream(resp.Body)
 }
 
-// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do.
+// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do. What was
+// written goes out first: net/http would wait for 512 bytes more.
 func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 	w.extend()
+	if err := w.conn.Flush(); err != nil {
+		return 0, err
+	}
 	n, err := w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
 	w.sent += n
 	return n, err

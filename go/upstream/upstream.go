@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"osp/go/config"
 	"osp/go/creds"
@@ -50,7 +49,7 @@ type Call struct {
 
 // Client sends calls. It is safe for concurrent use.
 type Client struct {
-	signer  *v4.Signer
+	signers signers
 	pools   pools
 	regions *regions
 	now     func() time.Time
@@ -59,7 +58,7 @@ type Client struct {
 // New returns a Client with connection pools of its own.
 func New() *Client {
 	return &Client{
-		signer:  v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
+		signers: newSigners(),
 		regions: newRegions(),
 		now:     time.Now,
 	}
@@ -200,7 +199,7 @@ func (c *Client) authorize(req *http.Request, call *Call, region string) error {
 		SecretAccessKey: call.Creds.SecretKey.Reveal(),
 		SessionToken:    call.Creds.SessionToken.Reveal(),
 	}
-	err := c.signer.SignHTTP(req.Context(), keys, req, call.PayloadHash, "s3", region, c.now())
+	err := c.signers.of(call.Creds.SecretKey).SignHTTP(req.Context(), keys, req, call.PayloadHash, "s3", region, c.now())
 	if err != nil {
 		return s3err.InternalError.Because(fmt.Errorf("signing for the store: %w", err))
 	}

@@ -230,6 +230,27 @@ func TestCredentialsOfEachKind(t *testing.T) {
 	}
 }
 
+func TestAnAccessKeyMayHaveAnotherSecretElsewhere(t *testing.T) {
+	client := New()
+	t.Cleanup(client.Close)
+	client.now = func() time.Time { return time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC) }
+	sign := func(secretKey string) string {
+		req := httptest.NewRequest(http.MethodGet, "http://s/photos/k", nil)
+		call := &Call{Creds: creds.Credentials{AccessKey: "admin", SecretKey: secret.New(secretKey)}, PayloadHash: UnsignedPayload}
+		if err := client.authorize(req, call, "eu-west-1"); err != nil {
+			t.Fatal(err)
+		}
+		return req.Header.Get("Authorization")
+	}
+	one, other := sign("one"), sign("other")
+	if one == other {
+		t.Error("two stores with the same access key are signed for with one secret")
+	}
+	if sign("one") != one {
+		t.Error("the first secret is not used again")
+	}
+}
+
 func TestABodyOfKnownLength(t *testing.T) {
 	s := newStore(t, httptest.NewServer)
 	body := strings.Repeat("x", 1<<20)

@@ -20,7 +20,7 @@ from .config import ProxyServerConfig
 Mistake = tuple[str, str]
 
 _CALLABLES = ("validator", "bucket_creds_fetcher", "hmac_fetcher")
-_NOT_DATA = (*_CALLABLES, "event_loop")
+NOT_DATA = (*_CALLABLES, "event_loop")
 _STORES = ("cos_map", "hmac_keystore", "verify")
 # What the library knows of the environment is as old as the library's start.
 _ENVIRONMENT = {
@@ -35,7 +35,7 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
     mistakes: list[Mistake] = []
     document: dict[str, Any] = {}
     for name in ProxyServerConfig.__slots__:
-        if name in _NOT_DATA:
+        if name in NOT_DATA:
             continue
         value = getattr(config, name)
         if name in _ENVIRONMENT:

@@ -52,31 +52,34 @@ that it fits and that has no entry of its own; of several the longest counts.
 ``host`` and ``port`` are required. A value of None means: not given.
 
 Keys:
-    host: name or address of the store, without scheme and port.
-    port: 1 to 65535.
-    region: the region that requests are signed for.
-    api_key, apikey: an IBM Cloud API key.
-    access_key, accessKey and secret_key, secretKey: an HMAC key pair.
-    ttl, time-to-live: seconds that decisions and credentials of this bucket are
+    host: required; name or address of the store, without scheme and port.
+    port: required; 1 to 65535.
+    region: the region that requests are signed for; default ``"us-east-1"``.
+    access_key, secret_key (accessKey, secretKey): HMAC keys of the store; they win over
+        an API key.
+    api_key (apikey): an IBM Cloud API key.
+    ttl (time-to-live): seconds that decisions and credentials of this bucket are
         kept; default 300; 0: not at all.
-    addressing_style, addressingStyle: ``"virtual"`` (the default) or ``"path"``.
-    is_tls_enabled, tls: speak https with the store; default: when the port is 443.
-    checksums: ``"verify"``: trailing checksums of uploads are verified by the proxy
-        and dropped, for stores that do not take them.
+    addressing_style (addressingStyle): how the store wants the bucket, ``"virtual"`` or
+        ``"path"``; default: the first, but for IP addresses.
+    is_tls_enabled (tls): speak https with the store; default: when the port is 443.
+    checksums: ``"forward"``, or ``"verify"``: trailing checksums of uploads are verified
+        by the proxy and dropped, for stores that do not take them; default: the first,
+        but for IBM.
     bucket: the store's own name of the bucket, where it is another one.
-    prefix: a folder of the store's bucket that clients see as the whole.
+    prefix: a folder of the store's bucket that clients see as the whole bucket.
     read_only: True refuses whatever is not known to be a read.
     anonymous: True lets GET and HEAD without a signature through to the validator,
-        whose token is "" then.
+        whose token is ``""`` then.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.
     client_cert_file, client_key_file: PEM files with which the proxy shows the store
         who it is.
     trust_env: True reaches the store through the proxy that HTTPS_PROXY, HTTP_PROXY and
-        NO_PROXY name.
+        NO_PROXY name, as they were when the first proxy started.
     connect_timeout: seconds until a connection stands; default 10.
-    answer_timeout: seconds from the end of a request to the first byte of its answer;
-        default 60; ten times as long for CompleteMultipartUpload and copies.
+    answer_timeout: seconds from the end of a request to the first byte of its answer,
+        then 504; default 60; ten times as long for CompleteMultipartUpload and copies.
 """
 
 Verdict = bool | Decision
@@ -105,31 +108,36 @@ class ProxyServerConfig:
     Args:
         cos_map: bucket names as clients say them, each with its store; see
             `CosMapItem`.
-        hmac_keystore: client key pairs ``{"access_key": ..., "secret_key": ...}``.
+        hmac_keystore: key pairs of clients, ``{"access_key": ..., "secret_key": ...}``.
         bucket_creds_fetcher: ``f(token, bucket)`` returns credentials for the store:
             an IBM API key, or JSON (or a mapping) with ``access_key`` and
-            ``secret_key``, or ``api_key``; ``session_token`` and ``expiration``
+            ``secret_key``, or ``api_key``; ``session_token``, ``expiration`` and ``ttl``
             where they have one. ``token`` is the client's access key id.
         http_port: 0 to 65535; 0 picks a free port; None: no http.
-        https_port: likewise for https, with HTTP/2. One of the two is required.
+        https_port: likewise for https, with HTTP/2 and TLS 1.2 or newer. One of the two
+            is required.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
-            to allow, or a `Decision`. False refuses; anything else, however true, refuses and is
-            logged. None: a valid signature is enough. ``request`` is a dict: the
+            to allow, or a `Decision`. False refuses; anything else, however true, refuses
+            and is logged. None: a valid signature is enough. ``request`` is a dict: the
             query parameters, and the names that the proxy knows itself, which no
             query parameter can replace: ``method``, ``path``, ``source`` (the
             client's address), ``operation``, ``bucket``, ``key``, ``headers``,
             ``query`` (all parameters, as pairs) and more; see docs/authorisation.md.
         threads: processors that the library uses at a time; None or 0: all that the
-            process may use by its affinity and its cgroup.
+            process may use by its affinity and its cgroup (object-storage-proxy 0.6.12
+            has 1; here a request costs the same on any number, and an upload that is
+            hashed holds up nobody). One number for the process: the server that was
+            started last decides.
         verify: False turns off the check of the stores' certificates.
         skip_signature_validation: True accepts any signature: for development only.
+            Lengths and checksums are still checked.
         hmac_fetcher: ``f(access_key)`` returns the secret of a client's key that is
             not in the keystore, or None for an unknown key; or a mapping with
             ``secret_key``, and ``session_token`` and ``expiration`` (datetime, Unix
             seconds or ISO 8601) for temporary keys.
         max_presign_url_usage_attempts: how often one presigned URL may be used;
             None or 0: no limit.
-        server_name: the Server header of every answer.
+        server_name: the Server header of every answer; empty: none.
         auth_cache_capacity: decisions of the validator that are kept.
         metrics_port: 0 to 65535 for Prometheus' ``/metrics``, ``/healthz``, ``/readyz``
             and a status page; 0 picks a free port; None: none of them.
@@ -139,23 +147,28 @@ class ProxyServerConfig:
             logger ``object_storage_proxy.access``) or to the file of that path; None:
             none.
         access_log_format: ``"json"``, ``"logfmt"`` or ``"combined"``.
-        trusted_proxies: networks (``"10.0.0.0/8"``) whose X-Forwarded-* headers count.
-        iam_endpoint: URL of IBM's token service; None: the environment variable
+        trusted_proxies: networks (``"10.0.0.0/8"``) of peers whose X-Forwarded-Host, -Port
+            and -For count.
+        iam_endpoint: URL of IBM's token service, where API keys are exchanged; without a
+            path ``/identity/token`` is added. None: the environment variable
             IBMCLOUD_IAM_API_ENDPOINT at the start, else IBM's own.
         callback_concurrency: calls of the callables that run at the same time.
-        callback_queue: calls that may wait for their turn; past that clients get 503.
-        callback_timeout: seconds that a callable has, waiting for its turn included.
+        callback_queue: calls that may wait for their turn; past that 503 SlowDown.
+        callback_timeout: seconds that a callable has, waiting for its turn included; then
+            503 SlowDown.
         drain_timeout: seconds that a stop waits for requests in flight.
         auth_cache_by: what a decision of a validator with three parameters is kept
-            by, such as ``("token", "bucket", "method")``; None: all that it sees.
+            by: some of ``"token"``, ``"bucket"``, ``"method"``, ``"path"``, ``"query"`` and
+            ``"source"``; None: all that it sees.
         tls_cert_path, tls_key_path: PEM files for https; None: the environment
             variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
         domain: a name of this proxy (``"s3.example.com"``) below which clients may put
             the bucket into the host (virtual-hosted style). Path style always works.
         domains: further such names.
         show_reasons: True tells clients the ``reason`` of a refusing `Decision`.
-        event_loop: runs the ``async def`` callables; it must be running. None: a loop
-            of the proxy's own, in a thread of its own.
+        event_loop: runs the ``async def`` callables; it must be running, and is neither
+            started nor stopped by the proxy. None: a loop of the proxy's own, in a thread
+            of its own.
     """
 
     __slots__ = (

@@ -77,9 +77,7 @@ class ProxyServer:
         document, mistakes = render(self._config)
         lib = _lib.load(_at_exit)
         if mistakes:
-            seen = {path for path, _ in mistakes}
-            mistakes += [m for m in lib.check(document) if m[0] not in seen]
-            raise ConfigError(mistakes)
+            raise _config_error(lib, document, mistakes)
         _drain_logs(lib)
         owner = Owner(self._config, lib)
         try:
@@ -91,6 +89,18 @@ class ProxyServer:
         self._ports = lib.ports(handle)
         with _lock:
             _running.add(self)
+
+    def check(self) -> None:
+        """Checks the configuration as start() does, and starts nothing.
+
+        Raises:
+            ConfigError: the configuration has mistakes; it lists all of them.
+            RuntimeError, ImportError: as start() does.
+        """
+        document, mistakes = render(self._config)
+        error = _config_error(_lib.load(_at_exit), document, mistakes)
+        if error.mistakes:
+            raise error
 
     def update(
         self,
@@ -254,6 +264,14 @@ class ProxyServer:
         return f"<ProxyServer {' '.join(urls) or 'stopped'}>"
 
 
+def _config_error(
+    lib: _lib.Library, document: bytes, mistakes: list[tuple[str, str]]
+) -> ConfigError:
+    """The mistakes that Python saw, and after them what the library sees elsewhere."""
+    seen = {path for path, _ in mistakes}
+    return ConfigError(mistakes + [m for m in lib.check(document) if m[0] not in seen])
+
+
 def _wire(name: str, text: str | None) -> bytes | None:
     """A string that a callable got, as the bytes that the client sent."""
     if not isinstance(text, (str, type(None))):
@@ -277,12 +295,12 @@ def start_server(config: ProxyServerConfig) -> None:
         ImportError: the library can't be loaded on this system.
     """
     load_dotenv(os.path.join(os.getcwd(), ".env"))
-    with ProxyServer(config) as server, _stopped_by_signals(server):
+    with ProxyServer(config) as server, stopped_by_signals(server):
         server.wait()
 
 
 @contextmanager
-def _stopped_by_signals(server: ProxyServer) -> Iterator[None]:
+def stopped_by_signals(server: ProxyServer) -> Iterator[None]:
     """Handles SIGINT and SIGTERM, unless the application has handlers of its own."""
     if threading.current_thread() is not threading.main_thread():
         yield

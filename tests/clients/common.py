@@ -13,6 +13,10 @@ SCHEME, _, HOST = ENDPOINT.partition("://")
 ACCESS, SECRET = os.environ["S3_ACCESS"], os.environ["S3_SECRET"]
 BUCKET, REGION = os.environ["S3_BUCKET"], "us-east-1"
 CA = os.environ["S3_CA"]
+STYLE = os.environ.get("S3_ADDRESSING", "path")
+VIRTUAL = STYLE == "virtual"
+# Rust's object_store takes the endpoint of the bucket for the virtual-hosted style.
+BUCKET_ENDPOINT = f"{SCHEME}://{BUCKET}.{HOST}" if VIRTUAL else ENDPOINT
 BIN = Path(sys.executable).parent
 
 # Two parts and a bit, as most clients cut it; no two blocks are alike.

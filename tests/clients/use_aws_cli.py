@@ -10,6 +10,7 @@ from common import (
     LARGE,
     REGION,
     SECRET,
+    STYLE,
     local_files,
     passed,
     run,
@@ -21,9 +22,11 @@ def aws(*arguments: str | Path) -> str:
     return run(
         BIN / "aws", "--endpoint-url", ENDPOINT, "--ca-bundle", CA, *arguments,
         AWS_ACCESS_KEY_ID=ACCESS, AWS_SECRET_ACCESS_KEY=SECRET, AWS_DEFAULT_REGION=REGION,
+        AWS_CONFIG_FILE="config",
     )  # fmt: skip
 
 
+Path("config").write_text(f"[default]\ns3 =\n  addressing_style = {STYLE}\n", encoding="utf-8")
 folder, top = local_files(), f"s3://{BUCKET}/cli/"
 aws("s3", "sync", folder, top)
 same(len(aws("s3", "ls", "--recursive", top).splitlines()), 3, "a list")

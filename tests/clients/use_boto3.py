@@ -13,6 +13,7 @@ from common import (
     REGION,
     SECRET,
     SMALL,
+    STYLE,
     passed,
     same,
 )
@@ -24,7 +25,7 @@ s3 = boto3.client(
     aws_secret_access_key=SECRET,
     region_name=REGION,
     verify=CA,
-    config=botocore.config.Config(s3={"addressing_style": "path"}),
+    config=botocore.config.Config(s3={"addressing_style": STYLE}),
 )
 parts = TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
 s3.put_object(

@@ -1,14 +1,17 @@
+import os
+
 import datafusion
-from common import ACCESS, BUCKET, ENDPOINT, REGION, SECRET, passed, same
+from common import ACCESS, BUCKET, BUCKET_ENDPOINT, REGION, SECRET, VIRTUAL, passed, same
 from datafusion import SessionContext
 from datafusion.object_store import AmazonS3
 
+os.environ["AWS_VIRTUAL_HOSTED_STYLE_REQUEST"] = str(VIRTUAL).lower()
 store = AmazonS3(
     bucket_name=BUCKET,
     region=REGION,
     access_key_id=ACCESS,
     secret_access_key=SECRET,
-    endpoint=ENDPOINT,
+    endpoint=BUCKET_ENDPOINT,
     allow_http=True,
 )
 context = SessionContext()

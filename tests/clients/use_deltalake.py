@@ -3,11 +3,12 @@ import sys
 
 import deltalake
 import pyarrow as pa
-from common import ACCESS, BUCKET, ENDPOINT, REGION, SECRET, passed, same
+from common import ACCESS, BUCKET, BUCKET_ENDPOINT, REGION, SECRET, VIRTUAL, passed, same
 from deltalake import DeltaTable, write_deltalake
 
 at = {
-    "AWS_ENDPOINT_URL": ENDPOINT,
+    "AWS_ENDPOINT_URL": BUCKET_ENDPOINT,
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": str(VIRTUAL).lower(),
     "AWS_REGION": REGION,
     "AWS_ACCESS_KEY_ID": ACCESS,
     "AWS_SECRET_ACCESS_KEY": SECRET,

@@ -13,6 +13,7 @@ from common import (
     SCHEME,
     SECRET,
     SMALL,
+    VIRTUAL,
     passed,
     same,
 )  # fmt: skip
@@ -22,6 +23,8 @@ from minio.deleteobjects import DeleteObject
 
 http = urllib3.PoolManager(ca_certs=CA)
 client = Minio(HOST, ACCESS, SECRET, secure=SCHEME == "https", region=REGION, http_client=http)
+if VIRTUAL:
+    client.enable_virtual_style_endpoint()
 
 
 def read(key: str, **what: int) -> bytes:

@@ -1,16 +1,28 @@
 import obstore
-from common import ACCESS, BUCKET, ENDPOINT, LARGE, ODD_NAME, REGION, SECRET, SMALL, passed, same
+from common import (
+    ACCESS,
+    BUCKET,
+    BUCKET_ENDPOINT,
+    LARGE,
+    ODD_NAME,
+    REGION,
+    SECRET,
+    SMALL,
+    VIRTUAL,
+    passed,
+    same,
+)
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
 store = S3Store(
     BUCKET,
     prefix="obstore",
-    endpoint=ENDPOINT,
+    endpoint=BUCKET_ENDPOINT,
     region=REGION,
     access_key_id=ACCESS,
     secret_access_key=SECRET,
-    virtual_hosted_style_request=False,
+    virtual_hosted_style_request=VIRTUAL,
     client_options={"allow_http": True},
 )
 first = obstore.put(store, ODD_NAME, SMALL)

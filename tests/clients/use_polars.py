@@ -1,8 +1,9 @@
 import polars as pl
-from common import ACCESS, BUCKET, ENDPOINT, REGION, SECRET, passed, same
+from common import ACCESS, BUCKET, BUCKET_ENDPOINT, REGION, SECRET, VIRTUAL, passed, same
 
 at = {
-    "aws_endpoint_url": ENDPOINT,
+    "aws_endpoint_url": BUCKET_ENDPOINT,
+    "aws_virtual_hosted_style_request": str(VIRTUAL).lower(),
     "aws_region": REGION,
     "aws_access_key_id": ACCESS,
     "aws_secret_access_key": SECRET,

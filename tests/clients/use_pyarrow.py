@@ -11,6 +11,7 @@ from common import (
     SCHEME,
     SECRET,
     SMALL,
+    VIRTUAL,
     passed,
     same,
 )  # fmt: skip
@@ -23,6 +24,7 @@ s3 = fs.S3FileSystem(
     scheme=SCHEME,
     region=REGION,
     tls_ca_file_path=CA,
+    force_virtual_addressing=VIRTUAL,
 )
 top = f"{BUCKET}/pyarrow"
 for name, content in ((ODD_NAME, SMALL), ("large", LARGE), ("empty", b"")):

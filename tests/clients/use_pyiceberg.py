@@ -1,6 +1,6 @@
 import pyarrow as pa
 import pyiceberg
-from common import ACCESS, BUCKET, ENDPOINT, REGION, SECRET, passed, same
+from common import ACCESS, BUCKET, ENDPOINT, REGION, SECRET, VIRTUAL, passed, same
 from pyiceberg.catalog.sql import SqlCatalog
 
 catalog = SqlCatalog(
@@ -12,6 +12,7 @@ catalog = SqlCatalog(
         "s3.region": REGION,
         "s3.access-key-id": ACCESS,
         "s3.secret-access-key": SECRET,
+        "s3.force-virtual-addressing": VIRTUAL,
     },
 )
 catalog.create_namespace("n")

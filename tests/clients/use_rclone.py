@@ -10,6 +10,7 @@ from common import (
     REGION,
     SECRET,
     SMALL,
+    VIRTUAL,
     local_files,
     passed,
     run,
@@ -23,6 +24,7 @@ CONFIG = {
     "REGION": REGION,
     "ACCESS_KEY_ID": ACCESS,
     "SECRET_ACCESS_KEY": SECRET,
+    "FORCE_PATH_STYLE": str(not VIRTUAL).lower(),
     "CHUNK_SIZE": "5Mi",
     "UPLOAD_CUTOFF": "6Mi",
 }

@@ -12,6 +12,7 @@ from common import (
     SCHEME,
     SECRET,
     SMALL,
+    VIRTUAL,
     local_files,
     passed,
     run,
@@ -20,7 +21,8 @@ from common import (
 
 Path("s3cmd.ini").write_text(
     f"[default]\naccess_key = {ACCESS}\nsecret_key = {SECRET}\nhost_base = {HOST}\n"
-    f"host_bucket = {HOST}\nbucket_location = {REGION}\nuse_https = {SCHEME == 'https'}\n"
+    f"host_bucket = {'%(bucket)s.' * VIRTUAL}{HOST}\n"
+    f"bucket_location = {REGION}\nuse_https = {SCHEME == 'https'}\n"
     f"ca_certs_file = {CA}\nmultipart_chunk_size_mb = 5\n",
     encoding="utf-8",
 )

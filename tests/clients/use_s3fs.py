@@ -9,6 +9,7 @@ from common import (
     REGION,
     SECRET,
     SMALL,
+    STYLE,
     passed,
     same,
 )
@@ -18,6 +19,7 @@ fs = s3fs.S3FileSystem(
     secret=SECRET,
     endpoint_url=ENDPOINT,
     client_kwargs={"region_name": REGION, "verify": CA},
+    config_kwargs={"s3": {"addressing_style": STYLE}},
 )
 top = f"{BUCKET}/s3fs"
 fs.pipe(f"{top}/{ODD_NAME}", SMALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_NAMES = ("localhost", "*.localhost")
+from helpers.names import DOMAIN
+
+NAMES = ("localhost", "*.localhost", DOMAIN, f"*.{DOMAIN}")
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Certificates:
     key: Path
 
 
-def make(folder: Path) -> Certificates:
-    """Makes an authority and a certificate for localhost and 127.0.0.1."""
+def make(folder: Path, names: Sequence[str] = NAMES) -> Certificates:
+    """Makes an authority and a certificate for some names and for loopback addresses."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
@@ -41,10 +44,11 @@ def make(folder: Path) -> Certificates:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     addresses = [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ("127.0.0.1", "::1")]
-    names = [x509.DNSName(n) for n in _NAMES]
     cert = (
         _builder(name, ca_name, key.public_key())
-        .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([*map(x509.DNSName, names), *addresses]), critical=False
+        )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +24,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from helpers.certificates import Certificates
 from helpers.clients import Keys
 
 REGION = "us-east-1"
@@ -81,6 +85,10 @@ class S3Double:
     # Answers instead of the store when it returns something.
     answer: Callable[[Seen], Answer | None] = lambda seen: None
     check: Callable[[Seen], str | None] = problem_with_signature
+    address: str = "127.0.0.1"
+    certificates: Certificates | None = None  # speaks TLS with these
+    # Whoever does not show a certificate of this authority (PEM) is refused.
+    client_ca: Path | None = None
     seen: list[Seen] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     objects: dict[bytes, bytes] = field(default_factory=dict)
@@ -91,8 +99,17 @@ class S3Double:
         class Handler(_Handler):
             store = double
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in double.address else socket.AF_INET
+            daemon_threads = True
+
+        self._server = Server((self.address, 0), Handler)
+        if self.certificates:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca)
+            context.load_cert_chain(self.certificates.cert, self.certificates.key)
+            if self.client_ca:
+                context.verify_mode = ssl.CERT_REQUIRED
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         return self
@@ -109,8 +126,9 @@ class S3Double:
     def entry(self, **changes: Any) -> dict[str, Any]:
         """The cos_map entry for a bucket of this store."""
         return {
-            "host": "127.0.0.1",
+            "host": self.address,
             "port": self.port,
+            "is_tls_enabled": self.certificates is not None,
             "region": REGION,
             "access_key": self.keys.access,
             "secret_key": self.keys.secret,

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import botocore.exceptions
+
 from helpers.certificates import Certificates
 from helpers.children import Child
 from helpers.clients import Keys, boto
-from helpers.wait import free_port
+from helpers.wait import free_port, until
 
 PROGRAMS = Path(__file__).resolve().parents[2] / ".build" / "stores"
 REGION = "us-east-1"
@@ -57,6 +59,14 @@ class Store:
         name = f"{prefix}-{uuid.uuid4().hex[:12]}"
         self.client().create_bucket(Bucket=name)
         return name
+
+    def answers(self) -> bool:
+        """Whether the store does what it is asked to."""
+        try:
+            self.client(retry=False).list_buckets()
+        except botocore.exceptions.ClientError:
+            return False
+        return True
 
     def keys_in(self, bucket: str) -> list[str]:
         """What the store itself says is in the bucket."""
@@ -104,7 +114,9 @@ def minio(folder: Path, certificates: Certificates | None = None) -> Iterator[St
     }
     with Child(args, folder / "minio.log", env=env) as child:
         child.listening(port)
-        yield Store("minio", port, child, bool(certificates), certificates and certificates.ca)
+        store = Store("minio", port, child, bool(certificates), certificates and certificates.ca)
+        until(store.answers, "MinIO, which listens before it is initialised", 30)
+        yield store
 
 
 STORES: dict[str, Callable[..., Any]] = {"versitygw": versitygw, "minio": minio}

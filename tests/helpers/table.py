@@ -8,13 +8,19 @@ from pathlib import Path
 FILE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 COLUMNS = [(s, scheme) for s in ("versitygw", "minio") for scheme in ("http", "https")]
 
-# By client: what it does, and the version that was seen with each store and scheme.
-Rows = Mapping[str, tuple[str, Mapping[tuple[str, str], str]]]
+# By client: what it does, and the version that was seen with each store, scheme
+# and, where that was tried, addressing style.
+Rows = Mapping[str, tuple[str, Mapping[tuple[str, ...], str]]]
 
 
 def complete(rows: Rows) -> bool:
     """Whether every client ran with every store."""
-    return all(set(seen) == set(COLUMNS) for _, seen in rows.values())
+    return all({way[:2] for way in seen} == set(COLUMNS) for _, seen in rows.values())
+
+
+def _cell(seen: Mapping[tuple[str, ...], str], column: tuple[str, str]) -> str:
+    """The addressing styles that were seen, or a plain yes."""
+    return ", ".join(sorted(way[2] for way in seen if way[:2] == column and way[2:])) or "yes"
 
 
 def render(rows: Rows) -> str:
@@ -24,7 +30,8 @@ def render(rows: Rows) -> str:
     ]
     for client, (does, seen) in rows.items():
         (version,) = set(seen.values())
-        lines.append(f"| {client} | {version} | {does} |" + " yes |" * len(COLUMNS))
+        cells = " | ".join(_cell(seen, column) for column in COLUMNS)
+        lines.append(f"| {client} | {version} | {does} | {cells} |")
     return "\n".join(lines) + "\n"
 
 

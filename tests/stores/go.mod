@@ -3,6 +3,7 @@ module osp/tests/stores
 go 1.26
 
 tool (
+	github.com/minio/mc
 	github.com/minio/minio
 	github.com/versity/versitygw/cmd/versitygw
 )

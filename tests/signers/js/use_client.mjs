@@ -7,9 +7,9 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
-const { S3_ENDPOINT, S3_ACCESS, S3_SECRET, S3_BUCKET: Bucket } = process.env;
+const { S3_ENDPOINT, S3_ACCESS, S3_SECRET, S3_BUCKET: Bucket, S3_ADDRESSING } = process.env;
 const s3 = new S3Client({
-  endpoint: S3_ENDPOINT, region: "us-east-1", forcePathStyle: true,
+  endpoint: S3_ENDPOINT, region: "us-east-1", forcePathStyle: S3_ADDRESSING !== "virtual",
   credentials: { accessKeyId: S3_ACCESS, secretAccessKey: S3_SECRET },
 });
 

@@ -1,0 +1,50 @@
+"""The command line, `object-storage-proxy`.
+
+One module for each command, with `add` (its options and help) and `run` (returns the
+exit status); `settings` reads configurations for all of them. Mistakes of the user are
+told in one line each, without a traceback.
+
+Exit statuses: 0 done; 1 it did not work (a port in use, a store that does not answer);
+2 a mistake in the command or the configuration; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from .parser import PROG, build
+from .problems import CommandError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit status.
+
+    Args:
+        arguments: what follows the program's name; None: those of this process.
+    """
+    parser = build()
+    options = parser.parse_args(arguments)
+    options.arguments = sys.argv[1:] if arguments is None else arguments
+    if options.run is None:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except CommandError as error:
+        for line in error.lines:
+            print(f"{PROG}: {line}", file=sys.stderr)
+        return error.status
+    except ImportError as error:  # the library can't be loaded on this system
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `... | head`; what is left in the buffer has no reader either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,236 @@
+"""`doctor`: whether the stores of a configuration answer, and how."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..config import ProxyServerConfig
+from ..server import ProxyServer
+from . import settings
+from .common import Adder, add_command, add_config
+from .environment import DotEnv
+from .errand import Answer, Causes, Errand
+from .parser import PROG
+from .probe import Probe, Target, look
+from .problems import MistakesError
+
+_DESCRIPTION = """\
+Reaches each store of a configuration as the proxy does, with its credentials, and tells
+what it saw: the region, the version of TLS and how long the certificate is good, how far
+the clocks are apart, how long an answer takes. Each bucket is listed for one key; nothing
+is written.
+
+It starts the proxy on a free port of 127.0.0.1, with a key pair of its own and without
+the validator, so it may run beside the real one. bucket_creds_fetcher is asked as usual.
+
+The exit status is 1 when a store does not answer as it should, else 0."""
+
+_EXAMPLES = """\
+  object-storage-proxy doctor
+  object-storage-proxy doctor --bucket photos --timeout 5
+  object-storage-proxy doctor --bucket team-blue    # a bucket behind the entry "team-*"
+  object-storage-proxy doctor --as alice --json    # what alice would get"""
+
+_PARALLEL = 8
+_DAY = 86400
+_EXPIRES_SOON = 14 * _DAY  # seconds
+_SKEW_WARNS, _SKEW_FAILS = 60, 15 * 60  # seconds; AWS refuses more than 15 minutes
+
+
+@dataclass
+class Finding:
+    """What is known of one bucket in the end."""
+
+    bucket: str
+    store: str
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    region: str | None = None
+    tls: str | None = None
+    certificate_days: int | None = None
+    clock_skew_seconds: float | None = None
+    connect_ms: int | None = None
+    answer_ms: int | None = None
+
+
+def add(adder: Adder) -> None:
+    """Adds the command."""
+    parser = add_command(adder, "doctor", "see whether the stores answer", _DESCRIPTION, _EXAMPLES)
+    add_config(parser)
+    parser.add_argument(
+        "-b", "--bucket", action="append", metavar="NAME", help="only this one; may be repeated"
+    )
+    parser.add_argument(
+        "--as",
+        dest="token",
+        metavar="ID",
+        default="doctor",
+        help="the access key that bucket_creds_fetcher is told; default: doctor",
+    )
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", default=10.0, help="for each store; default: 10"
+    )
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the findings; returns 1 when there are problems."""
+    if not 0 < options.timeout <= 600:
+        raise MistakesError("--timeout must be more than 0 and at most 600 seconds")
+    DotEnv().load()
+    config = settings.read(options.config).config()
+    names = options.bucket or list(config.cos_map)
+    entries = [(name, _entry(name, config)) for name in names]
+    findings = _examine(config, entries, options)
+    failed = sum(bool(f.problems) for f in findings)
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            print("\n".join(_lines(finding)))
+        print(f"{len(findings) - failed} of {len(findings)} are well")
+    return 1 if failed else 0
+
+
+def _entry(bucket: str, config: ProxyServerConfig) -> dict[str, Any]:
+    """The entry of a bucket: its own, else the longest pattern that fits."""
+    if bucket in config.cos_map:
+        return dict(config.cos_map[bucket])
+    for pattern in sorted(config.cos_map, key=len, reverse=True):
+        before, star, after = pattern.partition("*")
+        if star and bucket.startswith(before) and bucket.endswith(after):
+            return dict(config.cos_map[pattern])
+    raise MistakesError(f"the configuration has no bucket {bucket}")
+
+
+def _examine(
+    config: ProxyServerConfig,
+    entries: list[tuple[str, dict[str, Any]]],
+    options: argparse.Namespace,
+) -> list[Finding]:
+    verify = config.verify is not False
+    progress = _Progress(len(entries))
+    pair = {"access_key": options.token, "secret_key": secrets.token_urlsafe(30)}
+    private = _private(config, pair, options.timeout)
+    with Causes() as causes, ProxyServer(private) as server:
+        errand = Errand(str(server.http_url), pair, options.timeout, causes)
+
+        def examine(bucket: str, entry: dict[str, Any]) -> Finding:
+            target = Target.of(entry, verify)
+            finding = Finding(bucket, f"{target.host}:{target.port}", region=entry.get("region"))
+            if entry.get("trust_env"):
+                finding.warnings.append("reached by a proxy of the environment: TLS not looked at")
+            else:
+                _weigh_probe(finding, look(target, options.timeout))
+            if "*" in bucket:
+                finding.warnings.append("an entry for many buckets: name one with --bucket")
+            elif not finding.problems:
+                _weigh_answer(finding, errand.list_one(bucket))
+            progress.done(bucket)
+            return finding
+
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            findings = list(pool.map(lambda item: examine(*item), entries))
+    progress.end()
+    for line in causes.failures:
+        print(f"{PROG}: {line}", file=sys.stderr)
+    return findings
+
+
+def _private(config: ProxyServerConfig, pair: dict[str, str], timeout: float) -> ProxyServerConfig:
+    """The configuration for a proxy that only this process can use."""
+    private = copy.copy(config)
+    for name, parameter in settings.PARAMETERS.items():
+        if name not in ("cos_map", "verify", "iam_endpoint", "bucket_creds_fetcher", "event_loop"):
+            setattr(private, name, parameter.default)
+    private.cos_map = {
+        name: {**entry, "connect_timeout": timeout, "answer_timeout": timeout}
+        for name, entry in config.cos_map.items()
+    }
+    private.hmac_keystore = [pair]
+    private.host, private.http_port = "127.0.0.1", 0
+    private.callback_timeout, private.drain_timeout = timeout, 0
+    return private
+
+
+def _weigh_probe(finding: Finding, probe: Probe) -> None:
+    if probe.problem is not None:
+        finding.problems.append(probe.problem)
+        return
+    finding.tls = probe.tls
+    finding.connect_ms = round(probe.connect * 1000)
+    if probe.certificate_ends is not None:
+        left = probe.certificate_ends - time.time()
+        finding.certificate_days = int(left // _DAY)
+        if left < _EXPIRES_SOON:
+            finding.warnings.append(f"its certificate ends in {finding.certificate_days} days")
+    if probe.skew is not None:
+        finding.clock_skew_seconds = round(probe.skew, 1)
+        if abs(probe.skew) > _SKEW_WARNS:
+            lists = finding.problems if abs(probe.skew) > _SKEW_FAILS else finding.warnings
+            lists.append(f"its clock and this one are {abs(probe.skew):.0f} s apart")
+
+
+def _weigh_answer(finding: Finding, answer: Answer) -> None:
+    finding.answer_ms = round(answer.seconds * 1000)
+    if answer.problem is not None:
+        finding.problems.append(answer.problem)
+    if answer.region is not None and answer.region != (finding.region or "us-east-1"):
+        said = finding.region or "nothing"
+        finding.warnings.append(f"it lies in {answer.region}; the configuration says {said}")
+        finding.region = answer.region
+
+
+def _lines(finding: Finding) -> Iterable[str]:
+    verdict = "FAILED" if finding.problems else "ok"
+    yield f"{verdict:7} {finding.bucket}  at {finding.store}"
+    seen = [
+        finding.region and f"region {finding.region}",
+        finding.tls,
+        finding.certificate_days is not None and f"certificate for {finding.certificate_days} days",
+        finding.clock_skew_seconds is not None and f"clock {finding.clock_skew_seconds:+.1f} s",
+        finding.connect_ms is not None and f"connected in {finding.connect_ms} ms",
+        finding.answer_ms is not None and f"listed in {finding.answer_ms} ms",
+    ]
+    if line := ", ".join(text for text in seen if text):
+        yield f"        {line}"
+    yield from (f"        {problem}" for problem in finding.problems)
+    yield from (f"        warning: {warning}" for warning in finding.warnings)
+
+
+class _Progress:
+    """One line on a terminal's stderr that says how far it is; nothing elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._count = total, 0
+        self._lock = threading.Lock()
+        self._write: Callable[[str], object] | None = None
+        if sys.stderr.isatty():
+            self._write = sys.stderr.write
+        self._show("")
+
+    def done(self, bucket: str) -> None:
+        with self._lock:
+            self._count += 1
+            self._show(bucket)
+
+    def _show(self, bucket: str) -> None:
+        if self._write:
+            self._write(f"\r\x1b[K{self._count} of {self._total} stores asked  {bucket[:40]}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        if self._write:
+            self._write("\r\x1b[K")
+            sys.stderr.flush()

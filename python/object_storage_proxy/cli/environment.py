@@ -1,0 +1,93 @@
+"""What strings of a configuration take from the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from dotenv import dotenv_values
+
+from .lines import Part
+
+__all__ = ["DotEnv", "Report", "substituted"]
+
+Report = Callable[[list[Part], str], None]  # takes the place of a mistake, and what it is
+
+_REFERENCE = re.compile(r"\$(\$?)\{([^}]*)\}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FILE = "file:"
+
+
+class DotEnv:
+    """The file `.env` of the working directory, over and over again.
+
+    What the process was started with stays, as with `start_server`; what an earlier
+    reading of the file brought, a later one replaces.
+    """
+
+    def __init__(self) -> None:
+        self._own = frozenset(os.environ)
+        self._brought: set[str] = set()
+
+    def load(self) -> None:
+        """Puts what the file has now into the environment."""
+        values = dotenv_values(os.path.join(os.getcwd(), ".env"))
+        for name in self._brought - set(values):
+            os.environ.pop(name, None)
+        self._brought = {n for n, v in values.items() if v is not None and n not in self._own}
+        os.environ.update({n: v for n, v in values.items() if n in self._brought and v is not None})
+
+
+def substituted(value: Any, path: list[Part], report: Report) -> Any:
+    """The value with every `${...}` in its strings replaced.
+
+    `${NAME}` is a variable of the environment, `${NAME:-text}` has a default for one
+    that is not there or empty, `${file:PATH}` is the text of a file without the line
+    ends behind it; `$${` stands for `${` itself. What can't be replaced is reported.
+    """
+    if isinstance(value, dict):
+        return {key: substituted(item, [*path, key], report) for key, item in value.items()}
+    if isinstance(value, list):
+        return [substituted(item, [*path, i], report) for i, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        escaped, reference = match.groups()
+        if escaped:
+            return match[0][1:]
+        try:
+            return _look_up(reference)
+        except ValueError as error:
+            report(path, str(error))
+            return ""
+
+    return _REFERENCE.sub(replace, value)
+
+
+def _look_up(reference: str) -> str:
+    if reference.startswith(_FILE):
+        return _read(reference.removeprefix(_FILE))
+    name, default_follows, default = reference.partition(":-")
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "has a ${...} that names no variable of the environment; $${ is a plain ${"
+        )
+    value = os.environ.get(name)
+    if default_follows:
+        return value or default
+    if value is None:
+        raise ValueError(f"needs {name}, which the environment does not have")
+    return value
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"needs the file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"needs the file {path}: it is not UTF-8") from error

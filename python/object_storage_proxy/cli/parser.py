@@ -1,0 +1,52 @@
+"""The parser of the command line, put together from its commands."""
+
+from __future__ import annotations
+
+import argparse
+
+from .._version import __version__
+
+__all__ = ["PROG", "build", "commands"]
+
+PROG = "object-storage-proxy"
+
+_DESCRIPTION = """\
+An S3 proxy: clients sign with keys that you hand out, your Python functions say who may
+do what, and the proxy signs again for the store."""
+
+_EXAMPLES = """\
+first steps:
+  object-storage-proxy keygen alice          # a key pair for a client, as TOML
+  object-storage-proxy check-config          # what is wrong with proxy.toml
+  object-storage-proxy doctor                # whether its stores answer
+  object-storage-proxy serve                 # serve until Ctrl-C
+
+`object-storage-proxy COMMAND --help` has the options and examples of a command."""
+
+
+def build() -> argparse.ArgumentParser:
+    """The whole parser; options.run is the chosen command, None without one."""
+    # Imported here: completion needs this module, and is one of the commands.
+    from . import check_config, completion, doctor, keygen, presign, serve
+
+    parser = argparse.ArgumentParser(
+        prog=PROG,
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    parser.set_defaults(run=None)
+    adder = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    for command in (serve, check_config, presign, keygen, doctor, completion):
+        command.add(adder)
+    return parser
+
+
+def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of the commands, by name, in the order of the help."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}

@@ -1,0 +1,26 @@
+"""What a command tells its user instead of a traceback."""
+
+from __future__ import annotations
+
+__all__ = ["CommandError", "MistakesError"]
+
+
+class CommandError(Exception):
+    """The command can't go on.
+
+    Attributes:
+        lines: what to print, one problem a line.
+        status: the exit status: 1, it did not work; 2, a mistake of the user.
+    """
+
+    def __init__(self, *lines: str, status: int = 1) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+        self.status = status
+
+
+class MistakesError(CommandError):
+    """The command or the configuration has mistakes; each line names one."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines, status=2)

@@ -1,0 +1,156 @@
+"""`serve --reload`: starts the server again when a file changes.
+
+Go's runtime can't be loaded anew in a process, so the server runs in a child. The child
+watches the files, since it knows which modules it has imported, and ends with a status
+of its own when one changes; the parent then starts the next child.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+
+from .problems import CommandError
+
+__all__ = ["supervise", "watched"]
+
+_CHANGED = 75  # EX_TEMPFAIL of sysexits.h: try again
+_PAUSE = 0.5  # seconds between two looks at the files
+
+_log = logging.getLogger("object_storage_proxy")
+
+
+def supervise(arguments: Sequence[str]) -> int:
+    """Runs the command line in children, without --reload, until one ends by itself.
+
+    A child has a session of its own, so that a signal reaches it once: from here,
+    where Ctrl-C arrives, too.
+    """
+    mine = [a for a in arguments if a != "--reload"]
+    command = [sys.executable, "-m", "object_storage_proxy", *mine]
+    command += ["--reload-parent", str(os.getpid())]
+    child: subprocess.Popen[bytes] | None = None
+
+    def hand_on(signum: int, frame: FrameType | None) -> None:
+        if child is not None:
+            child.send_signal(signum)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, hand_on)
+    while True:
+        child = subprocess.Popen(command, start_new_session=True)
+        status = child.wait()
+        if status != _CHANGED:
+            return 128 - status if status < 0 else status
+
+
+def watched(serve: Callable[[threading.Event], int], config: str | None, parent: int) -> int:
+    """Serves in a child of `supervise` until a file changes.
+
+    A server that can't start is reported, and the next change starts it again.
+
+    Args:
+        serve: runs until the event is set.
+        config: the configuration file.
+        parent: the process that waits; when it is gone, the server stops, too.
+    """
+    changed, ended = threading.Event(), threading.Event()
+    files = _Files(config)
+
+    def watch() -> None:
+        while not ended.wait(_PAUSE):
+            path = files.touched()
+            if path is not None:
+                _log.info("%s changed: starting again", path)
+            if path is not None or os.getppid() != parent:
+                changed.set()
+                return
+
+    threading.Thread(target=watch, name="osp-reload", daemon=True).start()
+    try:
+        status = serve(changed)
+    except CommandError as error:
+        for line in error.lines:
+            _log.error("%s", line)
+        _log.info("waiting for a change")
+        files.more.extend(_named_in(error))
+        changed.wait()
+        status = error.status
+    finally:
+        ended.set()
+    return _CHANGED if changed.is_set() and os.getppid() == parent else status
+
+
+class _Files:
+    """The configuration, .env, and the modules that were imported, but for Python's own.
+
+    Attributes:
+        more: further files.
+    """
+
+    def __init__(self, config: str | None) -> None:
+        self.more = [os.path.join(os.getcwd(), ".env")]
+        if config is not None:
+            self.more.append(os.path.abspath(config))
+        self._seen: dict[str, float | None] = {}
+        self._started = time.time()
+
+    def touched(self) -> str | None:
+        """A file that changed since the start, or None."""
+        for path in [*self.more, *_modules()]:
+            when = _mtime(path)
+            if path not in self._seen:
+                self._seen[path] = when
+                # It may have changed between its import and this first look.
+                if when is not None and self._started < when <= time.time():
+                    return path
+            elif when != self._seen[path]:
+                return path
+        return None
+
+
+def _mtime(path: str) -> float | None:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return None
+
+
+def _modules() -> Iterator[str]:
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and not path.startswith(_INSTALLED):
+            yield path
+
+
+def _named_in(error: BaseException) -> Iterator[str]:
+    """The files that a failed import went through; no module stands for them."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SyntaxError) and cause.filename:
+            yield cause.filename
+        if isinstance(cause, ModuleNotFoundError) and cause.name:  # it may come yet
+            yield os.path.join(os.getcwd(), *cause.name.split(".")) + ".py"
+        trace = cause.__traceback__
+        while trace is not None:
+            path = trace.tb_frame.f_code.co_filename
+            if os.path.isabs(path) and not path.startswith(_INSTALLED):
+                yield path
+            trace = trace.tb_next
+        cause = cause.__cause__ or cause.__context__
+
+
+_INSTALLED = tuple(
+    {
+        sysconfig.get_paths()[name] + os.sep
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
+)

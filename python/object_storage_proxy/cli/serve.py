@@ -1,0 +1,193 @@
+"""`serve`: the proxy that a configuration file describes, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from ..config import ProxyServerConfig
+from ..errors import ConfigError
+from ..server import ProxyServer, stopped_by_signals
+from . import reload, settings
+from .common import Adder, add_command, add_config
+from .environment import DotEnv
+from .problems import CommandError
+
+_DESCRIPTION = """\
+Serves what a configuration describes, until Ctrl-C or SIGTERM. Requests in flight then
+have drain_timeout to end; a second Ctrl-C cuts them off.
+
+The configuration is a TOML file. Its keys are the parameters of ProxyServerConfig:
+
+  http_port = 8080
+  validator = "rules:may"          # the function may of rules.py
+
+  [[hmac_keystore]]
+  access_key = "alice"
+  secret_key = "${ALICE_SECRET}"   # a variable of the environment, or of .env
+
+  [cos_map.photos]
+  host = "s3.eu-west-1.amazonaws.com"
+  port = 443
+  region = "eu-west-1"
+  access_key = "${STORE_KEY}"
+  secret_key = "${file:/run/secrets/store}"
+
+A variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, goes before the
+file, and an option before both.
+
+SIGHUP reads the configuration again, swaps the stores and the key pairs, and forgets
+what the callables have answered. Whatever else has changed waits for a restart, and the
+log says so. A configuration with mistakes changes nothing."""
+
+_EXAMPLES = """\
+  object-storage-proxy serve
+  object-storage-proxy serve --config staging.toml --host 127.0.0.1 --http-port 9000
+  object-storage-proxy serve --reload    # while you write your callables
+  OSP_THREADS=4 object-storage-proxy serve"""
+
+_LEVELS = ("debug", "info", "warning", "error")
+_STEP = 0.1  # seconds; how soon SIGHUP is seen
+
+_log = logging.getLogger("object_storage_proxy")
+
+
+def add(adder: Adder) -> None:
+    """Adds the command."""
+    parser = add_command(adder, "serve", "serve until Ctrl-C", _DESCRIPTION, _EXAMPLES)
+    add_config(parser)
+    parser.add_argument("--host", metavar="ADDRESS", help="the address to listen on")
+    parser.add_argument("--http-port", type=int, metavar="PORT", help="for http; 0: a free one")
+    parser.add_argument("--https-port", type=int, metavar="PORT", help="for https; 0: a free one")
+    parser.add_argument("--metrics-port", type=int, metavar="PORT", help="for metrics")
+    parser.add_argument("--threads", type=int, metavar="N", help="worker threads; 0: all")
+    parser.add_argument(
+        "--log-level", choices=_LEVELS, default="info", help="of the log on stderr; default: info"
+    )
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="for development: start again when the configuration or a module changes",
+    )
+    parser.add_argument("--reload-parent", type=int, help=argparse.SUPPRESS)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serves; returns when the server has stopped."""
+    if options.reload:
+        return reload.supervise(options.arguments)
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper()
+    )
+    dotenv = DotEnv()
+    dotenv.load()  # it may name the configuration
+    if options.reload_parent is None:
+        return _serve(options, dotenv)
+    return reload.watched(
+        lambda stop: _serve(options, dotenv, stop),
+        settings.find(options.config),
+        options.reload_parent,
+    )
+
+
+def _serve(options: argparse.Namespace, dotenv: DotEnv, stop: threading.Event | None = None) -> int:
+    before = _read(options, dotenv)
+    server = ProxyServer(before.config())
+    try:
+        server.start()
+    except ConfigError as error:  # what only the system knows
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"can't listen: {error.strerror}") from error
+    with _asked_to_reload() as asked, stopped_by_signals(server):
+        while not server.wait(_STEP):
+            if asked.is_set():
+                asked.clear()
+                _reopen_logs(server)
+                before = _reload(server, options, dotenv, before)
+            if stop is not None and stop.is_set():
+                server.stop(0)
+    server.stop()
+    return 0
+
+
+def _read(options: argparse.Namespace, dotenv: DotEnv) -> settings.Settings:
+    dotenv.load()
+    names = ("host", "http_port", "https_port", "metrics_port", "threads")
+    read = settings.read(options.config, {name: getattr(options, name) for name in names})
+    for warning in read.warnings:
+        _log.warning("%s", warning)
+    return read
+
+
+@contextmanager
+def _asked_to_reload() -> Iterator[threading.Event]:
+    """An event that SIGHUP sets."""
+    asked = threading.Event()
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        asked.set()
+
+    before = signal.signal(signal.SIGHUP, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _reopen_logs(server: ProxyServer) -> None:
+    """Log files may have been moved away: that is why most programs send SIGHUP."""
+    reopen = getattr(server, "reopen_logs", None)
+    if reopen is None:
+        return
+    try:
+        reopen()
+    except OSError as error:
+        _log.error("the logs were not opened anew: %s", error.strerror)
+
+
+def _reload(
+    server: ProxyServer,
+    options: argparse.Namespace,
+    dotenv: DotEnv,
+    before: settings.Settings,
+) -> settings.Settings:
+    """Takes over what a running server can take; returns the settings that hold now."""
+    try:
+        now = _read(options, dotenv)
+        config = now.config()
+        new: dict[str, Any] = {name: getattr(config, name) or [] for name in _SWAPPED}
+        server.update(**new)
+    except CommandError as error:
+        for line in error.lines:
+            _log.error("%s", line)
+        _log.error("the configuration was not reloaded")
+        return before
+    except ConfigError as error:
+        _log.error("the configuration was not reloaded: %s", error)
+        return before
+    server.invalidate()
+    changed = [n for n in settings.PARAMETERS if now.values.get(n) != before.values.get(n)]
+    if waiting := [name for name in changed if name not in _SWAPPED]:
+        _log.warning("changed, and waiting for a restart: %s", ", ".join(waiting))
+    _log.info("the configuration was reloaded")
+    now.values = {
+        **{n: v for n, v in before.values.items() if n not in _SWAPPED},
+        **{n: v for n, v in now.values.items() if n in _SWAPPED},
+    }
+    return now
+
+
+# The parameters that a running server can swap.
+_SWAPPED = tuple(
+    name for name in inspect.signature(ProxyServer.update).parameters if name != "self"
+)
+assert set(_SWAPPED) <= set(inspect.signature(ProxyServerConfig).parameters)

@@ -1,0 +1,1 @@
+"""The proxy measured side by side with others: `./build.sh bench [quick]`."""

@@ -1,0 +1,117 @@
+"""What is measured. Not every combination, but each value of each question:
+
+sizes, directions, kinds of payload, schemes, connections, caches, a busy Python,
+threads, and a real store. A case differs in one thing from one that is there already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from bench.contestants import DIRECT, NGINX, ORIGINAL, OURS, Entrant
+from bench.signing import CHUNKS, TRAILER, UNSIGNED
+from bench.stores import FILES, REAL, SINK, SIZES
+
+ALL = tuple(Entrant(name) for name in (OURS, ORIGINAL, NGINX))
+WITH_STORE = (*ALL, Entrant(DIRECT))
+COLD = tuple(Entrant(name, fetcher=True) for name in (OURS, ORIGINAL))
+BUSY = tuple(
+    Entrant(name, label, busy=label == "inside", neighbour=label == "beside")
+    for name in (OURS, ORIGINAL)
+    for label in ("inside", "beside")
+)
+THREADS = tuple(
+    Entrant(name, f"threads={number or 'default'}", threads=number)
+    for name in (OURS, ORIGINAL)
+    for number in (1, 2, None)
+)
+WORKERS = tuple(Entrant(NGINX, f"workers={number}", threads=number) for number in (1, 2))
+LARGE = 10 << 20  # from this size on a load is so many requests, not so many seconds
+_SCHEMES = {"http": "http", "https": "https", "h2": "https HTTP/2"}
+_PAYLOADS = {
+    UNSIGNED: "",
+    "hash": "payload hash",
+    CHUNKS: "signed chunks",
+    TRAILER: "unsigned, trailer",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the table; size in bytes, streams for each HTTP/2 connection."""
+
+    id: str
+    method: str = "GET"
+    size: int = 1 << 10
+    scheme: str = "http"
+    connections: int = 32
+    streams: int = 1
+    payload: str = UNSIGNED
+    bucket: str = FILES
+    cold: bool = False
+    note: str = ""
+    quick: bool = False
+    entrants: tuple[Entrant, ...] = field(default=ALL)
+
+    @property
+    def title(self) -> str:
+        size = next(name for name, size in SIZES.items() if size == self.size)
+        many = "s" if self.connections > 1 else ""
+        parts = [
+            f"{self.method} {size}",
+            _SCHEMES[self.scheme],
+            f"{self.connections} connection{many}",
+            f"{self.streams} streams each" if self.streams > 1 else "",
+            _PAYLOADS[self.payload],
+            self.note,
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+_GET = Case("get-1k")
+_GET_100K = Case("get-100k", size=100 << 10)
+_GET_10M = Case("get-10m", size=10 << 20)
+_GET_1G = Case("get-1g", size=1 << 30, connections=1)
+_PUT = Case("put-1k", method="PUT", bucket=SINK)
+_PUT_10M = Case("put-10m", method="PUT", size=10 << 20, bucket=SINK)
+
+CASES = (
+    replace(_GET, quick=True, entrants=WITH_STORE),
+    replace(_GET, id="get-1k-c1", connections=1),
+    replace(_GET, id="get-1k-c512", connections=512),
+    replace(_GET, id="get-1k-https", scheme="https"),
+    replace(_GET, id="get-1k-h2", scheme="h2"),
+    replace(_GET, id="get-1k-h2-c1", scheme="h2", connections=1, streams=32),
+    _GET_100K,
+    replace(_GET_100K, id="get-100k-https", scheme="https"),
+    replace(_GET_10M, quick=True, entrants=WITH_STORE),
+    replace(_GET_10M, id="get-10m-c1", connections=1),
+    replace(_GET_10M, id="get-10m-https", scheme="https", quick=True),
+    replace(_GET_10M, id="get-10m-h2", scheme="h2"),
+    _GET_1G,
+    replace(_GET_1G, id="get-1g-https", scheme="https"),
+    replace(_PUT, entrants=WITH_STORE),
+    replace(_PUT, id="put-1k-c512", connections=512),
+    replace(_PUT, id="put-1k-https", scheme="https"),
+    replace(_PUT, id="put-1k-hash", payload="hash"),
+    replace(_PUT_10M, quick=True, entrants=WITH_STORE),
+    replace(_PUT_10M, id="put-10m-hash", payload="hash"),
+    replace(_PUT_10M, id="put-10m-chunks", payload=CHUNKS, quick=True),
+    replace(_PUT_10M, id="put-10m-trailer", payload=TRAILER),
+    replace(_PUT_10M, id="put-10m-https", scheme="https"),
+    replace(_PUT_10M, id="put-10m-https-trailer", scheme="https", payload=TRAILER),
+    replace(_PUT_10M, id="put-10m-h2", scheme="h2"),
+    replace(_GET, id="get-1k-cold", cold=True, note="cold", quick=True, entrants=COLD),
+    replace(_GET, id="get-1k-cold-c512", cold=True, note="cold", connections=512, entrants=COLD),
+    replace(_GET, id="get-1k-busy", note="busy Python", quick=True, entrants=BUSY),
+    replace(_GET_10M, id="get-10m-busy", note="busy Python", entrants=BUSY),
+    replace(_GET, id="get-1k-threads", note="scaling", entrants=(*THREADS, *WORKERS)),
+    replace(
+        _GET_10M,
+        id="get-10m-threads",
+        note="scaling",
+        entrants=tuple(entrant for entrant in THREADS if entrant.threads),
+    ),
+    replace(_GET, id="get-1k-real", bucket=REAL, note="versitygw"),
+    replace(_PUT, id="put-1k-real", bucket=REAL, payload="hash", note="versitygw"),
+)

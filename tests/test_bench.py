@@ -1,0 +1,185 @@
+"""The benchmark's own arithmetic: what generators say, medians, ratios, tables. No load."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from typing import Any
+
+import pytest
+from bench.load import LoadError, parse_h2load, parse_wrk, percentile
+from bench.measure import Cell
+from bench.picture import draw
+from bench.report import figures_table, number, ratios_table, render, replaced, spread
+from bench.results import Results
+from bench.signing import CHUNKS, Keys, many, sign
+from bench.targets import targets
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+
+WRK = """Running 1s test @ http://127.0.0.1:1
+  2 threads and 32 connections
+  4242 requests in 1.00s, 5.00MB read
+{"requests": 4242, "microseconds": 2000000, "p50": 900, "p99": 8000, "p999": 9500.5, \
+"broken": 0, "refused": %d}
+"""
+
+H2LOAD = """finished in 500.00ms, 8.00 req/s, 36.58KB/s
+requests: 4 total, 4 started, 4 done, 4 succeeded, 0 failed, %d errored, 0 timeout
+status codes: 4 2xx, 0 3xx, 0 4xx, 0 5xx
+"""
+
+
+def test_wrk_is_read() -> None:
+    load = parse_wrk(WRK % 0)
+    assert (load.requests, load.seconds, load.p50, load.p99, load.p999) == (
+        4242,
+        2,
+        900,
+        8000,
+        9500.5,
+    )
+
+
+def test_an_answer_of_wrk_that_is_not_2xx_is_no_figure() -> None:
+    with pytest.raises(LoadError, match="7 of 4242 not 2xx"):
+        parse_wrk(WRK % 7)
+    with pytest.raises(LoadError, match="nothing"):
+        parse_wrk("unable to connect")
+
+
+def test_h2load_is_read() -> None:
+    log = "1\t200\t400\n2\t200\t100\n3\t200\t300\n4\t200\t200\n"
+    load = parse_h2load(H2LOAD % 0, log)
+    assert (load.requests, load.seconds, load.p50, load.p99) == (4, 0.5, 200, 400)
+
+
+def test_an_answer_of_h2load_that_is_not_2xx_is_named() -> None:
+    with pytest.raises(LoadError, match=r"^401$"):
+        parse_h2load(H2LOAD % 0, "1\t200\t400\n2\t401\t100\n")
+    with pytest.raises(LoadError, match="1 errored"):
+        parse_h2load(H2LOAD % 1, "1\t200\t400\n")
+
+
+def test_percentiles_are_values_that_were_seen() -> None:
+    values = list(range(1, 1001))
+    assert [percentile(values, p) for p in (50, 99, 99.9)] == [500, 990, 999]
+    assert percentile([7], 99.9) == 7
+
+
+def test_signatures_are_those_of_botocore() -> None:
+    now = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+    ours = sign("GET", "127.0.0.1:9000", "/files/k", KEYS, now=now)
+    theirs = AWSRequest("GET", "http://127.0.0.1:9000/files/k")
+    theirs.context["timestamp"] = ours.headers["x-amz-date"]
+    theirs.headers["x-amz-date"] = ours.headers["x-amz-date"]
+    theirs.headers["x-amz-content-sha256"] = ours.headers["x-amz-content-sha256"]
+    auth = S3SigV4Auth(Credentials(KEYS.access, KEYS.secret), "s3", "us-east-1")
+    signature = auth.signature(auth.string_to_sign(theirs, auth.canonical_request(theirs)), theirs)
+    assert ours.headers["authorization"].endswith(f"Signature={signature}")
+
+
+def test_many_paths_are_signed_like_one() -> None:
+    file = io.StringIO()
+    template = many("h:1", "/files/any/", KEYS.secret, ["a", "b"], file)
+    lines = [line.split() for line in file.getvalue().splitlines()]
+    assert [name for name, _ in lines] == ["a", "b"]
+    at = template.headers["x-amz-date"]
+    now = datetime.datetime.strptime(at, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+    one = sign("GET", "h:1", "/files/any/b", KEYS, now=now)
+    filled = template.headers["authorization"].replace("@KEY@", KEYS.access)
+    assert filled.replace("@SIGNATURE@", lines[1][1]) == one.headers["authorization"]
+
+
+def test_chunks_hold_the_body_and_no_two_signatures_are_alike() -> None:
+    body = bytes(range(256)) * 600  # two chunks and a part
+    request = sign("PUT", "h:1", "/sink/k", KEYS, body, CHUNKS)
+    assert request.headers["x-amz-decoded-content-length"] == str(len(body))
+    left, held, signatures = request.body, b"", []
+    while left:
+        head, _, left = left.partition(b"\r\n")
+        size, _, signature = head.partition(b";chunk-signature=")
+        held, left = held + left[: int(size, 16)], left[int(size, 16) + 2 :]
+        signatures.append(signature)
+    assert held == body
+    assert len(set(signatures)) == 4
+
+
+def cell(who: str, rates: list[float], cpu: list[float], **more: Any) -> dict[str, Any]:
+    times = [1000.0 * n for n in range(1, len(rates) + 1)]
+    made = Cell(who, [5000] * len(rates), rates, times, times, times, cpu, cpu, 3 << 20, **more)
+    return vars(made)
+
+
+def a_run(**original: Any) -> Results:
+    theirs = cell("original", [100, 200, 400], [60, 50, 40]) | original
+    cells = [cell("ours", [150, 400, 400], [30, 30, 30]), theirs]
+    growth = {"entrant": "ours", "value": 12.0, "failed": ""}
+    return Results(
+        {
+            "machine": {"cores": "2"},
+            "quick": False,
+            "cases": [{"id": "get-1k", "title": "GET 1 KiB", "cells": cells}],
+            "footprint": [
+                {"id": "growth-ours", "title": "growth", "unit": "MiB", "findings": [growth]}
+            ],
+        }
+    )
+
+
+def test_a_ratio_is_the_median_of_the_ratios_of_each_round() -> None:
+    run = a_run()
+    assert run.median("get-1k", "original", "rate") == 200
+    assert run.ratio("get-1k", "rate", "ours", "original") == 1.5
+    assert run.ratio("get-1k", "cpu", "ours", "original") == 0.6
+    assert run.ratio("get-1k", "rate", "ours", "nginx") is None
+
+
+def test_targets_are_met_missed_or_not_measured() -> None:
+    said = {target.text: target.met for target in targets(a_run())}
+    assert said["GET 1 KiB: CPU per request, by the original's"] is True
+    assert said["the same, further"] is False
+    assert said["GET 1 KiB: requests/s, by the original's"] is True
+    assert said["growth over a million requests, keys and URLs"] is False
+    assert said["memory of an idle connection, of 5,000"] is None
+
+
+def test_a_contestant_that_fails_says_so_in_every_table() -> None:
+    run = a_run(failed="401")
+    assert "| GET 1 KiB | fails: 401 |  |  | - | - | - |" in ratios_table(run)
+    assert "|  | original | fails: 401 |" in figures_table(run)
+    assert run.ratio("get-1k", "rate", "ours", "original") is None
+    assert "fails: 401" in draw(run)
+
+
+def test_few_requests_have_no_p99() -> None:
+    columns = figures_table(a_run(requests=[32, 32, 32])).splitlines()[-1].split(" | ")
+    assert columns[3:6] == ["2.00 (1.00 to 3.00)", "-", "-"]
+
+
+def test_numbers_keep_three_digits() -> None:
+    assert [number(n) for n in (12345.6, 100, 12.34, 1.234, 0.01)] == [
+        "12,346",
+        "100",
+        "12.3",
+        "1.23",
+        "0.01",
+    ]
+    assert spread([3, 1, 2]) == "2.00 (1.00 to 3.00)"
+    assert spread([]) == "-"
+
+
+def test_only_what_is_between_the_markers_is_replaced() -> None:
+    text = "a\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nb\n"
+    assert replaced(text, "new\n") == text.replace("old", "new")
+    with pytest.raises(ValueError, match="markers"):
+        replaced("nothing", "new")
+
+
+def test_the_report_is_made_of_a_run() -> None:
+    text = render(a_run())
+    assert "Taken with: cores 2." in text
+    assert "| growth | ours | 12.0 MiB |" in text
