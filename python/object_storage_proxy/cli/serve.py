@@ -145,11 +145,8 @@ def _asked_to_reload() -> Iterator[threading.Event]:
 
 def _reopen_logs(server: ProxyServer) -> None:
     """Log files may have been moved away: that is why most programs send SIGHUP."""
-    reopen = getattr(server, "reopen_logs", None)
-    if reopen is None:
-        return
     try:
-        reopen()
+        server.reopen_logs()
     except OSError as error:
         _log.error("the logs were not opened anew: %s", error.strerror)
 
