@@ -277,16 +277,21 @@ class TestHealth:
         assert server.metrics_url is None
 
     def test_probes_do_not_hammer_the_store(self, serve: Any) -> None:
+        """Results serve for five seconds, for all entries that lead to one store."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.settimeout(0.2)
             entry = {"host": "127.0.0.1", "port": listener.getsockname()[1], "api_key": "k"}
+            begun = time.monotonic()
             front = serve({"data": entry, "more": entry}, metrics_port=0)
-            for _ in range(50):
+            for _ in range(30):
                 assert get(front.server, "/readyz").status_code == 200
-            listener.accept()[0].close()
-            # Half a second is far below the time that a result is remembered.
-            with pytest.raises(TimeoutError):
-                listener.accept()
+            took = time.monotonic() - begun
+            listener.setblocking(False)
+            looks = 0
+            with suppress(BlockingIOError):
+                while True:
+                    listener.accept()[0].close()
+                    looks += 1
+        assert 1 <= looks <= 1 + took / 5
 
 
 class TestThePort:

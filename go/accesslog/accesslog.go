@@ -43,8 +43,8 @@ type Log struct {
 	format Format
 	log    *slog.Logger
 
-	queue   *queue // nil: Python's
-	ended   chan struct{}
+	queue   *queue        // nil: Python's
+	ended   chan struct{} // closed when nothing is written any more; nil: nothing ever was
 	dropped atomic.Uint64
 
 	mu   sync.Mutex // of writing
@@ -57,7 +57,7 @@ type Log struct {
 // New returns a log that writes nowhere yet. target is Stderr, Python or a
 // file's path; problems go to log.
 func New(target string, format Format, log *slog.Logger) *Log {
-	l := &Log{target: target, format: format, log: log, ended: make(chan struct{})}
+	l := &Log{target: target, format: format, log: log}
 	if target != Python {
 		l.queue = newQueue(queueBytes)
 	}
@@ -67,14 +67,13 @@ func New(target string, format Format, log *slog.Logger) *Log {
 // Open opens the file and begins to write. Its errors wrap the system's.
 func (l *Log) Open() error {
 	if l.queue == nil {
-		close(l.ended)
 		return nil
 	}
 	if err := l.Reopen(); err != nil {
-		close(l.ended)
 		return err
 	}
-	go l.run()
+	l.ended = make(chan struct{})
+	go l.run(l.ended)
 	return nil
 }
 
@@ -142,9 +141,10 @@ func (l *Log) Dropped() uint64 { return l.dropped.Load() }
 // Close writes what is there, within a bound, and closes the file. Lines that
 // come later are lost.
 func (l *Log) Close() {
-	if l.queue != nil {
-		l.queue.close()
+	if l.ended == nil {
+		return
 	}
+	l.queue.close()
 	select {
 	case <-l.ended:
 	case <-time.After(closeTime):
@@ -158,8 +158,8 @@ func (l *Log) Close() {
 	}
 }
 
-func (l *Log) run() {
-	defer close(l.ended)
+func (l *Log) run(ended chan<- struct{}) {
+	defer close(ended)
 	for {
 		lines, more := l.queue.take()
 		if len(lines) > 0 {

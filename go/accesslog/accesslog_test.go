@@ -218,7 +218,8 @@ func TestAReaderThatSleepsFillsTheQueueAndNoMore(t *testing.T) {
 		wrote.Add(int64(bytes.Count(p, []byte{'\n'})))
 		return len(p), nil
 	})
-	go l.run()
+	l.ended = make(chan struct{})
+	go l.run(l.ended)
 	const many = 30_000 // more than the queue and what is being written hold
 	for range many {
 		l.Ended(&request) // would never return if it waited
@@ -275,7 +276,8 @@ func BenchmarkEnded(b *testing.B) {
 		b.Run(string(format), func(b *testing.B) {
 			l := New("unused", format, slog.New(slog.DiscardHandler))
 			l.out = writerFunc(func(p []byte) (int, error) { return len(p), nil })
-			go l.run()
+			l.ended = make(chan struct{})
+			go l.run(l.ended)
 			b.ReportAllocs()
 			for b.Loop() {
 				l.Ended(&request)

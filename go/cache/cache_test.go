@@ -301,3 +301,22 @@ func TestDeletionForgetsWhatItShould(t *testing.T) {
 		t.Errorf("%d entries after Purge", c.Len())
 	}
 }
+
+func TestStatsCountWhoFoundAnAnswerAndWhoWaited(t *testing.T) {
+	c := New[string, int](10, nil)
+	load := func(context.Context) (Entry[int], error) { return Entry[int]{Value: 1, TTL: time.Hour}, nil }
+	for range 3 {
+		if _, err := c.Get(t.Context(), "a", load); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := c.Lookup("a"); !ok {
+		t.Error("it is not there")
+	}
+	if _, ok := c.Lookup("b"); ok { // Get follows, and counts
+		t.Error("it is there")
+	}
+	if got, want := c.Stats(), (Stats{Hits: 3, Misses: 1, Entries: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}

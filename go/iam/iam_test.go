@@ -78,6 +78,23 @@ func token(t *testing.T, e *Exchange, key string) (string, error) {
 	return v.Reveal(), err
 }
 
+func TestTheEndOfEachExchangeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		d := &double{t: t, script: []string{"503", "net", "200 60", "400"}}
+		e := New("https://iam.example/token", Options{Transport: d, Exchanged: func(outcome string) { told = append(told, outcome) }})
+		if _, err := token(t, e, "key"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := token(t, e, "wrong"); err == nil {
+			t.Error("a wrong key has a token")
+		}
+		if want := "[failed failed granted refused]"; fmt.Sprint(told) != want {
+			t.Errorf("told %v, want %s", told, want)
+		}
+	})
+}
+
 func TestATokenServesUntilItsRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, d := exchange(t, "200 3600")

@@ -2,10 +2,14 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,10 +18,29 @@ import (
 )
 
 func TestServersThatStoppedLeaveNoGoroutines(t *testing.T) {
-	cfg, err := config.Parse([]byte(`{"host": "127.0.0.1", "http_port": 0, "cos_map": {"photos": {"host": "127.0.0.1", "port": 9}}}`))
+	for name, watched := range map[string]string{
+		"alone":   "",
+		"watched": `"metrics_port": 0, "access_log": "` + filepath.Join(t.TempDir(), "access.log") + `", `,
+	} {
+		t.Run(name, func(t *testing.T) { leaveNothing(t, watched) })
+	}
+}
+
+func leaveNothing(t *testing.T, more string) {
+	if more != "" { // traces, too; nobody takes them
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+		t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+	}
+	cfg, err := config.Parse([]byte(`{"host": "127.0.0.1", "http_port": 0, ` + more + `"cos_map": {"photos": {"host": "127.0.0.1", "port": 9}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
+	occupant, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer occupant.Close()
+	occupied := occupant.Addr().(*net.TCPAddr).Port
 	cycle := func() {
 		s := New(cfg, hooks.Hooks{}, slog.New(slog.DiscardHandler))
 		if err := s.Listen(); err != nil {
@@ -35,6 +58,11 @@ func TestServersThatStoppedLeaveNoGoroutines(t *testing.T) {
 		defer cancel()
 		if err := s.Stop(ctx); err != nil {
 			t.Fatal(err)
+		}
+		taken := *cfg
+		taken.HTTPPort = &occupied
+		if err := New(&taken, hooks.Hooks{}, slog.New(slog.DiscardHandler)).Listen(); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatalf("listening on a port in use: %v", err)
 		}
 	}
 	cycle()

@@ -103,6 +103,7 @@ func (s *Server) Listen() error {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			s.closeListeners()
+			s.handler.watch.close()
 			return fmt.Errorf("%s front on %s: %w", f.scheme, address, err)
 		}
 		f.listener, f.port = l, l.Addr().(*net.TCPAddr).Port
