@@ -148,7 +148,9 @@ musl() {
   command -v musl-gcc >/dev/null && return
   command -v apt-get >/dev/null && [[ $(id -u) == 0 ]] || return 0
   say "musl-tools"
-  apt-get -qq update && apt-get -qq --yes --no-install-recommends install musl-tools || say "musl-tools can't be had here"
+  if ! { apt-get -qq update && apt-get -qq --yes --no-install-recommends install musl-tools; }; then
+    say "musl-tools can't be had here"
+  fi
 }
 
 # clients are S3 clients that the tests run, in an environment of their own:

@@ -26,10 +26,11 @@ MACOS = "12.0"  # the oldest that Go 1.26 supports
 
 @dataclass(frozen=True)
 class Platform:
-    """What a wheel is built for: its tag, and the environment for `go build`."""
+    """What a wheel is built for: its tag, and what `go build` and the linker get for it."""
 
     tag: str
     environment: dict[str, str] = field(default_factory=dict)
+    linking: tuple[str, ...] = ()
 
     @property
     def library(self) -> str:
@@ -46,7 +47,9 @@ class Platform:
 def _by_zig(tag: str, goarch: str, target: str) -> Platform:
     # Go splits CC at spaces outside of quotes.
     cc = f'"{sys.executable}" -m ziglang cc -target {target}'
-    return Platform(tag, {"GOOS": "linux", "GOARCH": goarch, "CC": cc})
+    # zig's linker does not take -s from Go; what C leaves behind would name its folder.
+    environment = {"GOOS": "linux", "GOARCH": goarch, "CC": cc, "CGO_CFLAGS": "-O2 -g0"}
+    return Platform(tag, environment, ("-Wl,--strip-all",))
 
 
 def cross_platforms() -> dict[str, Platform]:
@@ -90,7 +93,7 @@ def build(output: Path, target: Platform) -> None:
     if not shutil.which("go"):
         raise SystemExit("Go is missing: it is needed to build the library")
     flags = ["-s", "-w", "-buildid=", f"-X main.version={version()}"]
-    flags.append(f"-extldflags={target.exports}")
+    flags.append(f"'-extldflags={' '.join([target.exports, *target.linking])}'")
     command = ["go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false"]
     output.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(

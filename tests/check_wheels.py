@@ -67,6 +67,14 @@ def hardening(wheel: Path) -> None:
         raise GateError(f"the library has {', '.join(sorted(bad))}")
 
 
+def paths(wheel: Path) -> None:
+    """Its library names no folder of the machine that built it."""
+    library = _library(wheel)
+    for folder in (ROOT, Path(sys.prefix), Path.home()):
+        if bytes(folder) + b"/" in library:
+            raise GateError(f"the library names {folder}")
+
+
 def exports(library: bytes) -> None:
     """Compares the dynamic symbols of a library with include/osp.h."""
     header = (ROOT / "include" / "osp.h").read_text(encoding="utf-8")
@@ -96,4 +104,5 @@ GATES = {
     "size": size,
     "exported symbols": symbols,
     "hardening": hardening,
+    "machine paths": paths,
 }
