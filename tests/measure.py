@@ -10,6 +10,7 @@ about one machine, and no test asserts them.
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -41,7 +42,7 @@ Times = list[tuple[float, float]]  # seconds of processor time, and by the clock
 
 def python(code: str, folder: Path) -> tuple[tuple[float, float], str]:
     """What a new interpreter takes, and what it prints."""
-    before, begin = os.times(), time.perf_counter()
+    before, begin = _cpu_of_children(), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(folder)},
@@ -49,9 +50,13 @@ def python(code: str, folder: Path) -> tuple[tuple[float, float], str]:
         text=True,
         check=True,
     )
-    after, clock = os.times(), time.perf_counter() - begin
-    cpu = after.children_user + after.children_system
-    return (cpu - before.children_user - before.children_system, clock), done.stdout
+    clock = time.perf_counter() - begin
+    return (_cpu_of_children() - before, clock), done.stdout
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def milliseconds(times: Times) -> str:
