@@ -1,6 +1,6 @@
 """Runs the quick end-to-end tests with each interpreter, and tells what came out.
 
-Usage: python tests/interpreters/run.py [--write] [--only NAME]... WHEEL...
+Usage: python tests/interpreters/run.py [--write] [--only NAME | --python PATH]... WHEEL...
 
 WHEEL: one wheel for each architecture, the files that are to be released. --write puts
 the rows into the table of docs/install.md. Interpreters are taken from PATH, from pyenv
@@ -83,19 +83,23 @@ def ask(program: Path) -> Interpreter | None:
     return Interpreter(program, **said) if said["version"] >= OLDEST else None
 
 
-def interpreters() -> list[Interpreter]:
-    """Each kind once: what was fetched first, then pyenv's, then those on PATH."""
+def interpreters(programs: list[Path]) -> list[Interpreter]:
+    """What these programs are, or all that there are; each kind once."""
+    kinds: dict[str, Interpreter] = {}
+    for program in programs or everywhere():
+        if (found := ask(program)) is not None:
+            kinds.setdefault(found.name, found)
+    return sorted(kinds.values(), key=lambda each: (each.machine, each.implementation, each.full))
+
+
+def everywhere() -> list[Path]:
+    """What was fetched first, then pyenv's, then those on PATH."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     programs = [*FETCHED.glob("*/usr/bin/python"), *FETCHED.glob("*/usr/bin/python3.*[0-9]")]
     programs = [p for p in programs if not (p.parent / "python").exists() or p.name == "python"]
     programs += [*FETCHED.glob("*/usr/bin/pypy3.*"), *pyenv.glob("versions/*/bin/python")]
     names = [*(f"python3.{minor}" for minor in range(10, 20)), "python3.14t", "pypy3"]
-    programs += [Path(found) for found in map(shutil.which, names) if found]
-    kinds: dict[str, Interpreter] = {}
-    for program in programs:
-        if (found := ask(program)) is not None:
-            kinds.setdefault(found.name, found)
-    return sorted(kinds.values(), key=lambda each: (each.machine, each.implementation, each.full))
+    return programs + [Path(found) for found in map(shutil.which, names) if found]
 
 
 def prepare(interpreter: Interpreter, wheel: Path) -> Path:
@@ -162,13 +166,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("wheels", metavar="WHEEL", type=Path, nargs="+")
     parser.add_argument("--only", action="append", help="a name such as cpython-3.14")
+    parser.add_argument("--python", action="append", default=[], type=Path, help="a program")
     parser.add_argument("--write", action="store_true", help="into docs/install.md")
     parser.add_argument(
         "--pytest", action="append", default=[], help="one more argument for pytest"
     )
     options = parser.parse_args()
     failed, rows = 0, {}
-    for interpreter in interpreters():
+    for interpreter in interpreters(options.python):
         if options.only and interpreter.name not in options.only:
             continue
         wheel = next(w for w in options.wheels if w.stem.endswith(interpreter.machine))
