@@ -35,7 +35,7 @@ usage: ./build.sh <verb>
   interpreters  run the quick end-to-end tests with every Python that can be had, and
                 write the table of docs/install.md; with arguments: tests/interpreters/run.py
   measure       size of the wheels, time of an import and a start, into docs/install.md
-  check         formatting, linters, types, known vulnerabilities, generated code, symbols
+  check         formatting, linters, types, known vulnerabilities, generated code, gates on the wheels
   fmt           format all Go and Python code
   clean         remove everything that this script made
 EOF

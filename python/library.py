@@ -64,8 +64,12 @@ def cross_platforms() -> dict[str, Platform]:
 def this_platform() -> Platform:
     if sys.platform == "darwin":
         # Not sysconfig's name: that of a universal Python promises two architectures.
-        tag = f"macosx_{MACOS.replace('.', '_')}_{platform.machine()}"
-        return Platform(tag, {"MACOSX_DEPLOYMENT_TARGET": MACOS})
+        machine = platform.machine()
+        environment = {
+            "GOARCH": {"x86_64": "amd64"}.get(machine, machine),
+            "MACOSX_DEPLOYMENT_TARGET": MACOS,
+        }
+        return Platform(f"macosx_{MACOS.replace('.', '_')}_{machine}", environment)
     return Platform(re.sub(r"[-.]", "_", sysconfig.get_platform()))
 
 

