@@ -27,7 +27,7 @@ def public_functions() -> list[tuple[str, Any]]:
     """Everything that a user can call, by the name that help() shows."""
     found = [(n, getattr(osp, n)) for n in osp.__all__ if inspect.isfunction(getattr(osp, n))]
     for each in CLASSES:
-        members = inspect.getmembers(each, inspect.isfunction)
+        members = [(n, f) for n, f in vars(each).items() if inspect.isfunction(f)]
         found += [(f"{each.__name__}.{n}", f) for n, f in members if not n.startswith("_")]
     return found
 
