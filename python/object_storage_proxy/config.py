@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from .decision import Decision
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["CosMapItem", "ProxyServerConfig"]
 
@@ -240,37 +242,37 @@ class ProxyServerConfig:
         show_reasons: bool = False,
         event_loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.cos_map = cos_map
-        self.hmac_keystore = hmac_keystore
-        self.bucket_creds_fetcher = bucket_creds_fetcher
-        self.http_port = http_port
-        self.https_port = https_port
-        self.validator = validator
-        self.threads = threads
-        self.verify = verify
-        self.skip_signature_validation = skip_signature_validation
-        self.hmac_fetcher = hmac_fetcher
-        self.max_presign_url_usage_attempts = max_presign_url_usage_attempts
-        self.server_name = server_name
-        self.auth_cache_capacity = auth_cache_capacity
-        self.metrics_port = metrics_port
-        self.host = host
-        self.metrics_host = metrics_host
-        self.access_log = access_log
-        self.access_log_format = access_log_format
-        self.trusted_proxies = trusted_proxies
-        self.iam_endpoint = iam_endpoint
-        self.callback_concurrency = callback_concurrency
-        self.callback_queue = callback_queue
-        self.callback_timeout = callback_timeout
-        self.drain_timeout = drain_timeout
-        self.auth_cache_by = auth_cache_by
-        self.tls_cert_path = tls_cert_path
-        self.tls_key_path = tls_key_path
-        self.domain = domain
-        self.domains = domains
-        self.show_reasons = show_reasons
-        self.event_loop = event_loop
+        self.cos_map: Mapping[str, Mapping[str, Any]] = cos_map
+        self.hmac_keystore: Sequence[Mapping[str, str | None]] | None = hmac_keystore
+        self.bucket_creds_fetcher: BucketCredsFetcher | None = bucket_creds_fetcher
+        self.http_port: int | None = http_port
+        self.https_port: int | None = https_port
+        self.validator: Validator | None = validator
+        self.threads: int | None = threads
+        self.verify: bool | None = verify
+        self.skip_signature_validation: bool | None = skip_signature_validation
+        self.hmac_fetcher: HmacFetcher | None = hmac_fetcher
+        self.max_presign_url_usage_attempts: int | None = max_presign_url_usage_attempts
+        self.server_name: str | None = server_name
+        self.auth_cache_capacity: int | None = auth_cache_capacity
+        self.metrics_port: int | None = metrics_port
+        self.host: str = host
+        self.metrics_host: str = metrics_host
+        self.access_log: Path | None = access_log
+        self.access_log_format: str = access_log_format
+        self.trusted_proxies: Sequence[str] | None = trusted_proxies
+        self.iam_endpoint: str | None = iam_endpoint
+        self.callback_concurrency: int = callback_concurrency
+        self.callback_queue: int = callback_queue
+        self.callback_timeout: float = callback_timeout
+        self.drain_timeout: float = drain_timeout
+        self.auth_cache_by: Sequence[str] | None = auth_cache_by
+        self.tls_cert_path: Path | None = tls_cert_path
+        self.tls_key_path: Path | None = tls_key_path
+        self.domain: str | None = domain
+        self.domains: Sequence[str] | None = domains
+        self.show_reasons: bool = show_reasons
+        self.event_loop: asyncio.AbstractEventLoop | None = event_loop
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

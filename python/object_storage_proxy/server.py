@@ -1,4 +1,8 @@
-"""Starting and stopping a proxy."""
+"""Starting and stopping a proxy.
+
+What only a start needs (asyncio, logging, dotenv) is imported by it, so that the
+package itself is imported in some milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,15 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any
-
-from dotenv import load_dotenv
+from typing import TYPE_CHECKING, Any
 
 from . import _lib
-from ._callbacks import Owner, ask
-from ._document import render, render_stores
-from ._drain import LogDrain
 from .config import ProxyServerConfig
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from ._callbacks import Owner
+    from ._drain import LogDrain
 
 __all__ = [
     "ProxyServer",
@@ -72,6 +75,9 @@ class ProxyServer:
                 a proxy had been started in it.
             ImportError: the library can't be loaded on this system.
         """
+        from ._callbacks import Owner, ask
+        from ._document import render
+
         if self._handle:
             raise RuntimeError("this server runs already")
         document, mistakes = render(self._config)
@@ -97,6 +103,8 @@ class ProxyServer:
             ConfigError: the configuration has mistakes; it lists all of them.
             RuntimeError, ImportError: as start() does.
         """
+        from ._document import render
+
         document, mistakes = render(self._config)
         error = _config_error(_lib.load(_at_exit), document, mistakes)
         if error.mistakes:
@@ -122,6 +130,8 @@ class ProxyServer:
             ConfigError: the new values have mistakes; it lists all of them.
             RuntimeError: the server does not run, or this process is a fork.
         """
+        from ._document import render_stores
+
         lib, handle = self._serving()
         updated = copy.copy(self._config)
         if cos_map is not None:
@@ -294,6 +304,8 @@ def start_server(config: ProxyServerConfig) -> None:
         RuntimeError: this process was forked after a proxy had been started in it.
         ImportError: the library can't be loaded on this system.
     """
+    from dotenv import load_dotenv
+
     load_dotenv(os.path.join(os.getcwd(), ".env"))
     with ProxyServer(config) as server, stopped_by_signals(server):
         server.wait()
@@ -355,6 +367,8 @@ def get_request_count() -> int:
 
 
 def _drain_logs(lib: _lib.Library) -> None:
+    from ._drain import LogDrain
+
     global _drain
     with _lock:
         if _drain is None:

@@ -101,22 +101,27 @@ def run(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace, dotenv: DotEnv, stop: threading.Event | None = None) -> int:
     before = _read(options, dotenv)
     server = ProxyServer(before.config())
+    with _asked_to_reload() as asked:  # before the start, since SIGHUP ends a process otherwise
+        _start(server)
+        with stopped_by_signals(server):
+            while not server.wait(_STEP):
+                if asked.is_set():
+                    asked.clear()
+                    _reopen_logs(server)
+                    before = _reload(server, options, dotenv, before)
+                if stop is not None and stop.is_set():
+                    server.stop(0)
+    server.stop()
+    return 0
+
+
+def _start(server: ProxyServer) -> None:
     try:
         server.start()
     except ConfigError as error:  # what only the system knows
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"can't listen: {error.strerror}") from error
-    with _asked_to_reload() as asked, stopped_by_signals(server):
-        while not server.wait(_STEP):
-            if asked.is_set():
-                asked.clear()
-                _reopen_logs(server)
-                before = _reload(server, options, dotenv, before)
-            if stop is not None and stop.is_set():
-                server.stop(0)
-    server.stop()
-    return 0
 
 
 def _read(options: argparse.Namespace, dotenv: DotEnv) -> settings.Settings:

@@ -7,6 +7,7 @@ itself says which there are and which of them take text, so none is listed here.
 from __future__ import annotations
 
 import difflib
+import asyncio
 import inspect
 import os
 import sys
@@ -41,7 +42,8 @@ PARAMETERS: Mapping[str, inspect.Parameter] = {
     for name, parameter in inspect.signature(ProxyServerConfig.__init__).parameters.items()
     if name != "self"
 }
-_HINTS = typing.get_type_hints(ProxyServerConfig.__init__)
+# config.py imports asyncio for type checkers only.
+_HINTS = typing.get_type_hints(ProxyServerConfig.__init__, localns={"asyncio": asyncio})
 _ENTRY_HINTS = typing.get_type_hints(CosMapItem)
 
 

