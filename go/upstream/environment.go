@@ -16,6 +16,7 @@ func (p *proxied) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Header["User-Agent"] == nil {
 		req.Header["User-Agent"] = []string{""} // or it would add its own
 	}
+	respell(req.Header)
 	return p.Transport.RoundTrip(req)
 }
 

@@ -115,7 +115,7 @@ func appendHead(b []byte, req *http.Request) ([]byte, error) {
 				return nil, errBadField
 			}
 			b = append(b, "\r\n"...)
-			b = append(b, name...)
+			b = appendSpelled(b, name)
 			b = append(b, ": "...)
 			b = append(b, value...)
 		}
@@ -130,7 +130,9 @@ func appendHead(b []byte, req *http.Request) ([]byte, error) {
 	return append(b, "\r\n\r\n"...), nil
 }
 
-func broken(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
+func broken(s string) bool {
+	return strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 || strings.IndexByte(s, 0) >= 0
+}
 
 // saysLength: servers expect one of methods that mostly have a body, even if it
 // is empty (RFC 9110 section 8.6).

@@ -106,12 +106,9 @@ func (c *Client) send(ctx context.Context, call *Call, at place) (*http.Response
 	case call.Body != nil && call.Length > 0:
 		req.Body, req.ContentLength = body, call.Length
 	}
-	if !call.Unsigned {
-		if err := c.authorize(req, call, at.region); err != nil {
-			return nil, err
-		}
+	if err := c.authorize(req, call, at.region); err != nil {
+		return nil, err
 	}
-	respell(req.Header)
 	transport, err := c.pools.get(call)
 	if err != nil {
 		return nil, err
@@ -132,14 +129,10 @@ func newRequest(ctx context.Context, call *Call, at place) *http.Request {
 	if call.Bucket.TLS {
 		scheme = "https"
 	}
-	header := make(http.Header, len(call.Header)+4)
-	for name, values := range call.Header {
-		header[name] = values
-	}
 	req := &http.Request{
 		Method: call.Method,
 		URL:    &url.URL{Scheme: scheme, Host: host, Path: path, RawPath: rawPath, RawQuery: call.Query.Encode()},
-		Host:   host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Host:   host, Header: make(http.Header, len(call.Header)+4), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	return req.WithContext(ctx)
 }
@@ -178,21 +171,35 @@ func virtualStyle(b *config.Bucket) bool {
 	return err != nil
 }
 
-// authorize signs the request, or adds the bearer token that IBM COS takes
-// instead. Only Host, the content headers that AWS recommends and x-amz-*
-// are signed: whatever stands between proxy and store may touch the others.
+// authorize gives the request its header: the call's, and a signature or the
+// bearer token that IBM COS takes instead. Only Host, the content headers that
+// AWS recommends and x-amz-* are signed: whatever stands between proxy and
+// store may touch the others.
 func (c *Client) authorize(req *http.Request, call *Call, region string) error {
-	if !call.Creds.Bearer.Empty() {
-		req.Header.Set("Authorization", "Bearer "+call.Creds.Bearer.Reveal())
-		return nil
-	}
-	unsigned := make(http.Header, len(req.Header))
-	for name, values := range req.Header {
-		if !signedUpstream(name) {
-			unsigned[name] = values
-			delete(req.Header, name)
+	signs := !call.Unsigned && call.Creds.Bearer.Empty()
+	if signs {
+		for name, values := range call.Header {
+			if signedUpstream(name) {
+				req.Header[name] = values
+			}
+		}
+		if err := c.sign(req, call, region); err != nil {
+			return err
 		}
 	}
+	for name, values := range call.Header {
+		if !signs || !signedUpstream(name) {
+			req.Header[name] = values
+		}
+	}
+	if !call.Unsigned && !signs {
+		req.Header.Set("Authorization", "Bearer "+call.Creds.Bearer.Reveal())
+	}
+	return nil
+}
+
+// sign signs all that the request's header holds.
+func (c *Client) sign(req *http.Request, call *Call, region string) error {
 	req.Header["X-Amz-Content-Sha256"] = []string{call.PayloadHash}
 	keys := aws.Credentials{
 		AccessKeyID:     call.Creds.AccessKey,
@@ -202,9 +209,6 @@ func (c *Client) authorize(req *http.Request, call *Call, region string) error {
 	err := c.signers.of(call.Creds.SecretKey).SignHTTP(req.Context(), keys, req, call.PayloadHash, "s3", region, c.now())
 	if err != nil {
 		return s3err.InternalError.Because(fmt.Errorf("signing for the store: %w", err))
-	}
-	for name, values := range unsigned {
-		req.Header[name] = values
 	}
 	return nil
 }
