@@ -14,6 +14,8 @@ from typing import Any
 
 from .decision import Decision
 
+_ENCODER = json.JSONEncoder(allow_nan=False)  # json.dumps would make one for each call
+_ALLOWED, _REFUSED = b'{"allow":true}', b'{"allow":false}'
 _LONGEST_TTL = 365 * 24 * 3600
 
 
@@ -27,6 +29,8 @@ def allow(value: object, headers_read: bool = False) -> bytes:
     `headers_read` says that it looked at a header of the request.
     """
     if isinstance(value, bool):
+        if not headers_read:
+            return _ALLOWED if value else _REFUSED
         value = Decision(value)
     if not isinstance(value, Decision):
         raise BadAnswerError(f"must return True, False or a Decision, not {_kind(value)}")
@@ -104,7 +108,7 @@ def _unix_seconds(value: object) -> float:
 
 def _dump(answer: Mapping[str, object]) -> bytes:
     try:
-        return json.dumps(answer, allow_nan=False).encode("ascii")
+        return _ENCODER.encode(answer).encode("ascii")
     except (TypeError, ValueError):
         raise BadAnswerError("returned a mapping that JSON can't spell") from None
 

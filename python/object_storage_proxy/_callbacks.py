@@ -38,6 +38,7 @@ _FAILED = int(ffi.integer_const("OSP_ASK_FAILED"))
 _ANSWERED = int(ffi.integer_const("OSP_ASK_ANSWERED"))
 _PENDING = int(ffi.integer_const("OSP_ASK_PENDING"))
 
+_PLAIN = (bool, str)  # what most callables return; to ask whether it can be awaited takes longer
 _NO_ANSWER = b"{}"  # understood as a failure, whatever the question was
 
 _users = itertools.count(1)
@@ -77,13 +78,13 @@ class Owner:
         """Calls the callable for one question; returns a value of enum osp_asked."""
         name, function, spell = self._questions[question]
         try:
-            asked = json.loads(text)
+            asked = json.loads(text.decode())  # of bytes it would look for the encoding first
             if "request" in asked:
                 headers = Headers(asked["request"]["headers"])
                 asked["request"]["headers"] = headers
                 spell = partial(_spell_decision, headers=headers)
             value = function(*asked.values())  # in the order of the question's members
-            if inspect.isawaitable(value):
+            if not isinstance(value, _PLAIN) and inspect.isawaitable(value):
                 self._begin(value, self._await(value, call, name, spell))
                 return _PENDING
             self._lib.answer(call, spell(value))
