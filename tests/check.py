@@ -122,7 +122,7 @@ def mypy() -> None:
     command(BIN / "mypy", "--strict", "python/object_storage_proxy", "python/examples", *build)
     # Of what the benchmark imports from the tests only the types count.
     strict = ("--strict", "--follow-imports=silent", "-p", "bench")
-    command(BIN / "mypy", *strict, env={"MYPYPATH": "tests"})
+    command(BIN / "mypy", *strict, env={"MYPYPATH": f"tests{os.pathsep}python"})
 
 
 def stubtest(package: Path) -> None:

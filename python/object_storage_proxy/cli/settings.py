@@ -6,8 +6,8 @@ itself says which there are and which of them take text, so none is listed here.
 
 from __future__ import annotations
 
-import difflib
 import asyncio
+import difflib
 import inspect
 import os
 import sys
