@@ -12,7 +12,6 @@ import json
 import os
 import re
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -236,6 +235,8 @@ def _refuse_musl() -> None:
             maps = file.read()
     except OSError:  # not every container has /proc
         maps = ""
+    import sysconfig  # which only a start needs
+
     if on_musl(sysconfig.get_config_var("SOABI") or "", maps):
         raise ImportError(
             "object_storage_proxy does not work on musl (Alpine Linux): a Go library needs "
