@@ -7,7 +7,6 @@ package itself is imported in some milliseconds.
 from __future__ import annotations
 
 import copy
-import logging
 import os
 import signal
 import threading
@@ -34,8 +33,6 @@ __all__ = [
 
 _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
 _EXIT_DRAIN = 5.0  # seconds that an interpreter which exits waits for requests in flight
-
-_log = logging.getLogger("object_storage_proxy")
 
 _lock = threading.Lock()
 _running: set[ProxyServer] = set()
@@ -347,7 +344,11 @@ def _reopen(server: ProxyServer) -> None:
     try:
         server.reopen_logs()
     except OSError as error:  # an exception of a signal handler would end the server
-        _log.error("the access log stays in its old file: %s", error)
+        import logging  # there it is: the proxy has started
+
+        logging.getLogger("object_storage_proxy").error(
+            "the access log stays in its old file: %s", error
+        )
 
 
 def enable_request_counting() -> None:
