@@ -17,7 +17,7 @@ func BenchmarkCallback(b *testing.B) {
 	}
 	calls := &Calls{}
 	h := hooks.Limited(NewBridge(calls, func(call uint64, _ int32, _ []byte) int32 {
-		calls.Answer(call, []byte(`{"allow": true}`))
+		calls.Answer(call, []byte(`{"allow":true}`))
 		return AskAnswered
 	}).Hooks(everything), 32, 1000, time.Minute)
 	b.ReportAllocs()

@@ -21,6 +21,10 @@ type encoder struct {
 	comma bool
 }
 
+// newEncoder has room for what the texts of a question take, if little in them
+// has to be escaped.
+func newEncoder(texts int) *encoder { return &encoder{buf: make([]byte, 0, texts+64)} }
+
 func (e *encoder) open(c byte)  { e.buf, e.comma = append(e.buf, c), false }
 func (e *encoder) close(c byte) { e.buf, e.comma = append(e.buf, c), true }
 
@@ -89,7 +93,7 @@ func appendString(b []byte, s string) []byte {
 }
 
 func secretQuestion(accessKey string) []byte {
-	e := &encoder{}
+	e := newEncoder(len(accessKey))
 	e.open('{')
 	e.str("access_key", accessKey)
 	e.close('}')
@@ -97,7 +101,7 @@ func secretQuestion(accessKey string) []byte {
 }
 
 func credsQuestion(token, bucket string) []byte {
-	e := &encoder{}
+	e := newEncoder(len(token) + len(bucket))
 	e.open('{')
 	e.str("token", token)
 	e.str("bucket", bucket)
@@ -106,7 +110,7 @@ func credsQuestion(token, bucket string) []byte {
 }
 
 func allowQuestion(r *hooks.Request, withRequest bool) []byte {
-	e := &encoder{}
+	e := newEncoder(2*len(r.Token) + 2*len(r.Path) + 1024)
 	e.open('{')
 	e.str("token", r.Token)
 	e.str("bucket", r.Bucket)
