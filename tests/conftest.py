@@ -75,6 +75,7 @@ def environment(certificates: pki.Certificates, tmp_path_factory: pytest.TempPat
     # A shell that starts the tests in the background has them ignore Ctrl-C, and
     # their children would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # likewise, by nohup
     for name in [n for n in os.environ if n.upper().startswith(("AWS_", "TLS_"))]:
         del os.environ[name]
     home = tmp_path_factory.mktemp("home")

@@ -144,6 +144,27 @@ func TestTheDateOfTheHandlerCounts(t *testing.T) {
 	}
 }
 
+func TestNothingMayBeWrittenWhereNothingBelongs(t *testing.T) {
+	for _, status := range []int{http.StatusNoContent, http.StatusNotModified} {
+		errs := make(chan error, 2)
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			for _, body := range []string{"", "abc"} {
+				_, err := io.WriteString(w, body)
+				errs <- err
+			}
+		})
+		l := s.dial()
+		l.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if _, err := l.rest(); err != nil {
+			t.Error(err)
+		}
+		if empty, text := <-errs, <-errs; empty != nil || !errors.Is(text, http.ErrBodyNotAllowed) {
+			t.Errorf("%d: %v for no bytes, %v for some", status, empty, text)
+		}
+	}
+}
+
 func TestNoMoreIsWrittenThanWasDeclared(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "3")

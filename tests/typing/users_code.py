@@ -40,7 +40,10 @@ def config() -> osp.ProxyServerConfig:
 
 def serve() -> None:
     server = osp.ProxyServer(config())
+    server.check()
     server.start()
+    server.reopen_logs()
+    assert_type(server.metrics_url, str | None)
     assert_type(server.http_url, str | None)
     assert_type(server.https_url, str | None)
     server.update(cos_map={"photos": STORE})
