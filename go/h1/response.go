@@ -201,7 +201,7 @@ func (w *response) admit(n int64) error {
 	switch {
 	case w.err != nil:
 		return w.err
-	case w.bodiless && w.head.method != http.MethodHead:
+	case n > 0 && w.bodiless && w.head.method != http.MethodHead:
 		return http.ErrBodyNotAllowed
 	case w.length >= 0 && w.written+n > w.length:
 		return http.ErrContentLength
