@@ -8,7 +8,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,7 +91,15 @@ func (f *Listener) accept() {
 	}
 }
 
+// shakeHands ends with a connection for a server, or with none. A panic ends
+// the connection: in a goroutine of its own it would end the process.
 func (f *Listener) shakeHands(conn net.Conn) {
+	defer func() {
+		if v := recover(); v != nil {
+			_ = conn.Close()
+			slog.Error("panic in a TLS handshake", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
 	ctx, cancel := context.WithTimeout(f.closed, handshakeTimeout)
 	defer cancel()
 	below := &cork{Conn: conn}

@@ -129,6 +129,17 @@ func TestAClientThatDoesNotShakeHandsHoldsUpNobody(t *testing.T) {
 	}
 }
 
+func TestAHandshakeThatPanicsEndsItsConnectionOnly(t *testing.T) {
+	config := serverTLS(t)
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { panic("a bug") }
+	l := listen(t, 1, config)
+	for range 2 { // each gets the only place there is
+		if _, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true}); err == nil {
+			t.Error("hands were shaken")
+		}
+	}
+}
+
 func TestAClosedListenerAcceptsNobody(t *testing.T) {
 	l := listen(t, 10, nil)
 	accepted := make(chan error)

@@ -47,6 +47,8 @@ var ambiguous = map[string]string{
 	"another transfer encoding":        "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
 	"two transfer encodings":           "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
 	"an unknown transfer encoding":     "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+	"a transfer encoding in Unicode":   "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chun\u212aed\r\n\r\n", // a Kelvin sign, which folds to k
+	"a length that begins with 0":      "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 010\r\n\r\n0123456789",
 	"no Host":                          "GET / HTTP/1.1\r\n\r\n",
 	"two Hosts":                        "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
 	"a Host that is none":              "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",

@@ -199,12 +199,17 @@ func blank(c byte) bool { return c == ' ' || c == '\t' }
 // lists reports whether a list field has an element, in whatever case.
 func lists(value, element string) bool {
 	for one := range strings.SplitSeq(value, ",") {
-		if strings.EqualFold(trim(one), element) {
+		if is(trim(one), element) {
 			return true
 		}
 	}
 	return false
 }
+
+// is compares with a word of ASCII, in whatever case. Unicode would fold what
+// no other reader takes for the word: the Kelvin sign is a k to it. All such
+// signs are longer than one byte.
+func is(value, word string) bool { return len(value) == len(word) && strings.EqualFold(value, word) }
 
 // framing is what a head says about who is meant and where its body ends.
 type framing struct {
@@ -223,16 +228,17 @@ func (f *framing) host(value string) error {
 }
 
 func (f *framing) encoding(value string) error {
-	if f.chunked || !strings.EqualFold(value, "chunked") {
+	if f.chunked || !is(value, "chunked") {
 		return malformed("a Transfer-Encoding other than chunked")
 	}
 	f.chunked = true
 	return nil
 }
 
+// contentLength takes no zero before other digits: some read 010 as eight.
 func (f *framing) contentLength(value string) error {
 	length, ok := decimal(value)
-	if f.hasLength || !ok {
+	if f.hasLength || !ok || len(value) > 1 && value[0] == '0' {
 		return malformed("more than one Content-Length, or one that is no number")
 	}
 	f.hasLength, f.length = true, length

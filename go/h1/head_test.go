@@ -139,3 +139,11 @@ func BenchmarkHead(b *testing.B) {
 		}
 	}
 }
+
+func TestWordsAreComparedAsASCII(t *testing.T) {
+	for value, want := range map[string]bool{"x, Close ,y": true, "clo\u017fe": false, "closed": false, "": false} {
+		if got := lists(value, "close"); got != want {
+			t.Errorf("%q lists close: %v", value, got)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -92,6 +93,8 @@ func TestDeclarationsThatCanNotBe(t *testing.T) {
 		{"a negative decoded length", Declaration{Kind: StreamingSigned, Header: http.Header{"X-Amz-Decoded-Content-Length": {"-1"}}}, "MissingContentLength"},
 		{"a decoded length with a sign", Declaration{Kind: StreamingSigned, Header: http.Header{"X-Amz-Decoded-Content-Length": {"+1"}}}, "MissingContentLength"},
 		{"two decoded lengths", Declaration{Kind: StreamingSigned, Header: http.Header{"X-Amz-Decoded-Content-Length": {"1", "1"}}}, "MissingContentLength"},
+		{"a length that could overflow", Declaration{Kind: Unsigned, ContentLength: math.MaxInt64}, "EntityTooLarge"},
+		{"a decoded length that could overflow", Declaration{Kind: StreamingUnsignedTrailer, Header: http.Header{"X-Amz-Decoded-Content-Length": {"9223372036854775807"}}}, "EntityTooLarge"},
 		{"another decoded length than the plain one", Declaration{Kind: Unsigned, ContentLength: 2, Header: http.Header{"X-Amz-Decoded-Content-Length": {"1"}}}, "InvalidRequest"},
 		{"aws-chunked on a plain body", Declaration{Kind: Unsigned, ContentLength: 2, Header: http.Header{"Content-Encoding": {"gzip, aws-chunked"}}}, "InvalidRequest"},
 		{"a hash of the wrong length", Declaration{Kind: Hashed, SHA256: "abcd"}, "InvalidArgument"},

@@ -97,8 +97,8 @@ const (
 )
 
 // Parse validates what a request declares about its body. Its errors are
-// *s3err.Error values with AWS's codes: MissingContentLength, InvalidArgument,
-// InvalidDigest, InvalidRequest, IncompleteBody, MalformedTrailerError.
+// *s3err.Error values with AWS's codes: MissingContentLength, EntityTooLarge,
+// InvalidArgument, InvalidDigest, InvalidRequest, IncompleteBody, MalformedTrailerError.
 //
 // A streaming kind does not need aws-chunked in Content-Encoding: version 1 of
 // the Java SDK leaves it out, and AWS goes by x-amz-content-sha256 alone. The
@@ -118,15 +118,24 @@ func Parse(d Declaration) (*Spec, error) {
 	return s, nil
 }
 
+// maxLength bounds a body, in bytes. It is more than any store takes, and so
+// little that no sum of a length and what frames it overflows.
+const maxLength = 1 << 50
+
 func parseLength(s *Spec, d Declaration) error {
+	var err error
 	switch {
 	case d.Kind.Streaming():
-		return parseDecodedLength(s, d.Header)
+		err = parseDecodedLength(s, d.Header)
 	case d.Kind == Unsigned, d.Kind == Hashed:
-		return parsePlainLength(s, d)
+		err = parsePlainLength(s, d)
 	default:
-		return s3err.InternalError.Because(errors.New("payload: unknown kind of body " + strconv.Itoa(int(d.Kind))))
+		err = s3err.InternalError.Because(errors.New("payload: unknown kind of body " + strconv.Itoa(int(d.Kind))))
 	}
+	if err == nil && s.length > maxLength {
+		err = s3err.EntityTooLarge
+	}
+	return err
 }
 
 // parseDecodedLength answers MissingContentLength to a malformed value too, as

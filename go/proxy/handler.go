@@ -118,7 +118,8 @@ type exchange struct {
 	refused   []byte          // of DeleteObjects: what the answer says about those
 
 	seen     notes        // for those who watch
-	received atomic.Int64 // bytes of the body
+	body     *pacedBody   // nil: nobody wanted it
+	received atomic.Int64 // bytes of it
 }
 
 // at returns the handler for what comes in by a scheme.
@@ -137,6 +138,7 @@ func (h *handler) handle(scheme string, w http.ResponseWriter, r *http.Request) 
 		h.watch.begun(x)
 		defer h.watch.ended(x) // also when the connection is broken off
 	}
+	defer func() { x.body.release() }()
 	w.Header()["Server"] = h.serverHeader
 	if err := h.guarded(x); err != nil {
 		h.refuse(x, err)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,16 +28,31 @@ const (
 // pacedBody is a request's body that must keep coming.
 type pacedBody struct {
 	body io.Reader
-	conn *http.ResponseController
 	read *atomic.Int64 // counts the bytes
 
 	waited time.Duration // in this window
 	came   int           // in this window
 	ended  bool
+
+	mu   sync.Mutex
+	conn *http.ResponseController // nil once the handler has returned
 }
 
 func newPacedBody(x *exchange) *pacedBody {
-	return &pacedBody{body: x.r.Body, conn: x.w.conn, read: &x.received}
+	x.body = &pacedBody{body: x.r.Body, conn: x.w.conn, read: &x.received}
+	return x.body
+}
+
+// release leaves the connection to the next request. A store may have answered
+// before an upload's end; the upload reads until it notices, and net/http's
+// HTTP/2 uses what a ResponseController stands for again, or has no more of it.
+func (b *pacedBody) release() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.conn = nil
 }
 
 // Read implements io.Reader. Its errors are IncompleteBody for a body that
@@ -74,4 +90,10 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 
 // deadline sets when reading from the client ends. A connection that can't has
 // none, as in tests without a network.
-func (b *pacedBody) deadline(t time.Time) { _ = b.conn.SetReadDeadline(t) }
+func (b *pacedBody) deadline(t time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conn != nil {
+		_ = b.conn.SetReadDeadline(t)
+	}
+}

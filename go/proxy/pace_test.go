@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"osp/go/hooks"
 	"osp/go/s3err"
 )
 
@@ -93,4 +95,51 @@ func TestAStoreThatIsSlowIsNotTheClientsFault(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// outlived is a connection whose handler returns while its body is being read.
+type outlived struct {
+	http.ResponseWriter
+	returned chan struct{}
+	asked    chan struct{} // closed when the body was asked for more afterwards
+	late     atomic.Bool   // a deadline was set afterwards
+	reads    int
+}
+
+func (c *outlived) SetReadDeadline(time.Time) error {
+	select {
+	case <-c.returned:
+		c.late.Store(true)
+	default:
+	}
+	return nil
+}
+
+func (c *outlived) Read(p []byte) (int, error) {
+	if c.reads += len(p); c.reads < 150_000 { // what the first write to the store takes
+		return len(p), nil
+	}
+	<-c.returned
+	if c.reads < 2<<20 {
+		c.reads = 2 << 20
+		return 1, nil
+	}
+	close(c.asked)
+	return 0, io.ErrUnexpectedEOF
+}
+
+func (c *outlived) Close() error { return nil }
+
+func TestAnUploadLeavesTheConnectionAloneOnceItWasAnswered(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	r.store.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusConflict) })
+	req := r.signed("PUT", "/photos/k", "", "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	c := &outlived{ResponseWriter: httptest.NewRecorder(), returned: make(chan struct{}), asked: make(chan struct{})}
+	req.RequestURI, req.Body, req.ContentLength = req.URL.Path, c, 8<<20
+	r.server.handler.at("https").ServeHTTP(c, req)
+	close(c.returned)
+	<-c.asked
+	if c.late.Load() {
+		t.Error("it set a deadline that is another request's by then")
+	}
 }

@@ -52,7 +52,7 @@ func pack(req *http.Request) (*parcel, error) {
 		return m, nil
 	}
 	room := m.small[:]
-	if int64(len(head))+req.ContentLength > smallSize {
+	if req.ContentLength > int64(smallSize-len(head)) { // a sum could overflow
 		m.buffer = buffers.Get().(*[bufferSize]byte)
 		room = m.buffer[:]
 		copy(room, head)

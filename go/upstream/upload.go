@@ -29,7 +29,7 @@ func (c *conn) upload(m *parcel, timeout time.Duration) *upload {
 	_ = c.raw.SetReadDeadline(time.Time{}) // the time for an answer begins when all is sent
 	go func() {
 		defer buffers.Put(buffer)
-		theirs, err := c.copyBody(wire, body, left, buffer[:], timeout)
+		theirs, err := c.copyBody(wire, body, left, buffer, timeout)
 		switch {
 		case err == nil:
 			_ = c.raw.SetReadDeadline(time.Now().Add(timeout))
@@ -46,8 +46,14 @@ func (c *conn) upload(m *parcel, timeout time.Duration) *upload {
 }
 
 // copyBody sends what has been read of a request, and then what is left of its
-// body, through buffer. theirs says that it was the store that failed.
-func (c *conn) copyBody(next []byte, body io.Reader, left int64, buffer []byte, timeout time.Duration) (theirs bool, err error) {
+// body, through buffer. theirs says that it was the store that failed. A panic
+// ends the request: it has a goroutine of its own, and would end the process.
+func (c *conn) copyBody(next []byte, body io.Reader, left int64, buffer *[bufferSize]byte, timeout time.Duration) (theirs bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			theirs, err = false, panicked(v)
+		}
+	}()
 	for {
 		_ = c.raw.SetWriteDeadline(time.Now().Add(timeout))
 		if _, err := c.Write(next); err != nil {
@@ -56,7 +62,7 @@ func (c *conn) copyBody(next []byte, body io.Reader, left int64, buffer []byte, 
 		if left == 0 {
 			return false, nil
 		}
-		n, err := fill(body, buffer, left)
+		n, err := fill(body, buffer[:], left)
 		if err != nil {
 			return false, err
 		}
