@@ -176,6 +176,9 @@ func (h *handler) serve(x *exchange) error {
 		x.seen.BadSignature = true
 		return err
 	}
+	if err := checkConnection(x.r.Header, x.verified.SignedHeaders()); err != nil {
+		return err
+	}
 	if x.req.Operation == s3req.ListBuckets {
 		return h.listBuckets(x)
 	}

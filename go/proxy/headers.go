@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"osp/go/s3err"
 	"osp/go/s3req"
 	"osp/go/upstream"
 )
@@ -68,6 +69,18 @@ func storeHeader(client http.Header, signed []string) http.Header {
 		out[name] = values
 	}
 	return out
+}
+
+// checkConnection refuses a request whose Connection takes away what was
+// signed: whoever holds a presigned URL could drop the If-None-Match that its
+// signer wanted. What ends here anyway may be named.
+func checkConnection(client http.Header, signed []string) error {
+	for name := range connectionNamed(client) {
+		if _, isSigned := slices.BinarySearch(signed, strings.ToLower(name)); isSigned && fates[name] != ends {
+			return s3err.InvalidRequest.Msg("Connection names a header that is signed.")
+		}
+	}
+	return nil
 }
 
 // clientHeader copies the fields of a store's answer that go to the client.

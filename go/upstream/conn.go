@@ -41,6 +41,7 @@ type conn struct {
 	to       authority
 	r        *bufio.Reader
 	used     bool      // it has served before
+	sure     bool      // what a store says too much would have come with its last answer
 	idle     time.Time // since when
 	headLeft int       // what may come before an answer's body, while inHead
 	inHead   bool
@@ -149,6 +150,9 @@ type answer struct {
 
 func (c *conn) body(resp *http.Response, req *http.Request, up *upload) io.ReadCloser {
 	a := &answer{c: c, left: resp.ContentLength, up: up, keep: !resp.Close}
+	// Stores were seen to send a body where none may be, and the end of a long
+	// one is read without what is behind it.
+	c.sure = resp.ContentLength < readBuffer && resp.Body != http.NoBody && req.Method != http.MethodHead
 	switch {
 	case req.Method == http.MethodHead || resp.ContentLength == 0 || resp.Body == http.NoBody:
 		a.end()
@@ -220,13 +224,27 @@ func (a *answer) Close() error {
 
 func (a *answer) end() {
 	a.ended = true
-	stays := a.c.leave() && a.keep && (a.up == nil || a.up.succeeded()) && a.c.r.Buffered() == 0
+	stays := a.c.leave() && a.keep && (a.up == nil || a.up.succeeded()) && a.c.r.Buffered() == 0 && !a.c.hides()
 	if !stays {
 		a.c.abort()
 		return
 	}
 	a.c.home.put(a.c)
 }
+
+// hides reports whether TLS holds more than was read of it: it reads records
+// whole, and several at once, where nobody who looks at the socket sees them.
+func (c *conn) hides() bool {
+	if c.Conn == net.Conn(c.raw) {
+		return false
+	}
+	_ = c.raw.SetReadDeadline(past)
+	_, err := c.r.Peek(1)
+	_ = c.raw.SetReadDeadline(time.Time{})
+	return !isTimeout(err)
+}
+
+var past = time.Unix(1, 0) // a deadline that lets nothing be waited for
 
 // spliceChunk is how much is moved before deadlines are renewed, and
 // spliceLeast is what makes it worth it.

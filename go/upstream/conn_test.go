@@ -270,6 +270,7 @@ func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }
 func TestNoFieldBringsAnother(t *testing.T) {
 	for _, header := range []http.Header{
 		{"X-A": {"1\r\nX-Amz-Acl: public-read"}}, {"X-A\r\nX-B": {"1"}}, {"X-A": {"1\n2"}}, {"X-A": {"1\x002"}},
+		{"X-Amz-Grant-Read:": {"1"}}, {"X-Amz-Meta-A b": {"1"}}, {"X-Amz-Meta-\x01": {"1"}}, {"": {"1"}}, {"X-A": {"1\x7f"}},
 	} {
 		s := newScripted(t, func(_ int, c *scriptedConn) {
 			if c.request() != nil {

@@ -18,7 +18,8 @@ const (
 	// sweepEvery is how often connections that wait are looked through.
 	sweepEvery = 15 * time.Second
 	// trusted is how long a connection may have waited to be used without a
-	// look at it, if the request can be sent again.
+	// look at it, if the request can be sent again and nothing can have followed
+	// the last answer unseen.
 	trusted = time.Second
 )
 
@@ -79,7 +80,7 @@ func (p *pool) first(m *parcel, to authority) (*http.Response, error) {
 func (p *pool) take(to authority, repeatable bool) *conn {
 	for {
 		c := p.pop(to)
-		if c == nil || repeatable && time.Since(c.idle) < trusted || c.alive() {
+		if c == nil || repeatable && c.sure && time.Since(c.idle) < trusted || c.alive() {
 			return c
 		}
 		c.abort()
