@@ -48,15 +48,16 @@ type body struct {
 
 // Read implements io.Reader. A body that breaks off ends with
 // io.ErrUnexpectedEOF.
-func (b *body) Read(p []byte) (int, error) {
+func (b *body) Read(p []byte) (n int, err error) {
 	if err := b.enter(); err != nil {
 		return 0, err
 	}
-	n, err := 0, b.goOn()
-	if err == nil {
+	outcome := io.ErrUnexpectedEOF // of a panic
+	defer func() { b.leave(outcome) }()
+	if err = b.goOn(); err == nil {
 		n, err = b.read(p)
 	}
-	b.leave(err)
+	outcome = err
 	return n, err
 }
 

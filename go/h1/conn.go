@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,6 +95,7 @@ func (c *conn) raw() net.Conn {
 // serve answers requests until the connection ends.
 func (c *conn) serve() {
 	defer c.end()
+	defer c.contain()
 	_ = c.net.SetReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout)) // fails on a closed connection, as what follows does
 	for {
 		h, err := c.readHead()
@@ -117,6 +117,15 @@ func (c *conn) serve() {
 			_ = c.net.SetReadDeadline(time.Now().Add(c.server.IdleTimeout))
 			c.shrink()
 		}
+	}
+}
+
+// contain keeps a panic within its connection. Handlers have a firewall of
+// their own; this one is for what reads requests and writes answers.
+func (c *conn) contain() {
+	if v := recover(); v != nil {
+		c.server.panicked("serving a connection", v)
+		_ = c.raw().Close() // without the goodbye of TLS, which is a clean end
 	}
 }
 
@@ -305,7 +314,7 @@ func (c *conn) answer(h *head) bool {
 func (c *conn) handle(w *response, r *http.Request) (whole bool) {
 	defer func() {
 		if v := recover(); v != nil && v != http.ErrAbortHandler {
-			c.server.logger().Error("panic in a handler", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			c.server.panicked("in a handler", v)
 		}
 	}()
 	c.server.Handler.ServeHTTP(w, r)

@@ -8,9 +8,11 @@ package h1
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +73,10 @@ func (s *Server) logger() *slog.Logger {
 		return slog.Default()
 	}
 	return s.Log
+}
+
+func (s *Server) panicked(where string, v any) {
+	s.logger().Error("panic "+where, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 }
 
 func (s *Server) listen(l net.Listener) bool {

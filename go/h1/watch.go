@@ -75,7 +75,7 @@ func (c *conn) listen() {
 	for c.watch.wanted && c.w < len(c.buf) {
 		at := c.w
 		c.mu.Unlock()
-		n, err := c.net.Read(c.buf[at:])
+		n, err := c.overhear(c.buf[at:])
 		c.mu.Lock()
 		c.w += n
 		if err != nil {
@@ -88,6 +88,18 @@ func (c *conn) listen() {
 	}
 	c.watch.reading = false
 	c.changed.Broadcast()
+}
+
+// overhear reads for the watch, whose goroutine is nobody else's: a panic has
+// to end there, or the process would.
+func (c *conn) overhear(p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.server.panicked("watching a connection", v)
+			n, err = 0, errGone
+		}
+	}()
+	return c.net.Read(p)
 }
 
 // finish ends what goes on beside a handler that has returned. It reports
