@@ -70,7 +70,10 @@ type secureConn interface {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, net: nc, remote: nc.RemoteAddr().String(), buf: make([]byte, readBuffer)}
+	c := &conn{server: s, net: nc, buf: make([]byte, readBuffer)}
+	if peer := nc.RemoteAddr(); peer != nil { // macOS may have none for a client that left at once
+		c.remote = peer.String()
+	}
 	c.changed.L = &c.mu
 	if secure, ok := nc.(secureConn); ok {
 		state := secure.ConnectionState()

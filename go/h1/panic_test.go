@@ -74,6 +74,19 @@ func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 	}
 }
 
+// nobody is a connection whose other end the system does not know.
+type nobody struct{ net.Conn }
+
+func (nobody) RemoteAddr() net.Addr { return nil }
+
+func TestAConnectionMayComeFromNowhere(t *testing.T) {
+	here, there := net.Pipe()
+	defer there.Close()
+	if c := newConn(&Server{}, nobody{here}); c.remote != "" {
+		t.Errorf("it comes from %s", c.remote)
+	}
+}
+
 // read reads a body as an upload does: in another goroutine, with a firewall.
 func read(body io.Reader) (n int64, err error) {
 	done := make(chan struct{})

@@ -74,13 +74,18 @@ func Parse(method, target, virtual string, header http.Header) (*Request, error)
 // split separates path and query and accepts the absolute form, which RFC 9112
 // section 3.2.2 obliges a server to take.
 func split(target string) (path, query string, err error) {
-	if i := strings.Index(target, "://"); i > 0 && target[0] != '/' {
-		rest := target[i+3:]
-		slash := strings.IndexByte(rest, '/')
-		if slash < 0 {
-			return "/", "", nil
+	if scheme, rest, found := strings.Cut(target, "://"); found && target[0] != '/' {
+		if scheme = strings.ToLower(scheme); scheme != "http" && scheme != "https" {
+			return "", "", s3err.InvalidURI
 		}
-		target = rest[slash:]
+		end := strings.IndexAny(rest, "/?") // of the authority; its query may hold slashes
+		switch {
+		case end < 0:
+			return "/", "", nil
+		case rest[end] == '?':
+			rest, end = "/"+rest[end:], 0
+		}
+		target = rest[end:]
 	}
 	if target == "" || target[0] != '/' {
 		return "", "", s3err.InvalidURI

@@ -69,12 +69,13 @@ func TestNoOtherDialectIsSpoken(t *testing.T) {
 
 func TestTheHostMayNameTheBucket(t *testing.T) {
 	for target, want := range map[string][3]string{
-		"/":           {"", "/b/", "ListObjects"},
-		"/?acl":       {"", "/b/", "GetBucketAcl"},
-		"/k%20/b":     {"k /b", "/b/k%20/b", "GetObject"},
-		"//k":         {"/k", "/b//k", "GetObject"},
-		"http://h/k":  {"k", "/b/k", "GetObject"},
-		"/other/key?": {"other/key", "/b/other/key", "GetObject"},
+		"/":               {"", "/b/", "ListObjects"},
+		"/?acl":           {"", "/b/", "GetBucketAcl"},
+		"/k%20/b":         {"k /b", "/b/k%20/b", "GetObject"},
+		"//k":             {"/k", "/b//k", "GetObject"},
+		"http://h/k":      {"k", "/b/k", "GetObject"},
+		"http://h?acl=/k": {"", "/b/", "GetBucketAcl"}, // what an authority's query holds is no path
+		"/other/key?":     {"other/key", "/b/other/key", "GetObject"},
 	} {
 		r, err := Parse("GET", target, "b", nil)
 		if err != nil {
@@ -96,6 +97,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no slash at the start", "b/k", s3err.InvalidURI},
 		{"an empty target", "", s3err.InvalidURI},
 		{"a fragment", "/b/k#f", s3err.InvalidURI},
+		{"another scheme", "ftp://h/b/k", s3err.InvalidURI},
 		{"a space", "/b/a b", s3err.InvalidURI},
 		{"a key without a bucket", "//k", s3err.InvalidURI},
 		{"a step up", "/b/../other/k", s3err.InvalidURI},
