@@ -147,7 +147,11 @@ func TestAClosedListenerAcceptsNobody(t *testing.T) {
 		_, err := l.Accept()
 		accepted <- err
 	}()
-	_ = l.Close()
+	for _, server := range []net.Listener{l, l.HTTP2()} {
+		if err := server.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	}
 	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
