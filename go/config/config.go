@@ -35,6 +35,7 @@ type Config struct {
 	Host      string // address that the listeners bind, IPv6 without brackets
 	HTTPPort  *int   // nil: no HTTP front; 0: any free port
 	HTTPSPort *int   // nil: no HTTPS front; 0: any free port
+	ReusePort bool   // several processes may bind the same ports
 	TLS       *tls.Certificate
 
 	Stores

@@ -102,6 +102,7 @@ func (c *Config) readFronts(top *dict) {
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "http_port", c.HTTPPort)
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "https_port", c.HTTPSPort)
 
+	c.ReusePort, _ = top.take("reuse_port").boolean()
 	cert, key := top.take("tls_cert_path"), top.take("tls_key_path")
 	if top.fields["https_port"] != nil {
 		c.TLS = readCertificate(top.mistakes, cert, key)

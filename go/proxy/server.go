@@ -100,7 +100,7 @@ func (s *Server) newFront(scheme string, port int, cert *tls.Certificate) *liste
 func (s *Server) Listen() error {
 	for _, f := range s.fronts {
 		address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(f.port))
-		l, err := net.Listen("tcp", address)
+		l, err := front.Open(address, s.cfg.ReusePort)
 		if err != nil {
 			s.closeListeners()
 			s.handler.watch.close()

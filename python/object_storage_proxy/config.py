@@ -144,6 +144,9 @@ class ProxyServerConfig:
         metrics_port: 0 to 65535 for Prometheus' ``/metrics``, ``/healthz``, ``/readyz``
             and a status page; 0 picks a free port; None: none of them.
         host: the address to listen on.
+        reuse_port: True lets several processes of one user listen on the same ports, if all
+            of them say so (SO_REUSEPORT); Linux spreads the connections over them. Each
+            needs a ``metrics_port`` of its own.
         metrics_host: the address for ``metrics_port`` to listen on.
         access_log: one line for each request, to ``"stderr"``, to ``"python"`` (the
             logger ``object_storage_proxy.access``) or to the file of that path; None:
@@ -196,6 +199,7 @@ class ProxyServerConfig:
         "max_presign_url_usage_attempts",
         "metrics_host",
         "metrics_port",
+        "reuse_port",
         "server_name",
         "show_reasons",
         "skip_signature_validation",
@@ -225,6 +229,7 @@ class ProxyServerConfig:
         metrics_port: int | None = None,
         *,
         host: str = "0.0.0.0",
+        reuse_port: bool = False,
         metrics_host: str = "127.0.0.1",
         access_log: Path | None = None,
         access_log_format: str = "json",
@@ -257,6 +262,7 @@ class ProxyServerConfig:
         self.auth_cache_capacity: int | None = auth_cache_capacity
         self.metrics_port: int | None = metrics_port
         self.host: str = host
+        self.reuse_port: bool = reuse_port
         self.metrics_host: str = metrics_host
         self.access_log: Path | None = access_log
         self.access_log_format: str = access_log_format
