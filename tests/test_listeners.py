@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import object_storage_proxy as osp
 import pytest
 from conftest import Serve, settings
+from helpers import certificates as pki
 from helpers.double import S3Double
+from helpers.raw import connect
+from helpers.wait import until
 
 
 class TestReusePort:
@@ -31,3 +39,55 @@ class TestReusePort:
         config = settings({}, http_port=urlsplit(first.url()).port, reuse_port=True)
         with pytest.raises(OSError, match="in use"):
             osp.ProxyServer(config).start()
+
+
+class TestCertificates:
+    def test_a_new_pair_counts_without_a_restart(
+        self,
+        serve: Serve,
+        double: S3Double,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        old, new = pki.make(tmp_path / "old"), pki.make(tmp_path / "new")
+        live = pki.make(tmp_path / "live")
+        old.cert.replace(live.cert)
+        old.key.replace(live.key)
+        monkeypatch.setenv("TLS_CERT_PATH", str(live.cert))
+        monkeypatch.setenv("TLS_KEY_PATH", str(live.key))
+        front = serve({"data": double.entry()})
+        with handshaken(front.url("https"), old.ca) as link:
+            new.cert.replace(live.cert)  # which does not fit the key yet
+            until(lambda: "the old certificate stays" in tell(front.url("https"), caplog), "a line")
+            assert trusts(front.url("https"), old.ca)
+            new.key.replace(live.key)
+            until(lambda: trusts(front.url("https"), new.ca), "the new certificate")
+            assert not trusts(front.url("https"), old.ca)
+            assert caplog.text.count("the old certificate stays") == 1
+            link.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")  # of before
+            assert link.recv(12) == b"HTTP/1.1 403"
+
+
+@contextmanager
+def handshaken(url: str, ca: Path) -> Iterator[ssl.SSLSocket]:
+    """A connection over which TLS is spoken."""
+    context = ssl.create_default_context(cafile=str(ca))
+    with connect(url) as link, context.wrap_socket(link, server_hostname="localhost") as secure:
+        yield secure
+
+
+def trusts(url: str, ca: Path) -> bool:
+    """Whether the certificate that is shown is one of this authority."""
+    try:
+        with handshaken(url, ca):
+            return True
+    except ssl.SSLCertVerificationError:
+        return False
+
+
+def tell(url: str, caplog: pytest.LogCaptureFixture) -> str:
+    """The log after another handshake."""
+    with connect(url) as link, ssl._create_unverified_context().wrap_socket(link):
+        return caplog.text

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -16,7 +17,37 @@ const (
 	keyPath  = "tls_key_path"
 )
 
-// readCertificate loads the pair of the HTTPS front.
+// TLS is how the HTTPS front shows who it is.
+type TLS struct {
+	Cert, Key   string           // absolute paths of the PEM files, which may change
+	Certificate *tls.Certificate // what they held when they were read
+}
+
+// Load reads the files anew.
+func (t *TLS) Load() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &pair, nil
+}
+
+// readTLS reads what belongs to the HTTPS front.
+func readTLS(m *MistakesError, cert, private *value) *TLS {
+	pair := readCertificate(m, cert, private)
+	if pair == nil {
+		return nil
+	}
+	t := &TLS{Cert: cert.raw.(string), Key: private.raw.(string), Certificate: pair}
+	for _, path := range []*string{&t.Cert, &t.Key} {
+		if absolute, err := filepath.Abs(*path); err == nil { // the process may go elsewhere
+			*path = absolute
+		}
+	}
+	return t
+}
+
+// readCertificate loads the pair.
 func readCertificate(m *MistakesError, cert, private *value) *tls.Certificate {
 	chain := readPEM(m, certPath, cert)
 	key := readPEM(m, keyPath, private)

@@ -4,7 +4,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"net/netip"
 	"time"
 
@@ -36,7 +35,7 @@ type Config struct {
 	HTTPPort  *int   // nil: no HTTP front; 0: any free port
 	HTTPSPort *int   // nil: no HTTPS front; 0: any free port
 	ReusePort bool   // several processes may bind the same ports
-	TLS       *tls.Certificate
+	TLS       *TLS   // of the HTTPS front
 
 	Stores
 

@@ -105,7 +105,7 @@ func (c *Config) readFronts(top *dict) {
 	c.ReusePort, _ = top.take("reuse_port").boolean()
 	cert, key := top.take("tls_cert_path"), top.take("tls_key_path")
 	if top.fields["https_port"] != nil {
-		c.TLS = readCertificate(top.mistakes, cert, key)
+		c.TLS = readTLS(top.mistakes, cert, key)
 	}
 	c.ServerName = readServerName(top.take("server_name"))
 	c.TrustedProxies = readPrefixes(top.take("trusted_proxies"))

@@ -36,7 +36,7 @@ func dial(t *testing.T, l *Listener) net.Conn {
 	return conn
 }
 
-func certificate(t *testing.T) tls.Certificate {
+func newPair(t *testing.T) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -51,7 +51,7 @@ func certificate(t *testing.T) tls.Certificate {
 }
 
 func serverTLS(t *testing.T) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{newPair(t)}, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 func TestConnectionsBeyondTheLimitWait(t *testing.T) {

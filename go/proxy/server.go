@@ -59,23 +59,13 @@ func New(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *Server {
 		s.fronts = append(s.fronts, s.newFront("http", *cfg.HTTPPort, nil))
 	}
 	if cfg.HTTPSPort != nil {
-		s.fronts = append(s.fronts, s.newFront("https", *cfg.HTTPSPort, cfg.TLS))
+		s.fronts = append(s.fronts, s.newFront("https", *cfg.HTTPSPort, front.TLS(cfg.TLS, log)))
 	}
 	return s
 }
 
-func (s *Server) newFront(scheme string, port int, cert *tls.Certificate) *listening {
-	f := &listening{scheme: scheme, port: port}
-	if cert != nil {
-		f.tls = &tls.Config{
-			MinVersion:   tls.VersionTLS12,
-			Certificates: []tls.Certificate{*cert},
-			NextProtos:   []string{"h2", "http/1.1"},
-			// Small records first would spare browsers some milliseconds on slow
-			// lines; here they cost an object of 100 KiB half of its speed.
-			DynamicRecordSizingDisabled: true,
-		}
-	}
+func (s *Server) newFront(scheme string, port int, secure *tls.Config) *listening {
+	f := &listening{scheme: scheme, port: port, tls: secure}
 	f.http1 = &h1.Server{
 		Handler:           s.handler.at(scheme),
 		ReadHeaderTimeout: readHeaderTimeout,

@@ -165,8 +165,8 @@ class ProxyServerConfig:
         auth_cache_by: what a decision of a validator with three parameters is kept
             by: some of ``"token"``, ``"bucket"``, ``"method"``, ``"path"``, ``"query"`` and
             ``"source"``; None: all that it sees.
-        tls_cert_path, tls_key_path: PEM files for https; None: the environment
-            variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
+        tls_cert_path, tls_key_path: PEM files for https, read again when they change; None:
+            the environment variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
         domain: a name of this proxy (``"s3.example.com"``) below which clients may put
             the bucket into the host (virtual-hosted style). Path style always works.
         domains: further such names.
