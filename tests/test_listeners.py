@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import botocore.exceptions
 import object_storage_proxy as osp
 import pytest
 from conftest import Serve, settings
@@ -68,6 +69,37 @@ class TestCertificates:
             assert caplog.text.count("the old certificate stays") == 1
             link.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")  # of before
             assert link.recv(12) == b"HTTP/1.1 403"
+
+    def test_clients_show_one_of_their_own(
+        self, serve: Serve, double: S3Double, tmp_path: Path
+    ) -> None:
+        client, stranger = pki.make(tmp_path / "client"), pki.make(tmp_path / "stranger")
+        front = serve({"data": double.entry()}, http_port=None, tls_client_ca_path=client.ca)
+
+        def read(pair: pki.Certificates | None) -> bytes:
+            shown = pair and (str(pair.cert), str(pair.key))
+            s3 = front.boto("https", retry=False, client_cert=shown)
+            return bytes(s3.get_object(Bucket="data", Key="k")["Body"].read())
+
+        assert read(client) == b"x"
+        for pair in (stranger, None):
+            with pytest.raises(botocore.exceptions.BotoCoreError):  # no answer at all
+                read(pair)
+        assert len(double.seen) == 1
+
+    def test_an_authority_without_https_is_a_mistake(
+        self, certificates: pki.Certificates, tmp_path: Path
+    ) -> None:
+        empty = tmp_path / "empty.pem"
+        empty.touch()
+        for changes in (
+            {"https_port": None, "tls_client_ca_path": certificates.ca},
+            {"tls_client_ca_path": tmp_path / "missing.pem"},
+            {"tls_client_ca_path": empty},
+        ):
+            with pytest.raises(osp.ConfigError) as caught:
+                osp.ProxyServer(settings({}, **changes)).start()
+            assert [path for path, _ in caught.value.mistakes] == ["tls_client_ca_path"]
 
 
 @contextmanager

@@ -103,9 +103,11 @@ func (c *Config) readFronts(top *dict) {
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "https_port", c.HTTPSPort)
 
 	c.ReusePort, _ = top.take("reuse_port").boolean()
-	cert, key := top.take("tls_cert_path"), top.take("tls_key_path")
+	cert, key, clientCA := top.take("tls_cert_path"), top.take("tls_key_path"), top.take("tls_client_ca_path")
 	if top.fields["https_port"] != nil {
-		c.TLS = readTLS(top.mistakes, cert, key)
+		c.TLS = readTLS(top.mistakes, cert, key, clientCA)
+	} else if clientCA != nil {
+		clientCA.reject("is of use with https_port only: nobody shows a certificate elsewhere")
 	}
 	c.ServerName = readServerName(top.take("server_name"))
 	c.TrustedProxies = readPrefixes(top.take("trusted_proxies"))

@@ -78,7 +78,7 @@ func TestNoneMeansNotGivenEverywhere(t *testing.T) {
 		"metrics_port", "host", "tls_cert_path", "tls_key_path", "trusted_proxies", "iam_endpoint", "callback_concurrency",
 		"callback_timeout", "callback_queue", "drain_timeout", "auth_cache_by", "callables",
 		"domain", "domains", "show_reasons", "metrics_host", "access_log", "access_log_format",
-		"reuse_port",
+		"reuse_port", "tls_client_ca_path",
 	}
 	var changes []string
 	for _, n := range names {

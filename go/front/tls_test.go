@@ -136,3 +136,74 @@ func TestTheFilesAreNotLookedAtForEachHandshake(t *testing.T) {
 		files.hold(second, second)
 	}
 }
+
+func TestWeakSuitesAreRefused(t *testing.T) {
+	pair := newPair(t)
+	files := newFiles(t)
+	files.hold(pair, pair)
+	l := listen(t, 10, TLS(&config.TLS{Cert: files.cert, Key: files.key, Certificate: &pair}, slog.New(slog.DiscardHandler)))
+	go echo(l)
+	for suite, accepted := range map[uint16]bool{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256:       true,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: true,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA:          false,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA:          false,
+	} {
+		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+		if (err == nil) != accepted {
+			t.Errorf("%s: %v", tls.CipherSuiteName(suite), err)
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
+	}
+}
+
+func TestClientsMustShowACertificateOfTheAuthority(t *testing.T) {
+	server, client, stranger := newPair(t), newPair(t), newPair(t)
+	files := newFiles(t)
+	files.hold(server, server)
+	authorities := x509.NewCertPool()
+	authorities.AddCert(parsed(t, client))
+	l := listen(t, 10, TLS(&config.TLS{Cert: files.cert, Key: files.key, Certificate: &server, ClientCAs: authorities}, slog.New(slog.DiscardHandler)))
+	go echo(l)
+	for _, c := range []struct {
+		name     string
+		shows    *tls.Certificate
+		accepted bool
+	}{{"one of the authority", &client, true}, {"one of another", &stranger, false}, {"none", &tls.Certificate{}, false}} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			config := &tls.Config{InsecureSkipVerify: true, MaxVersion: version, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return c.shows, nil
+			}}
+			if err := echoes(l, config); (err == nil) != c.accepted {
+				t.Errorf("%s, %s: %v", tls.VersionName(version), c.name, err)
+			}
+		}
+	}
+}
+
+func parsed(t *testing.T, pair tls.Certificate) *x509.Certificate {
+	t.Helper()
+	cert, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+// echoes reports what is wrong with a connection, if anything. A client of TLS
+// 1.3 learns that it was refused when it reads.
+func echoes(l *Listener, config *tls.Config) error {
+	conn, err := tls.Dial("tcp", l.Addr().String(), config)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := conn.Write([]byte("a")); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(conn, make([]byte, 1))
+	return err
+}

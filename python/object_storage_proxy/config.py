@@ -167,6 +167,8 @@ class ProxyServerConfig:
             ``"source"``; None: all that it sees.
         tls_cert_path, tls_key_path: PEM files for https, read again when they change; None:
             the environment variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
+        tls_client_ca_path: PEM file with authorities; clients of https must then show a
+            certificate of one of them, beside their signatures. None: they need none.
         domain: a name of this proxy (``"s3.example.com"``) below which clients may put
             the bucket into the host (virtual-hosted style). Path style always works.
         domains: further such names.
@@ -205,6 +207,7 @@ class ProxyServerConfig:
         "skip_signature_validation",
         "threads",
         "tls_cert_path",
+        "tls_client_ca_path",
         "tls_key_path",
         "trusted_proxies",
         "validator",
@@ -242,6 +245,7 @@ class ProxyServerConfig:
         auth_cache_by: Sequence[str] | None = None,
         tls_cert_path: Path | None = None,
         tls_key_path: Path | None = None,
+        tls_client_ca_path: Path | None = None,
         domain: str | None = None,
         domains: Sequence[str] | None = None,
         show_reasons: bool = False,
@@ -275,6 +279,7 @@ class ProxyServerConfig:
         self.auth_cache_by: Sequence[str] | None = auth_cache_by
         self.tls_cert_path: Path | None = tls_cert_path
         self.tls_key_path: Path | None = tls_key_path
+        self.tls_client_ca_path: Path | None = tls_client_ca_path
         self.domain: str | None = domain
         self.domains: Sequence[str] | None = domains
         self.show_reasons: bool = show_reasons
