@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
-from collections.abc import Iterator
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.exceptions
 import object_storage_proxy as osp
 import pytest
-from conftest import Serve, settings
+from conftest import CLIENT, Serve, settings
 from helpers import certificates as pki
+from helpers.children import Child
+from helpers.cli import PROGRAM, write_toml
 from helpers.double import S3Double
-from helpers.raw import connect
+from helpers.raw import Answer, connect, head_bytes, read_answer, sign
 from helpers.wait import until
 
 
@@ -40,6 +46,77 @@ class TestReusePort:
         config = settings({}, http_port=urlsplit(first.url()).port, reuse_port=True)
         with pytest.raises(OSError, match="in use"):
             osp.ProxyServer(config).start()
+
+
+class TestUnixSocket:
+    def test_it_serves_its_user_until_the_stop(
+        self, serve: Serve, double: S3Double, short: Path
+    ) -> None:
+        path = short / "s3.sock"
+        asked: list[dict[str, Any]] = []
+
+        def validator(token: str, bucket: str, request: dict[str, Any]) -> bool:
+            asked.append(request)
+            return True
+
+        front = serve(
+            {"data": double.entry()},
+            http_port=None,
+            https_port=None,
+            unix_socket=path,
+            validator=validator,
+        )
+        assert front.server.http_url is None
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        answer = over_unix(path, {"X-Forwarded-For": "192.0.2.7"})
+        assert (answer.status, answer.body) == (200, b"x")
+        assert [request["source"] for request in asked] == ["unix"]
+        with pytest.raises(OSError, match="in use"):
+            osp.ProxyServer(settings({}, http_port=None, unix_socket=path)).start()
+        front.server.stop()
+        assert not path.exists()
+
+    def test_a_killed_process_leaves_nothing_in_the_way(
+        self, double: S3Double, short: Path
+    ) -> None:
+        path = short / "s3.sock"
+        values = {"cos_map": {"data": double.entry()}, "unix_socket": str(path)}
+        pair = {"access_key": CLIENT.access, "secret_key": CLIENT.secret}
+        write_toml(short / "proxy.toml", {**values, "hmac_keystore": [pair]})
+        log = short / "serve.log"
+        with Child([PROGRAM, "serve"], log, cwd=short) as first:
+            until(path.exists, "the socket")
+            first.process.kill()
+            first.process.wait(20)
+        assert path.exists()
+        with Child([PROGRAM, "serve"], log, cwd=short) as second:
+            until(lambda: second.alive() and connects(path), "the second")
+            assert over_unix(path).status == 200, second.output()
+            assert second.stop() == 0
+        assert not path.exists()
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's name: the system wants it short."""
+    with tempfile.TemporaryDirectory(prefix="osp") as folder:
+        yield Path(folder)
+
+
+def connects(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(str(path)) == 0
+
+
+def over_unix(path: Path, more: Mapping[str, str] | None = None) -> Answer:
+    """The object "k" of the bucket "data"."""
+    headers = {**sign("GET", "http://localhost/data/k", CLIENT), **(more or {})}
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(20)
+        link.connect(str(path))
+        link.sendall(head_bytes("GET", "/data/k", headers))
+        with link.makefile("rb") as stream:
+            return read_answer(stream)
 
 
 class TestCertificates:

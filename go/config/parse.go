@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"math"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -95,8 +94,9 @@ func (c *Config) readFronts(top *dict) {
 	c.HTTPPort = readPort(top, "http_port")
 	c.HTTPSPort = readPort(top, "https_port")
 	c.MetricsPort = readPort(top, "metrics_port")
-	if top.fields["http_port"] == nil && top.fields["https_port"] == nil {
-		top.mistakes.add("http_port", "is required, or https_port, or both")
+	c.Unix = readSocketPath(top.take("unix_socket"))
+	if top.fields["http_port"] == nil && top.fields["https_port"] == nil && top.fields["unix_socket"] == nil {
+		top.mistakes.add("http_port", "is required, or https_port, or unix_socket")
 	}
 	requireDifferent(top.mistakes, "https_port", c.HTTPSPort, "http_port", c.HTTPPort)
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "http_port", c.HTTPPort)
@@ -110,7 +110,7 @@ func (c *Config) readFronts(top *dict) {
 		clientCA.reject("is of use with https_port only: nobody shows a certificate elsewhere")
 	}
 	c.ServerName = readServerName(top.take("server_name"))
-	c.TrustedProxies = readPrefixes(top.take("trusted_proxies"))
+	c.TrustedProxies = readPeers(top.take("trusted_proxies"))
 	c.Domains = readDomains(top.take("domain"), top.take("domains").items())
 }
 
@@ -251,36 +251,6 @@ func readServerName(v *value) string {
 		v.reject("must be fit for a header: no control characters, no space around it")
 	}
 	return s
-}
-
-func readPrefixes(v *value) []netip.Prefix {
-	var out []netip.Prefix
-	for _, item := range v.items() {
-		s, ok := item.str()
-		if !ok {
-			continue
-		}
-		p, err := parsePrefix(s)
-		if err != nil {
-			item.reject("must be an IP address or a network such as 10.0.0.0/8")
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
-func parsePrefix(s string) (netip.Prefix, error) {
-	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		return p.Masked(), err
-	}
-	addr, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	addr = addr.Unmap().WithZone("")
-	return addr.Prefix(addr.BitLen())
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"osp/go/config"
 )
 
 const handshakeTimeout = 10 * time.Second
@@ -28,7 +30,7 @@ type Listener struct {
 	close  context.CancelFunc
 }
 
-// Listen wraps a TCP listener: at most limit connections are open at a time,
+// Listen wraps a listener of TCP or of a unix socket: at most limit connections are open at a time,
 // further ones wait in the system's backlog. With a TLS configuration it
 // shakes hands, several at once.
 func Listen(l net.Listener, limit int, config *tls.Config) *Listener {
@@ -45,7 +47,7 @@ func Listen(l net.Listener, limit int, config *tls.Config) *Listener {
 func (f *Listener) HTTP2() net.Listener { return f.http2 }
 
 // Accept implements net.Listener. A connection does all that a *tls.Conn
-// does or, without TLS, a *net.TCPConn.
+// does or, without TLS, a *net.TCPConn or *net.UnixConn.
 func (f *Listener) Accept() (net.Conn, error) { return f.http1.Accept() }
 
 // Open returns how many connections are open, those included that have not
@@ -78,14 +80,22 @@ func (f *Listener) accept() {
 			}
 			continue
 		}
-		f.open.Add(1)
-		held := &slotConn{TCPConn: conn.(*net.TCPConn), from: f} // what "tcp" gives
+		held := f.hold(conn)
 		if f.tls == nil {
 			f.http1.offer(held)
 			continue
 		}
 		go f.shakeHands(held)
 	}
+}
+
+// hold gives a connection its slot, which is taken already.
+func (f *Listener) hold(conn net.Conn) net.Conn {
+	f.open.Add(1)
+	if local, ok := conn.(*net.UnixConn); ok {
+		return &unixConn{UnixConn: local, slot: slot{from: f}}
+	}
+	return &tcpConn{TCPConn: conn.(*net.TCPConn), slot: slot{from: f}} // what "tcp" gives
 }
 
 func (f *Listener) shakeHands(conn net.Conn) {
@@ -140,18 +150,49 @@ func (a accepting) Accept() (net.Conn, error) {
 	}
 }
 
-// slotConn gives its slot back when it is closed.
-type slotConn struct {
-	*net.TCPConn
+// slot is the place of a connection, which it gives back when it is closed.
+type slot struct {
 	from *Listener
 	once sync.Once
 }
 
-// Close implements net.Conn.
-func (c *slotConn) Close() error {
-	c.once.Do(func() {
-		<-c.from.slots
-		c.from.open.Add(-1)
+func (s *slot) giveBack() {
+	s.once.Do(func() {
+		<-s.from.slots
+		s.from.open.Add(-1)
 	})
+}
+
+type tcpConn struct {
+	*net.TCPConn
+	slot slot
+}
+
+// Close implements net.Conn.
+func (c *tcpConn) Close() error {
+	c.slot.giveBack()
 	return c.TCPConn.Close()
 }
+
+type unixConn struct {
+	*net.UnixConn
+	slot slot
+}
+
+// Close implements net.Conn.
+func (c *unixConn) Close() error {
+	c.slot.giveBack()
+	return c.UnixConn.Close()
+}
+
+// RemoteAddr implements net.Conn. Who connects to a unix socket has no address.
+func (c *unixConn) RemoteAddr() net.Addr { return named(config.UnixPeer) }
+
+// named is the address of a peer that has none.
+type named string
+
+// Network implements net.Addr.
+func (named) Network() string { return "unix" }
+
+// String implements net.Addr.
+func (n named) String() string { return string(n) }

@@ -117,7 +117,7 @@ class ProxyServerConfig:
             where they have one. ``token`` is the client's access key id.
         http_port: 0 to 65535; 0 picks a free port; None: no http.
         https_port: likewise for https, with HTTP/2 and TLS 1.2 or newer. One of the two
-            is required.
+            is required, or ``unix_socket``.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
             to allow, or a `Decision`. False refuses; anything else, however true, refuses
             and is logged. None: a valid signature is enough. ``request`` is a dict: the
@@ -147,13 +147,16 @@ class ProxyServerConfig:
         reuse_port: True lets several processes of one user listen on the same ports, if all
             of them say so (SO_REUSEPORT); Linux spreads the connections over them. Each
             needs a ``metrics_port`` of its own.
+        unix_socket: path of a unix socket that speaks http, for the user of this process
+            (mode 0600); a socket file that a dead process has left there is replaced.
+            With it neither port is required.
         metrics_host: the address for ``metrics_port`` to listen on.
         access_log: one line for each request, to ``"stderr"``, to ``"python"`` (the
             logger ``object_storage_proxy.access``) or to the file of that path; None:
             none.
         access_log_format: ``"json"``, ``"logfmt"`` or ``"combined"``.
         trusted_proxies: networks (``"10.0.0.0/8"``) of peers whose X-Forwarded-Host, -Port
-            and -For count.
+            and -For count; ``"unix"`` stands for those that use the unix socket.
         iam_endpoint: URL of IBM's token service, where API keys are exchanged; without a
             path ``/identity/token`` is added. None: the environment variable
             IBMCLOUD_IAM_API_ENDPOINT at the start, else IBM's own.
@@ -210,6 +213,7 @@ class ProxyServerConfig:
         "tls_client_ca_path",
         "tls_key_path",
         "trusted_proxies",
+        "unix_socket",
         "validator",
         "verify",
     )
@@ -233,6 +237,7 @@ class ProxyServerConfig:
         *,
         host: str = "0.0.0.0",
         reuse_port: bool = False,
+        unix_socket: Path | None = None,
         metrics_host: str = "127.0.0.1",
         access_log: Path | None = None,
         access_log_format: str = "json",
@@ -267,6 +272,7 @@ class ProxyServerConfig:
         self.metrics_port: int | None = metrics_port
         self.host: str = host
         self.reuse_port: bool = reuse_port
+        self.unix_socket: Path | None = unix_socket
         self.metrics_host: str = metrics_host
         self.access_log: Path | None = access_log
         self.access_log_format: str = access_log_format

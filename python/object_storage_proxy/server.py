@@ -67,7 +67,8 @@ class ProxyServer:
 
         Raises:
             ConfigError: the configuration has mistakes; it lists all of them.
-            OSError: a port is in use, or may not be bound; the access log can't be opened.
+            OSError: a port or the unix socket is in use, or may not be bound; the access log
+                can't be opened.
             RuntimeError: the server runs already, or this process was forked after
                 a proxy had been started in it.
             ImportError: the library can't be loaded on this system.
