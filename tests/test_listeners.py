@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import ssl
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,6 +116,55 @@ def over_unix(path: Path, more: Mapping[str, str] | None = None) -> Answer:
         link.settimeout(20)
         link.connect(str(path))
         link.sendall(head_bytes("GET", "/data/k", headers))
+        with link.makefile("rb") as stream:
+            return read_answer(stream)
+
+
+class TestProxyProtocol:
+    HEADER = b"PROXY TCP4 192.0.2.7 10.0.0.1 12345 443\r\n"
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_a_trusted_balancer_introduces_its_client(
+        self, serve: Serve, double: S3Double, scheme: str, tmp_path: Path
+    ) -> None:
+        asked: list[str] = []
+
+        def validator(token: str, bucket: str, request: dict[str, Any]) -> bool:
+            asked.append(request["source"])
+            return True
+
+        log = tmp_path / "access.log"
+        front = serve(
+            {"data": double.entry()},
+            validator=validator,
+            trusted_proxies=["127.0.0.0/8"],
+            proxy_protocol=True,
+            access_log=log,
+        )
+        url = front.url(scheme)
+        assert through(url, self.HEADER, front.tls_context()).status == 200
+        assert asked == ["192.0.2.7"]
+        with pytest.raises(OSError):  # noqa: PT011  # a reset, or an end before an answer
+            through(url, b"", front.tls_context())
+        front.server.stop()
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        assert [line["client"] for line in lines] == ["192.0.2.7"]
+
+    def test_strangers_are_not_believed(self, serve: Serve, double: S3Double) -> None:
+        front = serve({"data": double.entry()}, trusted_proxies=["10.0.0.0/8"], proxy_protocol=True)
+        assert through(front.url(), self.HEADER).status == 400
+        assert through(front.url(), b"").status == 200
+
+
+def through(url: str, header: bytes, context: ssl.SSLContext | None = None) -> Answer:
+    """The object "k" of the bucket "data", over a connection that begins with a header."""
+    request = head_bytes("GET", "/data/k", sign("GET", f"{url}/data/k", CLIENT))
+    with ExitStack() as stack:
+        link = stack.enter_context(connect(url))
+        link.sendall(header)
+        if context and url.startswith("https"):
+            link = stack.enter_context(context.wrap_socket(link, server_hostname="localhost"))
+        link.sendall(request)
         with link.makefile("rb") as stream:
             return read_answer(stream)
 

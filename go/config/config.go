@@ -50,6 +50,7 @@ type Config struct {
 	AccessLogFormat string // out of AccessLogFormats
 	ShowReasons     bool   // a validator's reason goes to the client, too
 	TrustedProxies  Peers
+	ProxyProtocol   bool     // their connections begin with a header of the PROXY protocol
 	Domains         []string // of virtual-hosted style clients, in lower case, longest first
 	IAMEndpoint     string   // URL of IBM's token service
 

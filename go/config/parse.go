@@ -111,6 +111,11 @@ func (c *Config) readFronts(top *dict) {
 	}
 	c.ServerName = readServerName(top.take("server_name"))
 	c.TrustedProxies = readPeers(top.take("trusted_proxies"))
+	header := top.take("proxy_protocol")
+	named, _ := top.fields["trusted_proxies"].([]any)
+	if c.ProxyProtocol, _ = header.boolean(); c.ProxyProtocol && len(named) == 0 {
+		header.reject("is of use with trusted_proxies only: nobody else's header counts")
+	}
 	c.Domains = readDomains(top.take("domain"), top.take("domains").items())
 }
 

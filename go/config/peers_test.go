@@ -41,3 +41,18 @@ func TestPeersAreTrustedByTheirAddress(t *testing.T) {
 		t.Error("nobody is trusted by default")
 	}
 }
+
+func TestAProxyProtocolNeedsSomebodyWhoSpeaksIt(t *testing.T) {
+	want := []string{"proxy_protocol: is of use with trusted_proxies only: nobody else's header counts"}
+	for _, peers := range []string{"null", "[]"} {
+		if got := mistakesOf(t, with("proxy_protocol", "true", "trusted_proxies", peers)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %q", peers, got)
+		}
+	}
+	if c := parsed(t, with("proxy_protocol", "true", "trusted_proxies", `["10.0.0.1"]`)); !c.ProxyProtocol {
+		t.Error("it is off")
+	}
+	if c := parsed(t, with("proxy_protocol", "false")); c.ProxyProtocol {
+		t.Error("it is on")
+	}
+}

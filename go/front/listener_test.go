@@ -21,7 +21,7 @@ func listen(t *testing.T, limit int, config *tls.Config) *Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Listen(inner, limit, config)
+	l := Listen(inner, Options{Limit: limit, TLS: config})
 	t.Cleanup(func() { _ = l.Close() })
 	return l
 }

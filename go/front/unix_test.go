@@ -99,7 +99,7 @@ func TestConnectionsOfAUnixSocketGiveTheirPlaceBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Listen(inner, 1, nil)
+	l := Listen(inner, Options{Limit: 1})
 	defer l.Close()
 	for range 3 {
 		client, err := net.Dial("unix", path)

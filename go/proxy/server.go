@@ -136,8 +136,12 @@ func (s *Server) closeListeners() {
 // Serve starts to accept on all fronts and returns at once.
 func (s *Server) Serve() {
 	s.warn()
+	var balancers config.Peers
+	if s.cfg.ProxyProtocol {
+		balancers = s.cfg.TrustedProxies
+	}
 	for _, f := range s.fronts {
-		l := front.Listen(f.listener, maxConnections, f.tls)
+		l := front.Listen(f.listener, front.Options{Limit: maxConnections, TLS: f.tls, Balancers: balancers, Log: s.log})
 		s.handler.watch.countConnections(l.Open)
 		s.serve(f, func() error { return f.http1.Serve(l) })
 		if f.tls != nil {

@@ -157,6 +157,9 @@ class ProxyServerConfig:
         access_log_format: ``"json"``, ``"logfmt"`` or ``"combined"``.
         trusted_proxies: networks (``"10.0.0.0/8"``) of peers whose X-Forwarded-Host, -Port
             and -For count; ``"unix"`` stands for those that use the unix socket.
+        proxy_protocol: True: each connection of the trusted proxies begins with a header of
+            the PROXY protocol, version 1 or 2, and is refused otherwise. Its client's
+            address is the one in the header. Headers of anybody else count for nothing.
         iam_endpoint: URL of IBM's token service, where API keys are exchanged; without a
             path ``/identity/token`` is added. None: the environment variable
             IBMCLOUD_IAM_API_ENDPOINT at the start, else IBM's own.
@@ -204,6 +207,7 @@ class ProxyServerConfig:
         "max_presign_url_usage_attempts",
         "metrics_host",
         "metrics_port",
+        "proxy_protocol",
         "reuse_port",
         "server_name",
         "show_reasons",
@@ -242,6 +246,7 @@ class ProxyServerConfig:
         access_log: Path | None = None,
         access_log_format: str = "json",
         trusted_proxies: Sequence[str] | None = None,
+        proxy_protocol: bool = False,
         iam_endpoint: str | None = None,
         callback_concurrency: int = 32,
         callback_queue: int = 10_000,
@@ -277,6 +282,7 @@ class ProxyServerConfig:
         self.access_log: Path | None = access_log
         self.access_log_format: str = access_log_format
         self.trusted_proxies: Sequence[str] | None = trusted_proxies
+        self.proxy_protocol: bool = proxy_protocol
         self.iam_endpoint: str | None = iam_endpoint
         self.callback_concurrency: int = callback_concurrency
         self.callback_queue: int = callback_queue
