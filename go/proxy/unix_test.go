@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"osp/go/hooks"
 )
@@ -26,13 +28,48 @@ func unixClient(t *testing.T, path string) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
-	folder, err := os.MkdirTemp("", "osp") // t.TempDir may be longer than the system allows
+// socketPath is in a folder with a short name: t.TempDir may be longer than the
+// system allows.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "osp")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	path := filepath.Join(folder, "s3.sock")
+	return filepath.Join(folder, "s3.sock")
+}
+
+func TestALongAnswerFlowsThroughAUnixSocketAsItComes(t *testing.T) {
+	path := socketPath(t)
+	r := start(t, hooks.Hooks{}, settings{"http_port": nil, "unix_socket": path})
+	half := bytes.Repeat([]byte("0123456789"), 10_001)
+	read := make(chan struct{})
+	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(2*len(half)))
+		_, _ = w.Write(half)
+		_ = http.NewResponseController(w).Flush()
+		<-read
+		_, _ = w.Write(half)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // or a failing test would hang
+	defer cancel()
+	resp, err := unixClient(t, path).Do(r.signed("GET", "/photos/k", "").WithContext(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if n, err := io.ReadFull(resp.Body, make([]byte, len(half))); err != nil {
+		t.Errorf("%d bytes of the half that was there: %v", n, err)
+	}
+	close(read)
+	if rest, err := io.ReadAll(resp.Body); !bytes.Equal(rest, half) || err != nil {
+		t.Errorf("the other half has %d bytes, %v", len(rest), err)
+	}
+}
+
+func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
+	path := socketPath(t)
 	sources := make(chan string, 1)
 	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
 		sources <- q.Source
