@@ -111,7 +111,7 @@ func (f *Listener) ofBalancer(conn net.Conn) bool {
 }
 
 // welcome does what has to be done before HTTP is spoken.
-func (f *Listener) welcome(conn held) {
+func (f *Listener) welcome(conn slotted) {
 	if f.ofBalancer(conn) && !f.introduce(conn) {
 		_ = conn.Close()
 		return
@@ -124,7 +124,7 @@ func (f *Listener) welcome(conn held) {
 }
 
 // introduce has a balancer say who its client is.
-func (f *Listener) introduce(conn held) bool {
+func (f *Listener) introduce(conn slotted) bool {
 	_ = conn.SetReadDeadline(time.Now().Add(headerTimeout)) // fails on a closed connection, as what follows does
 	stop := context.AfterFunc(f.closed, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	client, err := readHeader(conn)
@@ -141,7 +141,7 @@ func (f *Listener) introduce(conn held) bool {
 }
 
 // hold gives a connection its slot, which is taken already.
-func (f *Listener) hold(conn net.Conn) held {
+func (f *Listener) hold(conn net.Conn) slotted {
 	f.open.Add(1)
 	if local, ok := conn.(*net.UnixConn); ok {
 		return &unixConn{UnixConn: local, slot: slot{from: f}}
@@ -201,8 +201,8 @@ func (a accepting) Accept() (net.Conn, error) {
 	}
 }
 
-// held is a connection that has a slot.
-type held interface {
+// slotted is a connection that has a slot.
+type slotted interface {
 	net.Conn
 	place() *slot
 }
