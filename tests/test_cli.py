@@ -126,7 +126,7 @@ class TestCheckConfig:
             "proxy.toml:10: cos_map.photos.api_key: "
             "needs the file no-such-file: No such file or directory",
             'proxy.toml:14: cos_map."a.b".colour: unknown key',
-            "proxy.toml: http_port: is required, or https_port, or both",
+            "proxy.toml: http_port: is required, or https_port, or unix_socket",
         ]
 
     @pytest.mark.parametrize(

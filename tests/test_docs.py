@@ -54,7 +54,7 @@ def test_each_configuration_is_right(block: Block, tmp_path: Path) -> None:
     env = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "value")
     if "cos_map" not in given:
         env["OSP_COS_MAP"] = '{photos = {host = "h", port = 9000}}'
-    if not {"http_port", "https_port"} & set(given):
+    if not {"http_port", "https_port", "unix_socket"} & set(given):
         env["OSP_HTTP_PORT"] = "8080"
     done = runner(tmp_path)("check-config", **env)
     assert done.returncode == 0, done.stderr

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -16,7 +17,39 @@ const (
 	keyPath  = "tls_key_path"
 )
 
-// readCertificate loads the pair of the HTTPS front.
+// TLS is how the HTTPS front shows who it is, and whom it lets in.
+type TLS struct {
+	Cert, Key   string           // absolute paths of the PEM files, which may change
+	Certificate *tls.Certificate // what they held when they were read
+	ClientCAs   *x509.CertPool   // of whom clients need a certificate; nil: they need none
+}
+
+// Load reads the files anew.
+func (t *TLS) Load() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &pair, nil
+}
+
+// readTLS reads what belongs to the HTTPS front.
+func readTLS(m *MistakesError, cert, private, clientCA *value) *TLS {
+	pair := readCertificate(m, cert, private)
+	clients := readAuthorities(clientCA)
+	if pair == nil {
+		return nil
+	}
+	t := &TLS{Cert: cert.raw.(string), Key: private.raw.(string), Certificate: pair, ClientCAs: clients}
+	for _, path := range []*string{&t.Cert, &t.Key} {
+		if absolute, err := filepath.Abs(*path); err == nil { // the process may go elsewhere
+			*path = absolute
+		}
+	}
+	return t
+}
+
+// readCertificate loads the pair.
 func readCertificate(m *MistakesError, cert, private *value) *tls.Certificate {
 	chain := readPEM(m, certPath, cert)
 	key := readPEM(m, keyPath, private)
@@ -33,6 +66,22 @@ func readCertificate(m *MistakesError, cert, private *value) *tls.Certificate {
 		return nil
 	}
 	return &pair
+}
+
+// readAuthorities reads those whose certificates clients may show.
+func readAuthorities(path *value) *x509.CertPool {
+	if path == nil {
+		return nil
+	}
+	data := readFile(path)
+	if data == nil {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		path.reject("must name a file with PEM certificates")
+	}
+	return pool
 }
 
 // readPEM returns the content of a file, or nil after reporting the mistake.

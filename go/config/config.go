@@ -4,8 +4,6 @@
 package config
 
 import (
-	"crypto/tls"
-	"net/netip"
 	"time"
 
 	"osp/go/secret"
@@ -35,7 +33,9 @@ type Config struct {
 	Host      string // address that the listeners bind, IPv6 without brackets
 	HTTPPort  *int   // nil: no HTTP front; 0: any free port
 	HTTPSPort *int   // nil: no HTTPS front; 0: any free port
-	TLS       *tls.Certificate
+	ReusePort bool   // several processes may bind the same ports
+	Unix      string // absolute path of a socket that speaks HTTP; empty: none
+	TLS       *TLS   // of the HTTPS front
 
 	Stores
 
@@ -49,7 +49,8 @@ type Config struct {
 	AccessLog       string // "stderr", "python" or a file's path; empty: none
 	AccessLogFormat string // out of AccessLogFormats
 	ShowReasons     bool   // a validator's reason goes to the client, too
-	TrustedProxies  []netip.Prefix
+	TrustedProxies  Peers
+	ProxyProtocol   bool     // their connections begin with a header of the PROXY protocol
 	Domains         []string // of virtual-hosted style clients, in lower case, longest first
 	IAMEndpoint     string   // URL of IBM's token service
 

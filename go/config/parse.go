@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"math"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -95,19 +94,28 @@ func (c *Config) readFronts(top *dict) {
 	c.HTTPPort = readPort(top, "http_port")
 	c.HTTPSPort = readPort(top, "https_port")
 	c.MetricsPort = readPort(top, "metrics_port")
-	if top.fields["http_port"] == nil && top.fields["https_port"] == nil {
-		top.mistakes.add("http_port", "is required, or https_port, or both")
+	c.Unix = readSocketPath(top.take("unix_socket"))
+	if top.fields["http_port"] == nil && top.fields["https_port"] == nil && top.fields["unix_socket"] == nil {
+		top.mistakes.add("http_port", "is required, or https_port, or unix_socket")
 	}
 	requireDifferent(top.mistakes, "https_port", c.HTTPSPort, "http_port", c.HTTPPort)
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "http_port", c.HTTPPort)
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "https_port", c.HTTPSPort)
 
-	cert, key := top.take("tls_cert_path"), top.take("tls_key_path")
+	c.ReusePort, _ = top.take("reuse_port").boolean()
+	cert, key, clientCA := top.take("tls_cert_path"), top.take("tls_key_path"), top.take("tls_client_ca_path")
 	if top.fields["https_port"] != nil {
-		c.TLS = readCertificate(top.mistakes, cert, key)
+		c.TLS = readTLS(top.mistakes, cert, key, clientCA)
+	} else if clientCA != nil {
+		clientCA.reject("is of use with https_port only: nobody shows a certificate elsewhere")
 	}
 	c.ServerName = readServerName(top.take("server_name"))
-	c.TrustedProxies = readPrefixes(top.take("trusted_proxies"))
+	c.TrustedProxies = readPeers(top.take("trusted_proxies"))
+	header := top.take("proxy_protocol")
+	named, _ := top.fields["trusted_proxies"].([]any)
+	if c.ProxyProtocol, _ = header.boolean(); c.ProxyProtocol && len(named) == 0 {
+		header.reject("is of use with trusted_proxies only: nobody else's header counts")
+	}
 	c.Domains = readDomains(top.take("domain"), top.take("domains").items())
 }
 
@@ -248,36 +256,6 @@ func readServerName(v *value) string {
 		v.reject("must be fit for a header: no control characters, no space around it")
 	}
 	return s
-}
-
-func readPrefixes(v *value) []netip.Prefix {
-	var out []netip.Prefix
-	for _, item := range v.items() {
-		s, ok := item.str()
-		if !ok {
-			continue
-		}
-		p, err := parsePrefix(s)
-		if err != nil {
-			item.reject("must be an IP address or a network such as 10.0.0.0/8")
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
-func parsePrefix(s string) (netip.Prefix, error) {
-	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		return p.Masked(), err
-	}
-	addr, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	addr = addr.Unmap().WithZone("")
-	return addr.Prefix(addr.BitLen())
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

@@ -18,13 +18,23 @@ func (c *corked) Write(p []byte) (int, error) {
 	if len(p) <= maxRecord {
 		return c.Conn.Write(p)
 	}
-	c.below.hold()
-	n, err := c.Conn.Write(p)
-	if ferr := c.below.release(); err == nil && ferr != nil {
-		return 0, ferr
+	written := 0
+	for written < len(p) {
+		c.below.hold()
+		n, err := c.Conn.Write(p[written:min(len(p), written+maxHeld)])
+		if ferr := c.below.release(); err == nil {
+			err = ferr
+		}
+		if err != nil {
+			return written, err
+		}
+		written += n
 	}
-	return n, err
+	return written, nil
 }
+
+// maxHeld is how much of a write is kept at a time.
+const maxHeld = 128 << 10
 
 // NetConn returns the connection below TLS.
 func (c *corked) NetConn() net.Conn { return c.below.Conn }
@@ -32,7 +42,7 @@ func (c *corked) NetConn() net.Conn { return c.below.Conn }
 // maxRecord is the content of the longest TLS record (RFC 8446 section 5.1).
 const maxRecord = 16 << 10
 
-var corkBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 80<<10); return &b }}
+var corkBuffers = sync.Pool{New: func() any { b := make([]byte, 0, maxHeld+8<<10); return &b }}
 
 // cork is the connection below TLS. Between hold and release it keeps what is
 // written to it. TLS may write from another goroutine meanwhile, an alert say:

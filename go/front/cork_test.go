@@ -25,7 +25,7 @@ func TestRecordsOfOneWriteLeaveTogether(t *testing.T) {
 	here, there := net.Pipe()
 	below := &counted{Conn: here}
 	corking := &cork{Conn: below}
-	server := &corked{tls.Server(corking, &tls.Config{Certificates: []tls.Certificate{certificate(t)}, DynamicRecordSizingDisabled: true}), corking}
+	server := &corked{tls.Server(corking, &tls.Config{Certificates: []tls.Certificate{newPair(t)}, DynamicRecordSizingDisabled: true}), corking}
 	client := tls.Client(there, &tls.Config{InsecureSkipVerify: true})
 	content := make([]byte, 200_000)
 	_, _ = rand.Read(content)
@@ -56,7 +56,7 @@ func TestRecordsOfOneWriteLeaveTogether(t *testing.T) {
 func TestACorkedWriteTellsThatTheConnectionIsGone(t *testing.T) {
 	here, there := net.Pipe()
 	corking := &cork{Conn: here}
-	server := &corked{tls.Server(corking, &tls.Config{Certificates: []tls.Certificate{certificate(t)}}), corking}
+	server := &corked{tls.Server(corking, &tls.Config{Certificates: []tls.Certificate{newPair(t)}}), corking}
 	go func() {
 		_ = tls.Client(there, &tls.Config{InsecureSkipVerify: true}).Handshake()
 		_ = there.Close()

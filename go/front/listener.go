@@ -1,7 +1,8 @@
-// Package front stands between the sockets and the servers. It bounds the
-// connections, terminates TLS and tells HTTP/1 from HTTP/2; of the latter it
-// refuses what net/http lets pass although it is malformed. It never looks at
-// what a request asks for.
+// Package front stands between the sockets and the servers. It opens ports and
+// unix sockets, bounds the connections, hears from balancers who their clients
+// are, terminates TLS and tells HTTP/1 from HTTP/2; of the latter it refuses
+// what net/http lets pass although it is malformed. It never looks at what a
+// request asks for.
 package front
 
 import (
@@ -9,20 +10,37 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"osp/go/config"
 )
 
-const handshakeTimeout = 10 * time.Second
+const (
+	handshakeTimeout = 10 * time.Second
+	headerTimeout    = 5 * time.Second // of the PROXY protocol
+)
+
+// Options of a Listener.
+type Options struct {
+	Limit int         // connections that are open at a time
+	TLS   *tls.Config // nil: plain HTTP
+	// Balancers begin each of their connections with a header of the PROXY
+	// protocol, which says who their client is. Those of anybody else are taken
+	// for what they are.
+	Balancers config.Peers
+	Log       *slog.Logger // of what goes wrong before a request; nil where neither of these is given
+}
 
 // Listener accepts the connections that speak HTTP/1; HTTP2 has the others.
 type Listener struct {
 	from   net.Listener
-	tls    *tls.Config // nil: plain HTTP
+	with   Options
 	slots  chan struct{}
 	open   atomic.Int64
 	http1  accepting
@@ -31,11 +49,11 @@ type Listener struct {
 	close  context.CancelFunc
 }
 
-// Listen wraps a TCP listener: at most limit connections are open at a time,
-// further ones wait in the system's backlog. With a TLS configuration it
-// shakes hands, several at once.
-func Listen(l net.Listener, limit int, config *tls.Config) *Listener {
-	f := &Listener{from: l, tls: config, slots: make(chan struct{}, limit)}
+// Listen wraps a listener of TCP or of a unix socket. Connections beyond the
+// limit wait in the system's backlog. With a TLS configuration it shakes hands,
+// several at once.
+func Listen(l net.Listener, with Options) *Listener {
+	f := &Listener{from: l, with: with, slots: make(chan struct{}, with.Limit)}
 	f.closed, f.close = context.WithCancel(context.Background())
 	f.http1 = accepting{f, make(chan accepted)}
 	f.http2 = accepting{f, make(chan accepted)}
@@ -48,7 +66,7 @@ func Listen(l net.Listener, limit int, config *tls.Config) *Listener {
 func (f *Listener) HTTP2() net.Listener { return f.http2 }
 
 // Accept implements net.Listener. A connection does all that a *tls.Conn
-// does or, without TLS, a *net.TCPConn.
+// does or, without TLS, a *net.TCPConn or *net.UnixConn.
 func (f *Listener) Accept() (net.Conn, error) { return f.http1.Accept() }
 
 // Open returns how many connections are open, those included that have not
@@ -59,9 +77,13 @@ func (f *Listener) Open() int64 { return f.open.Load() }
 func (f *Listener) Addr() net.Addr { return f.from.Addr() }
 
 // Close implements net.Listener. Handshakes under way end without a connection.
+// Of the two servers that stop, the second finds it closed: that is no error.
 func (f *Listener) Close() error {
 	f.close()
-	return f.from.Close()
+	if err := f.from.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // accept hands connections on until the listener is closed. Errors of the
@@ -81,29 +103,72 @@ func (f *Listener) accept() {
 			}
 			continue
 		}
-		f.open.Add(1)
-		held := &slotConn{TCPConn: conn.(*net.TCPConn), from: f} // what "tcp" gives
-		if f.tls == nil {
+		held := f.hold(conn)
+		if f.with.TLS == nil && !f.ofBalancer(held) {
 			f.http1.offer(held)
 			continue
 		}
-		go f.shakeHands(held)
+		go f.welcome(held)
 	}
 }
 
-// shakeHands ends with a connection for a server, or with none. A panic ends
-// the connection: in a goroutine of its own it would end the process.
-func (f *Listener) shakeHands(conn net.Conn) {
+func (f *Listener) ofBalancer(conn net.Conn) bool {
+	peer := conn.RemoteAddr() // nil on some systems, when it has gone already
+	return peer != nil && !f.with.Balancers.None() && f.with.Balancers.Trust(peer.String())
+}
+
+// welcome does what has to be done before HTTP is spoken, and ends with a
+// connection for a server, or with none. A panic ends the connection: in a
+// goroutine of its own it would end the process.
+func (f *Listener) welcome(conn slotted) {
 	defer func() {
 		if v := recover(); v != nil {
 			_ = conn.Close()
-			slog.Error("panic in a TLS handshake", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			f.with.Log.Error("panic before a request", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
 	}()
+	if f.ofBalancer(conn) && !f.introduce(conn) {
+		_ = conn.Close()
+		return
+	}
+	if f.with.TLS == nil {
+		f.http1.offer(conn)
+		return
+	}
+	f.shakeHands(conn)
+}
+
+// introduce has a balancer say who its client is.
+func (f *Listener) introduce(conn slotted) bool {
+	_ = conn.SetReadDeadline(time.Now().Add(headerTimeout)) // fails on a closed connection, as what follows does
+	stop := context.AfterFunc(f.closed, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
+	client, err := readHeader(conn)
+	stop()
+	switch {
+	case err == io.EOF || f.closed.Err() != nil: // a look whether the port is open; the end
+		return false
+	case err != nil:
+		f.with.Log.Warn("a connection of a trusted proxy was refused", "peer", conn.RemoteAddr().String(), "error", err)
+		return false
+	}
+	conn.place().client = client
+	return conn.SetReadDeadline(time.Time{}) == nil
+}
+
+// hold gives a connection its slot, which is taken already.
+func (f *Listener) hold(conn net.Conn) slotted {
+	f.open.Add(1)
+	if local, ok := conn.(*net.UnixConn); ok {
+		return &unixConn{UnixConn: local, slot: slot{from: f}}
+	}
+	return &tcpConn{TCPConn: conn.(*net.TCPConn), slot: slot{from: f}} // what "tcp" gives
+}
+
+func (f *Listener) shakeHands(conn net.Conn) {
 	ctx, cancel := context.WithTimeout(f.closed, handshakeTimeout)
 	defer cancel()
 	below := &cork{Conn: conn}
-	secure := tls.Server(below, f.tls)
+	secure := tls.Server(below, f.with.TLS)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close() // a client that can't speak TLS is no news
 		return
@@ -151,18 +216,74 @@ func (a accepting) Accept() (net.Conn, error) {
 	}
 }
 
-// slotConn gives its slot back when it is closed.
-type slotConn struct {
+// slotted is a connection that has a slot.
+type slotted interface {
+	net.Conn
+	place() *slot
+}
+
+// slot is the place of a connection, which it gives back when it is closed.
+type slot struct {
+	from   *Listener
+	once   sync.Once
+	client net.Addr // for whom a balancer speaks; nil: the peer speaks for itself
+}
+
+func (s *slot) giveBack() {
+	s.once.Do(func() {
+		<-s.from.slots
+		s.from.open.Add(-1)
+	})
+}
+
+type tcpConn struct {
 	*net.TCPConn
-	from *Listener
-	once sync.Once
+	slot slot
+}
+
+func (c *tcpConn) place() *slot { return &c.slot }
+
+// RemoteAddr implements net.Conn with the client's address.
+func (c *tcpConn) RemoteAddr() net.Addr {
+	if c.slot.client != nil {
+		return c.slot.client
+	}
+	return c.TCPConn.RemoteAddr()
 }
 
 // Close implements net.Conn.
-func (c *slotConn) Close() error {
-	c.once.Do(func() {
-		<-c.from.slots
-		c.from.open.Add(-1)
-	})
+func (c *tcpConn) Close() error {
+	c.slot.giveBack()
 	return c.TCPConn.Close()
 }
+
+type unixConn struct {
+	*net.UnixConn
+	slot slot
+}
+
+func (c *unixConn) place() *slot { return &c.slot }
+
+// Close implements net.Conn.
+func (c *unixConn) Close() error {
+	c.slot.giveBack()
+	return c.UnixConn.Close()
+}
+
+// RemoteAddr implements net.Conn with the client's address. Who connects to a
+// unix socket has none.
+func (c *unixConn) RemoteAddr() net.Addr {
+	if c.slot.client != nil {
+		return c.slot.client
+	}
+	return named(config.UnixPeer)
+}
+
+// named is the address of a peer that has none.
+type named string
+
+// Network implements net.Addr.
+func (named) Network() string { return "unix" }
+
+// String implements net.Addr.
+func (n named) String() string { return string(n) }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -21,7 +22,7 @@ func listen(t *testing.T, limit int, config *tls.Config) *Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := Listen(inner, limit, config)
+	l := Listen(inner, Options{Limit: limit, TLS: config, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
@@ -36,7 +37,7 @@ func dial(t *testing.T, l *Listener) net.Conn {
 	return conn
 }
 
-func certificate(t *testing.T) tls.Certificate {
+func newPair(t *testing.T) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -51,7 +52,7 @@ func certificate(t *testing.T) tls.Certificate {
 }
 
 func serverTLS(t *testing.T) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate(t)}, NextProtos: []string{"h2", "http/1.1"}}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{newPair(t)}, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 func TestConnectionsBeyondTheLimitWait(t *testing.T) {
@@ -147,7 +148,11 @@ func TestAClosedListenerAcceptsNobody(t *testing.T) {
 		_, err := l.Accept()
 		accepted <- err
 	}()
-	_ = l.Close()
+	for _, server := range []net.Listener{l, l.HTTP2()} {
+		if err := server.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	}
 	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got %v", err)
 	}

@@ -43,7 +43,7 @@ type conn struct {
 	net    net.Conn
 	remote string
 	tls    *tls.ConnectionState
-	plain  io.ReaderFrom // nil over TLS
+	plain  io.ReaderFrom // of TCP; nil over TLS or a unix socket
 
 	buf  []byte // what was read: buf[r:w] is still to be used
 	r, w int

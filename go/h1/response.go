@@ -243,6 +243,9 @@ func (w *response) send(p []byte) {
 	}
 }
 
+// Splices reports whether the kernel can move an answer to the client.
+func (w *response) Splices() bool { return w.c.plain != nil }
+
 // ReadFrom implements io.ReaderFrom. The kernel moves what comes from a
 // connection to a plain one, if the length of the answer was declared.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {

@@ -125,7 +125,7 @@ func (s *Server) Port() int {
 // Serve serves in the background until Close.
 func (s *Server) Serve() {
 	s.serving.Go(func() {
-		err := s.http.Serve(front.Listen(s.listener, maxConnections, nil))
+		err := s.http.Serve(front.Listen(s.listener, front.Options{Limit: maxConnections}))
 		if !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the metrics port ended", "error", err)
 		}

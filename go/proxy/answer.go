@@ -98,7 +98,7 @@ func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 func (x *exchange) stream(from io.Reader) error {
 	w := x.w
 	var spliced io.ReaderFrom
-	if _, ok := w.ResponseWriter.(io.ReaderFrom); ok && x.scheme == "http" {
+	if client, ok := w.ResponseWriter.(interface{ Splices() bool }); ok && client.Splices() {
 		spliced = w
 	}
 	done, err := upstream.Forward(w, spliced, from)

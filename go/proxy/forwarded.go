@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"osp/go/config"
 )
 
 // hosts knows what the host of a request says.
@@ -47,18 +49,14 @@ func (h hosts) bucket(authority string) string {
 
 // forwarders are the peers whose X-Forwarded-* fields are believed. Anybody
 // else's count for nothing.
-type forwarders []netip.Prefix
-
-func (f forwarders) trusts(address netip.Addr) bool {
-	return slices.ContainsFunc(f, func(p netip.Prefix) bool { return p.Contains(address) })
-}
+type forwarders struct{ config.Peers }
 
 // hosts are the authorities that the client may have signed: the one that was
 // asked for, and those that a trusted forwarder says its client asked for,
 // with and without the port.
 func (f forwarders) hosts(r *http.Request) []string {
 	hosts := []string{r.Host}
-	if len(f) == 0 || !f.trusts(peer(r)) {
+	if f.None() || !f.Trust(r.RemoteAddr) {
 		return hosts
 	}
 	host := last(r.Header, "X-Forwarded-Host")
@@ -79,33 +77,30 @@ func (f forwarders) hosts(r *http.Request) []string {
 // forwarders, the last address in X-Forwarded-For that is not one of them.
 // What precedes it in the field is that client's own claim.
 func (f forwarders) client(r *http.Request) string {
-	address := peer(r)
-	switch {
-	case !address.IsValid():
-		return r.RemoteAddr
-	case len(f) == 0:
-		return address.String()
+	address := config.AddrOf(r.RemoteAddr)
+	if !f.None() && f.Trust(r.RemoteAddr) {
+		address = f.foremost(address, r.Header["X-Forwarded-For"])
 	}
-	chain := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	if !address.IsValid() { // of a unix socket
+		return r.RemoteAddr
+	}
+	return address.String()
+}
+
+// foremost goes back from a trusted forwarder as far as the word of trusted ones reaches.
+func (f forwarders) foremost(address netip.Addr, fields []string) netip.Addr {
+	chain := strings.Split(strings.Join(fields, ","), ",")
 	for _, hop := range slices.Backward(chain) {
-		if !f.trusts(address) {
-			break
-		}
 		before, err := netip.ParseAddr(strings.TrimSpace(hop))
 		if err != nil {
 			break
 		}
 		address = before.Unmap()
+		if !f.TrustAddr(address) {
+			break
+		}
 	}
-	return address.String()
-}
-
-func peer(r *http.Request) netip.Addr {
-	p, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return p.Addr().Unmap().WithZone("")
+	return address
 }
 
 // last returns the last element of a list field: the one that the nearest

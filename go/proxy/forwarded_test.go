@@ -6,11 +6,13 @@ import (
 	"slices"
 	"testing"
 
+	"osp/go/config"
 	"osp/go/hooks"
 )
 
 func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
-	trusted := forwarders{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	trusted := forwarders{config.Peers{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
+	local := forwarders{config.Peers{Unix: true}}
 	for _, c := range []struct {
 		name   string
 		f      forwarders
@@ -19,13 +21,17 @@ func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
 		hosts  []string
 		client string
 	}{
-		{"nobody is trusted", nil, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"a"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80"}, "10.0.0.1"},
+		{"nobody is trusted", forwarders{}, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"a"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80"}, "10.0.0.1"},
 		{"a stranger", trusted, "192.0.2.1:5", http.Header{"X-Forwarded-Host": {"a"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80"}, "192.0.2.1"},
 		{"a balancer", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
 		{"with a port of its own", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-Port": {"8443"}}, []string{"proxy:80", "s3.example", "s3.example:8443"}, "10.0.0.1"},
 		{"with the port in the host", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example:8443"}}, []string{"proxy:80", "s3.example:8443", "s3.example"}, "10.0.0.1"},
 		{"a chain with claims of the client", trusted, "[fd00::1]:5", http.Header{"X-Forwarded-For": {"127.0.0.1, 1.2.3.4", "10.9.9.9"}, "X-Forwarded-Host": {"evil, s3.example"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
 		{"a chain with nonsense", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"1.2.3.4, unknown"}}, []string{"proxy:80"}, "10.0.0.1"},
+		{"a unix socket", local, "unix", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
+		{"a unix socket without more", local, "unix", http.Header{}, []string{"proxy:80"}, "unix"},
+		{"a unix socket that nobody trusts", trusted, "unix", http.Header{"X-Forwarded-Host": {"a"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80"}, "unix"},
+		{"a stranger beside a unix socket", local, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"a"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80"}, "10.0.0.1"},
 		{"a mapped address", trusted, "[::ffff:10.0.0.1]:5", http.Header{"X-Forwarded-For": {"::ffff:1.2.3.4"}}, []string{"proxy:80"}, "1.2.3.4"},
 	} {
 		r := &http.Request{Host: "proxy:80", RemoteAddr: c.peer, Header: c.header}

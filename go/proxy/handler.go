@@ -66,7 +66,7 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		iam:      tokens,
 		upstream: upstream.New(),
 		started:  time.Now(),
-		hosts:    hosts{forwarders: cfg.TrustedProxies, domains: cfg.Domains},
+		hosts:    hosts{forwarders: forwarders{cfg.TrustedProxies}, domains: cfg.Domains},
 		watch:    watch,
 
 		validatorSeesRequest: h.AllowSeesRequest,

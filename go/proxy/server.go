@@ -46,6 +46,7 @@ type Server struct {
 type listening struct {
 	scheme   string
 	port     int
+	path     string // of a unix socket; empty: it is TCP
 	http1    *h1.Server
 	http2    *http.Server
 	tls      *tls.Config // nil: plain HTTP, which is HTTP/1
@@ -56,28 +57,21 @@ type listening struct {
 func New(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *Server {
 	s := &Server{cfg: cfg, log: log, handler: newHandler(cfg, h, log), done: make(chan struct{})}
 	if cfg.HTTPPort != nil {
-		s.fronts = append(s.fronts, s.newFront("http", *cfg.HTTPPort, nil))
+		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))
 	}
 	if cfg.HTTPSPort != nil {
-		s.fronts = append(s.fronts, s.newFront("https", *cfg.HTTPSPort, cfg.TLS))
+		s.fronts = append(s.fronts, s.newFront(listening{scheme: "https", port: *cfg.HTTPSPort, tls: front.TLS(cfg.TLS, log)}))
+	}
+	if cfg.Unix != "" {
+		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", path: cfg.Unix}))
 	}
 	return s
 }
 
-func (s *Server) newFront(scheme string, port int, cert *tls.Certificate) *listening {
-	f := &listening{scheme: scheme, port: port}
-	if cert != nil {
-		f.tls = &tls.Config{
-			MinVersion:   tls.VersionTLS12,
-			Certificates: []tls.Certificate{*cert},
-			NextProtos:   []string{"h2", "http/1.1"},
-			// Small records first would spare browsers some milliseconds on slow
-			// lines; here they cost an object of 100 KiB half of its speed.
-			DynamicRecordSizingDisabled: true,
-		}
-	}
+// newFront completes a front with its servers.
+func (s *Server) newFront(f listening) *listening {
 	f.http1 = &h1.Server{
-		Handler:           s.handler.at(scheme),
+		Handler:           s.handler.at(f.scheme),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -92,27 +86,42 @@ func (s *Server) newFront(scheme string, port int, cert *tls.Certificate) *liste
 		MaxHeaderBytes:               maxHeaderBytes,
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	return f
+	return &f
 }
 
 // Listen binds all fronts, or none. Its errors wrap the system's, such as
 // syscall.EADDRINUSE.
 func (s *Server) Listen() error {
 	for _, f := range s.fronts {
-		address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(f.port))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
+		if err := s.open(f); err != nil {
 			s.closeListeners()
 			s.handler.watch.close()
-			return fmt.Errorf("%s front on %s: %w", f.scheme, address, err)
+			return err
 		}
-		f.listener, f.port = l, l.Addr().(*net.TCPAddr).Port
 	}
 	if err := s.handler.watch.listen(); err != nil {
 		s.closeListeners()
 		s.handler.watch.close()
 		return err
 	}
+	return nil
+}
+
+func (s *Server) open(f *listening) error {
+	if f.path != "" {
+		l, err := front.OpenUnix(f.path)
+		if err != nil {
+			return fmt.Errorf("unix socket %s: %w", f.path, err)
+		}
+		f.listener = l
+		return nil
+	}
+	address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(f.port))
+	l, err := front.Open(address, s.cfg.ReusePort)
+	if err != nil {
+		return fmt.Errorf("%s front on %s: %w", f.scheme, address, err)
+	}
+	f.listener, f.port = l, l.Addr().(*net.TCPAddr).Port
 	return nil
 }
 
@@ -127,14 +136,22 @@ func (s *Server) closeListeners() {
 // Serve starts to accept on all fronts and returns at once.
 func (s *Server) Serve() {
 	s.warn()
+	var balancers config.Peers
+	if s.cfg.ProxyProtocol {
+		balancers = s.cfg.TrustedProxies
+	}
 	for _, f := range s.fronts {
-		l := front.Listen(f.listener, maxConnections, f.tls)
+		l := front.Listen(f.listener, front.Options{Limit: maxConnections, TLS: f.tls, Balancers: balancers, Log: s.log})
 		s.handler.watch.countConnections(l.Open)
 		s.serve(f, func() error { return f.http1.Serve(l) })
 		if f.tls != nil {
 			s.serve(f, func() error { return f.http2.Serve(l.HTTP2()) })
 		}
-		s.log.Info("serving", "scheme", f.scheme, "host", s.cfg.Host, "port", f.port)
+		if f.path != "" {
+			s.log.Info("serving", "scheme", f.scheme, "path", f.path)
+		} else {
+			s.log.Info("serving", "scheme", f.scheme, "host", s.cfg.Host, "port", f.port)
+		}
 	}
 	s.handler.watch.serve()
 }
@@ -166,7 +183,7 @@ func (s *Server) HTTPSPort() int { return s.boundPort("https") }
 
 func (s *Server) boundPort(scheme string) int {
 	for _, f := range s.fronts {
-		if f.scheme == scheme && f.listener != nil {
+		if f.scheme == scheme && f.path == "" && f.listener != nil {
 			return f.port
 		}
 	}

@@ -230,7 +230,7 @@ func (w *watch) ended(x *exchange) {
 		s.Path = x.r.URL.EscapedPath()
 	}
 	if w.access != nil || w.tracer != nil {
-		s.Client = forwarders(w.cfg.TrustedProxies).client(x.r)
+		s.Client = forwarders{w.cfg.TrustedProxies}.client(x.r)
 		s.Referer, s.UserAgent = withoutQuery(header(x.r, "Referer")), header(x.r, "User-Agent")
 	}
 	if s.StoreError == "" && (s.Code == s3err.BadGateway.Code || s.Code == s3err.GatewayTimeout.Code) {

@@ -240,7 +240,6 @@ func (c *conn) hides() bool {
 	}
 	_ = c.raw.SetReadDeadline(past)
 	_, err := c.r.Peek(1)
-	_ = c.raw.SetReadDeadline(time.Time{})
 	return !isTimeout(err)
 }
 

@@ -52,6 +52,20 @@ func TestWhatFollowsAnAnswerIsNotTheNextOne(t *testing.T) {
 	}
 }
 
+func TestAConnectionOutlivesTheDeadlineOfItsLastAnswer(t *testing.T) {
+	s := newScripted(t, func(_ int, c *scriptedConn) { c.request() })
+	dialed, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialed.Close()
+	raw := dialed.(*net.TCPConn)
+	c := newConn(&pool{}, authority{}, raw, raw)
+	if err := raw.SetReadDeadline(past); err != nil || !c.alive() {
+		t.Errorf("it counts as closed, %v", err)
+	}
+}
+
 // gathered is a connection whose writes leave together.
 type gathered struct {
 	net.Conn

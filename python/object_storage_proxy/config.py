@@ -117,7 +117,7 @@ class ProxyServerConfig:
             where they have one. ``token`` is the client's access key id.
         http_port: 0 to 65535; 0 picks a free port; None: no http.
         https_port: likewise for https, with HTTP/2 and TLS 1.2 or newer. One of the two
-            is required.
+            is required, or ``unix_socket``.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
             to allow, or a `Decision`. False refuses; anything else, however true, refuses
             and is logged. None: a valid signature is enough. ``request`` is a dict: the
@@ -144,13 +144,22 @@ class ProxyServerConfig:
         metrics_port: 0 to 65535 for Prometheus' ``/metrics``, ``/healthz``, ``/readyz``
             and a status page; 0 picks a free port; None: none of them.
         host: the address to listen on.
+        reuse_port: True lets several processes of one user listen on the same ports, if all
+            of them say so (SO_REUSEPORT); Linux spreads the connections over them. Each
+            needs a ``metrics_port`` of its own.
+        unix_socket: path of a unix socket that speaks http, for the user of this process
+            (mode 0600); a socket file that a dead process has left there is replaced.
+            With it neither port is required.
         metrics_host: the address for ``metrics_port`` to listen on.
         access_log: one line for each request, to ``"stderr"``, to ``"python"`` (the
             logger ``object_storage_proxy.access``) or to the file of that path; None:
             none.
         access_log_format: ``"json"``, ``"logfmt"`` or ``"combined"``.
         trusted_proxies: networks (``"10.0.0.0/8"``) of peers whose X-Forwarded-Host, -Port
-            and -For count.
+            and -For count; ``"unix"`` stands for those that use the unix socket.
+        proxy_protocol: True: each connection of the trusted proxies begins with a header of
+            the PROXY protocol, version 1 or 2, and is refused otherwise. Its client's
+            address is the one in the header. Headers of anybody else count for nothing.
         iam_endpoint: URL of IBM's token service, where API keys are exchanged; without a
             path ``/identity/token`` is added. None: the environment variable
             IBMCLOUD_IAM_API_ENDPOINT at the start, else IBM's own.
@@ -162,8 +171,10 @@ class ProxyServerConfig:
         auth_cache_by: what a decision of a validator with three parameters is kept
             by: some of ``"token"``, ``"bucket"``, ``"method"``, ``"path"``, ``"query"`` and
             ``"source"``; None: all that it sees.
-        tls_cert_path, tls_key_path: PEM files for https; None: the environment
-            variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
+        tls_cert_path, tls_key_path: PEM files for https, read again when they change; None:
+            the environment variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
+        tls_client_ca_path: PEM file with authorities; clients of https must then show a
+            certificate of one of them, beside their signatures. None: they need none.
         domain: a name of this proxy (``"s3.example.com"``) below which clients may put
             the bucket into the host (virtual-hosted style). Path style always works.
         domains: further such names.
@@ -196,13 +207,17 @@ class ProxyServerConfig:
         "max_presign_url_usage_attempts",
         "metrics_host",
         "metrics_port",
+        "proxy_protocol",
+        "reuse_port",
         "server_name",
         "show_reasons",
         "skip_signature_validation",
         "threads",
         "tls_cert_path",
+        "tls_client_ca_path",
         "tls_key_path",
         "trusted_proxies",
+        "unix_socket",
         "validator",
         "verify",
     )
@@ -225,10 +240,13 @@ class ProxyServerConfig:
         metrics_port: int | None = None,
         *,
         host: str = "0.0.0.0",
+        reuse_port: bool = False,
+        unix_socket: Path | None = None,
         metrics_host: str = "127.0.0.1",
         access_log: Path | None = None,
         access_log_format: str = "json",
         trusted_proxies: Sequence[str] | None = None,
+        proxy_protocol: bool = False,
         iam_endpoint: str | None = None,
         callback_concurrency: int = 32,
         callback_queue: int = 10_000,
@@ -237,6 +255,7 @@ class ProxyServerConfig:
         auth_cache_by: Sequence[str] | None = None,
         tls_cert_path: Path | None = None,
         tls_key_path: Path | None = None,
+        tls_client_ca_path: Path | None = None,
         domain: str | None = None,
         domains: Sequence[str] | None = None,
         show_reasons: bool = False,
@@ -257,10 +276,13 @@ class ProxyServerConfig:
         self.auth_cache_capacity: int | None = auth_cache_capacity
         self.metrics_port: int | None = metrics_port
         self.host: str = host
+        self.reuse_port: bool = reuse_port
+        self.unix_socket: Path | None = unix_socket
         self.metrics_host: str = metrics_host
         self.access_log: Path | None = access_log
         self.access_log_format: str = access_log_format
         self.trusted_proxies: Sequence[str] | None = trusted_proxies
+        self.proxy_protocol: bool = proxy_protocol
         self.iam_endpoint: str | None = iam_endpoint
         self.callback_concurrency: int = callback_concurrency
         self.callback_queue: int = callback_queue
@@ -269,6 +291,7 @@ class ProxyServerConfig:
         self.auth_cache_by: Sequence[str] | None = auth_cache_by
         self.tls_cert_path: Path | None = tls_cert_path
         self.tls_key_path: Path | None = tls_key_path
+        self.tls_client_ca_path: Path | None = tls_client_ca_path
         self.domain: str | None = domain
         self.domains: Sequence[str] | None = domains
         self.show_reasons: bool = show_reasons

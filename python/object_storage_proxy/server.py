@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import _lib
+from . import _lib, _systemd
 from .config import ProxyServerConfig
 from .errors import ConfigError
 
@@ -67,7 +67,8 @@ class ProxyServer:
 
         Raises:
             ConfigError: the configuration has mistakes; it lists all of them.
-            OSError: a port is in use, or may not be bound; the access log can't be opened.
+            OSError: a port or the unix socket is in use, or may not be bound; the access log
+                can't be opened.
             RuntimeError: the server runs already, or this process was forked after
                 a proxy had been started in it.
             ImportError: the library can't be loaded on this system.
@@ -292,8 +293,9 @@ def start_server(config: ProxyServerConfig) -> None:
     Requests in flight then have drain_timeout to end; a second Ctrl-C cuts them off.
     SIGHUP opens the file of the access log anew, where there is one.
     A file ``.env`` in the working directory is loaded first; what the environment
-    has already, stays. Outside the main thread, where Python has no signals, it
-    serves until the interpreter exits.
+    has already, stays. systemd is told what goes on, if NOTIFY_SOCKET is set.
+    Outside the main thread, where Python has no signals, it serves until the
+    interpreter exits.
 
     Raises:
         ConfigError: the configuration has mistakes; it lists all of them.
@@ -305,6 +307,7 @@ def start_server(config: ProxyServerConfig) -> None:
 
     load_dotenv(os.path.join(os.getcwd(), ".env"))
     with ProxyServer(config) as server, stopped_by_signals(server):
+        _systemd.notify(_systemd.READY)
         server.wait()
 
 
@@ -319,6 +322,7 @@ def stopped_by_signals(server: ProxyServer) -> Iterator[None]:
     def stop(signum: int, frame: FrameType | None) -> None:
         nonlocal received
         received += 1
+        _systemd.notify(_systemd.STOPPING)
         server._begin_stop(server._config.drain_timeout if received == 1 else 0)
 
     defaults = (signal.SIG_DFL, signal.default_int_handler)
@@ -342,7 +346,8 @@ def _logs_to_file(config: ProxyServerConfig) -> bool:
 
 def _reopen(server: ProxyServer) -> None:
     try:
-        server.reopen_logs()
+        with _systemd.reloading():
+            server.reopen_logs()
     except OSError as error:  # an exception of a signal handler would end the server
         import logging  # there it is: the proxy has started
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from .. import _systemd
 from ..config import ProxyServerConfig
 from ..errors import ConfigError
 from ..server import ProxyServer, stopped_by_signals
@@ -104,11 +105,13 @@ def _serve(options: argparse.Namespace, dotenv: DotEnv, stop: threading.Event | 
     with _asked_to_reload() as asked:  # before the start, since SIGHUP ends a process otherwise
         _start(server)
         with stopped_by_signals(server):
+            _systemd.notify(_systemd.READY)
             while not server.wait(_STEP):
                 if asked.is_set():
                     asked.clear()
-                    _reopen_logs(server)
-                    before = _reload(server, options, dotenv, before)
+                    with _systemd.reloading():
+                        _reopen_logs(server)
+                        before = _reload(server, options, dotenv, before)
                 if stop is not None and stop.is_set():
                     server.stop(0)
     server.stop()
