@@ -59,7 +59,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-const copyBufferSize = 64 << 10
+const copyBufferSize = 128 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }}
 
