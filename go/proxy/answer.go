@@ -81,13 +81,9 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 	return x.stream(resp.Body)
 }
 
-// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that do. What was
-// written goes out first: net/http would wait for 512 bytes more.
+// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that splice.
 func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 	w.extend()
-	if err := w.conn.Flush(); err != nil {
-		return 0, err
-	}
 	n, err := w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
 	w.sent += n
 	return n, err
@@ -115,7 +111,7 @@ func (x *exchange) stream(from io.Reader) error {
 const newsOfLeaving = 100 * time.Millisecond
 
 // brokenOff says whose fault it is that an answer did not come to its end.
-// Where the kernel moves the bytes a reset is either side's, but net/http
+// Where the kernel moves the bytes a reset is either side's, but the server
 // watches the client's.
 func (x *exchange) brokenOff(err error) error {
 	left := x.w.failed || errors.Is(err, syscall.EPIPE) || x.r.Context().Err() != nil
