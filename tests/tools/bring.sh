@@ -90,6 +90,13 @@ musl() {
   command -v musl-gcc >/dev/null || debian musl-tools || true
 }
 
+# environment FOLDER REQUIREMENTS makes a Python environment of what is pinned there.
+environment() {
+  rm -rf "$1"
+  "${PYTHON:-python3}" -m venv "$1"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$2"
+}
+
 # clients are S3 clients that the tests run, in an environment of their own:
 # some of them depend on other versions of what the tests use.
 clients() {
@@ -98,9 +105,7 @@ clients() {
   inputs="$(digest tests/clients/requirements.txt) $("${PYTHON:-python3}" -V)"
   fresh clients "$inputs" "$BUILD/clients/bin/python" && return
   say "S3 clients into .build/clients"
-  rm -rf "$BUILD/clients"
-  "${PYTHON:-python3}" -m venv "$BUILD/clients"
-  "$BUILD/clients/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt
+  environment "$BUILD/clients" tests/clients/requirements.txt
   stamp clients "$inputs"
 }
 
@@ -111,9 +116,7 @@ site_tools() {
   inputs="$(digest docs/site/requirements.txt) $("${PYTHON:-python3}" -V)"
   fresh site_tools "$inputs" "$BUILD/site-tools/bin/mkdocs" && return
   say "mkdocs into .build/site-tools"
-  rm -rf "$BUILD/site-tools"
-  "${PYTHON:-python3}" -m venv "$BUILD/site-tools"
-  "$BUILD/site-tools/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r docs/site/requirements.txt
+  environment "$BUILD/site-tools" docs/site/requirements.txt
   stamp site_tools "$inputs"
 }
 
@@ -130,8 +133,7 @@ engines() {
   rm -rf "$jars"
   local engine
   for engine in spark trino; do
-    "${PYTHON:-python3}" -m venv "$jars/$engine"
-    "$jars/$engine/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "tests/clients/$engine/requirements.txt"
+    environment "$jars/$engine" "tests/clients/$engine/requirements.txt"
   done
   local copy=(mvn -q -B -f tests/clients/java/pom.xml dependency:copy-dependencies -DincludeScope=runtime)
   "${copy[@]}" -DoutputDirectory="$jars/jars"
@@ -161,8 +163,6 @@ contenders() {
   inputs="$(digest tests/bench/requirements.txt) $("${PYTHON:-python3}" -V)"
   fresh contenders "$inputs" "$BUILD/bench/original/bin/python" && return
   say "the original into .build/bench"
-  rm -rf "$BUILD/bench/original"
-  "${PYTHON:-python3}" -m venv "$BUILD/bench/original"
-  "$BUILD/bench/original/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/requirements.txt
+  environment "$BUILD/bench/original" tests/bench/requirements.txt
   stamp contenders "$inputs"
 }
