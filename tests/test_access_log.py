@@ -24,7 +24,6 @@ from helpers.children import Child
 from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
 from helpers.monitor import scrape
-from helpers.raw import send, sign
 from helpers.stores import Store
 from helpers.wait import free_port, until
 
@@ -208,7 +207,7 @@ def test_a_full_disk_is_no_matter_for_requests(
 FULL = """
 import logging
 logging.basicConfig(stream=sys.stderr)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, resource.RLIM_INFINITY))
 """
 REOPENS = """
     while not server.wait(0.05):
@@ -230,18 +229,18 @@ def test_a_file_that_can_grow_no_more_is_written_again_when_it_can(
     }
     with Apart(tmp_path / "proxy", settings, before=FULL, meanwhile=REOPENS) as proxy:
         url = proxy.http_url
-        headers = sign("GET", f"{url}/data/k", CLIENT)
+        headers = raw.sign("GET", f"{url}/data/k", CLIENT)
 
         def get() -> None:
-            assert send(url, "GET", "/data/k", headers).body == b"x"
+            assert raw.send(url, "GET", "/data/k", headers).body == b"x"
 
         def lost() -> float:
             return scrape(proxy).value("osp_log_lines_dropped_total", log="access")
 
-        for _ in range(100):
+        for _ in range(25):
             get()
         until(
-            lambda: lost() > 0 and len(whole_lines(log)) + lost() == 100, "what is lost is counted"
+            lambda: lost() > 0 and len(whole_lines(log)) + lost() == 25, "what is lost is counted"
         )
         until(lambda: proxy.output().count("can't be written") == 1, "the log says so, once")
         log.rename(log.with_suffix(".old"))
