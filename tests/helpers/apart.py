@@ -117,8 +117,6 @@ class Apart(Child):
 
         def look() -> bool:
             seen.append(self.level())
-            if len(seen) > 100:
-                print(before, seen[-1], flush=True)
             return seen[-1].within(before)
 
         try:

@@ -63,14 +63,27 @@ class FaultyStore(ScriptedStore):
         self._store = store
         self._faults: deque[Fault] = deque()
         self.met, self.ended, self.over = threading.Event(), threading.Event(), threading.Event()
-        self.passed = 0  # requests that the real store answered
+        self._suffering: set[Link] = set()
+        self.meetings = 0  # of a request and a fault
+        self.failures = 0  # of the real store, which nobody asked for
 
     def set(self, *faults: Fault) -> None:
         """Has the next requests meet these faults, each one, on new connections."""
-        self._faults.extend(faults)
         for event in (self.met, self.ended, self.over):
             event.clear()
+        self.add(*faults)
         self.hang_up()
+
+    def add(self, *faults: Fault) -> None:
+        """Has the next requests meet these faults, each one, and disturbs no others."""
+        self._faults.extend(faults)
+
+    def heal(self) -> None:
+        """Takes back the faults that nobody has met, and ends those that go on."""
+        self._faults.clear()
+        self.over.set()
+        for link in list(self._suffering):
+            link.end()
 
     def __exit__(self, *exc: object) -> None:
         self.over.set()
@@ -83,15 +96,29 @@ class FaultyStore(ScriptedStore):
                 try:
                     fault = self._faults.popleft()
                 except IndexError:
-                    link.send(ask.answer())
-                    self.passed += 1
+                    link.send(answer := self._real_answer(ask))
+                    if b"connection: close" in answer.partition(b"\r\n\r\n")[0].lower():
+                        return
                     continue
                 self.met.set()
+                self.meetings += 1
+                self._suffering.add(link)
                 try:
                     fault(ask)
                 finally:
+                    self._suffering.discard(link)
                     self.ended.set()
                 return
+
+    def _real_answer(self, ask: Ask) -> bytes:
+        body = ask.body()
+        try:
+            answer = ask.answer_to(body)
+        except ConnectionError:
+            self.failures += 1
+            raise
+        self.failures += int(answer.split(b" ", 2)[1]) >= 500
+        return answer
 
 
 def whole_answer(stream: BinaryIO, method: str) -> bytes:
@@ -107,9 +134,12 @@ def whole_answer(stream: BinaryIO, method: str) -> bytes:
         return head + whole_answer(stream, method)
     if method == "HEAD" or status in (204, 304):
         return head
-    if b"chunked" not in (lower := head.lower()):
-        _, found, rest = lower.partition(b"\r\ncontent-length:")
-        return head + stream.read(int(rest.split(b"\r\n")[0]) if found else 0)
+    fields = {
+        name.lower(): value.strip().lower()
+        for name, _, value in (line.partition(b":") for line in head.split(b"\r\n"))
+    }
+    if fields.get(b"transfer-encoding") != b"chunked":
+        return head + stream.read(int(fields.get(b"content-length", b"0")))
     while True:
         line = stream.readline()
         head += line + stream.read(int(line, 16) + 2)

@@ -128,10 +128,11 @@ def scene(
     store: Store,
     certificates: Certificates,
     cos_map: Mapping[str, Any] | None = None,
+    entry: Mapping[str, Any] | None = None,
     config: Mapping[str, Any] | None = None,
     **apart: Any,
 ) -> Iterator[Scene]:
-    """Starts all of it, with further entries and parameters, and arguments of Apart."""
+    """Starts all of it, with further entries, what entries say, parameters, arguments of Apart."""
     for bucket in BUCKETS:
         store.client().create_bucket(Bucket=bucket)
     with ExitStack() as stack:
@@ -142,9 +143,9 @@ def scene(
             "https_port": 0,
             **(config or {}),
             "cos_map": {
-                "data": plain.entry(),
+                "data": plain.entry(**(entry or {})),
                 "hasty": plain.entry(answer_timeout=HASTE),
-                "secure": tls.entry(),
+                "secure": tls.entry(**(entry or {})),
                 **(cos_map or {}),
             },
         }
