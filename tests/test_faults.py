@@ -67,7 +67,10 @@ def unreachable(
         hasty = {"connect_timeout": HASTE, "answer_timeout": HASTE}
         return {"host": host, "port": port, **keys, **hasty, **more}
 
-    tls = {"is_tls_enabled": True, "connect_timeout": 10}  # certificates take some time
+    tls: dict[str, Any] = {
+        "is_tls_enabled": True,
+        "connect_timeout": 10,
+    }  # certificates take some time
 
     def secure(made_in: str, **how: Any) -> dict[str, Any]:
         made = pki.make(folder / made_in, **how)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
-import struct
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from helpers.certificates import Certificates
 from helpers.faulty import Ask
 from helpers.monitor import scrape
 from helpers.scene import CLIENT, LARGE, Scene, scene
+from helpers.scripted import reset
 from helpers.stores import versitygw
 from helpers.wait import until
 
@@ -41,7 +40,7 @@ def running(
     tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
 ) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("vanishing")
-    callables = {"before": CALLABLES, "more": '{"validator": validator}'}
+    callables: dict[str, Any] = {"before": CALLABLES, "more": '{"validator": validator}'}
     with versitygw(folder) as store, scene(folder, store, certificates, **callables) as made:
         made.s3.put_object(Bucket="data", Key="huge", Body=bytes(HUGE))
         yield made
@@ -84,8 +83,7 @@ class Client(ABC):
 
     def vanish(self) -> None:
         """Ends the connection with a reset."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.close()
+        reset(self.socket)
 
 
 class Http1(Client):
@@ -189,9 +187,18 @@ def go(client: Client, way: tuple[str, str]) -> Any:
     return getattr(client, way[1])
 
 
-def request(client: Client, method: str, key: str, body: bytes = b"", payload: str = "hash") -> Any:
+def request(
+    client: Client,
+    method: str,
+    key: str,
+    body: bytes = b"",
+    payload: str = "hash",
+    bucket: str = "data",
+) -> Any:
     keys = signing.Keys(CLIENT.access, CLIENT.secret)
-    return signing.sign(method, urlsplit(client.url).netloc, f"/data/{key}", keys, body, payload)
+    return signing.sign(
+        method, urlsplit(client.url).netloc, f"/{bucket}/{key}", keys, body, payload
+    )
 
 
 @dataclass
@@ -251,6 +258,21 @@ def test_in_an_upload(here: Scene, client: Client, go: Any, stage: str, payload:
     go()
     # HTTP/2 may tell of the end of the request before that of its body.
     counts.shows("IncompleteBody", *(["ClientClosedRequest"] if isinstance(client, Http2) else []))
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("kib", [50, 200, 4096])
+def test_in_an_upload_of_which_the_store_has_some(
+    here: Scene, client: Client, go: Any, kib: int, payload: str
+) -> None:
+    """This store takes what it has for whole if its connection ends in good order."""
+    counts = Counts(here)
+    asked = request(client, "PUT", "never", bytes(kib << 10), PAYLOADS[payload], "direct")
+    client.send(asked, len(asked.body) - 1)
+    until(lambda: counts.since("osp_requests_in_flight") == 1, "the request has begun")
+    go()
+    counts.shows("IncompleteBody", *(["ClientClosedRequest"] if isinstance(client, Http2) else []))
+    assert here.keys("direct") == set()
 
 
 def test_while_a_callable_thinks(here: Scene, client: Client, go: Any) -> None:

@@ -79,13 +79,18 @@ class Apart(Child):
         env = {n: v for n, v in os.environ.items() if n.startswith("TLS_")}
         args = [sys.executable, "-X", "faulthandler", "-c", code, text]
         super().__init__(args, folder / "proxy.log", cwd=folder, env=env)
-        self.http_url, self.https_url, self.metrics_url = until(self._urls, "the proxy's addresses")
+        urls = until(self._urls, "the proxy's addresses")
+        self.http_url, self.https_url, self.metrics_url = urls
 
-    def _urls(self) -> list[str] | None:
+    def __enter__(self) -> Apart:
+        return self
+
+    def _urls(self) -> list[str]:
         if not self.alive():
             raise RuntimeError(self.output()[-4000:])
         urls = self.folder / "urls"
-        return json.loads(urls.read_text()) if urls.exists() else None
+        found: list[str] = json.loads(urls.read_text()) if urls.exists() else []
+        return found
 
     def url(self, scheme: str = "http") -> str:
         return self.https_url if scheme == "https" else self.http_url

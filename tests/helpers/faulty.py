@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from helpers.certificates import Certificates
 from helpers.relay import parse
-from helpers.scripted import Link, ScriptedStore
+from helpers.scripted import Link, ScriptedStore, reset
 from helpers.stores import Store
 
 ERROR = b"<Error><Code>SlowDown</Code><Message>m</Message></Error>"
@@ -27,11 +27,27 @@ class Ask:
         self._real = real
 
     def body(self) -> bytes:
-        """Reads the request's body; ConnectionError: the proxy broke it off."""
-        body = self.link.body(self.length)
-        if len(body) < self.length:
-            raise ConnectionError("the proxy left in the middle of a body")
+        """Reads the request's body.
+
+        When the proxy breaks it off, the real store gets what came, and the same end:
+        ConnectionError.
+        """
+        body = b""
+        try:
+            while len(body) < self.length:
+                if not (some := self.link.some(self.length - len(body))):
+                    self.pass_on(body)
+                    raise ConnectionError("the proxy left in the middle of a body")
+                body += some
+        except ConnectionResetError:
+            self.pass_on(body)
+            self.abandon()
+            raise
         return body
+
+    def abandon(self) -> None:
+        """Resets the connection to the real store."""
+        reset(self._real)
 
     def pass_on(self, body: bytes) -> None:
         """Sends the head and so much of the body to the real store."""
@@ -66,6 +82,10 @@ class FaultyStore(ScriptedStore):
         self._suffering: set[Link] = set()
         self.meetings = 0  # of a request and a fault
         self.failures = 0  # of the real store, which nobody asked for
+
+    def __enter__(self) -> FaultyStore:
+        super().__enter__()
+        return self
 
     def set(self, *faults: Fault) -> None:
         """Has the next requests meet these faults, each one, on new connections."""
@@ -274,11 +294,10 @@ BROKEN_OFF: dict[str, Fault] = {
 # Those that befall an upload:
 
 
-def half(ask: Ask) -> bytes:
-    """Reads half of a body and has the real store wait for the rest."""
-    some = ask.link.body(ask.length // 2)
-    ask.pass_on(some)
-    return some
+def half(ask: Ask) -> None:
+    """Reads half of a body, and breaks off the connection to the real store after that."""
+    ask.pass_on(ask.link.body(ask.length // 2))
+    ask.abandon()
 
 
 def hangs_up_in_an_upload(ask: Ask) -> None:

@@ -39,7 +39,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Scene:
-    """The proxy knows the store's buckets "data", "secure" (reached by TLS) and "hasty"."""
+    """The proxy knows the store's buckets "data", "secure" (reached by TLS) and "hasty".
+
+    "direct" is one that it reaches without anybody between.
+    """
 
     store: Store
     plain: FaultyStore  # leads to "data" and "hasty"
@@ -133,7 +136,7 @@ def scene(
     **apart: Any,
 ) -> Iterator[Scene]:
     """Starts all of it, with further entries, what entries say, parameters, arguments of Apart."""
-    for bucket in BUCKETS:
+    for bucket in (*BUCKETS, "direct"):
         store.client().create_bucket(Bucket=bucket)
     with ExitStack() as stack:
         plain = stack.enter_context(FaultyStore(store))
@@ -146,6 +149,7 @@ def scene(
                 "data": plain.entry(**(entry or {})),
                 "hasty": plain.entry(answer_timeout=HASTE),
                 "secure": tls.entry(**(entry or {})),
+                "direct": store.entry(),
                 **(cos_map or {}),
             },
         }

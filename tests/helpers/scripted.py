@@ -44,6 +44,10 @@ class Link:
         """Reads that much of what follows a head; fewer bytes: the connection ended."""
         return self._stream.read(size)
 
+    def some(self, most: int) -> bytes:
+        """Reads what there is, but no more than that."""
+        return self._stream.read1(most)
+
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
 
@@ -55,9 +59,8 @@ class Link:
 
     def reset(self) -> None:
         """Ends the connection with a reset instead of an orderly end."""
-        self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._stream.close()
-        self._connection.close()
+        reset(self._connection)
 
     def end(self) -> None:
         """Ends the connection, also for a thread that is reading from it."""
@@ -75,6 +78,12 @@ class Link:
             while True:
                 self.request()
                 self.send(OK)
+
+
+def reset(connection: socket.socket) -> None:
+    """Ends a connection with a reset instead of an orderly end."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 Script = Callable[[Link], None]
