@@ -271,10 +271,7 @@ def test_in_an_upload(here: Scene, client: Client, go: Any, stage: str, payload:
     "payload",
     [pytest.param(p, marks=pytest.mark.slow if p != "unsigned" else []) for p in PAYLOADS],
 )
-@pytest.mark.parametrize(
-    "kib",
-    [pytest.param(50, marks=pytest.mark.slow), 200, pytest.param(4096, marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize("kib", [pytest.param(50, marks=pytest.mark.slow), 200])
 def test_in_an_upload_of_which_the_store_has_some(
     here: Scene, client: Client, go: Any, kib: int, payload: str
 ) -> None:
