@@ -112,6 +112,9 @@ def here(running: Scene, request: pytest.FixtureRequest) -> Iterator[Scene]:
     running.works(bucket)
     before = running.proxy.level()
     yield running
+    for store in (running.plain, running.tls):  # else a write could meet the end of its connection
+        store.over.set()
+        assert not store.met.is_set() or store.ended.wait(20)
     running.works(bucket)
     running.proxy.settles(before)
 
