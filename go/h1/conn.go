@@ -49,7 +49,8 @@ type conn struct {
 	r, w int
 	out  []byte // what is still to be written; nil between requests
 
-	answers http.Header // of the response, used again
+	answers http.Header   // of the response, used again
+	turn    chan struct{} // to go on in a crowd; nil: it was in none
 	state   atomic.Int32
 
 	mu      sync.Mutex
@@ -103,21 +104,31 @@ func (c *conn) serve() {
 			c.refuse(err)
 			return
 		}
-		if !c.answer(h) {
+		if !c.serveOne(h) {
 			return
-		}
-		if !c.state.CompareAndSwap(stateActive, stateIdle) {
-			return
-		}
-		c.server.tell(c, http.StateIdle)
-		if c.server.draining.Load() && c.closeIdle() {
-			return
-		}
-		if c.r == c.w {
-			_ = c.net.SetReadDeadline(time.Now().Add(c.server.IdleTimeout))
-			c.shrink()
 		}
 	}
+}
+
+// serveOne serves a request and makes the connection ready for the next, if it
+// reports that there can be one.
+func (c *conn) serveOne(h *head) bool {
+	turns := &c.server.turns
+	turns.inPlay.Add(1)
+	defer turns.inPlay.Add(-1)
+	if !c.answer(h) || !c.state.CompareAndSwap(stateActive, stateIdle) {
+		return false
+	}
+	c.server.tell(c, http.StateIdle)
+	if c.server.draining.Load() && c.closeIdle() {
+		return false
+	}
+	if c.r == c.w {
+		_ = c.net.SetReadDeadline(time.Now().Add(c.server.IdleTimeout))
+		c.shrink()
+	}
+	turns.wait(c)
+	return true
 }
 
 // contain keeps a panic within its connection. Handlers have a firewall of
