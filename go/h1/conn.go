@@ -2,7 +2,6 @@ package h1
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -168,7 +167,7 @@ func (c *conn) cut() {
 	defer c.mu.Unlock()
 	c.gone = true
 	if c.current != nil {
-		c.current.cancel()
+		c.current.ctx.cancel()
 	}
 }
 
@@ -285,14 +284,13 @@ func (c *conn) answer(h *head) bool {
 		c.refuse(errExpect)
 		return false
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	w := newResponse(c, h, cancel)
+	w := newResponse(c, h)
+	defer w.ctx.cancel()
 	r := (&http.Request{
 		Method: h.method, URL: h.url, Proto: h.proto, ProtoMajor: 1, ProtoMinor: h.minor,
 		Header: h.header, Body: http.NoBody, ContentLength: h.length, Host: h.host,
 		RemoteAddr: c.remote, RequestURI: h.target, TLS: c.tls, Close: h.close,
-	}).WithContext(ctx)
+	}).WithContext(&w.ctx)
 	if h.length != 0 {
 		r.Body = &w.body
 		_ = c.net.SetReadDeadline(time.Time{}) // the handler's to set
@@ -304,7 +302,7 @@ func (c *conn) answer(h *head) bool {
 		return false
 	}
 	whole := c.handle(w, r)
-	cancel()
+	w.ctx.cancel()
 	read, readable := c.finish(w)
 	if !whole {
 		w.abort()
