@@ -12,7 +12,7 @@ import (
 // plain reads the head of an answer as nearly all are: complete, HTTP/1.1, with
 // a body of declared length, in the strict form that the front wants of
 // requests. It returns nil for every other, which net/http's parser reads: what
-// is read here, that reads in the same way, and takes nearly twice as long.
+// is read here, that reads in the same way, and takes half as long again.
 // length is what the head takes of p.
 func plain(p []byte, req *http.Request) (resp *http.Response, length int) {
 	end := bytes.Index(p, []byte("\r\n\r\n"))
