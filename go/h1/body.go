@@ -165,7 +165,7 @@ func (b *body) step() error {
 			return errEnd
 		}
 		b.section += len(line)
-		_, _, err = field(string(line))
+		_, _, err = Field(string(line))
 		return err
 	}
 	return nil

@@ -2,7 +2,6 @@ package h1
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -49,7 +48,8 @@ type conn struct {
 	r, w int
 	out  []byte // what is still to be written; nil between requests
 
-	answers http.Header // of the response, used again
+	answers http.Header   // of the response, used again
+	turn    chan struct{} // to go on in a crowd; nil: it was in none
 	state   atomic.Int32
 
 	mu      sync.Mutex
@@ -103,21 +103,31 @@ func (c *conn) serve() {
 			c.refuse(err)
 			return
 		}
-		if !c.answer(h) {
+		if !c.serveOne(h) {
 			return
-		}
-		if !c.state.CompareAndSwap(stateActive, stateIdle) {
-			return
-		}
-		c.server.tell(c, http.StateIdle)
-		if c.server.draining.Load() && c.closeIdle() {
-			return
-		}
-		if c.r == c.w {
-			_ = c.net.SetReadDeadline(time.Now().Add(c.server.IdleTimeout))
-			c.shrink()
 		}
 	}
+}
+
+// serveOne serves a request and makes the connection ready for the next, if it
+// reports that there can be one.
+func (c *conn) serveOne(h *head) bool {
+	turns := &c.server.turns
+	turns.inPlay.Add(1)
+	defer turns.inPlay.Add(-1)
+	if !c.answer(h) || !c.state.CompareAndSwap(stateActive, stateIdle) {
+		return false
+	}
+	c.server.tell(c, http.StateIdle)
+	if c.server.draining.Load() && c.closeIdle() {
+		return false
+	}
+	if c.r == c.w {
+		_ = c.net.SetReadDeadline(time.Now().Add(c.server.IdleTimeout))
+		c.shrink()
+	}
+	turns.wait(c)
+	return true
 }
 
 // contain keeps a panic within its connection. Handlers have a firewall of
@@ -157,7 +167,7 @@ func (c *conn) cut() {
 	defer c.mu.Unlock()
 	c.gone = true
 	if c.current != nil {
-		c.current.cancel()
+		c.current.ctx.cancel()
 	}
 }
 
@@ -274,14 +284,13 @@ func (c *conn) answer(h *head) bool {
 		c.refuse(errExpect)
 		return false
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	w := newResponse(c, h, cancel)
+	w := newResponse(c, h)
+	defer w.ctx.cancel()
 	r := (&http.Request{
 		Method: h.method, URL: h.url, Proto: h.proto, ProtoMajor: 1, ProtoMinor: h.minor,
 		Header: h.header, Body: http.NoBody, ContentLength: h.length, Host: h.host,
 		RemoteAddr: c.remote, RequestURI: h.target, TLS: c.tls, Close: h.close,
-	}).WithContext(ctx)
+	}).WithContext(&w.ctx)
 	if h.length != 0 {
 		r.Body = &w.body
 		_ = c.net.SetReadDeadline(time.Time{}) // the handler's to set
@@ -293,7 +302,7 @@ func (c *conn) answer(h *head) bool {
 		return false
 	}
 	whole := c.handle(w, r)
-	cancel()
+	w.ctx.cancel()
 	read, readable := c.finish(w)
 	if !whole {
 		w.abort()

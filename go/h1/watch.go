@@ -81,7 +81,7 @@ func (c *conn) listen() {
 		if err != nil {
 			if c.watch.wanted { // or the handler's return has ended it
 				c.gone = true
-				c.current.cancel()
+				c.current.ctx.cancel()
 			}
 			break
 		}
