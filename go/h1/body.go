@@ -212,7 +212,7 @@ func (b *body) stop() (read, readable bool) {
 	defer b.c.mu.Unlock()
 	b.over = true
 	for b.reading {
-		_ = b.c.net.SetReadDeadline(past)
+		b.c.readUntil(past)
 		b.c.changed.Wait()
 	}
 	return b.err == io.EOF, b.err == nil

@@ -50,6 +50,7 @@ type conn struct {
 
 	answers http.Header   // of the response, used again
 	turn    chan struct{} // to go on in a crowd; nil: it was in none
+	until   time.Time     // the next request's deadline; zero: another was set since
 	state   atomic.Int32
 
 	mu      sync.Mutex
@@ -96,7 +97,7 @@ func (c *conn) raw() net.Conn {
 func (c *conn) serve() {
 	defer c.end()
 	defer c.contain()
-	_ = c.net.SetReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout)) // fails on a closed connection, as what follows does
+	c.readUntil(time.Now().Add(c.server.ReadHeaderTimeout))
 	for {
 		h, err := c.readHead()
 		if err != nil {
@@ -123,11 +124,28 @@ func (c *conn) serveOne(h *head) bool {
 		return false
 	}
 	if c.r == c.w {
-		_ = c.net.SetReadDeadline(time.Now().Add(c.server.IdleTimeout))
+		c.mayIdle()
 		c.shrink()
 	}
 	turns.wait(c)
 	return true
+}
+
+// mayIdle gives the client time for its next request. A deadline that is nearly
+// as far as it should be serves as well, and a new one takes its time.
+func (c *conn) mayIdle() {
+	until := time.Now().Add(c.server.IdleTimeout)
+	if until.Sub(c.until) > c.server.IdleTimeout/64 {
+		c.readUntil(until)
+		c.until = until
+	}
+}
+
+// readUntil sets the deadline of reading. Who does not serve the connection
+// needs c.mu for it, and a handler that runs.
+func (c *conn) readUntil(t time.Time) {
+	c.until = time.Time{}
+	_ = c.net.SetReadDeadline(t) // fails on a closed connection, as what follows does
 }
 
 // contain keeps a panic within its connection. Handlers have a firewall of
@@ -190,7 +208,7 @@ func (c *conn) readHead() (*head, error) {
 			}
 			c.server.tell(c, http.StateActive)
 			if n == 0 {
-				_ = c.net.SetReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout))
+				c.readUntil(time.Now().Add(c.server.ReadHeaderTimeout))
 			}
 		}
 		if n > 0 {
@@ -293,7 +311,7 @@ func (c *conn) answer(h *head) bool {
 	}).WithContext(&w.ctx)
 	if h.length != 0 {
 		r.Body = &w.body
-		_ = c.net.SetReadDeadline(time.Time{}) // the handler's to set
+		c.readUntil(time.Time{}) // the handler's to set
 	}
 	if h.length < 0 {
 		r.TransferEncoding = []string{"chunked"}
@@ -335,7 +353,7 @@ func (c *conn) drain(b *body) bool {
 	if b.left > maxUnread {
 		return false
 	}
-	_ = c.net.SetReadDeadline(time.Now().Add(drainTimeout))
+	c.readUntil(time.Now().Add(drainTimeout))
 	var scrap [4 << 10]byte
 	for left := maxUnread; left >= 0; {
 		n, err := b.read(scrap[:])

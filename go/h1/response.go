@@ -288,6 +288,7 @@ func (w *response) SetReadDeadline(t time.Time) error {
 	case w.body.err != nil:
 		return nil
 	}
+	w.c.until = time.Time{}
 	return w.c.net.SetReadDeadline(t)
 }
 

@@ -47,6 +47,7 @@ type conn struct {
 	headLeft int       // what may come before an answer's body, while inHead
 	inHead   bool
 	leave    func() bool // ends the watch over the caller's context
+	until    time.Time   // the deadline for both directions; zero: another was set since
 }
 
 func newConn(home *pool, to authority, c net.Conn, raw *net.TCPConn) *conn {
@@ -78,6 +79,12 @@ func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 		return own.AfterFunc(f)
 	}
 	return context.AfterFunc(ctx, f)
+}
+
+// readUntil sets the deadline of reading.
+func (c *conn) readUntil(t time.Time) {
+	c.until = time.Time{}
+	_ = c.raw.SetReadDeadline(t) // fails on a closed connection, as what follows does
 }
 
 // abort ends the connection at once, without the clean end that would make a
@@ -118,7 +125,12 @@ func (c *conn) ask(m *parcel, timeout time.Duration) (*upload, error) {
 	if m.left > 0 {
 		return c.upload(m, timeout), nil
 	}
-	_ = c.raw.SetDeadline(time.Now().Add(timeout)) // fails on a closed connection, as what follows does
+	// A deadline that is nearly as far as it should be serves as well, and a new
+	// one takes its time.
+	if until := time.Now().Add(timeout); until.Sub(c.until) > timeout/64 {
+		c.until = until
+		_ = c.raw.SetDeadline(until) // fails on a closed connection, as what follows does
+	}
 	_, err := c.Write(m.wire)
 	if err != nil && c.used {
 		err = &staleError{err}
@@ -188,7 +200,7 @@ func (a *answer) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if a.c.r.Buffered() == 0 {
-		_ = a.c.raw.SetReadDeadline(time.Now().Add(bodyStall))
+		a.c.readUntil(time.Now().Add(bodyStall))
 	}
 	if a.src != nil {
 		n, err := a.src.Read(p)
@@ -257,7 +269,7 @@ func (c *conn) hides() bool {
 	if c.Conn == net.Conn(c.raw) {
 		return false
 	}
-	_ = c.raw.SetReadDeadline(past)
+	c.readUntil(past)
 	_, err := c.r.Peek(1)
 	return !isTimeout(err)
 }
@@ -284,7 +296,7 @@ func Forward(to io.Writer, spliced io.ReaderFrom, body io.Reader) (bool, error) 
 		return true, err
 	}
 	for !a.ended {
-		_ = a.c.raw.SetReadDeadline(time.Now().Add(bodyStall))
+		a.c.readUntil(time.Now().Add(bodyStall))
 		n, err := spliced.ReadFrom(&io.LimitedReader{R: a.c.raw, N: min(a.left, spliceChunk)})
 		if n == 0 && err == nil {
 			err = io.EOF
