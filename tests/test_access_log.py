@@ -19,6 +19,7 @@ import object_storage_proxy as osp
 import pytest
 from conftest import CLIENT, settings
 from helpers import raw
+from helpers.apart import Apart
 from helpers.children import Child
 from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
@@ -201,6 +202,61 @@ def test_a_full_disk_is_no_matter_for_requests(
     until(said, "the log says so")
     assert len(said()) == 1
     assert "no space left" in said()[0]
+
+
+FULL = """
+import logging
+logging.basicConfig(stream=sys.stderr)
+resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, resource.RLIM_INFINITY))
+"""
+REOPENS = """
+    while not server.wait(0.05):
+        if os.path.exists("moved"):
+            os.remove("moved")
+            server.reopen_logs()
+"""
+
+
+def test_a_file_that_can_grow_no_more_is_written_again_when_it_can(
+    tmp_path: Path, double: S3Double
+) -> None:
+    """Beyond the limit of a file's size the system refuses, as on a full disk."""
+    log = tmp_path / "proxy" / "access.log"
+    settings = {
+        "cos_map": {"data": double.entry()},
+        "hmac_keystore": [{"access_key": CLIENT.access, "secret_key": CLIENT.secret}],
+        "access_log": log,
+    }
+    with Apart(tmp_path / "proxy", settings, before=FULL, meanwhile=REOPENS) as proxy:
+        url = proxy.http_url
+        headers = raw.sign("GET", f"{url}/data/k", CLIENT)
+
+        def get() -> None:
+            assert raw.send(url, "GET", "/data/k", headers).body == b"x"
+
+        def lost() -> float:
+            return scrape(proxy).value("osp_log_lines_dropped_total", log="access")
+
+        for _ in range(25):
+            get()
+        until(
+            lambda: lost() > 0 and len(whole_lines(log)) + lost() == 25, "what is lost is counted"
+        )
+        until(lambda: proxy.output().count("can't be written") == 1, "the log says so, once")
+        log.rename(log.with_suffix(".old"))
+        (tmp_path / "proxy" / "moved").touch()
+        until(log.exists, "the file is opened anew")
+        before = lost()
+        get()
+        until(lambda: len(whole_lines(log)) == 1, "lines are written again")
+        until(lambda: "is written again" in proxy.output(), "the log says so")
+        assert lost() == before
+        assert proxy.output().count("can't be written") == 1
+
+
+def whole_lines(log: Path) -> list[str]:
+    """The whole lines of a file; a torn one is none."""
+    return [line for line in log.read_text().split("\n") if line.endswith("}")]
 
 
 SCRIPT = """

@@ -10,15 +10,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Front
+from conftest import CLIENT, Front
+from helpers.apart import Apart
 from helpers.children import Child
 from helpers.clients import Keys
 from helpers.double import KEYS, S3Double
-from helpers.raw import connect, head_bytes, send, sign
+from helpers.monitor import scrape
+from helpers.raw import connect, head_bytes, read_answer, send, sign
 from helpers.wait import free_port, until
 
 
@@ -178,3 +181,114 @@ def usage(pid: int) -> dict[str, int]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     return {name: int(fields[name].split()[0]) for name in ("Threads", "VmRSS")}
+
+
+IDLERS = """
+import os, socket, sys, time
+port, source, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+request = open("request", "rb").read()
+
+def ask(link):
+    link.sendall(request)
+    return link.recv(1 << 16).split(b"\\r\\n", 1)[0]
+
+links = []
+for _ in range(count):
+    links.append(socket.create_connection(("127.0.0.1", port), 60, (source, 0)))
+    assert ask(links[-1]) == b"HTTP/1.1 200 OK"
+print("all are open", flush=True)
+while not os.path.exists("again"):
+    time.sleep(0.05)
+served = sum(ask(link) == b"HTTP/1.1 200 OK" for link in links)
+print("served again:", served, flush=True)
+"""
+LOGS = """
+import logging
+logging.basicConfig(stream=sys.stderr)
+"""
+AT_A_TIME = 5_000  # connections of one process, which has a limit of its own
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [12_000, 20_000])
+def test_connections_that_wait_take_little_and_are_served_again(tmp_path: Path, count: int) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < count + 500:
+        pytest.skip(f"a process may open {hard} files here, which is too few for {count} clients")
+    settings = {
+        "cos_map": {"data": {"host": "127.0.0.1", "port": 9, "access_key": "a", "secret_key": "s"}},
+        "hmac_keystore": [{"access_key": CLIENT.access, "secret_key": CLIENT.secret}],
+        "max_connections": count,
+    }
+    with ExitStack() as stack:
+        proxy = stack.enter_context(Apart(tmp_path / "proxy", settings))
+        before = usage(proxy.pid)
+        port = int(proxy.http_url.rpartition(":")[2])
+        request = head_bytes("GET", "/", sign("GET", f"{proxy.http_url}/", CLIENT))
+        (tmp_path / "request").write_bytes(request)
+        idlers = []
+        for n in range(0, count, AT_A_TIME):
+            source, some = f"127.0.0.{2 + n // AT_A_TIME}", min(AT_A_TIME, count - n)
+            command = [sys.executable, "-c", IDLERS, str(port), source, str(some)]
+            log = tmp_path / f"idlers-{n}.log"
+            idlers.append(stack.enter_context(Child(command, log, cwd=tmp_path)))
+        for each in idlers:
+            until(lambda each=each: "open" in each.output() or not each.alive(), "all", 120)  # type: ignore[misc]
+        assert all(each.alive() for each in idlers), [each.output() for each in idlers]
+        during = usage(proxy.pid)
+        assert scrape(proxy).value("osp_active_connections") == count
+        (tmp_path / "again").touch()
+        served = 0
+        for each in idlers:
+            assert each.process.wait(120) == 0, each.output()
+            served += int(each.output().rpartition(":")[2])
+        assert served == count
+        until(lambda: scrape(proxy).value("osp_active_connections") == 0, "they are gone")
+    each_takes = (during["VmRSS"] - before["VmRSS"]) / count
+    print(f"{count} connections that wait: {each_takes:.1f} KiB for each")
+    assert each_takes < 64
+    assert during["Threads"] - before["Threads"] < 32
+
+
+def test_past_the_limit_connections_wait_and_the_log_says_so(
+    serve: Any, double: S3Double, caplog: pytest.LogCaptureFixture
+) -> None:
+    front: Front = serve({"data": double.entry()}, max_connections=2)
+    headers = sign("GET", f"{front.url()}/data/k", CLIENT)
+    held = [connect(front.url()) for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        for link in held:  # accepted: it is answered
+            link.sendall(head_bytes("GET", "/data/k", headers))
+            assert link.recv(1 << 16).startswith(b"HTTP/1.1 200 OK")
+        third = pool.submit(send, front.url(), "GET", "/data/k", headers)
+        until(lambda: "further ones wait" in caplog.text, "the log says so")
+        assert not third.done()
+        held.pop().close()
+        assert third.result(20).status == 200
+    held.pop().close()
+    assert caplog.text.count("further ones wait") == 1
+
+
+def test_without_descriptors_it_waits_for_some(tmp_path: Path, double: S3Double) -> None:
+    """Clients take all that the process may open, and more."""
+    settings = {
+        "cos_map": {"data": double.entry()},
+        "hmac_keystore": [{"access_key": CLIENT.access, "secret_key": CLIENT.secret}],
+        "max_connections": 1000,
+    }
+    few = "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))"
+    with Apart(tmp_path / "proxy", settings, before=LOGS + few) as proxy:
+        url = proxy.http_url
+        headers = sign("GET", f"{url}/data/k", CLIENT)
+        held = [connect(url) for _ in range(150)]
+        until(lambda: "can't be accepted" in proxy.output(), "the log says so")
+        answers = []
+        for link in held[:10]:  # accepted, but there is no way to the store
+            link.sendall(head_bytes("GET", "/data/k", headers))
+            with link.makefile("rb") as stream:
+                answers.append(read_answer(stream))
+        assert {(a.status, a.code) for a in answers} == {(503, "ServiceUnavailable")}
+        for link in held:
+            link.close()
+        assert send(url, "GET", "/data/k", headers).body == b"x"
+        assert proxy.output().count("can't be accepted") == 1

@@ -21,6 +21,7 @@ from conftest import CLIENT
 from helpers.children import Child
 from helpers.clients import boto
 from helpers.double import S3Double
+from helpers.raw import connect, head_bytes, sign
 from helpers.wait import accepts, free_port, until
 
 Run = Callable[..., Child]
@@ -253,43 +254,89 @@ def test_the_interpreter_exits_with_a_callback_under_way(run: Run, how: str) -> 
     assert "Fatal" not in child.output()
 
 
-def test_the_interpreter_exits_under_load(run: Run) -> None:
-    with S3Double() as double:
+ENDS = {
+    "returns": ("", 0),
+    "sys.exit": ("sys.exit(3)", 3),
+    "sys.exit with a text": ("sys.exit('the end')", 1),
+    "raises": ("raise ValueError('the end')", 1),
+    "os._exit": ("os._exit(4)", 4),
+    "os.abort": ("os.abort()", -signal.SIGABRT),
+    "SIGTERM": ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)", -signal.SIGTERM),
+    "SIGINT": ("os.kill(os.getpid(), signal.SIGINT); time.sleep(20)", -signal.SIGINT),
+    "SIGINT twice": (
+        "threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "os.kill(os.getpid(), signal.SIGINT); time.sleep(20)",
+        None,
+    ),
+    "daemon threads that go on": (
+        "threading.Thread(target=lambda: [sum(range(10_000)) for _ in iter(int, 1)],"
+        " daemon=True).start()",
+        0,
+    ),
+}
+LOADED = """
+    import signal
+    def validator(token, bucket, request):
+        return True
+    async def fetcher(token, bucket):
+        return {"access_key": "double-owner", "secret_key": "double-owner-secret"}
+    more = {"validator": validator, "bucket_creds_fetcher": fetcher, "drain_timeout": 0.5}
+    server = osp.ProxyServer(config(access_log="access.log", **more))
+    server.start()
+    while not os.path.exists("enough"):
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize(
+    "how", [pytest.param(h, marks=[] if h == "returns" else pytest.mark.slow) for h in ENDS]
+)
+def test_the_interpreter_ends_under_load(run: Run, how: str) -> None:
+    """Small requests, whose callables are asked each time, and uploads that are under way."""
+    code, status = ENDS[how]
+    with S3Double() as double, ExitStack() as stack:
         port = free_port()
-        child = run(
-            """
-            more = {"validator": lambda token, bucket: True, "drain_timeout": 0.5}
-            osp.ProxyServer(config(**more)).start()
-            while not os.path.exists("enough"):
-                time.sleep(0.01)
-            """,
-            {"data": {**double.entry(), "ttl": 0}},
-            http_port=port,
-        )
+        entry = {**double.entry(access_key=None, secret_key=None), "ttl": 0}
+        child = run(LOADED + textwrap.indent(code, "    "), {"data": entry}, http_port=port)
         child.listening(port)
         served, stop = threading.Event(), threading.Event()
+        url = f"http://127.0.0.1:{port}"
 
-        def load() -> None:
-            s3 = boto(f"http://127.0.0.1:{port}", CLIENT, retry=False)
+        def load(size: int) -> None:
+            s3 = boto(url, CLIENT, retry=False)
             while not stop.is_set():
                 try:
-                    s3.put_object(Bucket="data", Key="k", Body=b"x" * 1000)
+                    s3.put_object(Bucket="data", Key="k", Body=b"x" * size)
                     served.set()
                 except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
                     pass
 
-        threads = [threading.Thread(target=load) for _ in range(4)]
+        for n in range(3):  # uploads of which no more will come
+            link = stack.enter_context(connect(url))
+            length = {"Content-Length": "1000000", "X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+            headers = sign("PUT", f"{url}/data/never-{n}", CLIENT, headers=length)
+            link.sendall(head_bytes("PUT", f"/data/never-{n}", headers) + b"x" * 400_000)
+        threads = [threading.Thread(target=load, args=(size,)) for size in (1000, 1000, 2_000_000)]
         for thread in threads:
             thread.start()
         try:
             assert served.wait(20)
             (child.log.parent / "enough").touch()
-            assert ended(child) == 0, child.output()
+            ended_with = ended(child)
         finally:
             stop.set()
             for thread in threads:
                 thread.join(30)
-        assert "Fatal" not in child.output()
+    output = child.output()
+    if status is None:  # the second may come while Python is ending already
+        assert ended_with in (1, -signal.SIGINT), output
+    else:
+        assert ended_with == status, output
+    assert "SIGSEGV" not in output
+    assert "panic" not in output
+    if how != "os.abort":
+        assert "Fatal" not in output
+    assert not [name for name in double.objects if b"never" in name]
 
 
 def test_importing_loads_no_library_and_starts_no_thread(run: Run) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -98,17 +97,6 @@ def test_a_store_may_want_a_certificate_of_the_proxy(
         round_trip(front.boto(retry=False), "with")
         assert refused(front.boto(retry=False).get_object, Bucket="without", Key="k").status == 502
         assert {s.path.split("/")[1] for s in double.seen} == {"with"}
-
-
-def test_a_handshake_that_never_ends_is_a_timeout(serve: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        entry = {
-            "host": "127.0.0.1", "port": silent.getsockname()[1], "is_tls_enabled": True,
-            "access_key": "a", "secret_key": "s", "connect_timeout": 0.1,
-        }  # fmt: skip
-        s3 = serve({"data": entry}).boto(retry=False)
-        refusal = refused(s3.get_object, Bucket="data", Key="k")
-    assert (refusal.status, refusal.code) == (504, "GatewayTimeout")
 
 
 def test_each_entry_has_timeouts_of_its_own(serve: Any) -> None:

@@ -35,6 +35,7 @@ const (
 const (
 	queueBytes = 4 << 20
 	closeTime  = 2 * time.Second // for the last lines
+	tellEvery  = time.Minute     // between two lines about writes that fail
 )
 
 // Log is an access log. Make it with New, then Open it.
@@ -50,8 +51,10 @@ type Log struct {
 	mu   sync.Mutex // of writing
 	file *os.File   // nil: Stderr
 	out  io.Writer
-	torn bool // the last line was not written whole
-	bad  bool // the last write failed, and the log said so
+	torn bool      // the last line was not written whole
+	bad  bool      // the last write failed
+	said bool      // the log said so
+	told time.Time // when it said so last
 }
 
 // New returns a log that writes nowhere yet. target is Stderr, Python or a

@@ -193,6 +193,22 @@ func TestAFullDiskLosesLinesAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestADiskThatIsFullAgainAndAgainIsNotSaidEachTime(t *testing.T) {
+	log, said := lineLog()
+	disk := &faulty{}
+	l := New("unused", JSON, log)
+	l.out = disk
+	line := []byte("x\n")
+	for range 10 {
+		l.write(line) // lost
+		disk.full += len(line)
+		l.write(line)
+	}
+	if text := said.String(); l.Dropped() != 10 || strings.Count(text, "can't be written") != 1 || strings.Count(text, "written again") != 1 {
+		t.Errorf("%d dropped; said %s", l.Dropped(), text)
+	}
+}
+
 func TestADeviceThatIsFullLeavesNoRequestWaiting(t *testing.T) {
 	log, said := lineLog()
 	if _, err := os.Stat("/dev/full"); err != nil {

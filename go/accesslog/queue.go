@@ -3,6 +3,7 @@ package accesslog
 import (
 	"bytes"
 	"sync"
+	"time"
 )
 
 // queue holds lines, up to a number of bytes, until one goroutine takes them.
@@ -71,17 +72,23 @@ func (l *Log) write(lines []byte) {
 		l.lost(lines[n:], err)
 		return
 	}
-	if l.bad {
-		l.bad = false
+	l.bad = false
+	if l.said {
+		l.said = false
 		l.log.Warn("the access log is written again", "lost", l.dropped.Load())
 	}
 }
 
-// lost counts lines, and says why once for each time that it begins.
+// lost counts lines, and says why when it begins, but not all the time: a disk
+// may be full again and again.
 func (l *Log) lost(lines []byte, err error) {
 	l.dropped.Add(uint64(bytes.Count(lines, []byte{'\n'})))
-	if !l.bad {
-		l.bad = true
+	if l.bad {
+		return
+	}
+	l.bad = true
+	if now := time.Now(); now.Sub(l.told) >= tellEvery {
+		l.told, l.said = now, true
 		l.log.Error("the access log can't be written; its lines are lost", "error", err)
 	}
 }

@@ -54,6 +54,8 @@ type Config struct {
 	Domains         []string // of virtual-hosted style clients, in lower case, longest first
 	IAMEndpoint     string   // URL of IBM's token service
 
+	MaxConnections int // of clients that are open at a time, of each front; 0: what fits the process
+
 	CallbackConcurrency int           // callbacks that run at the same time
 	CallbackQueue       int           // callbacks that may wait for their turn
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included

@@ -13,11 +13,12 @@ import (
 )
 
 const (
-	maxPort      = 65535
-	maxThreads   = 1024
-	maxCallbacks = 100_000
-	maxEntries   = 10_000_000 // of a cache: past that it is a typing error
-	maxTimeout   = 24 * time.Hour
+	maxPort        = 65535
+	maxThreads     = 1024
+	maxCallbacks   = 100_000
+	maxConnections = 1 << 20
+	maxEntries     = 10_000_000 // of a cache: past that it is a typing error
+	maxTimeout     = 24 * time.Hour
 
 	tokenPath = "/identity/token" // of IBM's token service
 )
@@ -122,6 +123,7 @@ func (c *Config) readFronts(top *dict) {
 func (c *Config) readLimits(top *dict) {
 	c.Threads = readInt(top, "threads", DefaultThreads, 0, maxThreads)
 	c.AccessCacheSize = readInt(top, "auth_cache_capacity", DefaultAccessCacheSize, 1, maxEntries)
+	c.MaxConnections = readInt(top, "max_connections", 0, 1, maxConnections)
 	c.CallbackConcurrency = readInt(top, "callback_concurrency", DefaultCallbackConcurrent, 1, maxCallbacks)
 	c.CallbackQueue = readInt(top, "callback_queue", DefaultCallbackQueue, 0, maxEntries)
 	c.CallbackTimeout = readSeconds(top, "callback_timeout", DefaultCallbackTimeout, time.Millisecond)

@@ -24,6 +24,7 @@ import (
 const (
 	handshakeTimeout = 10 * time.Second
 	headerTimeout    = 5 * time.Second // of the PROXY protocol
+	fullEvery        = time.Minute     // between two lines about the limit
 )
 
 // Options of a Listener.
@@ -42,6 +43,7 @@ type Listener struct {
 	from   net.Listener
 	with   Options
 	slots  chan struct{}
+	full   time.Time // when the log said last that all slots were taken
 	open   atomic.Int64
 	http1  accepting
 	http2  accepting
@@ -50,7 +52,7 @@ type Listener struct {
 }
 
 // Listen wraps a listener of TCP or of a unix socket. Connections beyond the
-// limit wait in the system's backlog. With a TLS configuration it shakes hands,
+// limit wait in the system's backlog, and the log says so. With a TLS configuration it shakes hands,
 // several at once.
 func Listen(l net.Listener, with Options) *Listener {
 	f := &Listener{from: l, with: with, slots: make(chan struct{}, with.Limit)}
@@ -90,9 +92,7 @@ func (f *Listener) Close() error {
 // system go to the server, which knows which of them pass.
 func (f *Listener) accept() {
 	for {
-		select {
-		case f.slots <- struct{}{}:
-		case <-f.closed.Done():
+		if !f.reserve() {
 			return
 		}
 		conn, err := f.from.Accept()
@@ -109,6 +109,25 @@ func (f *Listener) accept() {
 			continue
 		}
 		go f.welcome(held)
+	}
+}
+
+// reserve takes a slot, waiting for one if it must, and reports whether it has one.
+func (f *Listener) reserve() bool {
+	select {
+	case f.slots <- struct{}{}:
+		return true
+	default:
+	}
+	if now := time.Now(); f.with.Log != nil && now.Sub(f.full) >= fullEvery {
+		f.full = now
+		f.with.Log.Warn("as many connections are open as may be; further ones wait", "connections", f.with.Limit)
+	}
+	select {
+	case f.slots <- struct{}{}:
+		return true
+	case <-f.closed.Done():
+		return false
 	}
 }
 

@@ -18,6 +18,9 @@ import (
 	"time"
 )
 
+// tellEvery is how often the log hears that connections can't be accepted.
+const tellEvery = time.Minute
+
 // Server serves the connections of its listeners. The fields must not change
 // once it does; the zero of those that are optional is given. Its Serve,
 // Shutdown and Close mean what those of http.Server do.
@@ -47,6 +50,7 @@ func (s *Server) Serve(l net.Listener) error {
 		return http.ErrServerClosed
 	}
 	pause := time.Duration(0)
+	var told time.Time
 	for {
 		nc, err := l.Accept()
 		switch {
@@ -63,7 +67,10 @@ func (s *Server) Serve(l net.Listener) error {
 			return err
 		default: // such as no more descriptors, which passes
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.logger().Warn("accepting a connection", "error", err, "retry_in", pause)
+			if now := time.Now(); now.Sub(told) >= tellEvery {
+				told = now
+				s.logger().Warn("connections can't be accepted; they wait", "error", err)
+			}
 			time.Sleep(pause)
 		}
 	}

@@ -64,9 +64,17 @@ const copyBufferSize = 128 << 10
 var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }}
 
 // answer streams the store's answer to the client. An error after the first
-// byte makes the caller break the connection.
+// byte makes the caller break the connection; whatever it is, it says whose
+// fault it is.
 func (h *handler) answer(x *exchange, resp *http.Response) error {
 	defer resp.Body.Close()
+	if err := passOn(x, resp); err != nil {
+		return x.brokenOff(err)
+	}
+	return nil
+}
+
+func passOn(x *exchange, resp *http.Response) error {
 	clientHeader(x.w.Header(), resp.Header)
 	if x.r.Method == http.MethodHead {
 		x.w.WriteHeader(resp.StatusCode)
@@ -97,12 +105,8 @@ func (x *exchange) stream(from io.Reader) error {
 	if client, ok := w.ResponseWriter.(interface{ Splices() bool }); ok && client.Splices() {
 		spliced = w
 	}
-	done, err := upstream.Forward(w, spliced, from)
-	if err != nil {
-		return x.brokenOff(err)
-	}
-	if done {
-		return nil
+	if done, err := upstream.Forward(w, spliced, from); done || err != nil {
+		return err
 	}
 	return copyAsItComes(w, from)
 }
@@ -125,6 +129,9 @@ func (x *exchange) brokenOff(err error) error {
 	if left {
 		return clientLeft.Because(err)
 	}
+	if e := (*s3err.Error)(nil); errors.As(err, &e) {
+		return err
+	}
 	return s3err.BadGateway.Because(err)
 }
 
@@ -137,7 +144,7 @@ func copyAsItComes(w *responseWriter, from io.Reader) error {
 		n, err := from.Read(buffer[:])
 		if n > 0 {
 			if _, werr := w.Write(buffer[:n]); werr != nil {
-				return clientLeft.Because(werr)
+				return werr
 			}
 			if n < len(buffer) && err == nil {
 				if ferr := w.conn.Flush(); ferr != nil {
@@ -149,7 +156,7 @@ func copyAsItComes(w *responseWriter, from io.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return s3err.BadGateway.Because(err)
+			return err
 		}
 	}
 }

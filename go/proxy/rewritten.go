@@ -48,7 +48,7 @@ const maxWholeAnswer = 4 << 20
 func answerWhole(x *exchange, resp *http.Response, to view.Answer) error {
 	var body bytes.Buffer
 	if err := to.Rewrite(bufio.NewWriter(&body), resp.Body, func() error { return nil }); err != nil {
-		return s3err.BadGateway.Because(err)
+		return err
 	}
 	return writeWhole(x, resp.StatusCode, body.Bytes())
 }

@@ -25,7 +25,6 @@ import (
 const (
 	readHeaderTimeout = 15 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxConnections    = 10_000   // of one front
 	maxHeaderBytes    = 64 << 10 // tokens as access keys are kilobytes long
 	handlerGrace      = 5 * time.Second
 )
@@ -140,8 +139,12 @@ func (s *Server) Serve() {
 	if s.cfg.ProxyProtocol {
 		balancers = s.cfg.TrustedProxies
 	}
+	limit := s.cfg.MaxConnections
+	if limit == 0 {
+		limit = front.DefaultLimit()
+	}
 	for _, f := range s.fronts {
-		l := front.Listen(f.listener, front.Options{Limit: maxConnections, TLS: f.tls, Balancers: balancers, Log: s.log})
+		l := front.Listen(f.listener, front.Options{Limit: limit, TLS: f.tls, Balancers: balancers, Log: s.log})
 		s.handler.watch.countConnections(l.Open)
 		s.serve(f, func() error { return f.http1.Serve(l) })
 		if f.tls != nil {

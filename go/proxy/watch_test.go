@@ -194,6 +194,55 @@ func TestAClientThatLeavesInTheMiddleIsNoFaultOfTheStore(t *testing.T) {
 	}
 }
 
+// Nothing is written to the client meanwhile that could fail.
+func TestAClientThatLeavesBetweenTwoPiecesIsNoFaultOfTheStore(t *testing.T) {
+	for name, begin := range map[string]func(r *rig) *http.Request{
+		"in chunks": func(r *rig) *http.Request { return r.signed("GET", "/photos/k", "") },
+		"rewritten": func(r *rig) *http.Request { return r.signed("POST", "/photos/k?uploadId=u", "<C/>") },
+	} {
+		r, o := watched(t, hooks.Hooks{}, nil)
+		left := make(chan struct{})
+		r.store.answers(func(w http.ResponseWriter, asked *http.Request) {
+			_, _ = io.WriteString(w, "    ") // as S3 does while it completes an upload
+			_ = http.NewResponseController(w).Flush()
+			<-asked.Context().Done()
+			close(left)
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		resp, err := plainClient.Do(begin(r).WithContext(ctx))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.ReadFull(resp.Body, make([]byte, 4))
+		cancel()
+		_ = resp.Body.Close()
+		<-left // the store's connection ends with the client's
+		if x := o.next(t); x.Status != 200 || x.Code != "ClientClosedRequest" || x.StoreError != "" {
+			t.Errorf("%s: %+v", name, x)
+		}
+	}
+}
+
+func TestACompletionThatBreaksOffIsTheStoresFault(t *testing.T) {
+	r, o := watched(t, hooks.Hooks{}, nil)
+	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "<CompleteMultipartUploadResult>")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	resp, err := plainClient.Do(r.signed("POST", "/photos/k?uploadId=u", "<C/>"))
+	if err == nil {
+		_, err = io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+	}
+	if err == nil {
+		t.Error("it looks complete")
+	}
+	if x := o.next(t); x.Code != "BadGateway" || x.StoreError != "BadGateway" {
+		t.Errorf("%+v", x)
+	}
+}
+
 func TestAClientThatLeavesIsSeenAsOne(t *testing.T) {
 	r, o := watched(t, hooks.Hooks{}, nil)
 	asked, release := make(chan struct{}), make(chan struct{})

@@ -87,9 +87,12 @@ func (c *conn) readUntil(t time.Time) {
 	_ = c.raw.SetReadDeadline(t) // fails on a closed connection, as what follows does
 }
 
-// abort ends the connection at once, without the clean end that would make a
-// store take what it has for whole.
-func (c *conn) abort() { _ = c.raw.Close() }
+// abort ends the connection at once, with a reset: there are stores that take
+// what they have of a body for whole when its connection ends in good order.
+func (c *conn) abort() {
+	_ = c.raw.SetLinger(0) // fails on a closed connection, as what follows does
+	_ = c.raw.Close()
+}
 
 // exchange sends a request and reads the head of its answer. The answer's body
 // then has the connection; after an error nobody has.

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -227,6 +228,8 @@ func classify(err error) error {
 		return err // the client left; nobody reads an answer
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return s3err.GatewayTimeout.Because(err)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return s3err.ServiceUnavailable.Because(err) // no descriptor is left: that is not the store's fault
 	}
 	return s3err.BadGateway.Because(err)
 }

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -352,6 +355,7 @@ func TestErrorsAreSorted(t *testing.T) {
 		fmt.Errorf("x: %w", context.DeadlineExceeded): s3err.GatewayTimeout,
 		timeout{}:             s3err.GatewayTimeout,
 		errors.New("refused"): s3err.BadGateway,
+		&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}: s3err.ServiceUnavailable,
 	} {
 		if got := classify(err); !errors.Is(got, want) {
 			t.Errorf("%v became %v", err, got)

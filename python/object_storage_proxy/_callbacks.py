@@ -13,6 +13,7 @@ import itertools
 import json
 import logging
 import math
+import os
 import threading
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from . import _answers
+from . import _answers, _lib
 from ._ffi import ffi
 from ._headers import Headers
 from ._lib import Library
@@ -84,11 +85,13 @@ class Owner:
                 asked["request"]["headers"] = headers
                 spell = partial(_spell_decision, headers=headers)
             value = function(*asked.values())  # in the order of the question's members
+            _end_child()
             if not isinstance(value, _PLAIN) and inspect.isawaitable(value):
                 self._begin(value, self._await(value, call, name, spell))
                 return _PENDING
             self._lib.answer(call, spell(value))
         except BaseException as error:  # also SystemExit: it must end neither thread nor process
+            _end_child(error)
             self._report(name, error)
             return _FAILED
         return _ANSWERED
@@ -111,9 +114,24 @@ class Owner:
             self._report(name, TimeoutError("no answer within callback_timeout"))
             raise
         except BaseException as error:  # a SystemExit here would end the loop for all
+            _end_child(error)
             self._report(name, error)
         finally:
+            _end_child()
             self._lib.answer(call, answer)
+
+
+def _end_child(error: BaseException | None = None) -> None:
+    """Ends this process if it is a child that a callable has forked, and that comes back.
+
+    What would go on in it is a copy of the request, on the client's own connection.
+    A SystemExit has the status that it asks for.
+    """
+    if not _lib.forked():
+        return
+    os.write(2, b"object_storage_proxy: a child that a callable has forked ends here\n")
+    code = error.code if isinstance(error, SystemExit) else 1
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _spell_decision(value: object, headers: Headers) -> bytes:

@@ -163,6 +163,9 @@ class ProxyServerConfig:
         iam_endpoint: URL of IBM's token service, where API keys are exchanged; without a
             path ``/identity/token`` is added. None: the environment variable
             IBMCLOUD_IAM_API_ENDPOINT at the start, else IBM's own.
+        max_connections: clients' connections that each port and the unix socket have open at
+            a time; further ones wait until one ends. None: half of the files that the
+            process may open, but no more than 10,000. An idle one takes some 25 KiB.
         callback_concurrency: calls of the callables that run at the same time.
         callback_queue: calls that may wait for their turn; past that 503 SlowDown.
         callback_timeout: seconds that a callable has, waiting for its turn included; then
@@ -204,6 +207,7 @@ class ProxyServerConfig:
         "http_port",
         "https_port",
         "iam_endpoint",
+        "max_connections",
         "max_presign_url_usage_attempts",
         "metrics_host",
         "metrics_port",
@@ -248,6 +252,7 @@ class ProxyServerConfig:
         trusted_proxies: Sequence[str] | None = None,
         proxy_protocol: bool = False,
         iam_endpoint: str | None = None,
+        max_connections: int | None = None,
         callback_concurrency: int = 32,
         callback_queue: int = 10_000,
         callback_timeout: float = 30.0,
@@ -284,6 +289,7 @@ class ProxyServerConfig:
         self.trusted_proxies: Sequence[str] | None = trusted_proxies
         self.proxy_protocol: bool = proxy_protocol
         self.iam_endpoint: str | None = iam_endpoint
+        self.max_connections: int | None = max_connections
         self.callback_concurrency: int = callback_concurrency
         self.callback_queue: int = callback_queue
         self.callback_timeout: float = callback_timeout

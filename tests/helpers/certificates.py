@@ -27,8 +27,13 @@ class Certificates:
     key: Path
 
 
-def make(folder: Path, names: Sequence[str] = NAMES) -> Certificates:
-    """Makes an authority and a certificate for some names and for loopback addresses."""
+def make(
+    folder: Path,
+    names: Sequence[str] = NAMES,
+    addresses: Sequence[str] = ("127.0.0.1", "::1"),
+    expired: bool = False,
+) -> Certificates:
+    """Makes an authority and a certificate for some names and addresses."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
@@ -43,12 +48,13 @@ def make(folder: Path, names: Sequence[str] = NAMES) -> Certificates:
     )
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    addresses = [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ("127.0.0.1", "::1")]
+    alternatives = [
+        *map(x509.DNSName, names),
+        *(x509.IPAddress(ipaddress.ip_address(ip)) for ip in addresses),
+    ]
     cert = (
-        _builder(name, ca_name, key.public_key())
-        .add_extension(
-            x509.SubjectAlternativeName([*map(x509.DNSName, names), *addresses]), critical=False
-        )
+        _builder(name, ca_name, key.public_key(), days=-1 if expired else 2)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(
@@ -56,6 +62,41 @@ def make(folder: Path, names: Sequence[str] = NAMES) -> Certificates:
         )
         .sign(ca_key, hashes.SHA256())
     )
+    return _written(folder, ca, cert, key)
+
+
+def self_signed(folder: Path) -> Certificates:
+    """Makes a certificate for localhost that nobody but its own key has signed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    here = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    cert = (
+        _builder(name, name, key.public_key())
+        .add_extension(x509.SubjectAlternativeName([here]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return _written(folder, cert, cert, key)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, days: int = 2
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=3))
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+
+
+def _written(
+    folder: Path, ca: x509.Certificate, cert: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> Certificates:
     made = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     made.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     made.cert.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
@@ -67,21 +108,6 @@ def make(folder: Path, names: Sequence[str] = NAMES) -> Certificates:
         )
     )
     return made
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
-    )
 
 
 def _usage(**on: bool) -> x509.KeyUsage:

@@ -166,6 +166,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _serve(self) -> None:
+        try:
+            self._answer()
+        except ConnectionError:  # whoever asked has left, in the middle of a body perhaps
+            self.close_connection = True
+
+    def _answer(self) -> None:
         headers: dict[str, str] = {}
         for name, value in self.headers.items():
             name = name.lower()
@@ -197,7 +203,10 @@ def _plain_body(rfile: Any, headers: dict[str, str]) -> bytes:
     if headers.get("transfer-encoding") == "chunked":
         body = _dechunk(rfile)
     else:
-        body = rfile.read(int(headers.get("content-length", "0")))
+        size = int(headers.get("content-length", "0"))
+        body = rfile.read(size)
+        if len(body) < size:
+            raise ConnectionError("the body breaks off")
     if "aws-chunked" in headers.get("content-encoding", "") or "x-amz-trailer" in headers:
         return _dechunk(io.BytesIO(body))
     return bytes(body)

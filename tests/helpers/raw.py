@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 import socket
+import ssl
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -86,42 +88,70 @@ def head_bytes(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def connect(url: str, seconds: float = 20) -> socket.socket:
-    """A connection to the host and port of an http URL."""
+def connect(url: str, seconds: float = 20, context: ssl.SSLContext | None = None) -> socket.socket:
+    """A connection to the host and port of a URL; with TLS for those that have a context."""
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=seconds)
+    link = socket.create_connection((parts.hostname, parts.port), timeout=seconds)
+    return context.wrap_socket(link, server_hostname=parts.hostname) if context else link
+
+
+class TruncatedError(ConnectionError):
+    """The connection ended in the middle of an answer."""
 
 
 def read_answer(stream: BinaryIO, method: str = "GET") -> Answer:
-    """Reads one response, interim ones (100 Continue) included."""
+    """Reads one response, interim ones (100 Continue) included.
+
+    Raises ConnectionError when there is none, TruncatedError when it breaks off.
+    """
     status_line = stream.readline()
     if not status_line:
         raise ConnectionError("the connection ended before an answer")
     status = int(status_line.split()[1])
     headers = {}
-    while line := stream.readline().strip():
+    while line := _line(stream):
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.lower()] = value.strip()
     body = b""
     if status >= 200 and status not in (204, 304) and method != "HEAD":
         if headers.get("transfer-encoding") == "chunked":
-            while size := int(stream.readline(), 16):
-                body += stream.read(size)
-                stream.readline()
-            stream.readline()
+            while size := int(_line(stream), 16):
+                body += _exactly(stream, size)
+                _line(stream)
+            _line(stream)
         else:
-            body = stream.read(int(headers.get("content-length", "0")))
+            body = _exactly(stream, int(headers.get("content-length", "0")))
     return Answer(status, headers, body)
 
 
+def _line(stream: BinaryIO) -> bytes:
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise TruncatedError(f"the answer breaks off in the line {line!r}")
+    return line.strip()
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise TruncatedError(f"the answer breaks off after {len(data)} of {size} bytes")
+    return data
+
+
 def send(
-    url: str, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
+    url: str,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    context: ssl.SSLContext | None = None,
 ) -> Answer:
     """One request over a connection of its own; the target goes out as given."""
     if body and not any(
         name.lower() in ("content-length", "transfer-encoding") for name in headers
     ):
         headers = {**headers, "Content-Length": str(len(body))}
-    with connect(url) as link, link.makefile("rb") as stream:
-        link.sendall(head_bytes(method, target, headers) + body)
+    with connect(url, context=context) as link, link.makefile("rb") as stream:
+        with suppress(ConnectionError):  # it may be refused before its end
+            link.sendall(head_bytes(method, target, headers) + body)
         return read_answer(stream, method)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,8 +40,27 @@ class Link:
             head += line
         return head
 
+    def body(self, size: int) -> bytes:
+        """Reads that much of what follows a head; fewer bytes: the connection ended."""
+        return self._stream.read(size)
+
+    def some(self, most: int) -> bytes:
+        """Reads what there is, but no more than that."""
+        return self._stream.read1(most)
+
     def send(self, data: bytes) -> None:
         self._connection.sendall(data)
+
+    def left(self) -> None:
+        """Waits until the other side has ended the connection."""
+        with suppress(ConnectionError):
+            while self._stream.read1(1 << 16):
+                pass
+
+    def reset(self) -> None:
+        """Ends the connection with a reset instead of an orderly end."""
+        self._stream.close()
+        reset(self._connection)
 
     def end(self) -> None:
         """Ends the connection, also for a thread that is reading from it."""
@@ -60,6 +80,12 @@ class Link:
                 self.send(OK)
 
 
+def reset(connection: socket.socket) -> None:
+    """Ends a connection with a reset instead of an orderly end."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
 Script = Callable[[Link], None]
 
 
@@ -67,15 +93,21 @@ class ScriptedStore:
     """Runs one script for each connection in turn, and closes it after that.
 
     A context manager, which raises at its end what went wrong in a script. More
-    connections than scripts are a mistake, too.
+    connections than scripts are a mistake, too, unless `then` is for all of them.
     """
 
-    def __init__(self, *scripts: Script, certificates: Certificates | None = None) -> None:
+    def __init__(
+        self,
+        *scripts: Script,
+        then: Script | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         self.received: list[Wire] = []
         self._scripts, self._problems = list(scripts), list[BaseException]()
+        self._then = then or _nothing
         self._certificates = certificates
-        self._threads: list[threading.Thread] = []
-        self._links: list[Link] = []
+        self._threads: set[threading.Thread] = set()
+        self._links: set[Link] = set()
 
     def __enter__(self) -> ScriptedStore:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -88,12 +120,22 @@ class ScriptedStore:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for link in self._links:
-            link.end()
-        for thread in [self._accepting, *self._threads]:
+        self._accepting.join(20)
+        self.hang_up()
+        for thread in list(self._threads):
             thread.join(20)
         if self._problems and not exc[0]:
             raise self._problems[0]
+
+    @property
+    def open(self) -> int:
+        """How many connections are open."""
+        return len(self._links)
+
+    def hang_up(self) -> None:
+        """Ends the connections that are open."""
+        for link in list(self._links):
+            link.end()
 
     def entry(self, **changes: Any) -> dict[str, Any]:
         """The cos_map entry for a bucket of this store."""
@@ -116,9 +158,9 @@ class ScriptedStore:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            script = self._scripts.pop(0) if self._scripts else _nothing
+            script = self._scripts.pop(0) if self._scripts else self._then
             thread = threading.Thread(target=self._run, args=(script, connection))
-            self._threads.append(thread)
+            self._threads.add(thread)
             thread.start()
 
     def _run(self, script: Script, connection: socket.socket) -> None:
@@ -129,13 +171,16 @@ class ScriptedStore:
                 context.load_cert_chain(self._certificates.cert, self._certificates.key)
                 connection = context.wrap_socket(connection, server_side=True)
             link = Link(connection, self.received)
-            self._links.append(link)
+            self._links.add(link)
             try:
                 script(link)
             finally:
                 link.close()
+                self._links.discard(link)
         except BaseException as problem:  # told where the test can see it
             self._problems.append(problem)
+        finally:
+            self._threads.discard(threading.current_thread())
 
 
 def _nothing(link: Link) -> None:
