@@ -165,7 +165,7 @@ func (b *body) step() error {
 			return errEnd
 		}
 		b.section += len(line)
-		_, _, err = field(string(line))
+		_, _, err = Field(string(line))
 		return err
 	}
 	return nil
@@ -212,7 +212,7 @@ func (b *body) stop() (read, readable bool) {
 	defer b.c.mu.Unlock()
 	b.over = true
 	for b.reading {
-		_ = b.c.net.SetReadDeadline(past)
+		b.c.readUntil(past)
 		b.c.changed.Wait()
 	}
 	return b.err == io.EOF, b.err == nil

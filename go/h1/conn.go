@@ -2,7 +2,6 @@ package h1
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -49,7 +48,9 @@ type conn struct {
 	r, w int
 	out  []byte // what is still to be written; nil between requests
 
-	answers http.Header // of the response, used again
+	answers http.Header   // of the response, used again
+	turn    chan struct{} // to go on in a crowd; nil: it was in none
+	until   time.Time     // the next request's deadline; zero: another was set since
 	state   atomic.Int32
 
 	mu      sync.Mutex
@@ -96,28 +97,55 @@ func (c *conn) raw() net.Conn {
 func (c *conn) serve() {
 	defer c.end()
 	defer c.contain()
-	_ = c.net.SetReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout)) // fails on a closed connection, as what follows does
+	c.readUntil(time.Now().Add(c.server.ReadHeaderTimeout))
 	for {
 		h, err := c.readHead()
 		if err != nil {
 			c.refuse(err)
 			return
 		}
-		if !c.answer(h) {
+		if !c.serveOne(h) {
 			return
-		}
-		if !c.state.CompareAndSwap(stateActive, stateIdle) {
-			return
-		}
-		c.server.tell(c, http.StateIdle)
-		if c.server.draining.Load() && c.closeIdle() {
-			return
-		}
-		if c.r == c.w {
-			_ = c.net.SetReadDeadline(time.Now().Add(c.server.IdleTimeout))
-			c.shrink()
 		}
 	}
+}
+
+// serveOne serves a request and makes the connection ready for the next, if it
+// reports that there can be one.
+func (c *conn) serveOne(h *head) bool {
+	turns := &c.server.turns
+	turns.inPlay.Add(1)
+	defer turns.inPlay.Add(-1)
+	if !c.answer(h) || !c.state.CompareAndSwap(stateActive, stateIdle) {
+		return false
+	}
+	c.server.tell(c, http.StateIdle)
+	if c.server.draining.Load() && c.closeIdle() {
+		return false
+	}
+	if c.r == c.w {
+		c.mayIdle()
+		c.shrink()
+	}
+	turns.wait(c)
+	return true
+}
+
+// mayIdle gives the client time for its next request. A deadline that is nearly
+// as far as it should be serves as well, and a new one takes its time.
+func (c *conn) mayIdle() {
+	until := time.Now().Add(c.server.IdleTimeout)
+	if until.Sub(c.until) > c.server.IdleTimeout/64 {
+		c.readUntil(until)
+		c.until = until
+	}
+}
+
+// readUntil sets the deadline of reading. Who does not serve the connection
+// needs c.mu for it, and a handler that runs.
+func (c *conn) readUntil(t time.Time) {
+	c.until = time.Time{}
+	_ = c.net.SetReadDeadline(t) // fails on a closed connection, as what follows does
 }
 
 // contain keeps a panic within its connection. Handlers have a firewall of
@@ -157,7 +185,7 @@ func (c *conn) cut() {
 	defer c.mu.Unlock()
 	c.gone = true
 	if c.current != nil {
-		c.current.cancel()
+		c.current.ctx.cancel()
 	}
 }
 
@@ -180,7 +208,7 @@ func (c *conn) readHead() (*head, error) {
 			}
 			c.server.tell(c, http.StateActive)
 			if n == 0 {
-				_ = c.net.SetReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout))
+				c.readUntil(time.Now().Add(c.server.ReadHeaderTimeout))
 			}
 		}
 		if n > 0 {
@@ -274,17 +302,16 @@ func (c *conn) answer(h *head) bool {
 		c.refuse(errExpect)
 		return false
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	w := newResponse(c, h, cancel)
+	w := newResponse(c, h)
+	defer w.ctx.cancel()
 	r := (&http.Request{
 		Method: h.method, URL: h.url, Proto: h.proto, ProtoMajor: 1, ProtoMinor: h.minor,
 		Header: h.header, Body: http.NoBody, ContentLength: h.length, Host: h.host,
 		RemoteAddr: c.remote, RequestURI: h.target, TLS: c.tls, Close: h.close,
-	}).WithContext(ctx)
+	}).WithContext(&w.ctx)
 	if h.length != 0 {
 		r.Body = &w.body
-		_ = c.net.SetReadDeadline(time.Time{}) // the handler's to set
+		c.readUntil(time.Time{}) // the handler's to set
 	}
 	if h.length < 0 {
 		r.TransferEncoding = []string{"chunked"}
@@ -293,7 +320,7 @@ func (c *conn) answer(h *head) bool {
 		return false
 	}
 	whole := c.handle(w, r)
-	cancel()
+	w.ctx.cancel()
 	read, readable := c.finish(w)
 	if !whole {
 		w.abort()
@@ -326,7 +353,7 @@ func (c *conn) drain(b *body) bool {
 	if b.left > maxUnread {
 		return false
 	}
-	_ = c.net.SetReadDeadline(time.Now().Add(drainTimeout))
+	c.readUntil(time.Now().Add(drainTimeout))
 	var scrap [4 << 10]byte
 	for left := maxUnread; left >= 0; {
 		n, err := b.read(scrap[:])

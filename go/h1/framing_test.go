@@ -120,7 +120,7 @@ func readAll(text string, size int) (left int, err error) {
 		c.state.Store(stateIdle)
 		h, err := c.readHead()
 		if err == nil {
-			_, err = io.Copy(io.Discard, &newResponse(c, h, func() {}).body)
+			_, err = io.Copy(io.Discard, &newResponse(c, h).body)
 		}
 		c.stopWatch()
 		if err != nil {

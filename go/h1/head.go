@@ -126,7 +126,7 @@ func (h *head) fields(text string) error {
 			break
 		}
 		text = rest
-		name, value, err := field(line)
+		name, value, err := Field(line)
 		if err != nil {
 			return err
 		}
@@ -167,8 +167,9 @@ func (h *head) fields(text string) error {
 	return err
 }
 
-// field reads one field line.
-func field(line string) (name, value string, err error) {
+// Field reads one field line without its end. The name comes as package http
+// spells it. A line that two readers could read in different ways is an error.
+func Field(line string) (name, value string, err error) {
 	name, value, found := strings.Cut(line, ":")
 	if !found {
 		return "", "", malformed("a line without a colon")

@@ -42,17 +42,17 @@ func only(text string, allowed *[256]bool) bool {
 	return true
 }
 
-// known maps names as S3 clients spell them to their canonical spelling.
+// known maps names as S3 clients and stores spell them to their canonical spelling.
 var known = spellings(
 	"Accept", "Accept-Encoding", "Accept-Language", "Amz-Sdk-Invocation-Id", "Amz-Sdk-Request",
 	"Authorization", "Cache-Control", "Connection", "Content-Disposition", "Content-Encoding",
-	"Content-Language", "Content-Length", "Content-MD5", "Content-Type", "Cookie", "Date", "Expect",
+	"Content-Language", "Content-Length", "Content-MD5", "Content-Type", "Cookie", "Date", "ETag", "Expect",
 	"Expires", "Forwarded", "Host", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range",
 	"If-Unmodified-Since", "Origin", "Range", "Referer", "TE", "Traceparent", "Tracestate", "Trailer",
 	"Transfer-Encoding", "User-Agent", "Via", "X-Amz-Acl", "X-Amz-Checksum-Algorithm",
 	"X-Amz-Checksum-CRC32", "X-Amz-Checksum-CRC32C", "X-Amz-Checksum-CRC64NVME", "X-Amz-Checksum-Mode",
 	"X-Amz-Checksum-SHA1", "X-Amz-Checksum-SHA256", "X-Amz-Content-SHA256", "X-Amz-Copy-Source", "X-Amz-Date",
-	"X-Amz-Decoded-Content-Length", "X-Amz-Sdk-Checksum-Algorithm", "X-Amz-Security-Token",
+	"X-Amz-Decoded-Content-Length", "X-Amz-Id-2", "X-Amz-Request-Id", "X-Amz-Sdk-Checksum-Algorithm", "X-Amz-Security-Token",
 	"X-Amz-Storage-Class", "X-Amz-Trailer", "X-Amz-User-Agent", "X-Amzn-Trace-Id", "X-Forwarded-For",
 	"X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-IP",
 )

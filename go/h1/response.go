@@ -1,7 +1,6 @@
 package h1
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -23,10 +22,10 @@ var outBuffers = sync.Pool{New: func() any { return new([outBuffer]byte) }}
 
 // response is a request's http.ResponseWriter. One goroutine writes it.
 type response struct {
-	c      *conn
-	cancel context.CancelFunc
-	head   *head // of the request
-	body   body  // of the request
+	c    *conn
+	head *head          // of the request
+	body body           // of the request
+	ctx  requestContext // of the request
 
 	header   http.Header
 	status   int   // 0: WriteHeader was not called
@@ -40,12 +39,12 @@ type response struct {
 	err      error
 }
 
-func newResponse(c *conn, h *head, cancel context.CancelFunc) *response {
+func newResponse(c *conn, h *head) *response {
 	if c.answers == nil {
 		c.answers = make(http.Header)
 	}
 	c.want = time.Time{}
-	w := &response{c: c, cancel: cancel, head: h, header: c.answers, length: -1, close: h.close}
+	w := &response{c: c, head: h, header: c.answers, length: -1, close: h.close}
 	w.body = body{c: c, chunked: h.length < 0, left: max(h.length, 0)}
 	w.body.asks = h.expect != "" && h.minor > 0 && h.length != 0
 	if h.length == 0 {
@@ -239,7 +238,7 @@ func (w *response) send(p []byte) {
 	}
 	w.c.prepare()
 	if _, w.err = w.c.net.Write(p); w.err != nil {
-		w.cancel() // the client has left
+		w.ctx.cancel() // the client has left
 	}
 }
 
@@ -289,6 +288,7 @@ func (w *response) SetReadDeadline(t time.Time) error {
 	case w.body.err != nil:
 		return nil
 	}
+	w.c.until = time.Time{}
 	return w.c.net.SetReadDeadline(t)
 }
 

@@ -38,7 +38,8 @@ type Server struct {
 	drained   chan struct{} // closed when Shutdown has begun and no connection is left
 	draining  atomic.Bool
 
-	date atomic.Pointer[date]
+	date  atomic.Pointer[date]
+	turns turns
 }
 
 // Serve accepts connections until the listener is closed, and then returns an
@@ -94,6 +95,7 @@ func (s *Server) listen(l net.Listener) bool {
 	}
 	if s.listeners == nil {
 		s.listeners = make(map[net.Listener]struct{})
+		s.turns.open()
 	}
 	s.listeners[l] = struct{}{}
 	return true
@@ -153,6 +155,7 @@ func (s *Server) drain() {
 		_ = l.Close() // what it had to say, Serve has heard
 	}
 	clear(s.listeners)
+	s.turns.close()
 	for c := range s.conns {
 		c.closeIdle()
 	}

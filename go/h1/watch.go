@@ -71,7 +71,7 @@ func (c *conn) listen() {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 	}
-	_ = c.net.SetReadDeadline(time.Time{})
+	c.readUntil(time.Time{})
 	for c.watch.wanted && c.w < len(c.buf) {
 		at := c.w
 		c.mu.Unlock()
@@ -81,7 +81,7 @@ func (c *conn) listen() {
 		if err != nil {
 			if c.watch.wanted { // or the handler's return has ended it
 				c.gone = true
-				c.current.cancel()
+				c.current.ctx.cancel()
 			}
 			break
 		}
@@ -111,7 +111,7 @@ func (c *conn) finish(w *response) (read, readable bool) {
 	c.current = nil
 	c.watch.wanted = false
 	if c.watch.reading {
-		_ = c.net.SetReadDeadline(past)
+		c.readUntil(past)
 	}
 	for c.watch.reading {
 		c.changed.Wait()

@@ -18,6 +18,10 @@ var errNoAnswer = errors.New("callback ended without an answer")
 // answered within this time does the next begin beside it.
 const headStart = 500 * time.Microsecond
 
+// keepWorker is how long a goroutine that asked waits for another question. What
+// encodes, calls and decodes goes deep, and the stack for that has grown then.
+const keepWorker = time.Second
+
 // Limited returns hooks that share one set of limits: at most concurrency of
 // them run at a time, at most queue wait for their turn, and none takes longer
 // than timeout from question to answer, waiting included. Past any of these
@@ -28,7 +32,10 @@ const headStart = 500 * time.Microsecond
 // question is dropped. One that is being answered goes on to its end or
 // deadline, since its answer is worth caching by then.
 func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
-	g := &gate{slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), queue: int64(queue), timeout: timeout}
+	g := &gate{
+		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()),
+		queue: int64(queue), timeout: timeout,
+	}
 	limited := Hooks{AllowSeesRequest: h.AllowSeesRequest}
 	if h.Secret != nil {
 		limited.Secret = func(ctx context.Context, accessKey string) (Secret, error) {
@@ -52,6 +59,7 @@ func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
 type gate struct {
 	start   chan struct{} // held by the question that has its head start
 	slots   chan struct{}
+	idle    chan func() // to workers that wait for another question
 	waiting atomic.Int64
 	queue   int64
 	timeout time.Duration
@@ -95,7 +103,31 @@ func (g *gate) await(place chan<- struct{}, caller, deadline context.Context) er
 	}
 }
 
-// run calls f, which has entered, and leaves.
+// begin runs f, which has entered, beside its caller.
+func (g *gate) begin(f func()) {
+	select {
+	case g.idle <- f:
+	default:
+		go g.work(f)
+	}
+}
+
+func (g *gate) work(f func()) {
+	patience := time.NewTimer(keepWorker)
+	defer patience.Stop()
+	for {
+		g.run(f)
+		f = nil // and what it holds
+		patience.Reset(keepWorker)
+		select {
+		case f = <-g.idle:
+		case <-patience.C:
+			return
+		}
+	}
+}
+
+// run calls f and leaves.
 func (g *gate) run(f func()) {
 	start := time.AfterFunc(headStart, func() { <-g.start })
 	defer func() {
@@ -122,7 +154,7 @@ func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, err
 		return none, err
 	}
 	answered := make(chan result[T], 1) // a late answer finds room and nobody
-	go g.run(func() { answered <- call(deadline, hook) })
+	g.begin(func() { answered <- call(deadline, hook) })
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
 	defer cancel()
 	select {

@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,40 @@ import (
 
 func allowing(f func(ctx context.Context, token string) (Decision, error)) Hooks {
 	return Hooks{Allow: func(ctx context.Context, r *Request) (Decision, error) { return f(ctx, r.Token) }}
+}
+
+// inBubble runs a test in a bubble, which must not end before those who wait for
+// another question.
+func inBubble(t *testing.T, test func(*testing.T)) {
+	synctest.Test(t, func(t *testing.T) {
+		test(t)
+		time.Sleep(2 * keepWorker)
+	})
+}
+
+func TestWhoHasAskedWaitsForAnotherQuestionButNotForLong(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var asked [3]string
+		h := Limited(allowing(func(_ context.Context, token string) (Decision, error) {
+			stack := make([]byte, 64)
+			runtime.Stack(stack, false) // begins with the goroutine's number
+			asked[len(token)], _, _ = strings.Cut(string(stack), "[")
+			return Decision{Allow: true}, nil
+		}), 4, 10, time.Minute)
+		ask := func(token string) {
+			if _, err := h.Allow(t.Context(), &Request{Token: token}); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		ask("")
+		ask("1")
+		time.Sleep(2 * keepWorker)
+		ask("22")
+		if asked[0] != asked[1] || asked[0] == asked[2] || asked[2] == "" {
+			t.Errorf("asked by %q", asked)
+		}
+	})
 }
 
 func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
@@ -34,7 +69,7 @@ func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
 }
 
 func TestOnlySoManyRunAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		var running, most atomic.Int32
 		h := Limited(allowing(func(context.Context, string) (Decision, error) {
 			n := running.Add(1)
@@ -60,7 +95,7 @@ func TestOnlySoManyRunAtATime(t *testing.T) {
 }
 
 func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		var running, most atomic.Int32
 		h := Limited(allowing(func(context.Context, string) (Decision, error) {
 			n := running.Add(1)
@@ -86,7 +121,7 @@ func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 }
 
 func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
 		h := Limited(allowing(func(_ context.Context, token string) (Decision, error) {
 			<-end // whatever its context says
@@ -127,7 +162,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 }
 
 func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		var asked atomic.Int32
 		end := make(chan struct{})
 		h := Limited(allowing(func(context.Context, string) (Decision, error) {

@@ -17,7 +17,7 @@ import (
 // its time.
 type responseWriter struct {
 	http.ResponseWriter
-	conn  *http.ResponseController
+	conn  http.ResponseController
 	begun bool
 	until time.Time // the deadline of writing
 
@@ -27,7 +27,7 @@ type responseWriter struct {
 }
 
 func newResponseWriter(w http.ResponseWriter) *responseWriter {
-	rw := &responseWriter{ResponseWriter: w, conn: http.NewResponseController(w)}
+	rw := &responseWriter{ResponseWriter: w, conn: *http.NewResponseController(w)}
 	rw.extend() // the deadline of the request before on this connection may have passed
 	return rw
 }

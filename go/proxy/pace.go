@@ -39,7 +39,7 @@ type pacedBody struct {
 }
 
 func newPacedBody(x *exchange) *pacedBody {
-	x.body = &pacedBody{body: x.r.Body, conn: x.w.conn, read: &x.received}
+	x.body = &pacedBody{body: x.r.Body, conn: &x.w.conn, read: &x.received}
 	return x.body
 }
 

@@ -11,7 +11,20 @@ import (
 // form is its own canonical URI, so every store signs the same bytes.
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)
 func EscapeKey(key string) string {
+	if isEscaped(key) {
+		return key
+	}
 	return string(appendEscaped(make([]byte, 0, len(key)+len(key)/4), key, true))
+}
+
+// isEscaped reports whether a key is escaped as it stands.
+func isEscaped(key string) bool {
+	for i := range len(key) {
+		if key[i] != '/' && !unreserved(key[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func appendEscaped(b []byte, s string, keepSlash bool) []byte {

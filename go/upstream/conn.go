@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 )
 
@@ -46,6 +47,7 @@ type conn struct {
 	headLeft int       // what may come before an answer's body, while inHead
 	inHead   bool
 	leave    func() bool // ends the watch over the caller's context
+	until    time.Time   // the deadline for both directions; zero: another was set since
 }
 
 func newConn(home *pool, to authority, c net.Conn, raw *net.TCPConn) *conn {
@@ -70,6 +72,21 @@ func (b boundedHead) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// afterFunc is context.AfterFunc, which would wrap what a context of its own
+// kind can do itself.
+func afterFunc(ctx context.Context, f func()) (stop func() bool) {
+	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return own.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
+}
+
+// readUntil sets the deadline of reading.
+func (c *conn) readUntil(t time.Time) {
+	c.until = time.Time{}
+	_ = c.raw.SetReadDeadline(t) // fails on a closed connection, as what follows does
+}
+
 // abort ends the connection at once, with a reset: there are stores that take
 // what they have of a body for whole when its connection ends in good order.
 func (c *conn) abort() {
@@ -81,10 +98,13 @@ func (c *conn) abort() {
 // then has the connection; after an error nobody has.
 func (c *conn) exchange(m *parcel, timeout time.Duration) (*http.Response, error) {
 	ctx := m.req.Context()
-	c.leave = context.AfterFunc(ctx, c.abort)
+	c.leave = afterFunc(ctx, c.abort)
 	up, err := c.ask(m, timeout)
 	var resp *http.Response
 	if err == nil {
+		// Nearby stores have answered when the others that can run have run. To
+		// wait for news of it first would take more time, and a turn longer.
+		runtime.Gosched()
 		resp, err = c.listen(m.req)
 	}
 	if err == nil {
@@ -108,7 +128,12 @@ func (c *conn) ask(m *parcel, timeout time.Duration) (*upload, error) {
 	if m.left > 0 {
 		return c.upload(m, timeout), nil
 	}
-	_ = c.raw.SetDeadline(time.Now().Add(timeout)) // fails on a closed connection, as what follows does
+	// A deadline that is nearly as far as it should be serves as well, and a new
+	// one takes its time.
+	if until := time.Now().Add(timeout); until.Sub(c.until) > timeout/64 {
+		c.until = until
+		_ = c.raw.SetDeadline(until) // fails on a closed connection, as what follows does
+	}
 	_, err := c.Write(m.wire)
 	if err != nil && c.used {
 		err = &staleError{err}
@@ -124,6 +149,12 @@ func (c *conn) listen(req *http.Request) (*http.Response, error) {
 			err = &staleError{err}
 		}
 		return nil, err
+	}
+	here, _ := c.r.Peek(c.r.Buffered())
+	if resp, length := plain(here, req); resp != nil {
+		_, _ = c.r.Discard(length)
+		c.inHead = false
+		return resp, nil
 	}
 	for range maxInterim {
 		resp, err := http.ReadResponse(c.r, req)
@@ -172,7 +203,7 @@ func (a *answer) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if a.c.r.Buffered() == 0 {
-		_ = a.c.raw.SetReadDeadline(time.Now().Add(bodyStall))
+		a.c.readUntil(time.Now().Add(bodyStall))
 	}
 	if a.src != nil {
 		n, err := a.src.Read(p)
@@ -241,7 +272,7 @@ func (c *conn) hides() bool {
 	if c.Conn == net.Conn(c.raw) {
 		return false
 	}
-	_ = c.raw.SetReadDeadline(past)
+	c.readUntil(past)
 	_, err := c.r.Peek(1)
 	return !isTimeout(err)
 }
@@ -268,7 +299,7 @@ func Forward(to io.Writer, spliced io.ReaderFrom, body io.Reader) (bool, error) 
 		return true, err
 	}
 	for !a.ended {
-		_ = a.c.raw.SetReadDeadline(time.Now().Add(bodyStall))
+		a.c.readUntil(time.Now().Add(bodyStall))
 		n, err := spliced.ReadFrom(&io.LimitedReader{R: a.c.raw, N: min(a.left, spliceChunk)})
 		if n == 0 && err == nil {
 			err = io.EOF

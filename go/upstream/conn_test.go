@@ -368,3 +368,27 @@ func TestAMovedAnswerThatBreaksOffIsAnError(t *testing.T) {
 type readerFrom struct{ io.Writer }
 
 func (r readerFrom) ReadFrom(from io.Reader) (int64, error) { return io.Copy(r.Writer, from) }
+
+func TestEveryRequestOfAConnectionHasTheTimeForItsAnswer(t *testing.T) {
+	s := newScripted(t, func(_ int, c *scriptedConn) {
+		for range 3 {
+			c.request()
+			c.say(ok)
+		}
+		c.request()
+		c.request() // until the proxy gives up
+	})
+	c := client(t)
+	const patience = 200 * time.Millisecond
+	bucket := s.bucket(func(b *config.Bucket) { b.AnswerTimeout = patience })
+	for range 3 {
+		if got, err := do(t, c, Call{Bucket: bucket}); err != nil || got != "ok" {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+	begun := time.Now()
+	_, err := do(t, c, Call{Bucket: bucket})
+	if took := time.Since(begun); !errors.Is(err, s3err.GatewayTimeout) || took < patience*7/8 || s.connections.Load() != 1 {
+		t.Errorf("got %v after %v, %d connections", err, took, s.connections.Load())
+	}
+}

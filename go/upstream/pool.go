@@ -164,7 +164,7 @@ func (p *pool) close() {
 // alive looks whether the store has closed a connection that waits, or has sent
 // what nobody asked for, without reading from it.
 func (c *conn) alive() bool {
-	_ = c.raw.SetReadDeadline(time.Time{}) // that of its last answer may have passed, and would be an error
+	c.readUntil(time.Time{}) // that of its last answer may have passed, and would be an error
 	raw, err := c.raw.SyscallConn()
 	if err != nil {
 		return false

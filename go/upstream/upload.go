@@ -26,7 +26,7 @@ func (c *conn) upload(m *parcel, timeout time.Duration) *upload {
 	up := &upload{done: make(chan struct{})}
 	buffer, wire, body, left := m.buffer, m.wire, m.req.Body, m.left
 	m.buffer = nil
-	_ = c.raw.SetReadDeadline(time.Time{}) // the time for an answer begins when all is sent
+	c.readUntil(time.Time{}) // the time for an answer begins when all is sent
 	go func() {
 		defer buffers.Put(buffer)
 		theirs, err := c.copyBody(wire, body, left, buffer, timeout)

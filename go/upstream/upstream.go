@@ -154,11 +154,13 @@ func locate(b *config.Bucket, at, key string) (host, path, rawPath string) {
 	}
 	switch {
 	case virtualStyle(b):
-		return b.Remote + "." + host, "/" + key, "/" + s3req.EscapeKey(key)
+		host, path = b.Remote+"."+host, "/"+key
 	case key == "":
-		return host, "/" + b.Remote, "/" + s3req.EscapeKey(b.Remote)
+		path = "/" + b.Remote
+	default:
+		path = "/" + b.Remote + "/" + key
 	}
-	return host, "/" + b.Remote + "/" + key, "/" + s3req.EscapeKey(b.Remote) + "/" + s3req.EscapeKey(key)
+	return host, path, s3req.EscapeKey(path)
 }
 
 // virtualStyle says whether the bucket goes into the host name. It can't where

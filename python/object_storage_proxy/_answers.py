@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from .decision import Decision
@@ -66,7 +67,8 @@ def secret(value: object) -> bytes:
         if value.get("expiration") is not None:
             answer["expiration"] = _unix_seconds(value["expiration"])
         return _dump(answer)
-    return _dump({"secret_key": _text(value, "the secret")})
+    quoted = encode_basestring_ascii(_text(value, "the secret"))
+    return f'{{"secret_key":{quoted}}}'.encode("ascii")  # what most are, in a fifth of the time
 
 
 def bucket_creds(value: object) -> bytes:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"osp/go/hooks"
@@ -65,7 +66,11 @@ func decodeDecision(answer []byte) (hooks.Decision, error) {
 	return d, nil
 }
 
+// decodeSecret knows the answer that nearly all are, as decodeDecision does.
 func decodeSecret(answer []byte) (hooks.Secret, error) {
+	if key, ok := bareSecret(answer); ok {
+		return hooks.Secret{Key: secret.New(key)}, nil
+	}
 	var a struct {
 		Key          string   `json:"secret_key"`
 		SessionToken string   `json:"session_token"`
@@ -90,6 +95,21 @@ func decodeSecret(answer []byte) (hooks.Secret, error) {
 		s.Expires = expires
 	}
 	return s, nil
+}
+
+// bareSecret reads {"secret_key":"..."} if nothing in it is escaped.
+func bareSecret(answer []byte) (string, bool) {
+	key, opened := strings.CutPrefix(string(answer), `{"secret_key":"`)
+	key, closed := strings.CutSuffix(key, `"}`)
+	if !opened || !closed || key == "" {
+		return "", false
+	}
+	for i := range len(key) {
+		if c := key[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return "", false
+		}
+	}
+	return key, true
 }
 
 // unixTime refuses what would wrap around to a date that is long past or far

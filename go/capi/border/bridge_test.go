@@ -122,6 +122,25 @@ func TestASecretComesWithItsTokenAndEnd(t *testing.T) {
 	}
 }
 
+func TestASecretIsTheSameHoweverItIsSpelled(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"secret_key":"a/b+c="}`:           "a/b+c=",
+		`{"secret_key": "a/b+c="}`:          "a/b+c=",
+		`{"secret_key":"a\u0022\\b\u00e9"}`: "a\"\\b\u00e9",
+		`{"secret_key":"\"}"}`:              `"}`,
+		`{"secret_key":"é"}`:                "é",
+		`{"secret_key":""}`:                 "",
+		`{"secret_key":"a","unknown":"}`:    "",
+		`{"secret_key":"a"}{}`:              "",
+		"{\"secret_key\":\"a\nb\"}":         "",
+	} {
+		s, err := decodeSecret([]byte(text))
+		if s.Key.Reveal() != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q, %v", text, s.Key.Reveal(), err)
+		}
+	}
+}
+
 func TestADecisionMayBringItsTTLAndReason(t *testing.T) {
 	h := answering(`{"allow": false, "ttl": 1.5, "reason": "not today"}`).bridge().Hooks(everything)
 	d, err := h.Allow(t.Context(), &hooks.Request{})
