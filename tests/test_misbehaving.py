@@ -55,6 +55,7 @@ def _raise(error: BaseException) -> Any:
 
 
 CALLABLES = ["validator", "hmac_fetcher", "bucket_creds_fetcher"]
+ONE_AND_OTHERS = [CALLABLES[0], *(pytest.param(c, marks=pytest.mark.slow) for c in CALLABLES[1:])]
 GOOD: dict[str, Any] = {
     "validator": True,
     "hmac_fetcher": "s",
@@ -63,7 +64,7 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["plain", "async"])
-@pytest.mark.parametrize("which", CALLABLES)
+@pytest.mark.parametrize("which", ONE_AND_OTHERS)
 @pytest.mark.parametrize("what", RAISED)
 def test_whatever_is_raised_refuses_one_request(
     serve: Any, double: S3Double, what: str, which: str, asynchronous: bool
@@ -155,7 +156,7 @@ RETURNED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("which", CALLABLES)
+@pytest.mark.parametrize("which", ONE_AND_OTHERS)
 @pytest.mark.parametrize("what", RETURNED)
 def test_whatever_is_returned_refuses_one_request(
     serve: Any, double: S3Double, what: str, which: str
@@ -287,7 +288,7 @@ CHILDREN = {
 }
 
 
-@pytest.mark.parametrize("function", ["validator", "later"])
+@pytest.mark.parametrize("function", ["validator", pytest.param("later", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("child", CHILDREN)
 def test_a_callable_may_fork(tmp_path: Path, double: S3Double, child: str, function: str) -> None:
     """A child that comes back ends there, and answers nobody's client."""

@@ -247,7 +247,14 @@ PAYLOADS = {
 @pytest.mark.parametrize(
     "payload", [pytest.param(p, marks=pytest.mark.slow if p != "plain" else []) for p in PAYLOADS]
 )
-@pytest.mark.parametrize("stage", ["before the body", "in the body", "before its last byte"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param("before the body", marks=pytest.mark.slow),
+        pytest.param("in the body", marks=pytest.mark.slow),
+        "before its last byte",
+    ],
+)
 def test_in_an_upload(here: Scene, client: Client, go: Any, stage: str, payload: str) -> None:
     counts = Counts(here)
     asked = request(client, "PUT", "never", LARGE, PAYLOADS[payload])
@@ -260,8 +267,11 @@ def test_in_an_upload(here: Scene, client: Client, go: Any, stage: str, payload:
     counts.shows("IncompleteBody", *(["ClientClosedRequest"] if isinstance(client, Http2) else []))
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-@pytest.mark.parametrize("kib", [50, 200, 4096])
+@pytest.mark.parametrize(
+    "payload",
+    [pytest.param(p, marks=pytest.mark.slow if p != "unsigned" else []) for p in PAYLOADS],
+)
+@pytest.mark.parametrize("kib", [pytest.param(50, marks=pytest.mark.slow), 200])
 def test_in_an_upload_of_which_the_store_has_some(
     here: Scene, client: Client, go: Any, kib: int, payload: str
 ) -> None:

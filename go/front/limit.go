@@ -3,7 +3,7 @@ package front
 import "syscall"
 
 // most is the limit of connections where nobody asked for another one. An idle
-// one takes some 25 KiB.
+// one takes some 20 KiB.
 const most = 10_000
 
 // DefaultLimit is how many connections of clients a front should have: half of

@@ -25,7 +25,7 @@ func (p *proxied) close() { p.CloseIdleConnections() }
 func throughProxy(d dialer, secure *tls.Config, answer time.Duration) *proxied {
 	return &proxied{http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            d.dial,
+		DialContext:            d.dialAbrupt,
 		TLSHandshakeTimeout:    d.Timeout,
 		TLSClientConfig:        secure,
 		DisableCompression:     true, // or it would ask for gzip on its own and unpack the answer

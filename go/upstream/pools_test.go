@@ -4,8 +4,10 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,6 +73,22 @@ func TestTheEnvironmentsProxyCountsOnlyWhenAsked(t *testing.T) {
 		if _, proxied := transport.(*proxied); proxied != trust {
 			t.Errorf("trust_env %v: the transport is %T", trust, transport)
 		}
+	}
+}
+
+func TestThroughAProxyABrokenConnectionIsReset(t *testing.T) {
+	end := make(chan error, 1)
+	s := newScripted(t, func(_ int, c *scriptedConn) {
+		_, err := io.Copy(io.Discard, c)
+		end <- err
+	})
+	c, err := throughProxy(dialer{}, nil, 0).DialContext(t.Context(), "tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	if err := <-end; !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

@@ -165,7 +165,7 @@ class ProxyServerConfig:
             IBMCLOUD_IAM_API_ENDPOINT at the start, else IBM's own.
         max_connections: clients' connections that each port and the unix socket have open at
             a time; further ones wait until one ends. None: half of the files that the
-            process may open, but no more than 10,000. An idle one takes some 25 KiB.
+            process may open, but no more than 10,000. An idle one takes some 20 KiB.
         callback_concurrency: calls of the callables that run at the same time.
         callback_queue: calls that may wait for their turn; past that 503 SlowDown.
         callback_timeout: seconds that a callable has, waiting for its turn included; then

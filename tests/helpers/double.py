@@ -12,6 +12,7 @@ import hashlib
 import io
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -102,6 +103,10 @@ class S3Double:
         class Server(ThreadingHTTPServer):
             address_family = socket.AF_INET6 if ":" in double.address else socket.AF_INET
             daemon_threads = True
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that left
+                    super().handle_error(request, client_address)
 
         self._server = Server((self.address, 0), Handler)
         if self.certificates:

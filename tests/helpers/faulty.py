@@ -127,6 +127,7 @@ class FaultyStore(ScriptedStore):
                     fault(ask)
                 finally:
                     self._suffering.discard(link)
+                    link.close()
                     self.ended.set()
                 return
 
