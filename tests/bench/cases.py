@@ -38,7 +38,10 @@ _PAYLOADS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table; size in bytes, streams for each HTTP/2 connection."""
+    """One row of the table; size in bytes, streams for each HTTP/2 connection.
+
+    times: how many times the usual number of rounds, for what is compared most closely.
+    """
 
     id: str
     method: str = "GET"
@@ -51,6 +54,7 @@ class Case:
     cold: bool = False
     note: str = ""
     quick: bool = False
+    times: int = 1
     entrants: tuple[Entrant, ...] = field(default=ALL)
 
     @property
@@ -76,7 +80,7 @@ _PUT = Case("put-1k", method="PUT", bucket=SINK)
 _PUT_10M = Case("put-10m", method="PUT", size=10 << 20, bucket=SINK)
 
 CASES = (
-    replace(_GET, quick=True, entrants=WITH_STORE),
+    replace(_GET, quick=True, times=3, entrants=WITH_STORE),
     replace(_GET, id="get-1k-c1", connections=1),
     replace(_GET, id="get-1k-c512", connections=512),
     replace(_GET, id="get-1k-https", scheme="https"),
@@ -101,7 +105,7 @@ CASES = (
     replace(_PUT_10M, id="put-10m-https", scheme="https"),
     replace(_PUT_10M, id="put-10m-https-trailer", scheme="https", payload=TRAILER),
     replace(_PUT_10M, id="put-10m-h2", scheme="h2"),
-    replace(_GET, id="get-1k-cold", cold=True, note="cold", quick=True, entrants=COLD),
+    replace(_GET, id="get-1k-cold", cold=True, note="cold", quick=True, times=3, entrants=COLD),
     replace(_GET, id="get-1k-cold-c512", cold=True, note="cold", connections=512, entrants=COLD),
     replace(_GET, id="get-1k-busy", note="busy Python", quick=True, entrants=BUSY),
     replace(_GET_10M, id="get-10m-busy", note="busy Python", entrants=BUSY),

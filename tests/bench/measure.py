@@ -92,11 +92,12 @@ def run_case(case: Case, lab: Lab, progress: Callable[[str], None]) -> dict[str,
                 with running[number].awake():
                     _probe(case, lab, running[number])
                     send(case, lab, running[number], warm_up=True)
-        for turn in range(lab.effort.rounds):
+        rounds = lab.effort.rounds * case.times
+        for turn in range(rounds):
             for number, one in running.items():
                 if cells[number].failed:
                     continue
-                progress(f"round {turn + 1} of {lab.effort.rounds}, {one.entrant}")
+                progress(f"round {turn + 1} of {rounds}, {one.entrant}")
                 with noting(cells[number], one), one.awake():
                     _measure(case, lab, one, cells[number])
         for number, one in running.items():
