@@ -234,7 +234,7 @@ def test_an_answer_that_trickles_comes_whole(here: Scene, operation: str) -> Non
 @pytest.mark.slow
 def test_by_default_a_store_may_take_twenty_seconds(here: Scene) -> None:
     here.plain.set(faulty.late(20))
-    answer = here.ask(Request("GET", "/small"))
+    answer = here.ask(Request("GET", "/small"), seconds=60)
     assert (answer.status, answer.body) == (200, SMALL)
 
 

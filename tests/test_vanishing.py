@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -288,7 +289,7 @@ def test_in_an_upload_of_which_the_store_has_some(
 def test_while_a_callable_thinks(here: Scene, client: Client, go: Any) -> None:
     """Nobody interrupts it, and its answer is remembered."""
     counts, folder = Counts(here), here.proxy.folder
-    key = f"asked-{id(client)}"
+    key = f"asked-{uuid.uuid4()}"
     client.send(request(client, "GET", key), 0)
     until((folder / key).exists, "the validator is asked")
     try:

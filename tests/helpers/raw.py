@@ -145,13 +145,14 @@ def send(
     headers: Mapping[str, str],
     body: bytes = b"",
     context: ssl.SSLContext | None = None,
+    seconds: float = 20,
 ) -> Answer:
     """One request over a connection of its own; the target goes out as given."""
     if body and not any(
         name.lower() in ("content-length", "transfer-encoding") for name in headers
     ):
         headers = {**headers, "Content-Length": str(len(body))}
-    with connect(url, context=context) as link, link.makefile("rb") as stream:
+    with connect(url, seconds, context) as link, link.makefile("rb") as stream:
         with suppress(ConnectionError):  # it may be refused before its end
             link.sendall(head_bytes(method, target, headers) + body)
         return read_answer(stream, method)

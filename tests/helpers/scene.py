@@ -64,13 +64,15 @@ class Scene:
         headers = {k: v.format(bucket=bucket) for k, v in request.headers.items()}
         return target, raw.sign(request.method, url, CLIENT, request.body, headers)
 
-    def ask(self, request: Request, bucket: str = "data", scheme: str = "http") -> raw.Answer:
+    def ask(
+        self, request: Request, bucket: str = "data", scheme: str = "http", seconds: float = 20
+    ) -> raw.Answer:
         """Sends a request over a connection of its own. ConnectionError: no whole answer."""
         target, headers = self.signed(request, bucket, scheme)
         if request.method in ("PUT", "POST"):
             headers["Content-Length"] = str(len(request.body))
         url, context = self.proxy.url(scheme), self.context(scheme)
-        return raw.send(url, request.method, target, headers, request.body, context)
+        return raw.send(url, request.method, target, headers, request.body, context, seconds)
 
     def works(self, bucket: str = "data", scheme: str = "http") -> None:
         """Puts an object, copies it and gets it: each kind of connection to the store is used."""
