@@ -22,7 +22,7 @@ from helpers.faulty import BROKEN_OFF, NO_ANSWER, Fault
 from helpers.scene import BUCKETS, HASTE, LARGE, OPERATIONS, SMALL, Request, Scene, scene
 from helpers.scripted import Script, ScriptedStore
 from helpers.stores import versitygw
-from helpers.wait import free_port
+from helpers.wait import free_port, until
 
 slow = [pytest.mark.slow]
 UPLOAD = Request("PUT", "/put", LARGE)
@@ -40,7 +40,9 @@ def running(
         for bucket in BUCKETS:
             made.works(bucket)
             made.works(bucket, "https")
+        before = made.proxy.level().goroutines
         yield made
+        until(lambda: made.proxy.level().goroutines <= before + 2, "no goroutine stays of them all")
 
 
 UNREACHABLE = {

@@ -44,7 +44,9 @@ def running(
     callables: dict[str, Any] = {"before": CALLABLES, "more": '{"validator": validator}'}
     with versitygw(folder) as store, scene(folder, store, certificates, **callables) as made:
         made.s3.put_object(Bucket="data", Key="huge", Body=bytes(HUGE))
+        before = made.proxy.level().goroutines
         yield made
+        until(lambda: made.proxy.level().goroutines <= before + 2, "no goroutine stays of them all")
 
 
 @pytest.fixture
