@@ -90,7 +90,7 @@ func (h *head) requestLine(line string) error {
 	var found, two bool
 	h.method, line, found = strings.Cut(line, " ")
 	h.target, h.proto, two = strings.Cut(line, " ")
-	if !found || !two || h.method == "" || !only(h.method, tokenBytes) {
+	if !found || !two || !IsToken(h.method) {
 		return malformed("a request line that is none")
 	}
 	switch h.proto {

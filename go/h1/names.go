@@ -42,6 +42,13 @@ func only(text string, allowed *[256]bool) bool {
 	return true
 }
 
+// IsToken reports whether a text can be the name of a field, or a method.
+func IsToken(text string) bool { return text != "" && only(text, tokenBytes) }
+
+// IsValue reports whether a text can stand in the value of a field: it holds no
+// control character but tabs.
+func IsValue(text string) bool { return only(text, valueBytes) }
+
 // known maps names as S3 clients and stores spell them to their canonical spelling.
 var known = spellings(
 	"Accept", "Accept-Encoding", "Accept-Language", "Amz-Sdk-Invocation-Id", "Amz-Sdk-Request",

@@ -122,7 +122,7 @@ func (w *response) fields(status int) (dated bool) {
 		case "Date":
 			dated = true
 		}
-		if name == "" || !only(name, tokenBytes) {
+		if !IsToken(name) {
 			continue
 		}
 		for _, value := range values {

@@ -5,8 +5,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
+
+	"osp/go/h1"
 )
 
 const (
@@ -99,10 +100,11 @@ func fill(body io.Reader, buffer []byte, left int64) (int, error) {
 
 // appendHead writes the head of a request (RFC 9112 section 3). Every part is
 // looked at: a line break in one would begin another field, or another request,
-// and so would a colon in a name.
+// and so would a colon in a name. What a form calls its fields came through no
+// parser of HTTP.
 func appendHead(b []byte, req *http.Request) ([]byte, error) {
 	target := req.URL.RequestURI()
-	if broken(target) || broken(req.Host) {
+	if !h1.IsValue(target) || !h1.IsValue(req.Host) {
 		return nil, errBadField
 	}
 	b = append(b, req.Method...)
@@ -112,7 +114,7 @@ func appendHead(b []byte, req *http.Request) ([]byte, error) {
 	b = append(b, req.Host...)
 	for name, values := range req.Header {
 		for _, value := range values {
-			if !isToken(name) || broken(value) {
+			if !h1.IsToken(name) || !h1.IsValue(value) {
 				return nil, errBadField
 			}
 			b = append(b, "\r\n"...)
@@ -129,35 +131,6 @@ func appendHead(b []byte, req *http.Request) ([]byte, error) {
 		return nil, errLongRequest
 	}
 	return append(b, "\r\n\r\n"...), nil
-}
-
-// broken reports whether a text holds a control character (RFC 9110 section 5.5).
-func broken(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
-			return true
-		}
-	}
-	return false
-}
-
-// tokenBytes may stand in the name of a field (RFC 9110 section 5.6.2).
-var tokenBytes = func() (allowed [256]bool) {
-	for c := '!'; c <= '~'; c++ {
-		allowed[c] = !strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c)
-	}
-	return allowed
-}()
-
-// isToken reports whether a text can be the name of a field. What a form calls
-// its fields came through no parser of HTTP.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !tokenBytes[s[i]] {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // saysLength: servers expect one of methods that mostly have a body, even if it

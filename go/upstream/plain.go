@@ -46,7 +46,7 @@ func plain(p []byte, req *http.Request) (resp *http.Response, length int) {
 // have no body, whatever its head says, is not.
 func statusOf(line string) (status string, code int) {
 	status, found := strings.CutPrefix(line, "HTTP/1.1 ")
-	if !found || len(status) < 4 || status[3] != ' ' || broken(status) {
+	if !found || len(status) < 4 || status[3] != ' ' || !h1.IsValue(status) {
 		return "", 0
 	}
 	code, err := strconv.Atoi(status[:3])
