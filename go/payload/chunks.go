@@ -1,7 +1,6 @@
 package payload
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"errors"
@@ -24,13 +23,11 @@ const (
 	signatureTrailer   = "x-amz-trailer-signature"
 )
 
-var errLongLine = errors.New("a line of the framing exceeds the limit")
-
 // chunks decodes aws-chunked:
 //
 //	size[;chunk-signature=hex] CRLF data CRLF ... 0[;chunk-signature=hex] CRLF [trailers] CRLF
 type chunks struct {
-	in      *bufio.Reader
+	in      window
 	signed  bool
 	trailer Algorithm
 	sigs    ChunkSignatures
@@ -42,37 +39,60 @@ type chunks struct {
 	sum       [sha256.Size]byte
 }
 
-func newChunks(in *bufio.Reader, spec *Spec, sigs ChunkSignatures) *chunks {
-	c := &chunks{in: in, signed: spec.kind.signed(), trailer: spec.trailer, first: true}
+func newChunks(in io.Reader, spec *Spec, sigs ChunkSignatures) *chunks {
+	c := &chunks{in: window{source: in}, signed: spec.kind.signed(), trailer: spec.trailer, first: true}
 	if c.signed && sigs != nil {
 		c.sigs, c.hash = sigs, sha256.New()
 	}
 	return c
 }
 
-// read implements framing. It ends at the end of a chunk, whose signature is
-// verified before its last byte is delivered.
+// read implements framing. The signature of a chunk is verified before its last
+// byte is delivered.
 func (c *chunks) read(p []byte, left int64) (int, error) {
-	if c.left == 0 {
-		if err := c.begin(left); err != nil {
+	c.in.lend(p, left+2+maxLine)
+	defer c.in.keep()
+	n := 0
+	for n < len(p) && int64(n) < left {
+		if c.left == 0 {
+			if n > 0 && !c.atHeader() {
+				return n, nil
+			}
+			if err := c.begin(left - int64(n)); err != nil {
+				return 0, err
+			}
+			if c.left == 0 {
+				return 0, incomplete("the last chunk came before x-amz-decoded-content-length bytes")
+			}
+		}
+		if len(c.in.rest) == 0 {
+			if n > 0 {
+				return n, nil
+			}
+			if err := c.more(); err != nil {
+				return 0, err
+			}
+		}
+		m, err := c.data(p[n:])
+		if err != nil {
 			return 0, err
 		}
-		if c.left == 0 {
-			return 0, incomplete("the last chunk came before x-amz-decoded-content-length bytes")
-		}
+		n += m
 	}
-	n, err := c.in.Read(p[:min(int64(len(p)), c.left)])
-	if err == io.EOF {
-		err = incomplete("the body ended inside a chunk")
-	}
+	return n, nil
+}
+
+// data moves data of the open chunk to where it belongs.
+func (c *chunks) data(p []byte) (int, error) {
+	n := int(min(int64(min(len(p), len(c.in.rest))), c.left))
+	p = p[:copy(p, c.in.take(n))]
 	if c.hash != nil {
-		c.hash.Write(p[:n]) // never fails
+		c.hash.Write(p) // never fails
 	}
-	c.left -= int64(n)
-	if err == nil && c.left == 0 {
-		err = c.verify()
+	if c.left -= int64(n); c.left > 0 {
+		return n, nil
 	}
-	return n, err
+	return n, c.verify()
 }
 
 // finish implements framing: the zero chunk, the trailers, the end.
@@ -86,7 +106,9 @@ func (c *chunks) finish() (trailer string, err error) {
 	if trailer, err = c.trailers(); err != nil {
 		return "", err
 	}
-	_, err = c.in.Peek(1)
+	if len(c.in.rest) == 0 {
+		err = c.in.more()
+	}
 	return trailer, expectEnd(err)
 }
 
@@ -260,28 +282,42 @@ func malformedTrailer(reason string) error {
 	return s3err.MalformedTrailer.Because(errors.New(reason))
 }
 
+// atHeader reports whether all that begin reads is there. What follows a chunk
+// and is not a header is shorter than CRLF and a line.
+func (c *chunks) atHeader() bool {
+	rest := c.in.rest
+	return len(rest) >= 2+maxLine || len(rest) > 2 && lineLength(rest[2:]) > 0
+}
+
+// more reads data of the open chunk and what follows.
+func (c *chunks) more() error {
+	err := c.in.more()
+	if err == io.EOF {
+		return incomplete("the body ended inside a chunk")
+	}
+	return err
+}
+
 // line reads a line with its LF, valid until the next read.
 func (c *chunks) line() ([]byte, error) {
-	line, err := c.in.ReadSlice('\n')
-	switch {
-	case err == bufio.ErrBufferFull, err == nil && len(line) > maxLine:
-		return nil, errLongLine
-	case err == io.EOF:
+	line, err := c.in.line()
+	if err == io.EOF {
 		return nil, incomplete("the body ended inside the framing")
 	}
 	return line, err
 }
 
 func (c *chunks) expectCRLF() error {
-	for _, want := range []byte("\r\n") {
-		switch b, err := c.in.ReadByte(); {
+	for len(c.in.rest) < 2 {
+		switch err := c.in.more(); {
 		case err == io.EOF:
 			return incomplete("the body ended inside the framing")
 		case err != nil:
 			return err
-		case b != want:
-			return incomplete("CRLF is missing in the framing")
 		}
+	}
+	if string(c.in.take(2)) != "\r\n" {
+		return incomplete("CRLF is missing in the framing")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package payload
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -58,10 +57,6 @@ type Reader struct {
 	trailer http.Header
 }
 
-// framingBuffer is for the lines of the framing. Reads that are larger go past
-// it straight into the caller's memory.
-const framingBuffer = 4096
-
 // NewReader reads a body from its source. sigs checks the chunk signatures of
 // the signed streaming kinds; with nil they are parsed but not checked
 // (skip_signature_validation). It is not used for other kinds. Nothing is
@@ -69,7 +64,7 @@ const framingBuffer = 4096
 func NewReader(body io.Reader, spec *Spec, sigs ChunkSignatures) *Reader {
 	r := &Reader{spec: spec, source: source{r: body}, left: spec.length}
 	if spec.kind.Streaming() {
-		r.body = newChunks(bufio.NewReaderSize(&r.source, framingBuffer), spec, sigs)
+		r.body = newChunks(&r.source, spec, sigs)
 	} else {
 		r.body = plain{&r.source}
 	}

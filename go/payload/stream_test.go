@@ -116,6 +116,7 @@ var readSizes = []int{1, 2, 3, 7, 64, 4096, 1 << 20}
 var readBuffer = make([]byte, 1<<20) // tests here do not run in parallel
 
 // drain reads to the first error, size bytes a Read, and checks that the error stays.
+// Between two reads the memory is the test's own.
 func drain(t testing.TB, r io.Reader, size int) ([]byte, error) {
 	t.Helper()
 	var got bytes.Buffer
@@ -123,6 +124,7 @@ func drain(t testing.TB, r io.Reader, size int) ([]byte, error) {
 	for idle := 0; idle < 1000; {
 		n, err := r.Read(buf)
 		got.Write(buf[:n])
+		clear(buf[:min(size, n+framingBuffer)])
 		if err == nil {
 			if idle++; n > 0 {
 				idle = 0
