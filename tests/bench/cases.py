@@ -20,11 +20,16 @@ BUSY = tuple(
     for name in (OURS, ORIGINAL)
     for label in ("inside", "beside")
 )
-THREADS = tuple(
-    Entrant(name, f"threads={number or 'default'}", threads=number)
-    for name in (OURS, ORIGINAL)
-    for number in (1, 2, None)
-)
+
+
+def _threads(*numbers: int | None, fetcher: bool = False) -> tuple[Entrant, ...]:
+    return tuple(
+        Entrant(name, f"threads={number or 'default'}", threads=number, fetcher=fetcher)
+        for name in (OURS, ORIGINAL)
+        for number in numbers
+    )
+
+
 WORKERS = tuple(Entrant(NGINX, f"workers={number}", threads=number) for number in (1, 2))
 LARGE = 10 << 20  # from this size on a load is so many requests, not so many seconds
 _SCHEMES = {"http": "http", "https": "https", "h2": "https HTTP/2"}
@@ -109,12 +114,21 @@ CASES = (
     replace(_GET, id="get-1k-cold-c512", cold=True, note="cold", connections=512, entrants=COLD),
     replace(_GET, id="get-1k-busy", note="busy Python", quick=True, entrants=BUSY),
     replace(_GET_10M, id="get-10m-busy", note="busy Python", entrants=BUSY),
-    replace(_GET, id="get-1k-threads", note="scaling", entrants=(*THREADS, *WORKERS)),
+    replace(_GET, id="get-1k-threads", note="scaling", entrants=(*_threads(1, 2, None), *WORKERS)),
     replace(
-        _GET_10M,
-        id="get-10m-threads",
+        _GET,
+        id="get-1k-cold-threads",
+        cold=True,
+        note="cold, scaling",
+        entrants=_threads(1, 2, fetcher=True),
+    ),
+    replace(_GET_10M, id="get-10m-threads", note="scaling", entrants=_threads(1, 2)),
+    replace(
+        _PUT_10M,
+        id="put-10m-hash-threads",
+        payload="hash",
         note="scaling",
-        entrants=tuple(entrant for entrant in THREADS if entrant.threads),
+        entrants=_threads(1, 2),
     ),
     replace(_GET, id="get-1k-real", bucket=REAL, note="versitygw"),
     replace(_PUT, id="put-1k-real", bucket=REAL, payload="hash", note="versitygw"),
