@@ -14,6 +14,12 @@ import pytest
 from helpers.clients import Keys
 
 
+@pytest.fixture(params=["http", pytest.param("https", marks=pytest.mark.slow)])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """Each command takes most of a second to start: the quick tests start it once."""
+    return str(request.param)
+
+
 @pytest.fixture
 def aws(place: Any, scheme: str) -> Any:
     return place.front.aws(scheme)
@@ -79,6 +85,7 @@ def test_sync_copies_what_changed_and_deletes_what_went(
     }
 
 
+@pytest.mark.slow
 def test_rm_and_mv(aws: Any, prefix: str, tmp_path: Path) -> None:
     here = tmp_path / "x"
     here.write_text("moved")

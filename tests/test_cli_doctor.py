@@ -150,6 +150,7 @@ def test_credentials_from_a_callable(tmp_path: Path, double: S3Double, examine: 
     assert done.stderr.endswith(": AssertionError: data\n")
 
 
+@pytest.mark.slow
 def test_an_entry_for_many_buckets(double: S3Double, examine: Any) -> None:
     double.answer = listing
     done = examine({"team-*": double.entry()})
@@ -171,6 +172,7 @@ def test_a_store_that_never_answers(examine: Any) -> None:
     assert "does not answer in time" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_how_far_it_is(tmp_path: Path, double: S3Double, examine: Any) -> None:
     double.answer = listing
     assert examine({"one": double.entry(), "two": double.entry()}).stderr == ""

@@ -80,6 +80,7 @@ def test_two_buckets_and_many_clients_share_one_exchange(
     assert iam.tokens == ["bearer-1"]
 
 
+@pytest.mark.slow
 def test_a_token_is_renewed_before_it_expires(serve: Any, cos: S3Double, iam: IamDouble) -> None:
     iam.expires_in = 31  # half a minute before its end a token is no longer used
     s3 = serve({"data": cos.entry(**NO_PAIR, api_key=KEY)}, iam_endpoint=iam.endpoint).boto()

@@ -157,6 +157,7 @@ def test_it_starts_again_after_a_stop(run: Run) -> None:
     assert "done" in child.output()
 
 
+@pytest.mark.slow
 def test_fifty_starts_leave_nothing_behind(run: Run) -> None:
     child = run(
         """

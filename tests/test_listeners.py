@@ -170,6 +170,7 @@ def through(url: str, header: bytes, context: ssl.SSLContext | None = None) -> A
 
 
 class TestCertificates:
+    @pytest.mark.slow
     def test_a_new_pair_counts_without_a_restart(
         self,
         serve: Serve,

@@ -227,6 +227,7 @@ def test_every_metric_is_documented(busy: Any) -> None:
 
 
 class TestHealth:
+    @pytest.mark.slow
     def test_ready_follows_the_stores(self, serve: Any, tmp_path: Path, certificates: Any) -> None:
         with versitygw(tmp_path / "store", certificates) as store:
             entry = store.entry(ca_file=certificates.ca)
