@@ -127,9 +127,8 @@ class ProxyServerConfig:
             ``query`` (all parameters, as pairs) and more; see docs/authorisation.md.
         threads: processors that the library uses at a time; None or 0: all that the
             process may use by its affinity and its cgroup (object-storage-proxy 0.6.12
-            has 1; here a request costs the same on any number, and an upload that is
-            hashed holds up nobody). One number for the process: the server that was
-            started last decides.
+            has 1; here an upload that is hashed would hold up all others on one). One
+            number for the process: the server that was started last decides.
         verify: False turns off the check of the stores' certificates.
         skip_signature_validation: True accepts any signature: for development only.
             Lengths and checksums are still checked.
