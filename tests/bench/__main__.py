@@ -71,6 +71,9 @@ def main() -> int:
     parser.add_argument("--only", help="these cases alone, by id, separated by commas")
     parser.add_argument("--render", action="store_true", help="write the report again")
     options = parser.parse_args()
+    wanted = options.only.split(",") if options.only else []
+    if unknown := set(wanted) - {case.id for case in CASES}:
+        parser.error(f"--only: no such case: {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -79,7 +82,7 @@ def main() -> int:
     file = BUILD / ("quick.json" if partial else "results.json")
     if not options.render:
         if options.only:
-            cases = [c for c in CASES if c.id in options.only.split(",")]
+            cases = [c for c in CASES if c.id in wanted]
         else:
             cases = [c for c in CASES if c.quick or not options.quick]
         effort = QUICK if options.quick else FULL
