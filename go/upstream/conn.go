@@ -99,6 +99,9 @@ func (c *conn) abort() {
 func (c *conn) exchange(m *parcel, timeout time.Duration) (*http.Response, error) {
 	ctx := m.req.Context()
 	c.leave = afterFunc(ctx, c.abort)
+	// Whoever else can run comes this far first. Stores that wait for work are
+	// dear to wake, and requests that follow each other closely wake one once.
+	runtime.Gosched()
 	up, err := c.ask(m, timeout)
 	var resp *http.Response
 	if err == nil {
