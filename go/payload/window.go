@@ -24,9 +24,7 @@ type window struct {
 	source io.Reader
 	rest   []byte
 	own    [framingBuffer]byte
-
-	room   []byte // of whoever reads the payload, until keep
-	inRoom bool   // rest lies there
+	room   []byte // of whoever reads the payload, until keep; nil: there is only own
 }
 
 // lend lets the window use memory until keep, for no more than so many bytes at
@@ -40,17 +38,17 @@ func (w *window) lend(room []byte, most int64) {
 // keep takes what is left into memory of the window's own, which has room for
 // all that may follow the end of a chunk: see atHeader.
 func (w *window) keep() {
-	if w.inRoom {
+	if w.room != nil {
 		w.rest = w.own[:copy(w.own[:], w.rest)]
+		w.room = nil
 	}
-	w.room, w.inRoom = nil, false
 }
 
 // more reads at least one byte behind rest. Its error is the source's, and then
 // there is none.
 func (w *window) more() error {
 	room := w.room
-	if w.inRoom = room != nil; !w.inRoom {
+	if room == nil {
 		room = w.own[:]
 	}
 	had := copy(room, w.rest)

@@ -65,15 +65,19 @@ def measured(cases: list[Case], effort: Effort, quick: bool, whole: bool) -> dic
     return {"machine": facts, "quick": quick, "cases": results, "footprint": found}
 
 
+def _ids(text: str) -> list[str]:
+    ids = text.split(",")
+    if unknown := set(ids) - {case.id for case in CASES}:
+        raise argparse.ArgumentTypeError(f"no such case: {', '.join(sorted(unknown))}")
+    return ids
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./build.sh bench", description=__doc__)
     parser.add_argument("quick", nargs="?", choices=["quick"], help="less than three minutes")
-    parser.add_argument("--only", help="these cases alone, by id, separated by commas")
+    parser.add_argument("--only", type=_ids, help="these cases alone, by id, separated by commas")
     parser.add_argument("--render", action="store_true", help="write the report again")
     options = parser.parse_args()
-    wanted = options.only.split(",") if options.only else []
-    if unknown := set(wanted) - {case.id for case in CASES}:
-        parser.error(f"--only: no such case: {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -82,7 +86,7 @@ def main() -> int:
     file = BUILD / ("quick.json" if partial else "results.json")
     if not options.render:
         if options.only:
-            cases = [c for c in CASES if c.id in wanted]
+            cases = [c for c in CASES if c.id in options.only]
         else:
             cases = [c for c in CASES if c.quick or not options.quick]
         effort = QUICK if options.quick else FULL
