@@ -22,6 +22,7 @@ const maxFormFields = 64 << 10
 // to its file.
 type form struct {
 	fields []sigv4.Field // names in lower case, "${filename}" in key replaced
+	header http.Header   // that the fields order for the object
 	file   io.Reader
 	length int64 // bytes that the file must have, or the arithmetic of the form is wrong
 }
