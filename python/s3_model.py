@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import botocore.loaders
+import botocore.loaders  # type: ignore[import-untyped]
 
 _TARGET = Path(__file__).resolve().parents[1] / "go" / "s3req" / "model.go"
 
