@@ -11,14 +11,10 @@ import (
 	"osp/go/view"
 )
 
-// maxDeleteList bounds the body of DeleteObjects: S3 takes 1,000 keys of 1,024
-// bytes, and XML may spell a byte with up to six characters.
-const maxDeleteList = 8 << 20
-
 // authorizeDeletions reads the list of keys and asks about each. What is
 // refused leaves the list and goes into the answer.
 func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error {
-	body, err := h.wholeBody(x, maxDeleteList)
+	body, err := h.wholeBody(x, maxDocument)
 	if err != nil {
 		return err
 	}

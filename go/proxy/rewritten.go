@@ -86,5 +86,5 @@ func (x *exchange) location() string {
 	if !x.req.Virtual {
 		path = "/" + s3req.EscapeKey(x.req.Bucket) + path
 	}
-	return x.scheme + "://" + x.r.Host + path
+	return x.clientScheme + "://" + x.r.Host + path
 }

@@ -31,6 +31,7 @@ var (
 	MissingContentLength         = New(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
 	NoSuchBucket                 = New(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist.")
 	NotImplemented               = New(http.StatusNotImplemented, "NotImplemented", "A header or query parameter that you provided implies functionality that is not implemented.")
+	HeaderSectionTooLarge        = New(http.StatusRequestHeaderFieldsTooLarge, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.")
 	RequestTimeTooSkewed         = New(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large.")
 	RequestTimeout               = New(http.StatusBadRequest, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period.")
 	ServiceUnavailable           = New(http.StatusServiceUnavailable, "ServiceUnavailable", "Service is unable to handle request.")
