@@ -197,6 +197,11 @@ func cutEncoded(s, prefix string) (string, bool) {
 }
 
 func unhex(c byte) (byte, bool) {
-	i := strings.IndexByte("0123456789abcdef", c|0x20)
-	return byte(max(i, 0)), i >= 0
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return c|0x20 - 'a' + 10, true
+	}
+	return 0, false
 }
