@@ -15,7 +15,11 @@ _PLAIN = re.compile(r"(?!.*\.\.)(?!\.)[A-Za-z0-9._-]{3,63}(?<!\.)", re.ASCII)
 
 # Names that some store has for itself, where a bucket would be.
 _RESERVED = frozenset(
-    ["minio", ".minio.sys", "admin", "swift", "auth", ".sgwtmp", ".uploads", "health", "healthz", "healthcheck", "livez", "readyz", "status", "info", "metrics", "debug", "moto-api", "_aws", "_localstack"]
+    {
+        *("minio", ".minio.sys", "admin", "swift", "auth", ".sgwtmp", ".uploads"),
+        *("health", "healthz", "healthcheck", "livez", "readyz", "status", "info"),
+        *("metrics", "debug", "moto-api", "_aws", "_localstack"),
+    }
 )
 
 
