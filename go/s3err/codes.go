@@ -30,6 +30,7 @@ var (
 	MethodNotAllowed             = New(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")
 	MissingContentLength         = New(http.StatusLengthRequired, "MissingContentLength", "You must provide the Content-Length HTTP header.")
 	NoSuchBucket                 = New(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist.")
+	NoSuchUpload                 = New(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
 	NotImplemented               = New(http.StatusNotImplemented, "NotImplemented", "A header or query parameter that you provided implies functionality that is not implemented.")
 	HeaderSectionTooLarge        = New(http.StatusRequestHeaderFieldsTooLarge, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.")
 	RequestTimeTooSkewed         = New(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large.")
