@@ -93,3 +93,21 @@ func TestThePlaceInAnErrorAboutACopyIsTheSources(t *testing.T) {
 		t.Errorf("got %s", a.body)
 	}
 }
+
+func TestTokensThatAStoreNeverGaveDoNotReachIt(t *testing.T) {
+	r := talkative(t)
+	for _, c := range []struct {
+		method, target string
+		status         int
+		code           string
+	}{
+		{"GET", "/data?list-type=2&continuation-token=" + realFolder, 400, "InvalidArgument"},
+		{"GET", "/data?uploads&upload-id-marker=u&key-marker=k", 400, "InvalidArgument"},
+		{"GET", "/data/k?uploadId=u", 404, "NoSuchUpload"},
+		{"PUT", "/data/k?uploadId=u&partNumber=1", 404, "NoSuchUpload"},
+		{"POST", "/data/k?uploadId=u", 404, "NoSuchUpload"},
+		{"DELETE", "/data/k?uploadId=u", 404, "NoSuchUpload"},
+	} {
+		r.refuses(r.signed(c.method, c.target, ""), c.status, c.code)
+	}
+}

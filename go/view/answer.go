@@ -16,9 +16,11 @@ import (
 type kind int
 
 const (
-	bucketName kind = iota + 1 // the bucket
-	objectKey                  // a key, or the beginning of one
-	objectURL                  // where the object is
+	bucketName  kind = iota + 1 // the bucket
+	objectKey                   // a key, or the beginning of one
+	objectURL                   // where the object is
+	listToken                   // where in a listing a page ends
+	uploadToken                 // an upload in parts
 )
 
 // named are the elements of S3's answers that hold names, by their path
@@ -31,6 +33,8 @@ var named = map[string]kind{
 	"ListBucketResult/StartAfter":            objectKey,
 	"ListBucketResult/Contents/Key":          objectKey,
 	"ListBucketResult/CommonPrefixes/Prefix": objectKey,
+	"ListBucketResult/ContinuationToken":     listToken,
+	"ListBucketResult/NextContinuationToken": listToken,
 
 	"ListVersionsResult/Name":                  bucketName,
 	"ListVersionsResult/Prefix":                objectKey,
@@ -46,11 +50,16 @@ var named = map[string]kind{
 	"ListMultipartUploadsResult/NextKeyMarker":         objectKey,
 	"ListMultipartUploadsResult/Upload/Key":            objectKey,
 	"ListMultipartUploadsResult/CommonPrefixes/Prefix": objectKey,
+	"ListMultipartUploadsResult/UploadIdMarker":        uploadToken,
+	"ListMultipartUploadsResult/NextUploadIdMarker":    uploadToken,
+	"ListMultipartUploadsResult/Upload/UploadId":       uploadToken,
 
 	"InitiateMultipartUploadResult/Bucket":   bucketName,
 	"InitiateMultipartUploadResult/Key":      objectKey,
+	"InitiateMultipartUploadResult/UploadId": uploadToken,
 	"ListPartsResult/Bucket":                 bucketName,
 	"ListPartsResult/Key":                    objectKey,
+	"ListPartsResult/UploadId":               uploadToken,
 	"CompleteMultipartUploadResult/Bucket":   bucketName,
 	"CompleteMultipartUploadResult/Key":      objectKey,
 	"CompleteMultipartUploadResult/Location": objectURL,
@@ -244,6 +253,10 @@ func (w *rewriter) rename(text string) (string, error) {
 		return w.Bucket.Name, nil
 	case objectURL:
 		return w.Location, nil
+	case listToken:
+		return sealed(w.Bucket, continuationToken, text)
+	case uploadToken:
+		return sealed(w.Bucket, uploadID, text)
 	}
 	if key, ok := inside(w.Bucket.Prefix, text, w.Encoded); ok {
 		return key, nil

@@ -35,7 +35,7 @@ var harmless = map[string]bool{
 	"RequestId": true, "HostId": true, "Region": true,
 	"ArgumentName": true, "Header": true, "Condition": true, "Method": true, "ResourceType": true,
 	"RangeRequested": true, "ActualObjectSize": true, "StorageClass": true,
-	"PartNumber": true, "ETag": true, "VersionId": true, "UploadId": true,
+	"PartNumber": true, "ETag": true, "VersionId": true,
 	"ProposedSize": true, "MinSizeAllowed": true, "MaxSizeAllowed": true, "MaxMessageLengthBytes": true,
 	"ExpectedDigest": true, "CalculatedDigest": true, "ClientComputedContentSHA256": true, "S3ComputedContentSHA256": true,
 }
@@ -120,6 +120,11 @@ func (f failure) render(out *bytes.Buffer, a Answer) error {
 			text = a.failedKey(d.text)
 		case "Resource":
 			text = about.Path()
+		case "UploadId":
+			var err error
+			if text, err = sealed(about.Bucket, uploadID, d.text); err != nil {
+				return err
+			}
 		default:
 			if harmless[d.name] {
 				text = d.text

@@ -10,7 +10,7 @@ import (
 
 func TestRefusalsAreToldInTheClientsNamesAndOurWords(t *testing.T) {
 	const said = `<Message>no /srv/lake/team a/k on host lake.internal</Message>`
-	source := &Place{&config.Bucket{Name: "archive", Remote: "attic", Prefix: "boxes/"}, "old"}
+	source := &Place{&config.Bucket{Name: "archive", Remote: "attic", Prefix: "boxes/", Tokens: team.Tokens}, "old"}
 	sibling := &Place{&config.Bucket{Name: "public", Remote: "lake"}, "k"}
 	for _, c := range []struct {
 		name     string
@@ -92,7 +92,7 @@ func TestCopiesHideWhatEitherEntryHides(t *testing.T) {
 func FuzzFailure(f *testing.F) {
 	f.Add(`<Error><Code>NoSuchKey</Code><Message>zanzibar</Message><Key>quokka/k</Key><BucketName>zanzibar</BucketName><x:y><z>quokka</z></x:y></Error>`)
 	f.Add(`<?xml version="1.0"?><Error><Resource>/zanzibar/quokka/k</Resource><Code><![CDATA[A]]>B</Code><ArgumentValue>quokka/</ArgumentValue></Error>`)
-	hidden := &config.Bucket{Name: "data", Remote: "zanzibar", Prefix: "quokka/"}
+	hidden := &config.Bucket{Name: "data", Remote: "zanzibar", Prefix: "quokka/", Tokens: team.Tokens}
 	f.Fuzz(func(t *testing.T, body string) {
 		for name := range harmless { // which are trusted to have no names in them
 			if strings.Contains(body, name) {

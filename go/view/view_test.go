@@ -15,9 +15,10 @@ import (
 	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/s3req"
+	"osp/go/seal"
 )
 
-var team = &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/"}
+var team = &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/", Tokens: seal.Derive("test", nil)}
 
 func request(t *testing.T, method, target string) *s3req.Request {
 	t.Helper()
