@@ -2,13 +2,143 @@ package proxy
 
 import (
 	"bytes"
+	"compress/gzip"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
 	"osp/go/hooks"
 )
+
+// zipped compresses a text as a store would that answers in gzip.
+func zipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func says(status int, coding string, body []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.Header().Set("X-Amz-Request-Id", "STORE1")
+		if coding != "" {
+			w.Header().Set("Content-Encoding", coding)
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write(body)
+	}
+}
+
+func TestOnlyContentComesInTheEncodingThatTheClientTakes(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	for _, c := range []struct{ method, target, want string }{
+		{"GET", "/photos/k", "gzip"}, {"HEAD", "/photos/k", "gzip"}, {"GET", "/photos/k?versionId=1", "gzip"},
+		{"GET", "/photos", "identity"}, {"GET", "/photos/k?tagging", "identity"}, {"PUT", "/photos/k", "identity"},
+		{"DELETE", "/photos/k", "identity"}, {"POST", "/photos/k?uploads", "identity"}, {"GET", "/photos/k?uploadId=u", "identity"},
+	} {
+		before := len(r.store.requests())
+		r.do(r.signed(c.method, c.target, "", "Accept-Encoding", "gzip"))
+		if got := r.store.requests()[before].Header["Accept-Encoding"]; len(got) != 1 || got[0] != c.want {
+			t.Errorf("%s %s: the store was asked for %q, want %s", c.method, c.target, got, c.want)
+		}
+	}
+}
+
+func TestACompressedRefusalIsJudgedLikeAnyOther(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	refusal := "<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>" + storeKey + "</AWSAccessKeyId></Error>"
+	for coding, body := range map[string][]byte{"gzip": zipped(t, refusal), "x-gzip": zipped(t, refusal), "br": []byte(refusal)} {
+		r.store.answers(says(403, coding, body))
+		a := r.do(r.signed("GET", "/photos/k", "", "Accept-Encoding", "gzip"))
+		if a.code() != "AccessDenied" || strings.Contains(string(a.body), storeKey) || a.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: %d %v %s", coding, a.StatusCode, a.Header, a.body)
+		}
+	}
+}
+
+func TestARefusalThatCantBeReadMayBeAboutCredentials(t *testing.T) {
+	k := &rotation{}
+	k.fetched.Store("old")
+	k.taken.Store("old")
+	r := entries(t, k.hooks(), nil, map[string]settings{"photos": {"access_key": nil, "secret_key": nil}})
+	r.store.answers(func(w http.ResponseWriter, q *http.Request) {
+		if strings.Contains(q.Header.Get("Authorization"), "Credential="+k.taken.Load().(string)+"/") {
+			return
+		}
+		says(403, "zstd", []byte("\x28\xb5\x2f\xfd"))(w, q)
+	})
+	for range 2 {
+		if a := r.do(r.signed("GET", "/photos/k", "")); a.StatusCode != 200 {
+			t.Fatalf("with %s: %d %s", k.taken.Load(), a.StatusCode, a.body)
+		}
+		k.fetched.Store("new")
+		k.taken.Store("new")
+	}
+	k.taken.Store("nobody's")
+	if a := r.do(r.signed("GET", "/photos/k", "")); a.StatusCode != 403 || a.code() != "AccessDenied" {
+		t.Errorf("to the end: %d %s", a.StatusCode, a.body)
+	}
+}
+
+func TestACompressedRefusalIsToldInPlain(t *testing.T) {
+	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {}, "data": {"bucket": "lake", "prefix": "team"}})
+	refusal := "<Error><Code>NoSuchKey</Code><Message>lake</Message></Error>"
+	for _, c := range []struct {
+		name, coding string
+		body         []byte
+		code         string
+	}{
+		{"gzip", "gzip", zipped(t, refusal), "NoSuchKey"},
+		{"announced and not done", "gzip", []byte(refusal), "NoSuchKey"},
+		{"an encoding that is not known here", "zstd", []byte("\x28\xb5\x2f\xfd lake"), "NotFound"},
+		{"broken off", "gzip", zipped(t, refusal)[:20], "NotFound"},
+		{"a bomb", "gzip", zipped(t, "<Error><Code>NoSuchKey</Code>"+strings.Repeat(" ", 1<<20)+"</Error>"), "NotFound"},
+	} {
+		for _, bucket := range []string{"photos", "data"} {
+			r.store.answers(says(404, c.coding, c.body))
+			a := r.do(r.signed("GET", "/"+bucket+"/k", "", "Accept-Encoding", "gzip"))
+			if a.StatusCode != 404 || a.code() != c.code || a.Header.Get("Content-Encoding") != "" || a.Header.Get("Content-Length") != strconv.Itoa(len(a.body)) {
+				t.Errorf("%s of %s: %d %v %s", c.name, bucket, a.StatusCode, a.Header, a.body)
+			}
+			if bucket == "data" && strings.Contains(string(a.body), "lake") {
+				t.Errorf("%s: %s", c.name, a.body)
+			}
+		}
+	}
+	r.store.answers(says(404, "gzip", nil))
+	if a := r.do(r.signed("GET", "/photos/k", "")); a.StatusCode != 404 || len(a.body) > 0 {
+		t.Errorf("an empty one: %d %s", a.StatusCode, a.body)
+	}
+}
+
+func TestObjectsStayCompressed(t *testing.T) {
+	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}})
+	body := zipped(t, "content")
+	r.store.answers(says(200, "gzip", body))
+	a := r.do(r.signed("GET", "/data/k", "", "Accept-Encoding", "gzip"))
+	if !bytes.Equal(a.body, body) || a.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("%v %q", a.Header, a.body)
+	}
+	if a := r.do(r.signed("GET", "/data?list-type=2", "")); a.StatusCode != 502 {
+		t.Errorf("a listing that can't be read: %d %s", a.StatusCode, a.body)
+	}
+	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(304)
+	})
+	if a := r.do(r.signed("GET", "/data/k", "")); a.StatusCode != 304 || a.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("not modified: %d %v", a.StatusCode, a.Header)
+	}
+}
 
 // The real names of what the entries of talkative stand for.
 const (
