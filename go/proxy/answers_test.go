@@ -224,6 +224,15 @@ func TestThePlaceInAnErrorAboutACopyIsTheSources(t *testing.T) {
 	}
 }
 
+func TestTheKeyInAnErrorAboutARenameIsTheSources(t *testing.T) {
+	r := talkative(t)
+	r.store.answers(names(404, `<Error><Code>NoSuchKey</Code><Key>FOLDER/old</Key><BucketName>BUCKET</BucketName></Error>`))
+	a := r.do(r.signed("PUT", "/data/new?renameObject", "", "X-Amz-Rename-Source", "old"))
+	if want := "<Error><Code>NoSuchKey</Code><Key>old</Key><BucketName>data</BucketName></Error>"; !strings.HasSuffix(string(a.body), want) {
+		t.Errorf("got %d %s", a.StatusCode, a.body)
+	}
+}
+
 func TestTokensThatAStoreNeverGaveDoNotReachIt(t *testing.T) {
 	r := talkative(t)
 	for _, c := range []struct {

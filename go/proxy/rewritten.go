@@ -87,12 +87,15 @@ func (x *exchange) refusalOf(resp *http.Response) []byte {
 // place is what the client's request is about, by the client's names.
 func (x *exchange) place() view.Place { return view.Place{Bucket: x.bucket, Key: x.req.Key} }
 
-// source is what a copy reads, nil for all other requests.
+// source is what a copy or a rename reads, nil for all other requests.
 func (x *exchange) source() *view.Place {
-	if x.req.CopySource == nil {
-		return nil
+	switch from := x.req.CopySource; {
+	case from != nil:
+		return &view.Place{Bucket: x.stores.Buckets.Find(from.Bucket), Key: from.Key}
+	case x.req.RenameSource != "":
+		return &view.Place{Bucket: x.bucket, Key: x.req.RenameSource}
 	}
-	return &view.Place{Bucket: x.stores.Buckets.Find(x.req.CopySource.Bucket), Key: x.req.CopySource.Key}
+	return nil
 }
 
 // location is the URL of that place, in the style that the client uses.

@@ -65,6 +65,30 @@ var named = map[string]kind{
 	"CompleteMultipartUploadResult/Location": objectURL,
 
 	"DeleteResult/Deleted/Key": objectKey,
+
+	// AWS's model leaves open how these two begin.
+	"ListObjectAnnotationsResult/Bucket":                bucketName,
+	"ListObjectAnnotationsResult/Key":                   objectKey,
+	"ListObjectAnnotationsResult/ContinuationToken":     listToken,
+	"ListObjectAnnotationsResult/NextContinuationToken": listToken,
+	"ListObjectAnnotationsOutput/Bucket":                bucketName,
+	"ListObjectAnnotationsOutput/Key":                   objectKey,
+	"ListObjectAnnotationsOutput/ContinuationToken":     listToken,
+	"ListObjectAnnotationsOutput/NextContinuationToken": listToken,
+	"PutObjectAnnotationResult/Key":                     objectKey,
+	"PutObjectAnnotationOutput/Key":                     objectKey,
+}
+
+// roots are how the documents begin whose names are known.
+var roots = rootsOf(named)
+
+func rootsOf(paths map[string]kind) map[string]bool {
+	all := map[string]bool{"CopyObjectResult": true, "CopyPartResult": true} // there are none in these
+	for path := range paths {
+		root, _, _ := strings.Cut(path, "/")
+		all[root] = true
+	}
+	return all
 }
 
 // fails reports whether an element is an error, by its path. S3 has them in
@@ -77,7 +101,7 @@ func fails(path []string) bool {
 // it succeeds. Every error may.
 func Names(op s3req.Operation) bool {
 	switch op {
-	case s3req.DeleteObjects, "CreateMultipartUpload", "ListParts":
+	case s3req.DeleteObjects, "CreateMultipartUpload", "ListParts", "ListObjectAnnotations", "PutObjectAnnotation":
 		return true
 	case s3req.CompleteMultipartUpload, s3req.CopyObject, s3req.UploadPartCopy: // they may fail after a 200
 		return true
@@ -89,7 +113,7 @@ func Names(op s3req.Operation) bool {
 // Answer rewrites the XML of a store for a client.
 type Answer struct {
 	Place           // what the client's request is about
-	Source   *Place // what a copy reads, else nil
+	Source   *Place // what a copy or a rename reads, else nil
 	Location string // the URL of Place
 	Encoded  bool   // keys may be percent-encoded: the client asked for encoding-type=url
 	Refused  []byte // Error elements to add to a DeleteResult
@@ -104,6 +128,9 @@ var (
 	// errOutside is about a store that lists what it was not asked for. It must
 	// not reach the client.
 	errOutside = errors.New("the store's answer names a key outside of the folder")
+
+	// errStrange is about a document whose names can't be told from the rest.
+	errStrange = errors.New("the store's answer is none that the operation has")
 
 	errTags = errors.New("tags that do not match")
 )
@@ -182,6 +209,9 @@ func (w *rewriter) start(t xml.StartElement, raw []byte) error {
 	w.path = append(w.path, t.Name.Local)
 	if w.Hides() && fails(w.path) {
 		return w.failure()
+	}
+	if w.Hides() && !roots[w.path[0]] {
+		return errStrange
 	}
 	w.holds, w.text = named[strings.Join(w.path, "/")], w.text[:0]
 	w.raw = w.raw[:0]

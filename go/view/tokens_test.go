@@ -18,6 +18,7 @@ func TestTokensOfAFolderAreSealedAndComeBack(t *testing.T) {
 		{`<ListMultipartUploadsResult><Upload><UploadId>u</UploadId></Upload></ListMultipartUploadsResult>`, "UploadId", "/data/k?uploadId=", "uploadId"},
 		{`<ListMultipartUploadsResult><NextUploadIdMarker>u</NextUploadIdMarker></ListMultipartUploadsResult>`, "NextUploadIdMarker", "/data?uploads&upload-id-marker=", "upload-id-marker"},
 		{`<ListMultipartUploadsResult><UploadIdMarker>u</UploadIdMarker></ListMultipartUploadsResult>`, "UploadIdMarker", "/data?uploads&upload-id-marker=", "upload-id-marker"},
+		{`<ListObjectAnnotationsResult><NextContinuationToken>a</NextContinuationToken></ListObjectAnnotationsResult>`, "NextContinuationToken", "/data/k?annotation&continuation-token=", "continuation-token"},
 		{`<Error><Code>NoSuchUpload</Code><UploadId>u</UploadId></Error>`, "UploadId", "/data/k?uploadId=", "uploadId"},
 	} {
 		got, err := rewritten(Answer{Place: Place{Bucket: team}}, c.document)

@@ -170,7 +170,7 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 		},
 		{"an error about something else", `<Error><Code>Oops</Code><Key>elsewhere/k</Key></Error>`, `<Error><Code>Oops</Code></Error>`},
 		{"a name that is the same stays as it was spelled", `<ListPartsResult><Bucket>&#x64;at<![CDATA[a]]></Bucket></ListPartsResult>`, `<ListPartsResult><Bucket>&#x64;at<![CDATA[a]]></Bucket></ListPartsResult>`},
-		{"an answer without names", `<Tagging><TagSet><Tag><Key>team a/k</Key></Tag></TagSet></Tagging>`, `<Tagging><TagSet><Tag><Key>team a/k</Key></Tag></TagSet></Tagging>`},
+		{"an answer without names", `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`, `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`},
 		{"nothing", "", ""},
 	} {
 		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "http://proxy/data/k"}, c.from)
@@ -198,6 +198,7 @@ func TestWhatLiesOutsideOfTheFolderNeverPasses(t *testing.T) {
 		`<ListBucketResult><Contents><Key>team a/k<x/>secret</Key></Contents></ListBucketResult>`,
 		`<ListBucketResult><Contents><Key>secret</Key></ListBucketResult>`,
 		`<ListBucketResult><Contents>`,
+		`<ListObjectsResult><Contents><Key>secret</Key></Contents></ListObjectsResult>`,
 		`{"Key": "secret"}`,
 	} {
 		got, err := rewritten(Answer{Place: Place{Bucket: team}}, document)
