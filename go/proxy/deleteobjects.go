@@ -15,12 +15,15 @@ import (
 // bytes, and XML may spell a byte with up to six characters.
 const maxDeleteList = 8 << 20
 
-// authorizeDeletions reads the list of keys and asks about each. What is
-// refused leaves the list and goes into the answer.
+// authorizeDeletions reads the list of keys, as it comes, and asks about each.
+// What is refused leaves the list and goes into the answer.
 func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error {
-	body, err := h.wholeBody(x, maxDeleteList)
+	body, _, err := h.verifiedBody(x)
 	if err != nil {
 		return err
+	}
+	if body.Len() > maxDeleteList {
+		return s3err.MaxMessageLengthExceeded
 	}
 	if x.deletions, err = view.ParseDeletions(body); err != nil {
 		return err

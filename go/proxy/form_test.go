@@ -99,6 +99,15 @@ func TestAFormIsStoredAsAnObject(t *testing.T) {
 	}
 }
 
+func TestTheTagsOfAFormAreThoseOfTheObject(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	tags := `<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag><Tag><Key>c</Key><Value/></Tag></TagSet></Tagging>`
+	a := r.do(formOf{file: "x", fields: [][2]string{{"tagging", tags}}, conditions: []any{[]string{"starts-with", "$tagging", ""}}}.request(r))
+	if got := r.store.only(t).Header.Get("X-Amz-Tagging"); a.StatusCode != 204 || got != "a+b=1%262&c=" {
+		t.Errorf("got %d, the store saw %s", a.StatusCode, got)
+	}
+}
+
 func TestAFormsAnswerIsWhatItAskedFor(t *testing.T) {
 	created := [][2]string{{"success_action_status", "201"}}
 	redirect := [][2]string{{"success_action_redirect", "https://app.example/done?x=1"}}
@@ -146,6 +155,7 @@ func TestAFormThatBreaksItsPolicyIsRefused(t *testing.T) {
 			return strings.TrimSuffix(s, "--\r\n") + "\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n" + boundary + "--\r\n"
 		}}, 400, "IncompleteBody"},
 		{"endless fields", formOf{file: "x", fields: [][2]string{{"x-ignore-me", strings.Repeat("x", 100_000)}}}, 400, "MaxMessageLengthExceeded"},
+		{"tags that two parsers read differently", formOf{file: "x", fields: [][2]string{{"tagging", `<!DOCTYPE Tagging><Tagging/>`}}, conditions: []any{[]string{"starts-with", "$tagging", ""}}}, 400, "MalformedXML"},
 		{"a line break in a header", formOf{file: "x", fields: [][2]string{{"x-amz-meta-a", "b\r\nX-Evil: 1"}}, conditions: []any{[]string{"starts-with", "$x-amz-meta-a", ""}}}, 400, "InvalidArgument"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

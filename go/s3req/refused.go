@@ -86,10 +86,23 @@ func containsFold(s, part string) bool {
 func plain(p Param) bool {
 	switch p.Name {
 	case "uploadId", "versionId", "version-id-marker", "upload-id-marker":
-		return !strings.ContainsAny(p.Value, `/\`) && p.Value != "." && p.Value != ".." &&
-			!strings.ContainsFunc(p.Value, func(c rune) bool { return c < ' ' || c == 0x7f })
+		return plainID(p.Value)
 	case "partNumber":
 		return strings.Trim(p.Value, "0123456789") == ""
 	}
 	return true
+}
+
+func plainID(id string) bool {
+	return !strings.ContainsAny(id, `/\`) && id != "." && id != ".." &&
+		!strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c == 0x7f })
+}
+
+// CheckVersionID refuses what the query parameter versionId may not be either,
+// wherever else a version is named. The error is InvalidArgument.
+func CheckVersionID(id string) error {
+	if !plainID(id) {
+		return s3err.InvalidArgument.Msg("The version id is not valid.")
+	}
+	return nil
 }
