@@ -34,7 +34,11 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.verifier.Verify(signed, key)
+	verified, err := h.verifier.Verify(signed, key)
+	if err == nil {
+		h.clients.Verified(x.stores.Keystore, signed.AccessKey())
+	}
+	return verified, err
 }
 
 // parseSignature finds the signature where this kind of request carries it.
