@@ -80,6 +80,9 @@ func parse(text string) (*head, error) {
 	if err := h.fields(rest); err != nil {
 		return nil, err
 	}
+	if h.url.User != nil || !IsHost(h.url.Host) { // RFC 9110 section 4.2.4: userinfo misleads
+		return nil, malformed("an authority that is none")
+	}
 	if h.url.Host != "" { // RFC 9112 section 3.2.2: Host doesn't count then
 		h.host = h.url.Host
 	}
