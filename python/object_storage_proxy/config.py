@@ -150,6 +150,10 @@ class ProxyServerConfig:
             (mode 0600); a socket file that a dead process has left there is replaced.
             With it neither port is required.
         metrics_host: the address for ``metrics_port`` to listen on.
+        metrics_hosts: names (``"osp.monitoring.svc"``) and addresses by which ``metrics_port``
+            may be asked, beside its own address and ``localhost``; others get 421, since a
+            page in a browser can take any name for that address. Where it listens on
+            all addresses, any address will do.
         access_log: one line for each request, to ``"stderr"``, to ``"python"`` (the
             logger ``object_storage_proxy.access``) or to the file of that path; None:
             none.
@@ -212,6 +216,7 @@ class ProxyServerConfig:
         "max_connections",
         "max_presign_url_usage_attempts",
         "metrics_host",
+        "metrics_hosts",
         "metrics_port",
         "proxy_protocol",
         "reuse_port",
@@ -249,6 +254,7 @@ class ProxyServerConfig:
         reuse_port: bool = False,
         unix_socket: Path | None = None,
         metrics_host: str = "127.0.0.1",
+        metrics_hosts: Sequence[str] | None = None,
         access_log: Path | None = None,
         access_log_format: str = "json",
         trusted_proxies: Sequence[str] | None = None,
@@ -286,6 +292,7 @@ class ProxyServerConfig:
         self.reuse_port: bool = reuse_port
         self.unix_socket: Path | None = unix_socket
         self.metrics_host: str = metrics_host
+        self.metrics_hosts: Sequence[str] | None = metrics_hosts
         self.access_log: Path | None = access_log
         self.access_log_format: str = access_log_format
         self.trusted_proxies: Sequence[str] | None = trusted_proxies
