@@ -17,6 +17,13 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 			return sigv4.Anonymous(r)
 		}
 	}
+	if x.req.Operation == s3req.PostObject {
+		leave, err := h.forms.enter()
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
 	signed, err := h.parseSignature(x)
 	if err != nil {
 		return nil, err

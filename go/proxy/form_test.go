@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -8,10 +9,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"osp/go/hooks"
@@ -154,6 +158,7 @@ func TestAFormThatBreaksItsPolicyIsRefused(t *testing.T) {
 			boundary := s[:strings.Index(s, "\r\n")]
 			return strings.TrimSuffix(s, "--\r\n") + "\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n" + boundary + "--\r\n"
 		}}, 400, "IncompleteBody"},
+		{"endless lines", formOf{file: "x", fields: [][2]string{{"x-ignore-me", strings.Repeat("\n", 3000)}}}, 400, "MaxMessageLengthExceeded"},
 		{"endless fields", formOf{file: "x", fields: [][2]string{{"x-ignore-me", strings.Repeat("x", 100_000)}}}, 400, "MaxMessageLengthExceeded"},
 		{"tags that two parsers read differently", formOf{file: "x", fields: [][2]string{{"tagging", `<!DOCTYPE Tagging><Tagging/>`}}, conditions: []any{[]string{"starts-with", "$tagging", ""}}}, 400, "MalformedXML"},
 		{"a line break in a header", formOf{file: "x", fields: [][2]string{{"x-amz-meta-a", "b\r\nX-Evil: 1"}}, conditions: []any{[]string{"starts-with", "$x-amz-meta-a", ""}}}, 400, "InvalidArgument"},
@@ -175,5 +180,61 @@ func TestTheValidatorSeesTheKeyOfAForm(t *testing.T) {
 	r.refuses(formOf{file: "x"}.request(r), 403, "AccessDenied")
 	if seen.Operation != "PostObject" || seen.Key != "up/cat.jpg" || seen.Token != clientKey {
 		t.Errorf("the validator saw %+v", seen)
+	}
+}
+
+// Where the file begins does not depend on how the form arrives, or on what the
+// file begins with.
+func TestAFormIsReadUpToItsFileAndNoFurther(t *testing.T) {
+	for _, file := range []string{"", "x", "\n", "\r\n", "\r\n\r\n", " folded: like a header", "\tx", "a: header\r\n\r\nx", "--c", "\r\n--", "-", strings.Repeat("line\n", 50_000)} {
+		body := "--b\r\nContent-Disposition: form-data; name=\"Key\"\r\n\r\na\r\nb\n\r\n--b\r\nContent-Disposition: form-data;\r\n name=\"file\"\r\nContent-Type: x\r\n\r\n" +
+			file + "\r\n--b--\r\n"
+		for name, wire := range map[string]io.Reader{
+			"at once": strings.NewReader(body), "byte by byte": iotest.OneByteReader(strings.NewReader(body)),
+			"with its end": iotest.DataErrReader(strings.NewReader(body)), "in halves": iotest.HalfReader(strings.NewReader(body)),
+		} {
+			r := &http.Request{ContentLength: int64(len(body)), Header: http.Header{"Content-Type": {"multipart/form-data; boundary=b"}}}
+			f, err := readForm(r, wire)
+			if err != nil {
+				t.Fatalf("%s, file %.20q: %v", name, file, err)
+			}
+			got, err := io.ReadAll(f.file)
+			if err != nil || string(got) != file || f.length != int64(len(file)) || len(f.fields) != 1 || f.field("key") != "a\r\nb\n" {
+				t.Errorf("%s: the file is %.20q of %d bytes, %v; want %.20q", name, got, f.length, err, file)
+			}
+		}
+	}
+}
+
+func TestSoManyFormsAreReadAtATime(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	places := r.server.handler.forms
+	for range maxForms - 1 {
+		places <- struct{}{}
+	}
+	if a := r.do(formOf{file: "x"}.request(r)); a.StatusCode != 204 { // and gives its place back
+		t.Fatalf("got %d %s", a.StatusCode, a.body)
+	}
+	slow, err := net.Dial("tcp", strings.TrimPrefix(r.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	_, _ = io.WriteString(slow, "POST /photos HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+	if line, err := bufio.NewReader(slow).ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") {
+		t.Fatalf("got %q, %v", line, err) // it is being read from here on
+	}
+	a := r.do(formOf{file: "x"}.request(r))
+	if a.StatusCode != 503 || a.code() != "SlowDown" || a.Header.Get("Retry-After") == "" {
+		t.Errorf("got %d %s", a.StatusCode, a.body)
+	}
+	if a := r.do(r.signed("PUT", "/photos/k", "x")); a.StatusCode != 200 {
+		t.Errorf("all but forms: got %d %s", a.StatusCode, a.body)
+	}
+	_ = slow.Close()
+	places <- struct{}{} // its place is free then
+	<-places
+	if a := r.do(formOf{file: "x"}.request(r)); a.StatusCode != 204 {
+		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 }

@@ -47,6 +47,7 @@ type handler struct {
 	stores   atomic.Pointer[config.Stores] // what requests begin with
 
 	hosts    hosts
+	forms    formPlaces
 	inFlight sync.WaitGroup
 	watch    *watch
 }
@@ -67,6 +68,7 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		upstream: upstream.New(),
 		started:  time.Now(),
 		hosts:    hosts{forwarders: forwarders{cfg.TrustedProxies}, domains: cfg.Domains},
+		forms:    make(formPlaces, maxForms),
 		watch:    watch,
 
 		validatorSeesRequest: h.AllowSeesRequest,
