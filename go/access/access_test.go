@@ -106,7 +106,8 @@ func TestADecisionServesOnlyForWhatItWasMadeBy(t *testing.T) {
 
 func TestEveryFieldOfARequestIsEitherInTheKeyOrHidden(t *testing.T) {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[hooks.Request]()) {
-		if _, tested := changes[f.Name]; !tested && f.Name != "Header" {
+		// Two raw paths with one path name the same object.
+		if _, tested := changes[f.Name]; !tested && f.Name != "Header" && f.Name != "RawPath" {
 			t.Errorf("a new field, %s: put it into the key and into this test", f.Name)
 		}
 	}

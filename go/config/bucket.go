@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,15 @@ import (
 // ibmSuffix ends every public host name of IBM Cloud Object Storage, which
 // does not take checksum trailers.
 const ibmSuffix = ".cloud-object-storage.appdomain.cloud"
+
+var (
+	awsHosts = []string{".amazonaws.com", ".amazonaws.com.cn"}
+	// opaqueHosts are Google's, and those of public services that run Ceph.
+	opaqueHosts = []string{"storage.googleapis.com", ".dream.io"}
+)
+
+// rookHosts begins the names that Rook gives to Ceph's gateways in Kubernetes.
+const rookHosts = "rook-ceph-rgw-"
 
 const maxTTL = 365 * 24 * time.Hour
 
@@ -28,6 +38,13 @@ type Bucket struct {
 	VirtualStyle bool // bucket in the host name; otherwise in the path
 
 	Transport
+
+	IBM        bool // the store is IBM's, which has header fields of its own
+	OpaqueKeys bool // the store keeps keys as they are; otherwise it may clean them like paths
+	Complete   bool // the store has every operation of S3, and takes none for another one
+	// UnknownOperations lets pass what S3 does not have, if the validator allows
+	// the operation Unknown.
+	UnknownOperations bool
 
 	AccessKey string       // static HMAC credentials, or empty
 	SecretKey secret.Value // goes with AccessKey
@@ -75,7 +92,8 @@ func readBucket(name string, entry *value, verifyTLS bool) *Bucket {
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {
 		b.TTL = ttl
 	}
-	b.VerifyChecksums = !b.APIKey.Empty() || strings.HasSuffix(b.Host, ibmSuffix)
+	b.readDialect(d)
+	b.VerifyChecksums = !b.APIKey.Empty() || b.IBM
 	if mode, ok := d.take("checksums").oneOf("forward", "verify"); ok {
 		b.VerifyChecksums = mode == "verify"
 	}
@@ -105,6 +123,25 @@ func (b *Bucket) readStore(d *dict) {
 			style.reject(`must be "path" when the host is an IP address`)
 		}
 	}
+}
+
+// readDialect reads how far the store can be trusted to be S3. Those whose hosts
+// are known keep keys as they are; only AWS has all that is AWS's.
+func (b *Bucket) readDialect(d *dict) {
+	b.IBM = strings.HasSuffix(b.Host, ibmSuffix)
+	b.Complete = hasSuffix(b.Host, awsHosts)
+	b.OpaqueKeys = b.IBM || b.Complete || hasSuffix(b.Host, opaqueHosts) || strings.HasPrefix(b.Host, rookHosts)
+	if keys, ok := d.take("keys").oneOf("opaque", "path"); ok {
+		b.OpaqueKeys = keys == "opaque"
+	}
+	if complete, ok := d.take("complete").boolean(); ok {
+		b.Complete = complete
+	}
+	b.UnknownOperations, _ = d.take("unknown_operations").boolean()
+}
+
+func hasSuffix(host string, suffixes []string) bool {
+	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(host, suffix) })
 }
 
 func (b *Bucket) readCredentials(d *dict) {

@@ -41,7 +41,7 @@ func (b Buckets) Find(name string) *Bucket {
 		return exact
 	}
 	for _, p := range b.patterns {
-		if matches(p.Name, name) && plainName(name) {
+		if matches(p.Name, name) && plainName(name) && !reserved[strings.ToLower(name)] {
 			name = strings.Clone(name) // caches keep it, and not the rest of the request
 			filled := *p
 			filled.Name, filled.Remote, filled.entry = name, name, p
@@ -93,6 +93,16 @@ func matches(pattern, name string) bool {
 func plainName(name string) bool {
 	return len(name) >= 3 && len(name) <= 63 && !strings.Contains(name, "..") && name[0] != '.' && name[len(name)-1] != '.' &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r != '.' && notInLabel(r) })
+}
+
+// reserved are names that some store has for itself, where a bucket in path
+// style would be: MinIO's interfaces for admins, Ceph's for admins and for
+// Swift, versitygw's parts of uploads, what answers for health and metrics. They
+// are no buckets under a pattern; an entry with that very name says otherwise.
+var reserved = map[string]bool{
+	"minio": true, ".minio.sys": true, "admin": true, "swift": true, "auth": true, ".sgwtmp": true, ".uploads": true,
+	"health": true, "healthz": true, "healthcheck": true, "livez": true, "readyz": true, "status": true, "info": true,
+	"metrics": true, "debug": true, "moto-api": true, "_aws": true, "_localstack": true,
 }
 
 // checkPattern returns what is wrong with the name of an entry for many buckets.

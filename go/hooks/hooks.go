@@ -57,7 +57,8 @@ type Request struct {
 	Bucket string
 
 	Method        string
-	Path          string  // as on the wire, still percent-encoded
+	Path          string  // /bucket or /bucket/key, UriEncoded: one spelling for one object
+	RawPath       string  // as on the wire, for logs: decisions are kept by Path
 	Query         []Param // decoded, in wire order, without the X-Amz-* of a presigned URL
 	Source        string  // the client's address
 	Operation     string  // S3's name: GetObject, UploadPart, ...

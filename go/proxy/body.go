@@ -16,6 +16,9 @@ import (
 	"osp/go/upstream"
 )
 
+// emptyHash is the SHA-256 of no bytes.
+const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 var payloadKinds = map[sigv4.PayloadKind]payload.Kind{
 	sigv4.Unsigned:                 payload.Unsigned,
 	sigv4.Hashed:                   payload.Hashed,
@@ -79,11 +82,17 @@ func attachWhole(call *upstream.Call, body []byte) {
 	call.Whole = body
 }
 
-// attachBody puts the verifying reader between client and store.
+// attachBody puts the verifying reader between client and store. A body that
+// the operation does not have ends here: to a store it might mean something.
 func (h *handler) attachBody(x *exchange, call *upstream.Call) error {
 	reader, spec, err := h.verifiedBody(x)
 	if err != nil {
 		return err
+	}
+	if !x.req.HasBody() {
+		payload.Unframe(call.Header)
+		call.PayloadHash = emptyHash
+		return nil
 	}
 	attachVerified(x, reader, spec, call)
 	return nil

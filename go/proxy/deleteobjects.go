@@ -30,6 +30,9 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 	}
 	questions := make([]access.Question, len(x.deletions.Objects))
 	for i, object := range x.deletions.Objects {
+		if err := view.CheckKey(x.bucket, object.Key); err != nil {
+			return err
+		}
 		questions[i] = access.Question{Request: deletionOf(question, object), TTL: x.bucket.TTL}
 	}
 	refusals, err := h.checkAll(x, questions)

@@ -49,6 +49,7 @@ func (p formPlaces) enter() (leave func(), err error) {
 // to its file.
 type form struct {
 	fields []sigv4.Field // names in lower case, "${filename}" in key replaced
+	header http.Header   // that the fields order for the object
 	file   io.Reader
 	length int64 // bytes that the file must have, or the arithmetic of the form is wrong
 }

@@ -219,6 +219,9 @@ func (h *handler) parse(x *exchange) error {
 		return err
 	}
 	x.bucket = x.stores.Buckets.Find(x.req.Bucket)
+	if x.req.Unlisted != nil && (x.bucket == nil || !x.bucket.UnknownOperations) {
+		return x.req.Unlisted
+	}
 	return nil
 }
 

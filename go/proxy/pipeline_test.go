@@ -19,12 +19,12 @@ import (
 
 func TestASignedRequestGoesToTheStoreSignedAgain(t *testing.T) {
 	r := start(t, hooks.Hooks{}, nil)
-	a := r.do(r.signed("PUT", "/photos/a%20b%2Bc//d", "content", "Content-Type", "text/x", "X-Amz-Meta-Name", "value"))
+	a := r.do(r.signed("PUT", "/photos/a%20b%2Bc/d/", "content", "Content-Type", "text/x", "X-Amz-Meta-Name", "value"))
 	if a.StatusCode != 200 || a.Header.Get("ETag") != `"stored"` {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}
 	got := r.store.only(t)
-	if got.Method != "PUT" || got.Target != "/photos/a%20b%2Bc//d" || string(got.Body) != "content" || got.Length != 7 {
+	if got.Method != "PUT" || got.Target != "/photos/a%20b%2Bc/d/" || string(got.Body) != "content" || got.Length != 7 {
 		t.Errorf("the store saw %s %s with %d bytes: %q", got.Method, got.Target, got.Length, got.Body)
 	}
 	if got.Header.Get("Content-Type") != "text/x" || got.Header.Get("X-Amz-Meta-Name") != "value" {

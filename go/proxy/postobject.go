@@ -30,7 +30,11 @@ func (h *handler) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
 		return nil, err
 	}
 	x.form, x.req.Key = f, f.field("key")
+	x.req.Path = s3req.Path(x.req.Bucket, x.req.Key)
 	if err := s3req.CheckKey(x.req.Key); err != nil {
+		return nil, err
+	}
+	if f.header, err = formHeader(f.fields); err != nil {
 		return nil, err
 	}
 	return sigv4.ParsePostPolicy(x.req.Bucket, f.fields)
@@ -45,12 +49,8 @@ func (h *handler) prepareForm(x *exchange, call *upstream.Call) error {
 	case limited && x.form.length > most:
 		return s3err.EntityTooLarge
 	}
-	header, err := formHeader(x.form.fields)
-	if err != nil {
-		return err
-	}
-	call.Method, call.Query, call.Header = http.MethodPut, nil, header
-	spec, err := payload.Parse(payload.Declaration{Header: header, ContentLength: x.form.length, Kind: payload.Unsigned})
+	call.Method, call.Query, call.Header = http.MethodPut, nil, x.form.header
+	spec, err := payload.Parse(payload.Declaration{Header: call.Header, ContentLength: x.form.length, Kind: payload.Unsigned})
 	if err != nil {
 		return err
 	}
@@ -83,6 +83,8 @@ func formHeader(fields []sigv4.Field) (http.Header, error) {
 				return nil, err
 			}
 			header.Set("X-Amz-Tagging", tags)
+		case s3req.Foreign(name):
+			return nil, s3err.NotImplemented.Msg("The form's field " + name + " is not supported.")
 		case isFormHeader(name):
 			if strings.ContainsAny(f.Value, "\r\n\x00") {
 				return nil, s3err.InvalidArgument.Msg("The form's field " + name + " has characters that no header may have.")

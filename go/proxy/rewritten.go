@@ -83,7 +83,7 @@ func (x *exchange) resource() string {
 // location is the URL of the same, in the style that the client uses.
 func (x *exchange) location() string {
 	path := "/" + s3req.EscapeKey(x.req.Key)
-	if x.req.Path == x.req.RawPath {
+	if !x.req.Virtual {
 		path = "/" + s3req.EscapeKey(x.req.Bucket) + path
 	}
 	return x.scheme + "://" + x.r.Host + path

@@ -16,9 +16,42 @@ import (
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
 const maxKey = 1024
 
+// CheckKey refuses keys that the store of an entry would take for another one.
+// A store that keeps keys as paths resolves `.` and `..`, drops empty segments
+// and slashes before a key; it would serve an object which the validator never
+// saw, or one of another bucket. The error is InvalidURI.
+func CheckKey(b *config.Bucket, key string) error {
+	if b.OpaqueKeys || key == "" {
+		return nil
+	}
+	if misread(key) {
+		return s3err.InvalidURI.Msg(`Keys with a slash before them, with empty segments or with the segments '.' or '..' are not served here: the store's "keys" are "path".`)
+	}
+	// MinIO's own interfaces are at /minio/, whatever bucket the host names.
+	if first, _, _ := strings.Cut(b.Prefix+key, "/"); b.VirtualStyle && strings.EqualFold(first, "minio") {
+		return s3err.InvalidURI.Msg(`Keys below minio/ are not served here: the store's "keys" are "path", and its buckets are in the host.`)
+	}
+	return nil
+}
+
+// misread reports whether a key has another spelling as a path. A slash at its
+// end is that of a folder.
+func misread(key string) bool {
+	for rest := strings.TrimSuffix(key, "/"); ; {
+		segment, after, more := strings.Cut(rest, "/")
+		if segment == "" || segment == "." || segment == ".." {
+			return true
+		}
+		if !more {
+			return false
+		}
+		rest = after
+	}
+}
+
 // Key returns the store's key for a client's. The client's must have passed
-// s3req.CheckKey, so that no segment of it leads out of the folder. The error
-// is KeyTooLongError.
+// CheckKey, so that no segment of it leads out of the folder. The error is
+// KeyTooLongError.
 func Key(b *config.Bucket, key string) (string, error) {
 	if key == "" {
 		return "", nil
@@ -80,9 +113,12 @@ func Check(b *config.Bucket, r *s3req.Request) error {
 }
 
 // Query returns the parameters for the store. Every listing of a folder names
-// that folder. The errors are NotImplemented, and those of s3req.CheckKey.
+// that folder. The errors are NotImplemented, KeyTooLongError and InvalidURI.
 func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, error) {
 	keys, lists := listings[op]
+	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && misread(prefix) {
+		return nil, s3err.InvalidURI.Msg(`Such a prefix is not served here: the store's "keys" are "path".`)
+	}
 	if b.Prefix == "" || !lists {
 		return q, nil
 	}
@@ -90,8 +126,8 @@ func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, er
 	confined := false
 	for _, p := range q {
 		if translated(keys, p.Name) {
-			// A store on a file system might follow a way up, even in a prefix.
-			if err := s3req.CheckKey(p.Value); err != nil {
+			// A store on a file system might follow a way up, even in a marker.
+			if err := CheckKey(b, p.Value); err != nil {
 				return nil, err
 			}
 			if len(b.Prefix)+len(p.Value) > maxKey {

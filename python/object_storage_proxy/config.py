@@ -33,6 +33,9 @@ CosMapItem = TypedDict(
         "is_tls_enabled": bool | None,
         "tls": bool | None,
         "checksums": str | None,
+        "keys": str | None,
+        "complete": bool | None,
+        "unknown_operations": bool | None,
         "bucket": str | None,
         "prefix": str | None,
         "read_only": bool | None,
@@ -68,6 +71,15 @@ Keys:
     checksums: ``"forward"``, or ``"verify"``: trailing checksums of uploads are verified
         by the proxy and dropped, for stores that do not take them; default: the first,
         but for IBM.
+    keys: how the store keeps keys, ``"opaque"``: as they are, or ``"path"``: cleaned like
+        paths, so that those with empty segments, a slash before them, ``.`` or ``..``
+        are refused; default: the first for AWS, IBM, Google and Rook's Ceph by their
+        hosts, the second for all others.
+    complete: True says that the store has every operation of S3 and takes none for
+        another one, so that the validator is asked once; default: True for AWS by its
+        hosts.
+    unknown_operations: True lets what S3 does not have through to the validator, as the
+        operation ``"Unknown"``, and then to the store, whatever that makes of it.
     bucket: the store's own name of the bucket, where it is another one.
     prefix: a folder of the store's bucket that clients see as the whole bucket.
     read_only: True refuses whatever is not known to be a read.
