@@ -14,6 +14,10 @@ import (
 // less of a line would take the request for one without a body.
 const maxLengthLine = 256
 
+// maxFields bounds the field lines of a head. A byte costs most where lines are
+// short; requests of S3 have some tens of them.
+const maxFields = 1000
+
 // What may be wrong with a message. Each has an answer of its own, after which
 // the connection ends.
 var (
@@ -119,6 +123,9 @@ func (h *head) requestLine(line string) error {
 // fields reads the field lines up to the empty line.
 func (h *head) fields(text string) error {
 	count := strings.Count(text, "\n") - 1
+	if count > maxFields {
+		return errTooLarge
+	}
 	h.header = make(http.Header, count)
 	values := make([]string, count)
 	f := framing{minor: h.minor}
