@@ -77,6 +77,12 @@ func (h *handler) authorize(x *exchange) error {
 	if err := view.CheckKey(x.bucket, x.req.Key); err != nil {
 		return err
 	}
+	if x.form != nil { // whoever had not signed could order nothing
+		var err error
+		if x.form.header, err = formHeader(x.form.fields); err != nil {
+			return err
+		}
+	}
 	question := h.question(x)
 	if x.req.Operation == s3req.DeleteObjects {
 		if err := h.authorizeDeletions(x, question); err != nil {

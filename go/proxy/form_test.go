@@ -148,7 +148,7 @@ func TestAFormThatBreaksItsPolicyIsRefused(t *testing.T) {
 		{"a file that is too large", formOf{file: "xxxxx", conditions: limits}, 400, "EntityTooLarge"},
 		{"no signature", formOf{file: "x", fields: [][2]string{{"X-Amz-Signature", "-"}}}, 400, "InvalidArgument"},
 		{"a wrong signature", formOf{file: "x", fields: [][2]string{{"X-Amz-Signature", strings.Repeat("0", 64)}}}, 403, "SignatureDoesNotMatch"},
-		{"an altered policy", formOf{file: "x", change: func(s string) string { return strings.Replace(s, "eyJ", "eyK", 1) }}, 400, "InvalidPolicyDocument"},
+		{"an altered policy", formOf{file: "x", change: func(s string) string { return strings.Replace(s, "eyJ", "eyK", 1) }}, 403, "SignatureDoesNotMatch"},
 		{"a copy source", formOf{file: "x", fields: [][2]string{{"x-amz-copy-source", "other/k"}}, conditions: []any{[]string{"starts-with", "$x-amz-copy-source", ""}}}, 501, "NotImplemented"},
 		{"a key that climbs", formOf{file: "x", fields: [][2]string{{"key", "up/../k"}}}, 400, "InvalidURI"},
 		{"another bucket", formOf{file: "x", fields: [][2]string{{"bucket", "other"}}}, 403, "AccessDenied"},

@@ -34,9 +34,6 @@ func (h *handler) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
 	if err := s3req.CheckKey(x.req.Key); err != nil {
 		return nil, err
 	}
-	if f.header, err = formHeader(f.fields); err != nil {
-		return nil, err
-	}
 	return sigv4.ParsePostPolicy(x.req.Bucket, f.fields)
 }
 
