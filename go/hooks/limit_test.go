@@ -327,3 +327,30 @@ func TestAStrangerWhoLeavesGivesItsPlaceBack(t *testing.T) {
 		}
 	})
 }
+
+func TestAStrangerWhoFindsNoSlotGivesItsPlaceBack(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		end := make(chan struct{})
+		h := Limited(Hooks{
+			Secret: func(context.Context, string) (Secret, error) { return Secret{}, ErrUnknownKey },
+			Allow: func(context.Context, *Request) (Decision, error) {
+				<-end
+				return Decision{}, nil
+			},
+		}, 2, 8, time.Hour)
+		for range 2 {
+			go func() { _, _ = h.Allow(t.Context(), &Request{}) }()
+		}
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := h.Secret(AboutStranger(ctx), "a"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		close(end)
+		synctest.Wait()
+		if _, err := h.Secret(AboutStranger(t.Context()), "b"); !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package strictxml
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -108,10 +109,11 @@ func TestADocumentWithoutEndCostsLittle(t *testing.T) {
 }
 
 func TestWhatReadingCameToIsTheAnswer(t *testing.T) {
-	broken := errors.New("broken")
-	for _, document := range []string{"", "<list>", "<list><value>a", "<list/>", "<list/> "} {
-		if _, err := values(io.MultiReader(strings.NewReader(document), iotest.ErrReader(broken))); err != broken {
-			t.Errorf("%s: %v", document, err)
+	for _, broken := range []error{errors.New("broken"), fmt.Errorf("too early: %w", io.EOF), s3err.IncompleteBody.Because(io.EOF)} {
+		for _, document := range []string{"", "<list>", "<list><value>a", "<list/>", "<list/> "} {
+			if _, err := values(io.MultiReader(strings.NewReader(document), iotest.ErrReader(broken))); err != broken {
+				t.Errorf("%s, then %v: %v", document, broken, err)
+			}
 		}
 	}
 }
