@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"osp/go/seal"
 	"osp/go/secret"
 )
 
@@ -56,6 +57,8 @@ type Bucket struct {
 	TTL             time.Duration // of decisions and credentials; 0: no caching
 	VerifyChecksums bool          // verify trailing checksums here and drop them, instead of forwarding
 
+	Tokens seal.Key // seals what the store calls a place in a listing or an upload; none without Prefix
+
 	entry *Bucket // of a name that a pattern matched: its entry
 }
 
@@ -97,6 +100,7 @@ func readBucket(name string, entry *value, verifyTLS bool) *Bucket {
 	if mode, ok := d.take("checksums").oneOf("forward", "verify"); ok {
 		b.VerifyChecksums = mode == "verify"
 	}
+	b.Tokens = b.tokenKey()
 	d.finish()
 	return b
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +50,36 @@ func TestTheExactEntryComesFirstThenTheLongestPattern(t *testing.T) {
 	}
 	if got := b.Names(); !slices.Equal(got, []string{"team-one"}) {
 		t.Errorf("names: %v", got)
+	}
+}
+
+// The command line has the same rule in Python; the vectors hold the two together.
+func TestNamesFindTheirEntryAsTheVectorsSay(t *testing.T) {
+	raw, err := os.ReadFile("../../tests/vectors/buckets.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors struct {
+		Entries []string
+		Finds   map[string]*string
+	}
+	if err := json.Unmarshal(raw, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	entries := map[string]any{}
+	for _, name := range vectors.Entries {
+		entries[name] = map[string]any{"host": "h", "port": 1}
+	}
+	document, err := json.Marshal(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := storesOf(t, string(document)).Buckets
+	for name, want := range vectors.Finds {
+		found := b.Find(name)
+		if (found == nil) != (want == nil) || found != nil && found.Entry().Name != *want {
+			t.Errorf("%q finds %+v", name, found)
+		}
 	}
 }
 

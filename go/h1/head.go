@@ -67,6 +67,7 @@ type head struct {
 	host                  string
 	header                http.Header // without Host and Transfer-Encoding, as in package http
 	length                int64       // of the body; -1: it comes in chunks
+	encoding              []string    // Transfer-Encoding as it came: signatures may cover it
 	expect                string
 	close                 bool // the client wants no further answer on this connection
 }
@@ -151,6 +152,7 @@ func (h *head) fields(text string) error {
 			if err := f.encoding(value); err != nil {
 				return err
 			}
+			h.encoding = []string{value}
 			continue
 		case "Content-Length":
 			if err := f.contentLength(value); err != nil {

@@ -62,7 +62,7 @@ func (h *handler) parseSignature(x *exchange) (*sigv4.SignedRequest, error) {
 func signable(x *exchange) *sigv4.Request {
 	return &sigv4.Request{
 		Method: x.r.Method, RawPath: x.req.RawPath, RawQuery: x.req.RawQuery,
-		Hosts: x.hosts, Header: x.r.Header, ContentLength: x.r.ContentLength,
+		Hosts: x.hosts, Header: x.r.Header, ContentLength: x.r.ContentLength, TransferEncoding: x.r.TransferEncoding,
 	}
 }
 

@@ -103,7 +103,7 @@ func hostileRequests(r *rig) []hostile {
 	const part = "--b\r\nContent-Disposition: form-data; name=\"#\"\r\n\r\n\r\n"
 	const field = "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n"
 	list := func(name, inside string) hostile {
-		body := "<Delete>" + filled(maxDeleteList-len("<Delete>"), inside)
+		body := "<Delete>" + filled(maxDocument-len("<Delete>"), inside)
 		return hostile{"a list to delete: " + name, "MalformedXML", sent(r.signed("POST", "/photos?delete", body, "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"))}
 	}
 	target := func(t string) []byte {
@@ -137,13 +137,13 @@ func hostileRequests(r *rig) []hostile {
 		{"a form of many parameters", "MalformedPOSTRequest", formHead(r, "b; "+filled(hostileHead, "a#=;"), "")},
 		{"a long chunk header", "MaxMessageLengthExceeded", sent(r.sign(chunks, ""))},
 		list("unknown elements", "<a/>"),
-		list("one text", "<Object><Key>"+strings.Repeat("a", maxDeleteList)),
+		list("one text", "<Object><Key>"+strings.Repeat("a", maxDocument)),
 		list("space", " "),
 		list("comments", "<!---->"),
 		list("deep nesting", "<Object>"),
-		list("attributes", "<Object "+filled(maxDeleteList, "a#='' ")),
+		list("attributes", "<Object "+filled(maxDocument, "a#='' ")),
 		list("one key after another", "<Object><Key>a</Key></Object>"),
-		list("entities", "<Object><Key>"+strings.Repeat("&lt;", maxDeleteList/4)),
+		list("entities", "<Object><Key>"+strings.Repeat("&lt;", maxDocument/4)),
 	}
 }
 

@@ -11,10 +11,6 @@ import (
 	"osp/go/view"
 )
 
-// maxDeleteList bounds the body of DeleteObjects: S3 takes 1,000 keys of 1,024
-// bytes, and XML may spell a byte with up to six characters.
-const maxDeleteList = 8 << 20
-
 // authorizeDeletions reads the list of keys, as it comes, and asks about each.
 // What is refused leaves the list and goes into the answer.
 func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error {
@@ -22,7 +18,7 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 	if err != nil {
 		return err
 	}
-	if body.Len() > maxDeleteList {
+	if body.Len() > maxDocument {
 		return s3err.MaxMessageLengthExceeded
 	}
 	if x.deletions, err = view.ParseDeletions(body); err != nil {

@@ -74,6 +74,19 @@ func (f forwarders) hosts(r *http.Request) []string {
 	return hosts
 }
 
+// scheme is the one by which the client came: where TLS ends at a trusted
+// forwarder, it says so.
+func (f forwarders) scheme(r *http.Request, own string) string {
+	if f.None() || !f.Trust(r.RemoteAddr) {
+		return own
+	}
+	switch said := strings.ToLower(last(r.Header, "X-Forwarded-Proto")); said {
+	case "http", "https":
+		return said
+	}
+	return own
+}
+
 // client is the address of who sent the request: the peer, or, behind trusted
 // forwarders, the last address in X-Forwarded-For that is not one of them.
 // What precedes it in the field is that client's own claim.

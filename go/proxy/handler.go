@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -106,22 +107,26 @@ func (h *handler) forget(token, bucket *string) {
 type exchange struct {
 	w         *responseWriter
 	r         *http.Request
-	scheme    string // by which the client came: http or https
+	scheme    string // by which the request came: http or https
 	requestID string
 	stores    *config.Stores // as they were when the request came
 
-	req       *s3req.Request
-	hosts     []string // that the client may have signed
-	form      *form    // of PostObject, else nil
+	req   *s3req.Request
+	hosts []string // that the client may have signed
+
+	clientScheme string // by which the client came to the first trusted forwarder
+
+	form      *form // of PostObject, else nil
 	verified  *sigv4.VerifiedRequest
 	question  hooks.Request   // to the validator
 	bucket    *config.Bucket  // nil: there is none of that name
 	deletions *view.Deletions // of DeleteObjects, else nil; without those that were refused
 	refused   []byte          // of DeleteObjects: what the answer says about those
 
-	seen     notes        // for those who watch
-	body     *pacedBody   // nil: nobody wanted it
-	received atomic.Int64 // bytes of it
+	seen     notes         // for those who watch
+	document *bytes.Reader // a body that was read because nobody told its length, else nil
+	body     *pacedBody    // nil: nobody wanted it
+	received atomic.Int64  // bytes of it
 }
 
 // at returns the handler for what comes in by a scheme.
@@ -215,6 +220,7 @@ func (h *handler) parse(x *exchange) error {
 	}
 	var virtual string
 	virtual, x.hosts = h.hosts.of(x.r)
+	x.clientScheme = h.hosts.scheme(x.r, x.scheme)
 	if x.req, err = s3req.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
 		return err
 	}
@@ -260,6 +266,18 @@ func (h *handler) refuse(x *exchange, err error) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(e.Status)
 	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
+}
+
+// noRequest is the body of the answer to what is no request of HTTP.
+func noRequest(status int) (mediaType string, body []byte) {
+	e := s3err.InvalidRequest.Msg("An error occurred when parsing the HTTP request.")
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		e = s3err.HeaderSectionTooLarge
+	case http.StatusHTTPVersionNotSupported, http.StatusExpectationFailed:
+		e = s3err.NotImplemented.Msg(http.StatusText(status))
+	}
+	return "application/xml", e.XML("", newRequestID())
 }
 
 // logRefusal says why, at a level that fits whose matter it is.

@@ -75,6 +75,7 @@ func (s *Server) newFront(f listening) *listening {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Log:               s.log,
+		Refusal:           noRequest,
 	}
 	f.http2 = &http.Server{
 		Handler:                      f.http1.Handler,

@@ -69,16 +69,13 @@ func translate(x *exchange) (*upstream.Call, error) {
 		}
 		call.Header.Set("X-Amz-Rename-Source", s3req.EscapeKey(renamed))
 	}
-	if x.bucket.Renamed() || x.req.Operation == s3req.CompleteMultipartUpload {
-		// Names can't be rewritten in an answer that is compressed.
-		call.Header.Set("Accept-Encoding", "identity")
-	}
 	return call, nil
 }
 
 // send sends a call. When the store does not take the credentials, they are
 // renewed, and the call is sent once more if its body allows that.
 func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error) {
+	acceptEncoding(x, call)
 	resp, err := h.do(x, call)
 	if err != nil {
 		return nil, err

@@ -35,3 +35,28 @@ func TestXMLEscapesWhatTheClientSent(t *testing.T) {
 		t.Errorf("incomplete: %q", got)
 	}
 }
+
+func TestEveryRefusalOfAStoreHasWordsOfOurOwn(t *testing.T) {
+	for code, want := range map[string]string{
+		"NoSuchKey": "The specified key does not exist.", "AccessDenied": "Access Denied", "NoSuchUpload": NoSuchUpload.Message,
+		"XMinioStorageFull": "The object store refused the request.", "": "The object store refused the request.",
+	} {
+		if got := Message(code); got != want {
+			t.Errorf("%s: %q", code, got)
+		}
+	}
+}
+
+func TestAStatusAloneMakesAnAnswer(t *testing.T) {
+	for status := 300; status < 600; status++ {
+		e := ForStatus(status)
+		if e.Status != status || e.Code == "" || e.Message == "" {
+			t.Errorf("%d: %+v", status, e)
+		}
+	}
+	for status, code := range map[int]string{400: "InvalidRequest", 403: "AccessDenied", 404: "NotFound", 412: "PreconditionFailed", 500: "InternalError", 599: "InternalError"} {
+		if got := ForStatus(status).Code; got != code {
+			t.Errorf("%d: %s, want %s", status, got, code)
+		}
+	}
+}

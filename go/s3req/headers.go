@@ -41,7 +41,7 @@ const (
 func checkHeaders(header http.Header) (unlisted, err error) {
 	for name := range header {
 		switch {
-		case modelled[name] || protocol[name]:
+		case !vendors(name) || modelled[name] || protocol[name]:
 		case Foreign(name):
 			return nil, s3err.NotImplemented.Msg("The header " + name + " is not supported.")
 		case hasPrefixFold(name, "x-amz-") && !hasPrefixFold(name, "x-amz-meta-"):
@@ -49,6 +49,12 @@ func checkHeaders(header http.Header) (unlisted, err error) {
 		}
 	}
 	return unlisted, nil
+}
+
+// vendors reports whether a field may be a vendor's: it begins with "x-", or as
+// Ceph's rgwx-.
+func vendors(name string) bool {
+	return name != "" && (name[0]|0x20 == 'x' || name[0]|0x20 == 'r')
 }
 
 // checkParams refuses what no store may see: values that a store could take for

@@ -119,7 +119,7 @@ func TestCopySource(t *testing.T) {
 	}
 	for value, want := range map[string]CopySource{
 		"src/a/b":                      {Bucket: "src", Key: "a/b"},
-		"/src/a%20b%2Fc+":              {Bucket: "src", Key: "a b/c+"},
+		"/src/a%20b%2Fc+d%2B":          {Bucket: "src", Key: "a b/c d+"},
 		"%2Fsrc%2Fk":                   {Bucket: "src", Key: "k"},
 		"/src/k?versionId=a%2Bb":       {Bucket: "src", Key: "k", VersionID: "a+b"},
 		"/src/what%3FversionId=3/k%25": {Bucket: "src", Key: "what?versionId=3/k%"},

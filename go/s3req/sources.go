@@ -53,7 +53,7 @@ func (r *Request) sources(header http.Header) error {
 var errNoCopySource = s3err.InvalidArgument.Msg("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 
 // readCopySource reads x-amz-copy-source: `/bucket/key` or `bucket/key`, percent-
-// encoded, with `?versionId=` behind it
+// encoded, with `?versionId=` behind it; a plus sign is a space, as in a query
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
 func readCopySource(values []string) (*CopySource, error) {
 	if len(values) > 1 || values[0] == "" {
@@ -74,7 +74,7 @@ func readCopySource(values []string) (*CopySource, error) {
 			return nil, err
 		}
 	}
-	path, err := unescape(raw)
+	path, err := unescapeQuery(raw)
 	if err != nil {
 		return nil, err
 	}

@@ -106,6 +106,16 @@ var everywhere = map[string]bool{
 	"response-content-language": true, "response-content-type": true, "response-expires": true,
 }
 
+// IsDocument reports whether the body is a document about something, and not the
+// bytes of an object.
+func (r *Request) IsDocument() bool {
+	switch r.Operation {
+	case PutObject, UploadPart, PostObject, Unknown:
+		return false
+	}
+	return r.HasBody()
+}
+
 // HasBody reports whether a store reads the request's body. All other bodies
 // end here.
 func (r *Request) HasBody() bool {

@@ -77,7 +77,7 @@ func (v *Verifier) Verify(s *SignedRequest, sec hooks.Secret) (*VerifiedRequest,
 		return nil, err
 	}
 	if !matches {
-		return nil, s3err.SignatureDoesNotMatch
+		return nil, s.mismatch()
 	}
 	if err := checkToken(s.token, sec.SessionToken); err != nil {
 		return nil, err
@@ -183,6 +183,10 @@ func (s *SignedRequest) equals(sum digest) bool {
 
 // signature4 signs a canonical request by way of the string to sign.
 func (s *SignedRequest) signature4(key *signingKey, canonical []byte) digest {
+	return key.sign(s.toSign(canonical))
+}
+
+func (s *SignedRequest) toSign(canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
 	b := make([]byte, 0, 256)
 	b = append(b, algorithm+"\n"...)
@@ -190,6 +194,16 @@ func (s *SignedRequest) signature4(key *signingKey, canonical []byte) digest {
 	b = append(b, '\n')
 	b = append(b, s.cred.scope...)
 	b = append(b, '\n')
-	b = hex.AppendEncode(b, sum[:])
-	return key.sign(b)
+	return hex.AppendEncode(b, sum[:])
+}
+
+// mismatch tells the client what was signed as it came here, as AWS does: it
+// shows which hop rewrote what. All of it is the client's own.
+func (s *SignedRequest) mismatch() *s3err.Error {
+	err := s3err.SignatureDoesNotMatch.With("AWSAccessKeyId", s.cred.accessKey)
+	if s.carrier == inForm {
+		return err.With("StringToSign", s.policy.encoded).With("SignatureProvided", s.signature)
+	}
+	return err.With("StringToSign", string(s.toSign(s.canonical))).With("SignatureProvided", s.signature).
+		With("CanonicalRequest", string(s.canonical))
 }

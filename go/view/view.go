@@ -113,18 +113,23 @@ func Check(b *config.Bucket, r *s3req.Request) error {
 }
 
 // Query returns the parameters for the store. Every listing of a folder names
-// that folder. The errors are NotImplemented, KeyTooLongError and InvalidURI.
+// that folder. The errors are NotImplemented, KeyTooLongError and InvalidURI,
+// and InvalidArgument or NoSuchUpload for what was not sealed here.
 func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, error) {
 	keys, lists := listings[op]
 	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && misread(prefix) {
 		return nil, s3err.InvalidURI.Msg(`Such a prefix is not served here: the store's "keys" are "path".`)
 	}
-	if b.Prefix == "" || !lists {
+	if b.Prefix == "" || !lists && len(q) == 0 {
 		return q, nil
 	}
 	out := make(s3req.Query, 0, len(q)+1)
-	confined := false
+	confined := !lists
 	for _, p := range q {
+		p, err := opened(b, p)
+		if err != nil {
+			return nil, err
+		}
 		if translated(keys, p.Name) {
 			// A store on a file system might follow a way up, even in a marker.
 			if err := CheckKey(b, p.Value); err != nil {
@@ -137,7 +142,7 @@ func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, er
 				p.Value = b.Prefix + p.Value
 			}
 			confined = confined || p.Name == "prefix"
-		} else if !listParameters[p.Name] {
+		} else if lists && !listParameters[p.Name] {
 			return nil, s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' is not supported for a folder of a bucket.")
 		}
 		out = append(out, p)
@@ -197,6 +202,11 @@ func cutEncoded(s, prefix string) (string, bool) {
 }
 
 func unhex(c byte) (byte, bool) {
-	i := strings.IndexByte("0123456789abcdef", c|0x20)
-	return byte(max(i, 0)), i >= 0
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10, true
+	}
+	return 0, false
 }

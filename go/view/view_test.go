@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -14,9 +15,10 @@ import (
 	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/s3req"
+	"osp/go/seal"
 )
 
-var team = &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/"}
+var team = &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/", Tokens: seal.Derive("test", nil)}
 
 func request(t *testing.T, method, target string) *s3req.Request {
 	t.Helper()
@@ -39,6 +41,16 @@ func TestKeysGainTheFolder(t *testing.T) {
 	}
 	if source, err := CopySource(team, &s3req.CopySource{Bucket: "data", Key: "k", VersionID: "v"}); source != "lake/team%20a/k?versionId=v" || err != nil {
 		t.Errorf("got %q, %v", source, err)
+	}
+}
+
+func TestOnlyHexDigitsAreDecoded(t *testing.T) {
+	for c := range 256 {
+		got, ok := unhex(byte(c))
+		want, err := strconv.ParseUint(string(rune(c)), 16, 8)
+		if ok != (err == nil && c < 0x80) || ok && uint64(got) != want {
+			t.Errorf("%#x: %d, %v", c, got, ok)
+		}
 	}
 }
 
@@ -156,12 +168,12 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 			"an error", `<Error><Code>NoSuchKey</Code><Key>team a/k</Key><BucketName>lake</BucketName><Resource>/lake/team a/k</Resource></Error>`,
 			`<Error><Code>NoSuchKey</Code><Key>k</Key><BucketName>data</BucketName><Resource>/data/k</Resource></Error>`,
 		},
-		{"an error about something else", `<Error><Key>elsewhere/k</Key></Error>`, `<Error><Key></Key></Error>`},
-		{"a name that is the same stays as it was spelled", `<Error><BucketName>&#x64;at<![CDATA[a]]></BucketName></Error>`, `<Error><BucketName>&#x64;at<![CDATA[a]]></BucketName></Error>`},
-		{"an answer without names", `<Tagging><TagSet><Tag><Key>team a/k</Key></Tag></TagSet></Tagging>`, `<Tagging><TagSet><Tag><Key>team a/k</Key></Tag></TagSet></Tagging>`},
+		{"an error about something else", `<Error><Code>Oops</Code><Key>elsewhere/k</Key></Error>`, `<Error><Code>Oops</Code></Error>`},
+		{"a name that is the same stays as it was spelled", `<ListPartsResult><Bucket>&#x64;at<![CDATA[a]]></Bucket></ListPartsResult>`, `<ListPartsResult><Bucket>&#x64;at<![CDATA[a]]></Bucket></ListPartsResult>`},
+		{"an answer without names", `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`, `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`},
 		{"nothing", "", ""},
 	} {
-		got, err := rewritten(Answer{Bucket: team, Path: "/data/k", Location: "http://proxy/data/k"}, c.from)
+		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "http://proxy/data/k"}, c.from)
 		if err != nil || got != c.to {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", c.name, err, got, c.to)
 		}
@@ -170,7 +182,7 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 
 func TestEncodedKeysLoseTheirFolderToo(t *testing.T) {
 	for _, key := range []string{"team%20a%2Fk%2F%C3%BC", "team+a/k%2F%C3%BC", "team a/k%2F%C3%BC"} {
-		got, err := rewritten(Answer{Bucket: team, Encoded: true}, `<ListBucketResult><Contents><Key>`+key+`</Key></Contents></ListBucketResult>`)
+		got, err := rewritten(Answer{Place: Place{Bucket: team}, Encoded: true}, `<ListBucketResult><Contents><Key>`+key+`</Key></Contents></ListBucketResult>`)
 		if err != nil || !strings.Contains(got, "<Key>k%2F%C3%BC</Key>") {
 			t.Errorf("%s: %s, %v", key, got, err)
 		}
@@ -186,9 +198,10 @@ func TestWhatLiesOutsideOfTheFolderNeverPasses(t *testing.T) {
 		`<ListBucketResult><Contents><Key>team a/k<x/>secret</Key></Contents></ListBucketResult>`,
 		`<ListBucketResult><Contents><Key>secret</Key></ListBucketResult>`,
 		`<ListBucketResult><Contents>`,
+		`<ListObjectsResult><Contents><Key>secret</Key></Contents></ListObjectsResult>`,
 		`{"Key": "secret"}`,
 	} {
-		got, err := rewritten(Answer{Bucket: team}, document)
+		got, err := rewritten(Answer{Place: Place{Bucket: team}}, document)
 		if err == nil || strings.Contains(got, "secret") {
 			t.Errorf("%s: got %s, %v", document, got, err)
 		}
@@ -204,7 +217,7 @@ func TestRefusedKeysJoinTheAnswer(t *testing.T) {
 		`<s:DeleteResult xmlns:s="x" />`:   `<s:DeleteResult xmlns:s="x" >` + entry + `</s:DeleteResult>`,
 		`<Error><Code>Oops</Code></Error>`: `<Error><Code>Oops</Code></Error>`,
 	} {
-		if got, err := rewritten(Answer{Bucket: team, Refused: refused}, from); got != to || err != nil {
+		if got, err := rewritten(Answer{Place: Place{Bucket: team}, Refused: refused}, from); got != to || err != nil {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", from, err, got, to)
 		}
 	}
@@ -229,7 +242,7 @@ func TestSpacesThatKeepAConnectionAlivePassAtOnce(t *testing.T) {
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- Answer{Bucket: team}.Rewrite(bufio.NewWriter(writer), s, func() error { return nil })
+		done <- Answer{Place: Place{Bucket: team}}.Rewrite(bufio.NewWriter(writer), s, func() error { return nil })
 	}()
 	for i, part := range s.parts[:3] {
 		s.next <- i
@@ -355,7 +368,7 @@ func FuzzRewrite(f *testing.F) {
 	f.Add(`<ListBucketResult><Name>lake</Name><Contents><Key>team a/k</Key></Contents></ListBucketResult>`, "<Error/>")
 	f.Add(`<?xml?><DeleteResult/>`, "")
 	f.Fuzz(func(t *testing.T, document, refused string) {
-		got, err := rewritten(Answer{Bucket: team, Path: "/p", Location: "l", Refused: []byte(refused)}, document)
+		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "l", Refused: []byte(refused)}, document)
 		if err != nil {
 			return
 		}
