@@ -92,6 +92,9 @@ func readStores(top *dict) Stores {
 func (c *Config) readFronts(top *dict) {
 	c.Host = readListenHost(top.take("host"), DefaultHost)
 	c.MetricsHost = readListenHost(top.take("metrics_host"), DefaultMetricsHost)
+	for _, host := range top.take("metrics_hosts").items() {
+		c.MetricsHosts = append(c.MetricsHosts, readListenHost(host, ""))
+	}
 	c.HTTPPort = readPort(top, "http_port")
 	c.HTTPSPort = readPort(top, "https_port")
 	c.MetricsPort = readPort(top, "metrics_port")

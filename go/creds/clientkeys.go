@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"osp/go/cache"
 	"osp/go/hooks"
 	"osp/go/secret"
@@ -20,6 +22,9 @@ const (
 	// it did not know: long enough against a client that retries, short
 	// enough that a new key works soon.
 	keepUnknown = 5 * time.Second
+	// maxVerified is how many keys are remembered as those of clients, each by
+	// its hash: some 8 MiB.
+	maxVerified = 1 << 16
 )
 
 // FetchSecret asks the owner for the secret of a client's access key, as
@@ -36,17 +41,37 @@ type ClientKeys struct {
 	// unknown has a room of its own: a scan with random access keys must not
 	// push the secrets of real ones out.
 	unknown *cache.Cache[[sha256.Size]byte, struct{}]
+	// verified are the keys with which somebody has signed. They outlive what
+	// the fetcher said about them: a client that comes back is no stranger.
+	verified *lru.Cache[[sha256.Size]byte, struct{}]
 }
 
 // NewClientKeys makes a ClientKeys. fetch is nil when the owner gave none.
 func NewClientKeys(fetch FetchSecret, o Options) *ClientKeys {
 	o = o.withDefaults()
-	return &ClientKeys{
-		fetch:   fetch,
-		now:     o.Now,
-		known:   cache.New[[sha256.Size]byte, hooks.Secret](o.Capacity, o.Now),
-		unknown: cache.New[[sha256.Size]byte, struct{}](o.Capacity, o.Now),
+	verified, err := lru.New[[sha256.Size]byte, struct{}](maxVerified)
+	if err != nil {
+		panic(err) // a capacity below one
 	}
+	return &ClientKeys{
+		fetch:    fetch,
+		now:      o.Now,
+		known:    cache.New[[sha256.Size]byte, hooks.Secret](o.Capacity, o.Now),
+		unknown:  cache.New[[sha256.Size]byte, struct{}](o.Capacity, o.Now),
+		verified: verified,
+	}
+}
+
+// Verified takes note that a request was signed with the secret of an access
+// key. Until then questions about the key are about a stranger.
+func (c *ClientKeys) Verified(keystore map[string]secret.Value, accessKey string) {
+	if c.fetch == nil {
+		return
+	}
+	if _, ok := keystore[accessKey]; ok {
+		return // the fetcher is never asked
+	}
+	c.verified.Add(sha256.Sum256([]byte(accessKey)), struct{}{})
 }
 
 // Secret returns the secret of an access key: that of the keystore, which may
@@ -81,6 +106,9 @@ func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Valu
 }
 
 func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey string) (cache.Entry[hooks.Secret], error) {
+	if !c.verified.Contains(k) {
+		ctx = hooks.AboutStranger(ctx)
+	}
 	s, err := c.fetch(ctx, accessKey)
 	if errors.Is(err, hooks.ErrUnknownKey) || err == nil && s.Key.Empty() {
 		unknown := c.remember(ctx, k)

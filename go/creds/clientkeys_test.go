@@ -181,3 +181,35 @@ func TestAScanOfRandomKeysDoesNotPushRealOnesOut(t *testing.T) {
 		t.Errorf("%d entries are kept", n)
 	}
 }
+
+// Whoever has signed once is known, also when the secret was forgotten since.
+func TestAScanOfRandomKeysKeepsNoClientWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{}
+		limited := hooks.Limited(hooks.Hooks{Secret: func(ctx context.Context, accessKey string) (hooks.Secret, error) {
+			if accessKey != "client" && accessKey != "seen" {
+				<-ctx.Done() // nobody answers about random keys
+			}
+			return d.fetch(ctx, accessKey)
+		}}, 8, 8, time.Hour)
+		c := NewClientKeys(limited.Secret, Options{})
+		for _, key := range []string{"client", "seen"} { // the secret of the second was found, but nobody has signed with it
+			if _, err := c.Secret(t.Context(), nil, key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Verified(nil, "client")
+		time.Sleep(2 * keepSecret)
+		for i := range 1000 {
+			go func() { _, _ = c.Secret(t.Context(), nil, fmt.Sprint(i)) }()
+		}
+		time.Sleep(time.Second)
+		if s, err := c.Secret(t.Context(), nil, "client"); err != nil || s.Key.Reveal() != "client#3" {
+			t.Errorf("the client: got %q, %v", s.Key.Reveal(), err)
+		}
+		if _, err := c.Secret(t.Context(), nil, "seen"); !errors.Is(err, s3err.SlowDown) {
+			t.Errorf("a key that was only seen: %v", err)
+		}
+		time.Sleep(2 * time.Hour) // those who wait give up
+	})
+}

@@ -19,6 +19,13 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 			return sigv4.Anonymous(r)
 		}
 	}
+	if x.req.Operation == s3req.PostObject {
+		leave, err := h.forms.enter()
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
 	signed, err := h.parseSignature(x)
 	if err != nil {
 		return nil, err
@@ -36,7 +43,11 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.verifier.Verify(signed, key)
+	verified, err := h.verifier.Verify(signed, key)
+	if err == nil {
+		h.clients.Verified(x.stores.Keystore, signed.AccessKey())
+	}
+	return verified, err
 }
 
 // parseSignature finds the signature where this kind of request carries it.
@@ -65,6 +76,12 @@ func (h *handler) authorize(x *exchange) error {
 	}
 	if err := view.CheckKey(x.bucket, x.req.Key); err != nil {
 		return err
+	}
+	if x.form != nil { // whoever had not signed could order nothing
+		var err error
+		if x.form.header, err = formHeader(x.form.fields); err != nil {
+			return err
+		}
 	}
 	question := h.question(x)
 	if x.req.Operation == s3req.DeleteObjects {

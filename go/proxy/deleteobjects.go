@@ -11,12 +11,15 @@ import (
 	"osp/go/view"
 )
 
-// authorizeDeletions reads the list of keys and asks about each. What is
-// refused leaves the list and goes into the answer.
+// authorizeDeletions reads the list of keys, as it comes, and asks about each.
+// What is refused leaves the list and goes into the answer.
 func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error {
-	body, err := h.wholeBody(x, maxDocument)
+	body, _, err := h.verifiedBody(x)
 	if err != nil {
 		return err
+	}
+	if body.Len() > maxDocument {
+		return s3err.MaxMessageLengthExceeded
 	}
 	if x.deletions, err = view.ParseDeletions(body); err != nil {
 		return err

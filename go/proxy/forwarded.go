@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"osp/go/config"
+	"osp/go/h1"
 )
 
 // hosts knows what the host of a request says.
@@ -60,11 +61,11 @@ func (f forwarders) hosts(r *http.Request) []string {
 		return hosts
 	}
 	host := last(r.Header, "X-Forwarded-Host")
-	if host == "" {
+	if host == "" || !h1.IsHost(host) {
 		return hosts
 	}
 	hosts = append(hosts, host)
-	if port := last(r.Header, "X-Forwarded-Port"); port != "" && !strings.Contains(host, ":") {
+	if port := last(r.Header, "X-Forwarded-Port"); port != "" && h1.IsHost(port) && !strings.Contains(host, ":") {
 		hosts = append(hosts, host+":"+port)
 	}
 	if bare, _, ported := strings.Cut(host, ":"); ported && !strings.Contains(host, "[") {

@@ -48,6 +48,7 @@ type handler struct {
 	stores   atomic.Pointer[config.Stores] // what requests begin with
 
 	hosts    hosts
+	forms    formPlaces
 	inFlight sync.WaitGroup
 	watch    *watch
 }
@@ -68,6 +69,7 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		upstream: upstream.New(),
 		started:  time.Now(),
 		hosts:    hosts{forwarders: forwarders{cfg.TrustedProxies}, domains: cfg.Domains},
+		forms:    make(formPlaces, maxForms),
 		watch:    watch,
 
 		validatorSeesRequest: h.AllowSeesRequest,
@@ -233,6 +235,10 @@ func (h *handler) parse(x *exchange) error {
 // answer. Nobody gets it; logs and metrics call it by nginx's number.
 var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of its answer.")
 
+// maxResource bounds the path that an error tells, in bytes. Longer ones name no
+// object, and their escapes would make the answer several times as long.
+const maxResource = 2 << 10
+
 // refuse writes an error, or breaks the connection where an answer has begun.
 func (h *handler) refuse(x *exchange, err error) {
 	e := s3err.From(err)
@@ -255,7 +261,7 @@ func (h *handler) refuse(x *exchange, err error) {
 		x.w.WriteHeader(e.Status)
 		return
 	}
-	body := e.XML(x.r.URL.Path, x.requestID)
+	body := e.XML(x.r.URL.Path[:min(len(x.r.URL.Path), maxResource)], x.requestID)
 	header.Set("Content-Type", "application/xml")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(e.Status)

@@ -13,6 +13,7 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3req"
 	"osp/go/sigv4"
+	"osp/go/strictxml"
 	"osp/go/upstream"
 )
 
@@ -31,9 +32,6 @@ func (h *handler) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
 	x.form, x.req.Key = f, f.field("key")
 	x.req.Path = s3req.Path(x.req.Bucket, x.req.Key)
 	if err := s3req.CheckKey(x.req.Key); err != nil {
-		return nil, err
-	}
-	if f.header, err = formHeader(f.fields); err != nil {
 		return nil, err
 	}
 	return sigv4.ParsePostPolicy(x.req.Bucket, f.fields)
@@ -118,18 +116,42 @@ func isFormControl(name string) bool {
 }
 
 // tagHeader turns the XML of a form's tagging field into what x-amz-tagging says.
+// The store judges how many tags there are, and which.
 func tagHeader(document string) (string, error) {
-	var tagging struct {
-		Tags []struct{ Key, Value string } `xml:"TagSet>Tag"`
-	}
-	if err := xml.Unmarshal([]byte(document), &tagging); err != nil {
-		return "", s3err.MalformedXML.Because(err)
-	}
+	doc := strictxml.New(strings.NewReader(document))
 	tags := make(url.Values)
-	for _, t := range tagging.Tags {
-		tags.Add(t.Key, t.Value)
+	err := doc.Document("Tagging", only("TagSet", func() error {
+		return doc.Elements(only("Tag", func() error {
+			var key, value string
+			err := doc.Elements(func(name string) (err error) {
+				switch name {
+				case "Key":
+					key, err = doc.Text()
+				case "Value":
+					value, err = doc.Text()
+				default:
+					err = strictxml.Unknown()
+				}
+				return err
+			})
+			tags.Add(key, value)
+			return err
+		}))
+	}))
+	if err != nil {
+		return "", err
 	}
 	return tags.Encode(), nil
+}
+
+// only reads elements of one name.
+func only(name string, read func() error) func(string) error {
+	return func(found string) error {
+		if found != name {
+			return strictxml.Unknown()
+		}
+		return read()
+	}
 }
 
 // postResponse is the answer to success_action_status 201.

@@ -53,7 +53,8 @@ func New(o Options) *Verifier {
 //
 // Errors are *s3err.Error: SignatureDoesNotMatch, RequestTimeTooSkewed,
 // AccessDenied (expired, not yet valid, against the policy), ExpiredToken,
-// InvalidToken, InvalidAccessKeyId, or what is wrong about the region.
+// InvalidToken, InvalidAccessKeyId, InvalidPolicyDocument, or what is wrong about
+// the region.
 func (v *Verifier) Verify(s *SignedRequest, sec hooks.Secret) (*VerifiedRequest, error) {
 	if sec.Key.Empty() {
 		return nil, v.Reject(s)
@@ -66,6 +67,12 @@ func (v *Verifier) Verify(s *SignedRequest, sec hooks.Secret) (*VerifiedRequest,
 	key := v.keys.get(sec.Key, s.cred)
 	matches := s.signedWith(key)
 	now := v.now()
+	if s.carrier == inForm && !matches {
+		return nil, s3err.SignatureDoesNotMatch
+	}
+	if err := s.policy.read(); err != nil {
+		return nil, err
+	}
 	if err := v.checkClaims(s, now); err != nil {
 		return nil, err
 	}
@@ -105,6 +112,9 @@ func (v *Verifier) Reject(s *SignedRequest) error {
 func (v *Verifier) Trust(s *SignedRequest) (*VerifiedRequest, error) {
 	if s == nil || s.carrier == 0 {
 		return nil, s3err.AccessDenied
+	}
+	if err := s.policy.read(); err != nil {
+		return nil, err
 	}
 	if err := v.checkClaims(s, v.now()); err != nil {
 		return nil, err

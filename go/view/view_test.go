@@ -264,7 +264,7 @@ func TestSpacesThatKeepAConnectionAlivePassAtOnce(t *testing.T) {
 
 func TestListsOfKeysToDelete(t *testing.T) {
 	const ns = ` xmlns="http://s3.amazonaws.com/doc/2006-03-01/"`
-	list, err := ParseDeletions([]byte(`<?xml version="1.0"?><Delete` + ns + `><!-- c --><Object><Key>a&amp;b</Key></Object>
+	list, err := ParseDeletions(strings.NewReader(`<?xml version="1.0"?><Delete` + ns + `><!-- c --><Object><Key>a&amp;b</Key></Object>
 		<Object><Key>c&#10;d</Key><VersionId>v</VersionId><ETag>"e"</ETag><LastModifiedTime>t</LastModifiedTime><Size>0</Size></Object><Quiet>true</Quiet></Delete> `))
 	if err != nil {
 		t.Fatal(err)
@@ -299,9 +299,44 @@ func TestListsThatMayMeanSomethingElseToAStoreAreRefused(t *testing.T) {
 		"another encoding":          `<?xml version="1.0" encoding="UTF-16"?><Delete>` + object + `</Delete>`,
 		"a list that ends too soon": `<Delete>` + object,
 		"too many keys":             `<Delete>` + strings.Repeat(object, 1001) + `</Delete>`,
+		"an object in an object":    `<Delete><Object><Key>k</Key>` + object + `</Object></Delete>`,
+		"text in a list":            `<Delete>all` + object + `</Delete>`,
+		"text in an object":         `<Delete><Object>all<Key>k</Key></Object></Delete>`,
+		"a comment in a key":        `<Delete><Object><Key>k<!-- c -->l</Key></Object></Delete>`,
+		"an empty key and another":  `<Delete><Object><Key/><Key>k</Key></Object></Delete>`,
+		"two versions, one empty":   `<Delete><Object><Key>k</Key><VersionId/><VersionId>v</VersionId></Object></Delete>`,
+		"a document type":           `<!DOCTYPE Delete><Delete>` + object + `</Delete>`,
+		"an instruction":            `<?delete all?><Delete>` + object + `</Delete>`,
+		"a version without end":     `<Delete><Object><Key>k</Key><VersionId>` + strings.Repeat("v", 1025) + `</VersionId></Object></Delete>`,
 	} {
-		if _, err := ParseDeletions([]byte(body)); !errors.Is(err, s3err.MalformedXML) {
+		if _, err := ParseDeletions(strings.NewReader(body)); !errors.Is(err, s3err.MalformedXML) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := ParseDeletions(strings.NewReader(`<Delete><Object><Key>` + strings.Repeat("k", 1025) + `</Key></Object></Delete>`)); !errors.Is(err, s3err.KeyTooLong) {
+		t.Errorf("a long key: %v", err)
+	}
+	for _, version := range []string{"../v", "a/b", `a\b`, ".", "..", "a&#10;b", "&#x7f;"} {
+		body := `<Delete><Object><Key>k</Key><VersionId>` + version + `</VersionId></Object></Delete>`
+		if _, err := ParseDeletions(strings.NewReader(body)); !errors.Is(err, s3err.InvalidArgument) {
+			t.Errorf("the version %s: %v", version, err)
+		}
+	}
+}
+
+func TestAListIsReadNoFurtherThanItIsOne(t *testing.T) {
+	object := `<Object><Key>k</Key></Object>`
+	for name, body := range map[string]string{
+		"an unknown element":     `<Delete>` + object + `<a/>`,
+		"an unknown field":       `<Delete><Object><a/>`,
+		"a nesting that is none": `<Delete><Object>` + object,
+		"one object too many":    `<Delete>` + strings.Repeat(object, 1001),
+		"another document":       `<a>`,
+	} {
+		rest := strings.NewReader(strings.Repeat("<a/>", 1<<20))
+		size := rest.Len()
+		if _, err := ParseDeletions(io.MultiReader(strings.NewReader(body), rest)); !errors.Is(err, s3err.MalformedXML) || size-rest.Len() > 8<<10 {
+			t.Errorf("%s: %v after %d further bytes", name, err, size-rest.Len())
 		}
 	}
 }
@@ -313,7 +348,7 @@ func FuzzDeletions(f *testing.F) {
 	f.Add([]byte(`<Delete xmlns="x"><Object><Key>&#x10FFFF;&#13;</Key></Object></Delete>`))
 	whole := &config.Bucket{Name: "b", Remote: "b"}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		list, err := ParseDeletions(body)
+		list, err := ParseDeletions(bytes.NewReader(body))
 		if err != nil {
 			return
 		}
@@ -321,7 +356,7 @@ func FuzzDeletions(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := ParseDeletions(rendered)
+		again, err := ParseDeletions(bytes.NewReader(rendered))
 		if err != nil || again.Quiet != list.Quiet || !slices.Equal(again.Objects, list.Objects) {
 			t.Fatalf("%q became %s: %v", body, rendered, err)
 		}

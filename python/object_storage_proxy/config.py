@@ -162,6 +162,10 @@ class ProxyServerConfig:
             (mode 0600); a socket file that a dead process has left there is replaced.
             With it neither port is required.
         metrics_host: the address for ``metrics_port`` to listen on.
+        metrics_hosts: names (``"osp.monitoring.svc"``) and addresses by which ``metrics_port``
+            may be asked, beside its own address and ``localhost``; others get 421, since a
+            page in a browser can take any name for that address. Where it listens on
+            all addresses, any address will do.
         access_log: one line for each request, to ``"stderr"``, to ``"python"`` (the
             logger ``object_storage_proxy.access``) or to the file of that path; None:
             none.
@@ -177,8 +181,11 @@ class ProxyServerConfig:
         max_connections: clients' connections that each port and the unix socket have open at
             a time; further ones wait until one ends. None: half of the files that the
             process may open, but no more than 10,000. An idle one takes some 20 KiB.
-        callback_concurrency: calls of the callables that run at the same time.
-        callback_queue: calls that may wait for their turn; past that 503 SlowDown.
+        callback_concurrency: calls of the callables that run at the same time. An eighth of
+            them, and one at least, is for questions about access keys with which nobody has
+            signed yet, which get no more: a scan with random keys leaves the rest to clients.
+        callback_queue: calls that may wait for their turn; past that 503 SlowDown. The same
+            eighth of it is for such keys.
         callback_timeout: seconds that a callable has, waiting for its turn included; then
             503 SlowDown.
         drain_timeout: seconds that a stop waits for requests in flight.
@@ -221,6 +228,7 @@ class ProxyServerConfig:
         "max_connections",
         "max_presign_url_usage_attempts",
         "metrics_host",
+        "metrics_hosts",
         "metrics_port",
         "proxy_protocol",
         "reuse_port",
@@ -258,6 +266,7 @@ class ProxyServerConfig:
         reuse_port: bool = False,
         unix_socket: Path | None = None,
         metrics_host: str = "127.0.0.1",
+        metrics_hosts: Sequence[str] | None = None,
         access_log: Path | None = None,
         access_log_format: str = "json",
         trusted_proxies: Sequence[str] | None = None,
@@ -295,6 +304,7 @@ class ProxyServerConfig:
         self.reuse_port: bool = reuse_port
         self.unix_socket: Path | None = unix_socket
         self.metrics_host: str = metrics_host
+        self.metrics_hosts: Sequence[str] | None = metrics_hosts
         self.access_log: Path | None = access_log
         self.access_log_format: str = access_log_format
         self.trusted_proxies: Sequence[str] | None = trusted_proxies
