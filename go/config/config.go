@@ -24,6 +24,7 @@ const (
 	DefaultCallbackTimeout    = 30 * time.Second
 	DefaultDrainTimeout       = 30 * time.Second
 	DefaultTTL                = 300 * time.Second
+	DefaultSecretTTL          = 300 * time.Second
 )
 
 // Config is a complete, checked configuration. Fields are read-only after Parse.
@@ -60,6 +61,8 @@ type Config struct {
 	CallbackQueue       int           // callbacks that may wait for their turn
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
+
+	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 
 	// What callables the owner gave.
 	HasValidator, ValidatorSeesRequest, HasBucketCreds, HasSecretFetcher bool

@@ -128,6 +128,10 @@ func (c *Config) readLimits(top *dict) {
 	c.CallbackQueue = readInt(top, "callback_queue", DefaultCallbackQueue, 0, maxEntries)
 	c.CallbackTimeout = readSeconds(top, "callback_timeout", DefaultCallbackTimeout, time.Millisecond)
 	c.DrainTimeout = readSeconds(top, "drain_timeout", DefaultDrainTimeout, 0)
+	c.SecretTTL = DefaultSecretTTL
+	if ttl, ok := top.take("hmac_ttl").seconds(0, maxTTL); ok {
+		c.SecretTTL = ttl
+	}
 	c.SkipSignature, _ = top.take("skip_signature_validation").boolean()
 	c.ShowReasons, _ = top.take("show_reasons").boolean()
 

@@ -59,7 +59,7 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		cfg:      cfg,
 		log:      log,
 		verifier: sigv4.New(sigv4.Options{}),
-		clients:  creds.NewClientKeys(h.Secret, creds.Options{}),
+		clients:  creds.NewClientKeys(h.Secret, cfg.SecretTTL, creds.Options{}),
 		access:   access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
 		uses:     access.NewUses(cfg.PresignUses, nil),
 		creds:    creds.New(h.BucketCreds, tokens, creds.Options{}),
@@ -94,9 +94,6 @@ func (h *handler) forget(token, bucket *string) {
 	h.creds.Forget(token, bucket)
 	if token != nil || bucket == nil {
 		h.clients.Forget(token)
-	}
-	if token == nil && bucket == nil {
-		h.iam.Forget()
 	}
 }
 
