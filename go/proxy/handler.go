@@ -177,6 +177,9 @@ func (h *handler) serve(x *exchange) error {
 		return err
 	}
 	if x.req.Operation == s3req.ListBuckets {
+		if err := h.countUse(x); err != nil {
+			return err
+		}
 		return h.listBuckets(x)
 	}
 	if x.bucket == nil {
