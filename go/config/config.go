@@ -42,6 +42,7 @@ type Config struct {
 
 	ServerName      string // the Server header of every answer; empty: none
 	Threads         int    // GOMAXPROCS; 0: all that the process may use
+	VerifyTLS       bool   // check the stores' certificates
 	SkipSignature   bool   // development only: the client's signature is not checked
 	PresignUses     int    // uses of one presigned URL; 0: no limit
 	AccessCacheSize int    // decisions held

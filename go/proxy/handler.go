@@ -77,13 +77,14 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 	return made
 }
 
-// update swaps the stores and the client keys. A request goes on with those
-// that it began with.
-func (h *handler) update(stores *config.Stores) {
+// update swaps stores, client keys, or both. A request goes on with those that
+// it began with.
+func (h *handler) update(u *config.Update) {
 	h.updating.Lock()
 	defer h.updating.Unlock()
-	stores.Buckets.Keep(h.stores.Load().Buckets)
+	stores := u.Apply(h.stores.Load())
 	h.stores.Store(stores)
+	h.upstream.Keep(stores.Buckets.Entries())
 	h.watch.updated()
 }
 
