@@ -101,7 +101,7 @@ func plainName(name string) bool {
 var reserved = map[string]bool{
 	"minio": true, ".minio.sys": true, "admin": true, "swift": true, "auth": true, ".sgwtmp": true, ".uploads": true,
 	"health": true, "healthz": true, "healthcheck": true, "livez": true, "readyz": true, "status": true, "info": true,
-	"metrics": true, "debug": true, "moto-api": true, "_aws": true, "_localstack": true,
+	"metrics": true, "debug": true, "crossdomain.xml": true, "moto-api": true, "_aws": true, "_localstack": true,
 }
 
 // checkPattern returns what is wrong with the name of an entry for many buckets.

@@ -74,7 +74,7 @@ func (h *handler) authorize(x *exchange) error {
 	if x.bucket.ReadOnly && x.req.Operation.Writes() {
 		return s3err.AccessDenied.Msg("The bucket is read-only.")
 	}
-	if err := view.CheckKey(x.bucket, x.req.Key); err != nil {
+	if err := view.CheckTarget(x.bucket, x.req); err != nil {
 		return err
 	}
 	if x.form != nil { // whoever had not signed could order nothing

@@ -86,7 +86,7 @@ func (r *Request) classify(header http.Header) error {
 	if err != nil {
 		return err
 	}
-	r.Operation, r.Fallback, r.body = op.name, op.fallback, op.body
+	r.Operation, r.Selected, r.Fallback, r.body = op.name, selector != "", op.fallback, op.body
 	r.unlist(unlisted)
 	for _, p := range r.Query {
 		if !op.params[p.Name] && !everywhere[p.Name] && !ofHeader(p.Name) && !isNote(p.Name) {

@@ -30,6 +30,9 @@ type Request struct {
 	Query  Query
 
 	Operation Operation
+	// Selected tells that a parameter selects the operation: it is about a part
+	// of the bucket or object, such as its tags.
+	Selected bool
 	// Fallback is what a store that does not know the operation's parameter does
 	// instead, where that is another danger: it deletes the object whose tags
 	// were to go. Empty: there is none.

@@ -16,16 +16,26 @@ import (
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
 const maxKey = 1024
 
+// CheckTarget is CheckKey for the object of a request. A store that keeps keys
+// as paths takes the tags of `a/` for those of `a`. The error is InvalidURI.
+func CheckTarget(b *config.Bucket, r *s3req.Request) error {
+	if !b.OpaqueKeys && r.Selected && strings.HasSuffix(r.Key, "/") {
+		return s3err.InvalidURI.Msg(`Objects with a slash at their end are read, written and deleted as a whole here: the store's "keys" are "path".`)
+	}
+	return CheckKey(b, r.Key)
+}
+
 // CheckKey refuses keys that the store of an entry would take for another one.
 // A store that keeps keys as paths resolves `.` and `..`, drops empty segments
-// and slashes before a key; it would serve an object which the validator never
-// saw, or one of another bucket. The error is InvalidURI.
+// and slashes before a key, and has files of its own between those of objects;
+// it would serve an object which the validator never saw, or one of another
+// bucket. The error is InvalidURI.
 func CheckKey(b *config.Bucket, key string) error {
 	if b.OpaqueKeys || key == "" {
 		return nil
 	}
 	if misread(key) {
-		return s3err.InvalidURI.Msg(`Keys with a slash before them, with empty segments or with the segments '.' or '..' are not served here: the store's "keys" are "path".`)
+		return s3err.InvalidURI.Msg(`Keys with a slash before them, with empty segments or with the segments '.' or '..' are not served here, nor names that stores have for themselves: the store's "keys" are "path".`)
 	}
 	// MinIO's own interfaces are at /minio/, whatever bucket the host names.
 	if first, _, _ := strings.Cut(b.Prefix+key, "/"); b.VirtualStyle && strings.EqualFold(first, "minio") {
@@ -34,19 +44,22 @@ func CheckKey(b *config.Bucket, key string) error {
 	return nil
 }
 
-// misread reports whether a key has another spelling as a path. A slash at its
-// end is that of a folder.
+// misread reports whether a key has another spelling as a path, or is none of
+// an object. A slash at its end is that of a folder.
 func misread(key string) bool {
-	for rest := strings.TrimSuffix(key, "/"); ; {
-		segment, after, more := strings.Cut(rest, "/")
-		if segment == "" || segment == "." || segment == ".." {
+	for segment := range strings.SplitSeq(strings.TrimSuffix(key, "/"), "/") {
+		if segment == "" || segment == "." || segment == ".." || ownName(segment) {
 			return true
 		}
-		if !more {
-			return false
-		}
-		rest = after
 	}
+	return false
+}
+
+// ownName reports whether a segment of a path is a store's own: versitygw keeps
+// the parts of uploads in .sgwtmp, and MinIO writes a folder's slash as
+// __XLDIR__.
+func ownName(segment string) bool {
+	return segment == ".sgwtmp" || strings.HasSuffix(segment, "__XLDIR__")
 }
 
 // Key returns the store's key for a client's. The client's must have passed

@@ -57,7 +57,8 @@ func TestOnlyHexDigitsAreDecoded(t *testing.T) {
 // A store that keeps keys as paths could take the first ones for others.
 func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 	paths, opaque := &config.Bucket{}, &config.Bucket{OpaqueKeys: true}
-	for _, key := range []string{"/k", "a//b", "a//", "//", "/", ".", "..", "./k", "../k", "a/../b", "a/./b", "a/..", "a/.", "../", "a/../"} {
+	for _, key := range []string{"/k", "a//b", "a//", "//", "/", ".", "..", "./k", "../k", "a/../b", "a/./b", "a/..", "a/.", "../", "a/../",
+		".sgwtmp", ".sgwtmp/multipart/x", "dir/.sgwtmp", "dir/.sgwtmp/", "secret__XLDIR__", "a__XLDIR__/b"} {
 		if err := CheckKey(paths, key); !errors.Is(err, s3err.InvalidURI) {
 			t.Errorf("%q: %v", key, err)
 		}
@@ -68,6 +69,19 @@ func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 	for _, key := range []string{"", "k", "a/b", "a/", "a/b/", "...", "..a/.b/c..", "a\\..\\b", "minio/x"} {
 		if err := CheckKey(paths, key); err != nil {
 			t.Errorf("%q: %v", key, err)
+		}
+	}
+	for _, r := range []*s3req.Request{{Key: "k/", Selected: true}, {Key: "a/../b"}} {
+		if err := CheckTarget(paths, r); !errors.Is(err, s3err.InvalidURI) {
+			t.Errorf("%+v: %v", r, err)
+		}
+		if err := CheckTarget(opaque, r); err != nil {
+			t.Errorf("%+v at a store that keeps keys: %v", r, err)
+		}
+	}
+	for _, r := range []*s3req.Request{{Key: "k/"}, {Key: "k", Selected: true}, {Selected: true}} {
+		if err := CheckTarget(paths, r); err != nil {
+			t.Errorf("%+v: %v", r, err)
 		}
 	}
 	inHost := &config.Bucket{VirtualStyle: true}

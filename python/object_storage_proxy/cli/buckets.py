@@ -18,7 +18,7 @@ _RESERVED = frozenset(
     {
         *("minio", ".minio.sys", "admin", "swift", "auth", ".sgwtmp", ".uploads"),
         *("health", "healthz", "healthcheck", "livez", "readyz", "status", "info"),
-        *("metrics", "debug", "moto-api", "_aws", "_localstack"),
+        *("metrics", "debug", "crossdomain.xml", "moto-api", "_aws", "_localstack"),
     }
 )
 
