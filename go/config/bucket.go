@@ -74,7 +74,7 @@ func (b *Bucket) Entry() *Bucket {
 // Renamed reports whether the store's names differ from the client's.
 func (b *Bucket) Renamed() bool { return b.Remote != b.Name || b.Prefix != "" }
 
-func readBucket(name string, entry *value, verifyTLS bool) *Bucket {
+func (c *Config) readBucket(name string, entry *value) *Bucket {
 	b := &Bucket{Name: name, Remote: name, Region: DefaultRegion, TTL: DefaultTTL}
 	isPattern := strings.Contains(name, "*")
 	complaint := checkBucketName(name)
@@ -89,9 +89,10 @@ func readBucket(name string, entry *value, verifyTLS bool) *Bucket {
 		return b
 	}
 	b.readStore(d)
-	b.Transport = readTransport(d, verifyTLS)
+	b.Transport = readTransport(d, c.VerifyTLS)
 	b.readCredentials(d)
 	b.readView(d, isPattern)
+	b.readLimits(d, c.HasValidator)
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {
 		b.TTL = ttl
 	}
@@ -185,8 +186,15 @@ func (b *Bucket) readView(d *dict, isPattern bool) {
 			prefix.reject("%s", complaint)
 		}
 	}
+}
+
+// readLimits reads what may be done in the bucket.
+func (b *Bucket) readLimits(d *dict, hasValidator bool) {
 	b.ReadOnly, _ = d.take("read_only").boolean()
-	b.Anonymous, _ = d.take("anonymous").boolean()
+	anonymous := d.take("anonymous")
+	if b.Anonymous, _ = anonymous.boolean(); b.Anonymous && !hasValidator {
+		anonymous.reject("is of use with a validator only: it decides what those without a signature may read")
+	}
 }
 
 // checkPrefix returns what is wrong with a folder that clients are kept in.

@@ -14,7 +14,7 @@ type Buckets struct {
 	patterns []*Bucket          // most literal characters first
 }
 
-func readBuckets(v *value, verifyTLS bool) Buckets {
+func (c *Config) readBuckets(v *value) Buckets {
 	all := v.dict()
 	if all == nil {
 		return Buckets{}
@@ -22,7 +22,7 @@ func readBuckets(v *value, verifyTLS bool) Buckets {
 	out := Buckets{exact: make(map[string]*Bucket, len(all.fields))}
 	for _, name := range slices.Sorted(maps.Keys(all.fields)) {
 		entry := &value{v.mistakes, v.path + "[" + strconv.Quote(shorten(name)) + "]", all.fields[name]}
-		b := readBucket(name, entry, verifyTLS)
+		b := c.readBucket(name, entry)
 		if strings.Contains(name, "*") {
 			out.patterns = append(out.patterns, b)
 		} else {
@@ -61,9 +61,8 @@ func (b Buckets) Entries() []*Bucket {
 	return all
 }
 
-// Keep puts the entries of before in the place of equal ones, so that what is
-// remembered for an entry outlives an update that does not touch it.
-func (b Buckets) Keep(before Buckets) {
+// keep puts the entries of before in the place of equal ones.
+func (b Buckets) keep(before Buckets) {
 	for name, entry := range b.exact {
 		if old := before.exact[name]; old != nil && *old == *entry {
 			b.exact[name] = old

@@ -24,6 +24,7 @@ const (
 	DefaultCallbackTimeout    = 30 * time.Second
 	DefaultDrainTimeout       = 30 * time.Second
 	DefaultTTL                = 300 * time.Second
+	DefaultSecretTTL          = 300 * time.Second
 )
 
 // Config is a complete, checked configuration. Fields are read-only after Parse.
@@ -41,6 +42,7 @@ type Config struct {
 
 	ServerName      string   // the Server header of every answer; empty: none
 	Threads         int      // GOMAXPROCS; 0: all that the process may use
+	VerifyTLS       bool     // check the stores' certificates
 	SkipSignature   bool     // development only: the client's signature is not checked
 	PresignUses     int      // uses of one presigned URL; 0: no limit
 	AccessCacheSize int      // decisions held
@@ -61,6 +63,8 @@ type Config struct {
 	CallbackQueue       int           // callbacks that may wait for their turn
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
+
+	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 
 	// What callables the owner gave.
 	HasValidator, ValidatorSeesRequest, HasBucketCreds, HasSecretFetcher bool

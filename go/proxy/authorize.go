@@ -94,12 +94,17 @@ func (h *handler) authorize(x *exchange) error {
 	if err := h.authorizeSource(x, question); err != nil {
 		return err
 	}
-	if x.verified.Presigned() {
-		err := h.uses.Count(x.verified.Signature(), x.verified.ExpiresAt())
-		x.seen.UsedUp = err != nil
-		return err
+	return h.countUse(x)
+}
+
+// countUse counts one use of a presigned URL, if that is what x came by.
+func (h *handler) countUse(x *exchange) error {
+	if !x.verified.Presigned() {
+		return nil
 	}
-	return nil
+	err := h.uses.Count(x.verified.Signature(), x.verified.ExpiresAt())
+	x.seen.UsedUp = err != nil
+	return err
 }
 
 func (h *handler) authorizeOperation(x *exchange, question *hooks.Request) error {

@@ -147,7 +147,7 @@ func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
 	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
 		return hooks.Decision{Allow: q.Token == "" && strings.HasPrefix(q.Key, "public/")}, nil
 	}}
-	r := entries(t, h, nil, map[string]settings{"open": {"anonymous": true}, "closed": {}})
+	r := entries(t, h, settings{"callables": settings{"validator": 3}}, map[string]settings{"open": {"anonymous": true}, "closed": {}})
 	for _, c := range []struct {
 		method, target string
 		header         string

@@ -61,7 +61,7 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		cfg:      cfg,
 		log:      log,
 		verifier: sigv4.New(sigv4.Options{}),
-		clients:  creds.NewClientKeys(h.Secret, creds.Options{}),
+		clients:  creds.NewClientKeys(h.Secret, cfg.SecretTTL, creds.Options{}),
 		access:   access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
 		uses:     access.NewUses(cfg.PresignUses, nil),
 		creds:    creds.New(h.BucketCreds, tokens, creds.Options{}),
@@ -80,13 +80,14 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 	return made
 }
 
-// update swaps the stores and the client keys. A request goes on with those
-// that it began with.
-func (h *handler) update(stores *config.Stores) {
+// update swaps stores, client keys, or both. A request goes on with those that
+// it began with.
+func (h *handler) update(u *config.Update) {
 	h.updating.Lock()
 	defer h.updating.Unlock()
-	stores.Buckets.Keep(h.stores.Load().Buckets)
+	stores := u.Apply(h.stores.Load())
 	h.stores.Store(stores)
+	h.upstream.Keep(stores.Buckets.Entries())
 	h.watch.updated()
 }
 
@@ -97,9 +98,6 @@ func (h *handler) forget(token, bucket *string) {
 	h.creds.Forget(token, bucket)
 	if token != nil || bucket == nil {
 		h.clients.Forget(token)
-	}
-	if token == nil && bucket == nil {
-		h.iam.Forget()
 	}
 }
 
@@ -187,6 +185,9 @@ func (h *handler) serve(x *exchange) error {
 		return err
 	}
 	if x.req.Operation == s3req.ListBuckets {
+		if err := h.countUse(x); err != nil {
+			return err
+		}
 		return h.listBuckets(x)
 	}
 	if x.bucket == nil {

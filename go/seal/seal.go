@@ -15,6 +15,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -47,11 +48,8 @@ type Key struct {
 	material secret.Value // for AES-256, and for the HMAC that makes nonces
 }
 
-// String implements fmt.Stringer with a placeholder.
-func (k Key) String() string { return k.material.String() }
-
-// GoString implements fmt.GoStringer with a placeholder.
-func (k Key) GoString() string { return k.material.GoString() }
+// Format implements fmt.Formatter with a placeholder for every verb.
+func (k Key) Format(f fmt.State, verb rune) { k.material.Format(f, verb) }
 
 // LogValue implements slog.LogValuer with a placeholder.
 func (k Key) LogValue() slog.Value { return k.material.LogValue() }

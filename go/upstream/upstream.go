@@ -66,6 +66,17 @@ func New() *Client {
 	}
 }
 
+// Keep drops what is remembered of entries that there are no more: connections
+// that none of the entries needs, and where buckets lie. Calls under way go on.
+func (c *Client) Keep(entries []*config.Bucket) {
+	live := make(map[*config.Bucket]bool, len(entries))
+	for _, entry := range entries {
+		live[entry] = true
+	}
+	c.pools.keep(live)
+	c.regions.keep(live)
+}
+
 // Close closes the connections that no call uses.
 func (c *Client) Close() { c.pools.close() }
 

@@ -84,7 +84,7 @@ Keys:
     prefix: a folder of the store's bucket that clients see as the whole bucket.
     read_only: True refuses whatever is not known to be a read.
     anonymous: True lets GET and HEAD without a signature through to the validator,
-        whose token is ``""`` then.
+        whose token is ``""`` then; without a validator it is a mistake.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.
     client_cert_file, client_key_file: PEM files with which the proxy shows the store
@@ -147,7 +147,8 @@ class ProxyServerConfig:
         hmac_fetcher: ``f(access_key)`` returns the secret of a client's key that is
             not in the keystore, or None for an unknown key; or a mapping with
             ``secret_key``, and ``session_token`` and ``expiration`` (datetime, Unix
-            seconds or ISO 8601) for temporary keys.
+            seconds or ISO 8601) for temporary keys, and ``ttl`` where it is to be kept for
+            another time than ``hmac_ttl``.
         max_presign_url_usage_attempts: how often one presigned URL may be used;
             None or 0: no limit.
         server_name: the Server header of every answer; empty: none.
@@ -189,6 +190,9 @@ class ProxyServerConfig:
         callback_timeout: seconds that a callable has, waiting for its turn included; then
             503 SlowDown.
         drain_timeout: seconds that a stop waits for requests in flight.
+        hmac_ttl: seconds that answers of ``hmac_fetcher`` are kept, and so the longest that
+            a key works which it does not know any more; that it knows no such key is kept
+            for 5 seconds at most; 0: every request asks.
         auth_cache_by: what a decision of a validator with three parameters is kept
             by: some of ``"token"``, ``"bucket"``, ``"method"``, ``"path"``, ``"query"`` and
             ``"source"``; None: all that it sees.
@@ -221,6 +225,7 @@ class ProxyServerConfig:
         "event_loop",
         "hmac_fetcher",
         "hmac_keystore",
+        "hmac_ttl",
         "host",
         "http_port",
         "https_port",
@@ -277,6 +282,7 @@ class ProxyServerConfig:
         callback_queue: int = 10_000,
         callback_timeout: float = 30.0,
         drain_timeout: float = 30.0,
+        hmac_ttl: float = 300.0,
         auth_cache_by: Sequence[str] | None = None,
         tls_cert_path: Path | None = None,
         tls_key_path: Path | None = None,
@@ -315,6 +321,7 @@ class ProxyServerConfig:
         self.callback_queue: int = callback_queue
         self.callback_timeout: float = callback_timeout
         self.drain_timeout: float = drain_timeout
+        self.hmac_ttl: float = hmac_ttl
         self.auth_cache_by: Sequence[str] | None = auth_cache_by
         self.tls_cert_path: Path | None = tls_cert_path
         self.tls_key_path: Path | None = tls_key_path
