@@ -68,7 +68,7 @@ func (v *Verifier) Verify(s *SignedRequest, sec hooks.Secret) (*VerifiedRequest,
 	matches := s.signedWith(key)
 	now := v.now()
 	if s.carrier == inForm && !matches {
-		return nil, s3err.SignatureDoesNotMatch
+		return nil, s.mismatch()
 	}
 	if err := s.policy.read(); err != nil {
 		return nil, err
