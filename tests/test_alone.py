@@ -251,6 +251,7 @@ def test_how_long_a_secret_is_kept(serve: Any, double: S3Double) -> None:
         "plain": "s",
         "kept": {"secret_key": "s", "ttl": 60},
         "short": {"secret_key": "s", "ttl": 0},
+        "wrong": {"secret_key": "s", "ttl": True},
     }
 
     def secret(access_key: str) -> Any:
@@ -258,8 +259,8 @@ def test_how_long_a_secret_is_kept(serve: Any, double: S3Double) -> None:
         return answers.get(access_key)
 
     for hmac_ttl, want in (
-        (300, {"plain": 1, "kept": 1, "short": 3, "unknown": 1}),
-        (0, {"plain": 3, "kept": 1, "short": 3, "unknown": 3}),
+        (300, {"plain": 1, "kept": 1, "short": 3, "wrong": 3, "unknown": 1}),
+        (0, {"plain": 3, "kept": 1, "short": 3, "wrong": 3, "unknown": 3}),
     ):
         asked.clear()
         front = serve({"data": double.entry()}, hmac_fetcher=secret, hmac_ttl=hmac_ttl)
@@ -267,5 +268,5 @@ def test_how_long_a_secret_is_kept(serve: Any, double: S3Double) -> None:
             for _ in range(3):
                 headers = sign("GET", f"{front.url()}/data/k", Keys(name, "s"))
                 status = send(front.url(), "GET", "/data/k", headers).status
-                assert status == (403 if name == "unknown" else 200)
+                assert status == (403 if name in ("wrong", "unknown") else 200)
         assert asked == want

@@ -173,10 +173,11 @@ func (c *Cache[K, V]) land(key K, f *flight[V], entry Entry[V], err error) {
 		delete(c.loading, key) // all loads to come have higher numbers
 	}
 	if err == nil {
-		f.value = entry.Value
+		f.value, f.shared = entry.Value, entry.TTL > 0
+	} else {
+		var all *forAll
+		f.err, f.shared = err, errors.As(err, &all)
 	}
-	var all *forAll
-	f.err, f.shared = err, err == nil && entry.TTL > 0 || errors.As(err, &all)
 	close(f.done)
 }
 
