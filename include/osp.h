@@ -8,7 +8,7 @@
  *   is read (and copied where it must last) before the function returns; what the
  *   library passes to the owner's functions is valid until they return.
  *   Texts have a length and need no terminating zero; texts that the library hands
- *   out have one. All of them are UTF-8.
+ *   out have one. All of them are UTF-8, but for the two that osp_forget takes.
  *
  * Threads
  *   Every function may be called from any thread, at the same time as any other.

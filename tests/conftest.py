@@ -18,12 +18,12 @@ from typing import Any
 import object_storage_proxy as osp
 import pytest
 from helpers import certificates as pki
+from helpers.clients import CLIENT as CLIENT
 from helpers.clients import AwsCli, Keys, boto
 from helpers.double import S3Double
 from helpers.stores import STORES, Store
 
 ROOT = Path(__file__).resolve().parent.parent
-CLIENT = Keys("client-key", "client-secret")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from urllib.parse import quote
 
 import object_storage_proxy as osp
 import pytest
@@ -56,6 +57,38 @@ def check(tmp_path: Path, run: Run) -> Run:
         return run("check-config", *args, **env)
 
     return start
+
+
+EVERY_WAY = '''\
+# "a comment [
+http_port = 0  # '
+prose = """
+[no.header]
+quotes \\""" and ""\\"
+"""
+
+list = [
+  1, # ]
+  "]", '[', # "
+  { b = [2, """c
+d"""] }, ]
+a.b.c = 1
+[[hmac_keystore]]
+one = 1
+access_key = "a"
+secret_key = "a"
+[[ "hmac_keystore" ]]
+two = 1
+access_key = "b"
+secret_key = "b"
+[cos_map."it's [a] #"]
+three = 1
+[cos_map]
+x.dotted = 1
+x.host = "h"
+x.port = 1
+inline = { host = "h", port = 1, four = 1 }
+'''
 
 
 class TestProgram:
@@ -156,6 +189,32 @@ class TestCheckConfig:
         )
         toml = GOOD.replace("rules:may", "mine.rules.table:table.may")
         assert check(toml, ALICE_SECRET="s").returncode == 0
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_lines_of_a_file_in_every_way_of_writing(
+        self, tmp_path: Path, run: Run, end: str
+    ) -> None:
+        (tmp_path / "proxy.toml").write_text(EVERY_WAY, newline=end)
+        told = [line.split(": ") for line in mistaken(run("check-config"))]
+        assert {place.partition(":")[2]: path for place, path, *_ in told if "." in place} == {
+            "3": "prose",
+            "8": "list",
+            "13": "a",
+            "15": "hmac_keystore[0].one",
+            "19": "hmac_keystore[1].two",
+            "22": 'cos_map."it\'s [a] #".port',
+            "23": 'cos_map."it\'s [a] #".three',
+            "25": "cos_map.x.dotted",
+            "28": "cos_map.inline.four",
+        }
+
+    def test_many_mistakes_are_placed_by_one_look_at_the_file(self, check: Run) -> None:
+        """One for each line and mistake would take longer than the test may."""
+        entries = [f"[cos_map.bucket-{n}]\nhost = 'h'\nport = 0\n" for n in range(2000)]
+        told = mistaken(check("http_port = 0\n" + "".join(entries)))
+        assert [line.split(": ")[:2] for line in told] == [
+            [f"proxy.toml:{3 * n + 4}", f"cos_map.bucket-{n}.port"] for n in range(2000)
+        ]
 
     def test_what_is_no_toml(self, check: Run) -> None:
         (line,) = mistaken(check("http_port = \n[x"))
@@ -268,6 +327,18 @@ class TestKeygen:
         script = 'set -a; . ./key.env; printf "%s" "$AWS_ACCESS_KEY_ID"'
         shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True)
         assert shell.stdout == "it's-me!"
+
+    @pytest.mark.parametrize(
+        "name", ["a${HOME}b", "$${HOME}", "$$${HOME}", "${file:x}", "${", "${a${b}}", "$$", "$}{"]
+    )
+    def test_what_it_prints_means_the_name_in_a_configuration(
+        self, tmp_path: Path, run: Run, name: str
+    ) -> None:
+        toml = run("keygen", name).stdout
+        (tmp_path / "proxy.toml").write_text(f"http_port = 80\ndomain = 'a'\n{toml}")
+        done = run("presign", "b/k", "--access-key", name, HOME="/root")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"X-Amz-Credential={quote(name, safe='')}%2F" in done.stdout
 
     @pytest.mark.parametrize(
         "args",

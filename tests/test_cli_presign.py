@@ -118,6 +118,34 @@ def test_the_proxy_takes_what_it_makes(serve: Any, double: S3Double, run: Run) -
     assert not double.problems
 
 
+def test_what_is_not_utf_8(serve: Any, double: S3Double, run: Run) -> None:
+    """A key is bytes; whatever else is signed is text."""
+    double.objects[b"/data/\xff"] = b"x"
+    front = serve({"data": double.entry()})
+    keys = {"AWS_ACCESS_KEY_ID": CLIENT.access, "AWS_SECRET_ACCESS_KEY": CLIENT.secret}
+    made = url(run("presign", "data/\udcff", "--query", "x=\udcfe", "-m", "HEAD",
+                   "--endpoint", front.url(), **keys))  # fmt: skip
+    assert "/data/%FF?" in made
+    assert "x=%FE" in made
+    assert httpx.head(made, trust_env=False).status_code == 200
+    assert not double.problems
+    common = ["presign", "data/k", "--endpoint", "http://a"]
+    for wrong in (
+        ["presign", "data/k", "--endpoint", "http://\udcff"],
+        [*common, "--region", "\udcff"],
+        [*common, "--header", "x-a:\udcff"],
+        ["presign", "\udcff/k", "--endpoint", "http://a", "--virtual-hosted"],
+        [*common, "--config", "\udcff.toml"],
+        [*common, "--expires", "\udcff"],
+        [*common, "--method", "\udcff"],
+        [*common, "--access-key", "\udcff"],
+        [*common, "--access-key", "a", "--secret-key-file", "\udcff"],
+    ):
+        done = run(*wrong, **keys)
+        assert done.returncode == 2, wrong
+        assert "Traceback" not in done.stderr, wrong
+
+
 def test_keys_and_endpoint_from_the_configuration(config: Any, run: Run) -> None:
     made = urlsplit(url(run("presign", "data/k", "--expires", "15m")))
     assert (made.scheme, made.netloc, made.path) == ("http", "127.0.0.1:8080", "/data/k")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import pickle
+import re
 import socket
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,6 +89,112 @@ def test_one_mistake(changes: dict[str, Any], path: str | None) -> None:
     assert len(found) == 1
     if path:
         assert set(found) == {path}
+
+
+class Unreadable(Mapping[str, Any]):
+    """A mapping of the owner's that fails, as one that is read from a file may."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise LookupError
+
+    def __iter__(self) -> Iterator[str]:
+        raise LookupError
+
+    def __len__(self) -> int:
+        return 1
+
+
+class UnreadablePath(os.PathLike[str]):
+    def __fspath__(self) -> str:
+        raise LookupError
+
+
+ENDLESS: list[Any] = []
+ENDLESS += [ENDLESS] * 9
+WRONG = [
+    "x",
+    "\udcff",
+    "a\0b",
+    b"x",
+    True,
+    -1,
+    1.5,
+    10**400,
+    -(10**5000),
+    float("nan"),
+    float("inf"),
+    Decimal(3),
+    1j,
+    object(),
+    int,
+    [None],
+    [b"x"],
+    {"x"},
+    {"x": object()},
+    {1: 2},
+    ENDLESS,
+    Unreadable(),
+    UnreadablePath(),
+]
+NEVER_NONE = [
+    "host",
+    "reuse_port",
+    "metrics_host",
+    "access_log_format",
+    "proxy_protocol",
+    "callback_concurrency",
+    "callback_queue",
+    "callback_timeout",
+    "drain_timeout",
+    "show_reasons",
+]
+
+
+@pytest.mark.parametrize("name", inspect.signature(osp.ProxyServerConfig).parameters)
+def test_a_value_of_a_wrong_type_is_a_mistake_of_its_parameter(name: str) -> None:
+    """Some of these fit some parameters; what does not fit is told and nothing else."""
+    for value in WRONG:
+        good = {"cos_map": {"data": ENTRY}, "http_port": 0, "host": "127.0.0.1"}
+        server = osp.ProxyServer(osp.ProxyServerConfig(**{**good, name: value}))
+        for use in (server.check, server.start):
+            told: list[tuple[str, str]] = []
+            try:
+                use()
+            except osp.ConfigError as error:
+                told = error.mistakes or [("", "nothing")]
+            except OSError:
+                assert name in ("host", "metrics_host", "unix_socket", "access_log"), value
+            for path, message in told:
+                assert re.split(r"[\[.]", path)[0] == name, (value, path, message)
+        server.stop()
+        assert server.http_url is None
+
+
+@pytest.mark.parametrize("name", inspect.signature(osp.ProxyServerConfig).parameters)
+def test_none_is_no_value_where_the_type_does_not_name_it(name: str) -> None:
+    good = {"cos_map": {"data": ENTRY}, "http_port": 0, "host": "127.0.0.1"}
+    server = osp.ProxyServer(osp.ProxyServerConfig(**{**good, name: None}))
+    if name in NEVER_NONE:
+        with pytest.raises(osp.ConfigError, match=f"^{name}: must not be None$"):
+            server.start()
+    elif name not in ("cos_map", "http_port"):
+        server.check()
+
+
+@pytest.mark.parametrize("name", ["callback_timeout", "drain_timeout"])
+@pytest.mark.parametrize("value", ["x", True, float("nan"), [], 10**400, -1, 1e9])
+def test_a_time_is_a_number_of_seconds(name: str, value: Any) -> None:
+    assert set(mistakes(**{name: value})) == {name}
+
+
+def test_what_changes_after_the_start_has_no_effect() -> None:
+    config = osp.ProxyServerConfig({"data": ENTRY}, http_port=0, host="127.0.0.1")
+    with osp.ProxyServer(config) as server:
+        url = server.http_url
+        for name in inspect.signature(osp.ProxyServerConfig).parameters:
+            setattr(config, name, None)
+        assert server.http_url == url
+    assert server.http_url is None
 
 
 def test_no_mistake_quotes_a_secret() -> None:

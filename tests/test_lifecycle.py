@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import socket
-import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,45 +16,17 @@ from typing import Any
 import botocore.exceptions
 import pytest
 from conftest import CLIENT
-from helpers.children import Child
 from helpers.clients import boto
 from helpers.double import S3Double
 from helpers.raw import connect, head_bytes, sign
+from helpers.scripts import Run, ended, scripts
 from helpers.wait import accepts, free_port, until
-
-Run = Callable[..., Child]
-
-PREAMBLE = """
-import json, os, sys, threading, time
-import object_storage_proxy as osp
-settings = json.loads(sys.argv[1])
-def config(**more):
-    return osp.ProxyServerConfig(**{**settings, **more})
-"""
 
 
 @pytest.fixture
-def run(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Run]:
-    """Runs a script beside the test: run(code, cos_map, **configuration)."""
-    with ExitStack() as stack:
-
-        def start(code: str, cos_map: dict[str, Any] | None = None, **changes: Any) -> Child:
-            settings = {
-                "cos_map": cos_map or {"data": {"host": "127.0.0.1", "port": 9, "api_key": "k"}},
-                "hmac_keystore": [{"access_key": CLIENT.access, "secret_key": CLIENT.secret}],
-                "host": "127.0.0.1",
-                **changes,
-            }
-            script = PREAMBLE + textwrap.dedent(code)
-            args = [sys.executable, "-X", "faulthandler", "-c", script, json.dumps(settings)]
-            return stack.enter_context(Child(args, tmp_path / "child.log", cwd=tmp_path))
-
+def run(tmp_path: Path) -> Iterator[Run]:
+    with scripts(tmp_path) as start:
         yield start
-
-
-def ended(child: Child, seconds: float = 30) -> int:
-    """The exit status of a child that ends by itself."""
-    return child.process.wait(seconds)
 
 
 class SlowStore:

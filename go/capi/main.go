@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"net"
 	"syscall"
 	"time"
 	"unsafe"
@@ -268,7 +269,11 @@ func fail(text **C.char, err error) C.int32_t {
 		return C.OSP_CONFIG_ERROR
 	}
 	var number syscall.Errno
-	if errors.As(err, &number) {
+	var network *net.OpError
+	if !errors.As(err, &number) && errors.As(err, &network) {
+		number = syscall.EADDRNOTAVAIL // the name of a host that has no address
+	}
+	if number != 0 {
 		give(text, map[string]any{"errno": int(number), "message": err.Error()})
 		return C.OSP_OS_ERROR
 	}

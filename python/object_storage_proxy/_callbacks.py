@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -27,6 +27,7 @@ from ._ffi import ffi
 from ._headers import Headers
 from ._lib import Library
 from ._loop import Loop
+from ._shield import shielded
 from .config import ProxyServerConfig
 
 _log = logging.getLogger("object_storage_proxy")
@@ -57,7 +58,8 @@ class Owner:
     def __init__(self, config: ProxyServerConfig, lib: Library) -> None:
         self._lib = lib
         self._report = _Reports()
-        self._loop = Loop(float(config.callback_timeout), config.event_loop)
+        self._loop = Loop(float(config.callback_timeout), config.event_loop, self._report.task)
+        self._asked: set[int] = set()  # the threads that are inside of a callable
         self._questions: dict[int, tuple[str, Any, Callable[..., bytes]]] = {
             _ALLOW: ("validator", config.validator, _answers.allow),
             _SECRET: ("hmac_fetcher", config.hmac_fetcher, _answers.secret),
@@ -71,13 +73,24 @@ class Owner:
         _owners[self.user] = self
 
     def close(self) -> None:
-        """Forgets the callables: a call that comes now is refused."""
+        """Forgets the callables: a call that comes now is refused. May be called again."""
         _owners.pop(self.user, None)
         self._loop.stop()
+
+    def asked_here(self) -> bool:
+        """Whether this thread is inside of a callable, which a request waits for."""
+        return threading.get_ident() in self._asked
+
+    def release(self) -> None:
+        """Refuses what waits for coroutines that can't go on while this thread waits."""
+        if self._loop.held_up():
+            self._loop.stop()
 
     def answer(self, call: int, question: int, text: bytes) -> int:
         """Calls the callable for one question; returns a value of enum osp_asked."""
         name, function, spell = self._questions[question]
+        here = threading.get_ident()
+        self._asked.add(here)
         try:
             asked = json.loads(text.decode())  # of bytes it would look for the encoding first
             if "request" in asked:
@@ -87,38 +100,63 @@ class Owner:
             value = function(*asked.values())  # in the order of the question's members
             _end_child()
             if not isinstance(value, _PLAIN) and inspect.isawaitable(value):
-                self._begin(value, self._await(value, call, name, spell))
+                self._begin(_Pending(self, value, call, name, spell))
                 return _PENDING
             self._lib.answer(call, spell(value))
         except BaseException as error:  # also SystemExit: it must end neither thread nor process
             _end_child(error)
             self._report(name, error)
             return _FAILED
+        finally:
+            self._asked.discard(here)
         return _ANSWERED
 
-    def _begin(self, value: Awaitable[Any], waiting: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, pending: _Pending) -> None:
         try:
-            self._loop.run(waiting)
+            self._loop.run(pending)
         except RuntimeError:
-            if inspect.iscoroutine(value):
-                value.close()  # or Python warns that nobody awaited it
+            pending.drop()
             raise
 
-    async def _await(
-        self, value: Awaitable[Any], call: int, name: str, spell: Callable[[Any], bytes]
+
+class _Pending:
+    """An awaitable that a callable has returned, and the question that it answers."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        value: Awaitable[Any],
+        call: int,
+        name: str,
+        spell: Callable[[Any], bytes],
     ) -> None:
+        self._owner, self._value = owner, value
+        self._call, self._name, self._spell = call, name, spell
+        self.late = False
+
+    async def run(self) -> None:
         answer = _NO_ANSWER
         try:
-            answer = spell(await value)
-        except asyncio.CancelledError:  # too late: the library has given up by now
-            self._report(name, TimeoutError("no answer within callback_timeout"))
+            answer = self._spell(await self._value)
+        except asyncio.CancelledError as error:
+            late = TimeoutError("no answer within callback_timeout")
+            if not self._owner._loop.stopped:
+                self._owner._report(self._name, late if self.late else error)
             raise
-        except BaseException as error:  # a SystemExit here would end the loop for all
+        except BaseException as error:  # a SystemExit here would end the loop's run
             _end_child(error)
-            self._report(name, error)
+            self._owner._report(self._name, error)
         finally:
             _end_child()
-            self._lib.answer(call, answer)
+            self._owner._lib.answer(self._call, answer)
+
+    def refuse(self) -> None:
+        self._owner._lib.answer(self._call, _NO_ANSWER)
+
+    def drop(self) -> None:
+        self.refuse()
+        if inspect.iscoroutine(self._value):
+            self._value.close()  # or Python warns that nobody awaited it
 
 
 def _end_child(error: BaseException | None = None) -> None:
@@ -135,7 +173,7 @@ def _end_child(error: BaseException | None = None) -> None:
 
 
 class _Reports:
-    """Logs failures of callables, at most one a second for each.
+    """Logs failures of callables, at most one a second for each; it never raises.
 
     Clients decide how often a callable fails, and must not fill a disk by it.
     """
@@ -146,7 +184,9 @@ class _Reports:
         self._last: dict[str, float] = {}
         self._suppressed: Counter[str] = Counter()
 
-    def __call__(self, name: str, error: BaseException) -> None:
+    def __call__(
+        self, name: str, error: BaseException, outcome: str = "the request is refused"
+    ) -> None:
         with self._lock:
             now = self._now()
             if now - self._last.get(name, -math.inf) < 1:
@@ -155,16 +195,22 @@ class _Reports:
             self._last[name] = now
             before = self._suppressed.pop(name, 0)
         more = f" ({before} more before that)" if before else ""
-        if isinstance(error, _answers.BadAnswerError):
-            _log.error("%s %s; the request is refused%s", name, error, more)
-        else:
-            _log.error("%s failed; the request is refused%s", name, more, exc_info=error)
+        with shielded():
+            if isinstance(error, _answers.BadAnswerError):
+                _log.error("%s %s; %s%s", name, error, outcome, more)
+            else:
+                _log.error("%s failed; %s%s", name, outcome, more, exc_info=error)
+
+    def task(self, error: BaseException) -> None:
+        """Something that a callable has left behind on the loop has ended its run."""
+        self("a task of a callable", error, "the event loop goes on")
 
 
 def _on_error(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    _log.error("a callback failed; the request is refused", exc_info=(kind, error, traceback))
+    with shielded():
+        _log.error("a callback failed; the request is refused", exc_info=(kind, error, traceback))
 
 
 @ffi.callback(  # type: ignore[untyped-decorator]

@@ -21,6 +21,15 @@ Mistake = tuple[str, str]
 
 _CALLABLES = ("validator", "bucket_creds_fetcher", "hmac_fetcher")
 NOT_DATA = (*_CALLABLES, "event_loop")
+# For all others None means: not given.
+_NEVER_NONE = frozenset(
+    parameter.name
+    for parameter in inspect.signature(ProxyServerConfig).parameters.values()
+    if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not None
+)
+_SECONDS = ("callback_timeout", "drain_timeout")  # what Python reckons with itself
+_DEEPEST = 16  # levels of lists and dicts
+_MOST_BITS = 1024  # of a number: no float has more, and Python refuses to spell long ones
 # What the library knows of the environment is as old as the library's start.
 _ENVIRONMENT = {
     "tls_cert_path": "TLS_CERT_PATH",
@@ -39,7 +48,7 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
         value = getattr(config, name)
         if name in _ENVIRONMENT:
             value = os.environ.get(_ENVIRONMENT[name]) or None if value is None else value
-        document[name] = _plain(value, name, mistakes)
+        document[name] = _parameter(value, name, mistakes)
     if not isinstance(config.event_loop, (asyncio.AbstractEventLoop, type(None))):
         mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
     document["callables"] = {
@@ -55,7 +64,7 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
 def snapshot(given: Mapping[str, object]) -> tuple[dict[str, Any], list[Mistake]]:
     """A copy of some parameters in types that JSON has, and the mistakes that Python sees."""
     mistakes: list[Mistake] = []
-    return {name: _plain(value, name, mistakes) for name, value in given.items()}, mistakes
+    return {name: _parameter(value, name, mistakes) for name, value in given.items()}, mistakes
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -67,11 +76,37 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _plain(value: object, path: str, mistakes: list[Mistake]) -> object:
+class _EndlessError(Exception):
+    """A value is deeper than any that means something; it may even contain itself."""
+
+
+def _parameter(value: object, name: str, mistakes: list[Mistake]) -> object:
+    """A parameter in types that JSON has; None in place of a mistake."""
+    if value is None and name in _NEVER_NONE:
+        mistakes.append((name, "must not be None"))
+    elif name in _SECONDS and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        mistakes.append((name, f"must be a number of seconds, got {_kind(value)}"))
+    else:
+        try:
+            return _plain(value, name, mistakes)
+        except _EndlessError:
+            mistakes.append((name, "is nested too deeply"))
+        except Exception as error:  # mappings and paths are the owner's code
+            mistakes.append((name, f"can't be read: {_kind(error)}"))
+    return None
+
+
+def _plain(value: object, path: str, mistakes: list[Mistake], depth: int = 0) -> object:
     """The value in types that JSON has; None in place of a mistake."""
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, float):
+    if depth > _DEEPEST:
+        raise _EndlessError
+    if isinstance(value, int):
+        if value.bit_length() <= _MOST_BITS:
+            return int(value)
+        mistakes.append((path, "must be a smaller number"))
+    elif isinstance(value, float):
         if math.isfinite(value):
             return value
         mistakes.append((path, "must be a finite number"))
@@ -80,23 +115,23 @@ def _plain(value: object, path: str, mistakes: list[Mistake]) -> object:
             return value
         mistakes.append((path, "must be valid Unicode: it holds a lone surrogate"))
     elif isinstance(value, os.PathLike):
-        return _plain(os.fspath(value), path, mistakes)
+        return _plain(os.fspath(value), path, mistakes, depth + 1)
     elif isinstance(value, Mapping):
-        return _plain_dict(value, path, mistakes)
+        return _plain_dict(value, path, mistakes, depth + 1)
     elif isinstance(value, (Sequence, Set)) and not isinstance(value, (bytes, bytearray)):
-        return [_plain(item, f"{path}[{i}]", mistakes) for i, item in enumerate(value)]
+        return [_plain(v, f"{path}[{i}]", mistakes, depth + 1) for i, v in enumerate(value)]
     else:
         mistakes.append((path, f"must be plain data, got {type(value).__name__}"))
     return None
 
 
 def _plain_dict(
-    value: Mapping[Any, object], path: str, mistakes: list[Mistake]
+    value: Mapping[Any, object], path: str, mistakes: list[Mistake], depth: int
 ) -> dict[str, object]:
     plain: dict[str, object] = {}
     for key, item in value.items():
         if isinstance(key, str) and _is_unicode(key):
-            plain[str(key)] = _plain(item, f"{path}[{json.dumps(key)}]", mistakes)
+            plain[str(key)] = _plain(item, f"{path}[{json.dumps(key)}]", mistakes, depth)
         else:
             mistakes.append((path, f"must have text keys, got one of {type(key).__name__}"))
     return plain
@@ -122,8 +157,8 @@ def _arity(function: object, path: str, allowed: tuple[int, ...], mistakes: list
         return allowed[-1]
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return allowed[-1]  # some builtins don't tell
+    except Exception:  # some builtins don't tell, and objects may do anything
+        return allowed[-1]
     for count in allowed:
         try:
             signature.bind(*[None] * count)

@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 from ._lib import Library
+from ._shield import shielded
 
 _log = logging.getLogger("object_storage_proxy")
 _access = _log.getChild("access")  # of ``access_log="python"``
@@ -20,7 +21,7 @@ _OWN = ("time", "level", "msg", "logger")
 
 
 class LogDrain:
-    """Runs from start() to stop()."""
+    """Runs from start() to stop(), whatever the owner's logging does."""
 
     def __init__(self, lib: Library) -> None:
         self._lib = lib
@@ -41,14 +42,18 @@ class LogDrain:
         self._hand_on(0)
 
     def _hand_on(self, timeout: float) -> None:
-        level = min(_log.getEffectiveLevel(), _access.getEffectiveLevel())
+        level = logging.INFO  # where the owner's loggers don't tell theirs
+        with shielded():
+            level = min(_log.getEffectiveLevel(), _access.getEffectiveLevel())
         batch = self._lib.next_logs(level, timeout)
         if batch is None:
             return
         for line in batch["lines"]:
-            _emit(line)
+            with shielded():
+                _emit(line)
         if batch["dropped"]:
-            _log.warning("%d log lines were dropped", batch["dropped"])
+            with shielded():
+                _log.warning("%d log lines were dropped", batch["dropped"])
 
 
 def _emit(line: dict[str, Any]) -> None:

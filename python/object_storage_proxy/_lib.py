@@ -24,7 +24,7 @@ _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), _NAME)
 # musl's loader is its libc; Alpine and Debian file it under these names.
 _MUSL = re.compile(r"/ld-musl-|/libc\.musl-|-linux-musl\w*/libc\.so")
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may come on a thread that has it
 _loaded: Library | None = None
 _forked = False
 _counting = False  # what the library is told when it is loaded
@@ -53,13 +53,17 @@ class Library:
         self._expect(code, detail)
         return []
 
-    def start(self, document: bytes, ask: Any, user: int) -> int:
-        """Starts a server and returns its handle.
+    def no_handle(self) -> Any:
+        """A place for the handle of a server, handle[0]; 0: it has not started."""
+        return self._ffi.new("int32_t *")
 
-        Raises ConfigError, OSError, or RuntimeError for a fault of the library.
+    def start(self, document: bytes, ask: Any, user: int, handle: Any) -> None:
+        """Starts a server and puts its handle into handle[0].
+
+        It is there before any Python code runs: an exception of a signal handler loses no
+        server. Raises ConfigError, OSError, or RuntimeError for a fault of the library.
         """
         hooks = self._ffi.new("osp_hooks *", {"user": user, "ask": ask})
-        handle = self._ffi.new("int32_t *")
         error = self._ffi.new("char **")
         code = self._lib.osp_start(document, len(document), hooks, handle, error)
         detail = self._take(error)
@@ -68,13 +72,17 @@ class Library:
         if code == self._lib.OSP_OS_ERROR:
             raise OSError(detail["errno"], detail["message"])
         self._expect(code, detail)
-        return int(handle[0])
 
     def ports(self, handle: int) -> tuple[int, int, int]:
-        """The bound ports for http, https and metrics, 0 for a front that does not exist."""
+        """The bound ports for http, https and metrics, 0 for a front that does not exist.
+
+        Likewise for a server that is closed.
+        """
         text = self._ffi.new("char **")
         code = self._lib.osp_info(handle, text)
         info = self._take(text)
+        if code == self._lib.OSP_BAD_HANDLE:
+            return 0, 0, 0
         self._expect(code, None)
         return int(info["http_port"]), int(info["https_port"]), int(info["metrics_port"])
 
@@ -108,11 +116,11 @@ class Library:
         self._lib.osp_stop(handle, _milliseconds(drain))
 
     def wait(self, handle: int, timeout: float) -> bool:
-        """Waits for at most `timeout` seconds; whether the server has stopped."""
+        """Waits for at most `timeout` seconds; whether the server has stopped, or is closed."""
         return bool(self._lib.osp_wait(handle, _milliseconds(timeout)) != self._lib.OSP_AGAIN)
 
     def close(self, handle: int) -> None:
-        """Forgets the handle."""
+        """Forgets the handle; again is no error."""
         self._lib.osp_close(handle)
 
     def answer(self, call: int, answer: bytes) -> None:

@@ -5,79 +5,161 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+
+class Work(Protocol):
+    """What a loop is given to do."""
+
+    late: bool  # set when its time is over
+
+    async def run(self) -> None:
+        """The work itself. It raises nothing but CancelledError."""
+
+    def refuse(self) -> None:
+        """Tells who waits for it that it comes to nothing; may come more than once."""
+
+    def drop(self) -> None:
+        """Instead of run(), when it never begins."""
 
 
 class Loop:
-    """The owner's loop, or one in a thread of its own that starts with the first coroutine.
+    """The owner's loop, or one in a thread of its own that starts with the first work.
 
     Args:
-        timeout: seconds after which a coroutine is cancelled.
+        timeout: seconds after which work is cancelled.
         given: the owner's loop, which is neither started nor stopped here.
+        report: is told what ends the loop in the thread, which then goes on.
     """
 
-    def __init__(self, timeout: float, given: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        given: asyncio.AbstractEventLoop | None,
+        report: Callable[[BaseException], None],
+    ) -> None:
         self._timeout = timeout
-        self._lock = threading.Lock()
+        self._report = report
+        # A signal handler may call stop() on a thread that has the lock.
+        self._lock = threading.RLock()
         self._loop = given
         self._thread: threading.Thread | None = None
-        self._running: set[Future[None]] = set()
+        self._tasks: dict[Work, asyncio.Task[None] | None] = {}  # None: it has not begun
         self._stopped = False
 
-    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Starts a coroutine and returns at once. Raises RuntimeError after stop()."""
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
+    def run(self, work: Work) -> None:
+        """Starts work and returns at once. Raises RuntimeError after stop()."""
         with self._lock:
             if self._stopped:
-                coroutine.close()
                 raise RuntimeError("the server has stopped")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._serve, args=(self._loop,), name="osp-callbacks", daemon=True
-                )
-                self._thread.start()
-            limited = self._limited(coroutine)
+            loop = self._loop or self._own()
+            self._tasks[work] = None
             try:
-                task = asyncio.run_coroutine_threadsafe(limited, self._loop)
+                loop.call_soon_threadsafe(self._begin, loop, work)
             except RuntimeError:  # the owner has closed its loop
-                limited.close()
-                coroutine.close()
+                del self._tasks[work]
                 raise
-            self._running.add(task)
-        task.add_done_callback(self._ended)
 
-    def _ended(self, task: Future[None]) -> None:
+    def _own(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(
+            target=self._serve, args=(loop,), name="osp-callbacks", daemon=True
+        )
+        try:
+            thread.start()
+        except BaseException:  # no thread is left; there may be one next time
+            loop.close()
+            raise
+        self._loop, self._thread = loop, thread
+        return loop
+
+    def _begin(self, loop: asyncio.AbstractEventLoop, work: Work) -> None:
+        if self._stopped:
+            work.drop()
+            return
+        task = loop.create_task(work.run())
+        timer = loop.call_later(self._timeout, self._expire, work, task)
         with self._lock:
-            self._running.discard(task)
+            self._tasks[work] = task
+            if self._stopped:  # just now
+                task.cancel()
+
+        def ended(_: object) -> None:
+            timer.cancel()
+            self._tasks.pop(work, None)
+
+        task.add_done_callback(ended)
+
+    def _expire(self, work: Work, task: asyncio.Task[None]) -> None:
+        work.late = True
+        task.cancel()
+
+    def held_up(self) -> bool:
+        """Whether no work can go on while this thread waits."""
+        if self._loop is None:
+            return False
+        if self._thread is not None:
+            return self._thread is threading.current_thread()
+        if not self._loop.is_running():
+            return True
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:  # none runs on this thread
+            return False
 
     def stop(self) -> None:
-        """Cancels what runs and ends the thread; waits for it, but not for ever."""
+        """Refuses and cancels what there is, and ends the thread.
+
+        It waits for the thread, but not for ever, and not on the loop's own thread. May
+        be called again.
+        """
         with self._lock:
             self._stopped = True
-            loop, thread, running = self._loop, self._thread, list(self._running)
-        for task in running:
-            task.cancel()
-        if loop is None or thread is None:
+            loop, thread, tasks = self._loop, self._thread, dict(self._tasks)
+        for work in tasks:
+            work.refuse()
+        if loop is None:
             return
-        loop.call_soon_threadsafe(loop.stop)
-        if thread is not threading.current_thread():
-            thread.join(timeout=2)  # a coroutine that blocks the loop has only itself to blame
+        try:
+            loop.call_soon_threadsafe(self._end, loop)
+        except RuntimeError:  # it is closed, and nothing begins any more
+            for work in (work for work, task in tasks.items() if task is None):
+                work.drop()
+            return
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=2)  # work that blocks the loop has only itself to blame
 
-    async def _limited(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        with contextlib.suppress(asyncio.TimeoutError, asyncio.CancelledError):
-            await asyncio.wait_for(coroutine, self._timeout)
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        for task in list(self._tasks.values()):
+            if task is not None:
+                task.cancel()
+        if self._thread is not None:
+            loop.stop()
 
-    @staticmethod
-    def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Runs the loop until stop(), also when a task exits or stops the loop itself."""
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
-            rest = asyncio.all_tasks(loop)
-            for task in rest:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
-            loop.run_until_complete(loop.shutdown_asyncgens())
+            while not (self._stopped or loop.is_closed()):
+                with self._reported():
+                    loop.run_forever()
+            with self._reported():
+                rest = asyncio.all_tasks(loop)
+                for task in rest:
+                    task.cancel()
+                loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+                loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:  # asyncio lets SystemExit and KeyboardInterrupt through
+            self._report(error)

@@ -6,21 +6,19 @@ package itself is imported in some milliseconds.
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import FrameType, TracebackType
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import _lib, _systemd
+from . import _lib
 from .config import ProxyServerConfig
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from ._callbacks import Owner
     from ._drain import LogDrain
+    from ._run import Run
 
 __all__ = [
     "ProxyServer",
@@ -33,7 +31,9 @@ __all__ = [
 _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
 _EXIT_DRAIN = 5.0  # seconds that an interpreter which exits waits for requests in flight
 
-_lock = threading.Lock()
+# A signal handler may stop a server on a thread that has a lock: those that it needs are
+# reentrant, and nobody waits for anything while he has one, but for a thread that ends.
+_lock = threading.RLock()
 _running: set[ProxyServer] = set()
 _drain: LogDrain | None = None
 
@@ -55,11 +55,9 @@ class ProxyServer:
 
     def __init__(self, config: ProxyServerConfig) -> None:
         self._config = config
-        self._handle = 0
-        self._lib: _lib.Library | None = None
-        self._owner: Owner | None = None
-        self._ports = (0, 0, 0)
-        self._stopping = threading.Lock()
+        self._run: Run | None = None
+        self._starting = threading.Lock()
+        self._stop_asked = False
         self._updating = threading.RLock()  # a signal's handler may update during an update
 
     def start(self) -> None:
@@ -73,26 +71,36 @@ class ProxyServer:
                 a proxy had been started in it.
             ImportError: the library can't be loaded on this system.
         """
-        from ._callbacks import Owner, ask
         from ._document import render
+        from ._run import Run
 
-        if self._handle:
-            raise RuntimeError("this server runs already")
-        document, mistakes = render(self._config)
-        lib = _lib.load(_at_exit)
-        if mistakes:
-            raise _config_error(lib, document, mistakes)
-        _drain_logs(lib)
-        owner = Owner(self._config, lib)
+        if self._starting.locked():
+            raise RuntimeError("this server is being started")
+        with self._starting:
+            if self._run is not None and self._run.handle:
+                raise RuntimeError("this server runs already")
+            self._stop_asked = False
+            document, mistakes = render(self._config)
+            lib = _lib.load(_at_exit)
+            if mistakes:
+                raise _config_error(lib, document, mistakes)
+            _drain_logs(lib)
+            self._run = Run(self._config, lib)
+            self._launch(self._run, document)
+
+    def _launch(self, run: Run, document: bytes) -> None:
+        from ._callbacks import ask
+
         try:
-            handle = lib.start(document, ask, owner.user)
-        except BaseException:
-            owner.close()
+            with _lock:
+                _running.add(self)
+            run.lib.start(document, ask, run.owner.user, run.place)
+            run.ports = run.lib.ports(run.handle)
+            if self._stop_asked:
+                self.stop()
+        except BaseException:  # also a Ctrl-C: then nothing has started
+            self._forget(run)
             raise
-        self._lib, self._owner, self._handle = lib, owner, handle
-        self._ports = lib.ports(handle)
-        with _lock:
-            _running.add(self)
 
     def check(self) -> None:
         """Checks the configuration as start() does, and starts nothing.
@@ -174,14 +182,22 @@ class ProxyServer:
 
     def _serving(self) -> tuple[_lib.Library, int]:
         _lib.refuse_after_fork()
-        if self._lib is None or not self._handle:
+        run = self._run
+        if run is None or not run.handle:
             raise RuntimeError("this server does not run")
-        return self._lib, self._handle
+        return run.lib, run.handle
 
     def stop(self, drain: float | None = None) -> None:
         """Stops to accept, lets requests in flight end, and frees the ports.
 
-        Does nothing when the server does not run.
+        Does nothing when the server does not run. May be called on any thread, by several
+        at the same time, and by a signal handler, also while start() or stop() is under
+        way: a start() then ends with the server stopped.
+
+        It never waits for what waits for it. On the thread of event_loop it refuses
+        requests that wait for a coroutine; use ``await asyncio.to_thread(server.stop)``
+        to let them end. Called by a callable that is no coroutine it returns at once, and
+        the server stops when requests have ended.
 
         Args:
             drain: seconds until requests in flight are cut off; None: the
@@ -191,22 +207,36 @@ class ProxyServer:
             RuntimeError: this process is a fork of the one that serves.
         """
         _lib.refuse_after_fork()
-        self._begin_stop(self._config.drain_timeout if drain is None else drain)
-        with self._stopping:
-            if self._lib is None or not self._handle:
-                return
-            while not self._lib.wait(self._handle, _STEP):
-                pass
-            self._lib.close(self._handle)
-            if self._owner is not None:
-                self._owner.close()
-            self._handle, self._ports = 0, (0, 0, 0)
-            with _lock:
-                _running.discard(self)
+        self._stop_asked = True  # before the look at the handle: a start() looks the other way
+        run = self._run
+        if run is None or not run.handle:
+            return
+        run.lib.stop(run.handle, run.drain if drain is None else drain)
+        if run.owner.asked_here():
+            with suppress(RuntimeError):  # no thread any more: the interpreter exits
+                end = threading.Thread(target=self._end, args=(run,), name="osp-stop", daemon=True)
+                end.start()
+            return
+        run.owner.release()
+        self._end(run)
 
-    def _begin_stop(self, drain: float) -> None:
-        if self._lib is not None and self._handle:
-            self._lib.stop(self._handle, drain)
+    def _begin_stop(self, most: float) -> None:
+        """Begins to stop, within drain_timeout, but no more than some seconds."""
+        run = self._run
+        if run is not None and run.handle:
+            run.lib.stop(run.handle, min(most, run.drain))
+
+    def _end(self, run: Run) -> None:
+        while not run.lib.wait(run.handle, _STEP):
+            pass
+        self._forget(run)
+
+    def _forget(self, run: Run) -> None:
+        run.close()
+        with _lock:
+            if self._run is run:  # and no other one meanwhile
+                _running.discard(self)
+                self._run = None
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the server has stopped.
@@ -220,12 +250,12 @@ class ProxyServer:
             Whether it has stopped.
         """
         waited = 0.0
-        while self._lib is not None and self._handle:
+        while (run := self._run) is not None and run.handle:
             _lib.refuse_after_fork()
             step = _STEP if timeout is None else min(_STEP, timeout - waited)
             if step < 0:
                 return False
-            if self._lib.wait(self._handle, step):
+            if run.lib.wait(run.handle, step):
                 break
             waited += step
             if timeout is not None and waited >= timeout:
@@ -235,24 +265,17 @@ class ProxyServer:
     @property
     def http_url(self) -> str | None:
         """The endpoint for clients on this machine; None without http, or when stopped."""
-        return self._url("http", self._config.host, self._ports[0])
+        return None if self._run is None else self._run.url("http", 0)
 
     @property
     def https_url(self) -> str | None:
         """The endpoint for clients on this machine; None without https, or when stopped."""
-        return self._url("https", self._config.host, self._ports[1])
+        return None if self._run is None else self._run.url("https", 1)
 
     @property
     def metrics_url(self) -> str | None:
         """Where this machine finds /metrics and the status page; None without metrics_port."""
-        return self._url("http", self._config.metrics_host, self._ports[2])
-
-    @staticmethod
-    def _url(scheme: str, host: str, port: int) -> str | None:
-        host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
-        if ":" in host and not host.startswith("["):
-            host = f"[{host}]"
-        return f"{scheme}://{host}:{port}" if port else None
+        return None if self._run is None else self._run.url("http", 2)
 
     def __enter__(self) -> ProxyServer:
         self.start()
@@ -290,69 +313,29 @@ def start_server(config: ProxyServerConfig) -> None:
     """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
     Requests in flight then have drain_timeout to end; a second Ctrl-C cuts them off.
-    SIGHUP opens the file of the access log anew, where there is one.
+    SIGHUP opens the file of the access log anew, where there is one. All of that holds
+    before a port is open.
     A file ``.env`` in the working directory is loaded first; what the environment
     has already, stays. systemd is told what goes on, if NOTIFY_SOCKET is set.
     Outside the main thread, where Python has no signals, it serves until the
     interpreter exits.
 
     Raises:
-        ConfigError: the configuration has mistakes; it lists all of them.
+        ConfigError: the configuration has mistakes, or ``.env`` can't be read; it lists
+            all of them.
         OSError: a port is in use, or may not be bound; the access log can't be opened.
         RuntimeError: this process was forked after a proxy had been started in it.
         ImportError: the library can't be loaded on this system.
     """
-    from dotenv import load_dotenv
+    from . import _dotenv, _signals
 
-    load_dotenv(os.path.join(os.getcwd(), ".env"))
-    with ProxyServer(config) as server, stopped_by_signals(server):
-        _systemd.notify(_systemd.READY)
-        server.wait()
-
-
-@contextmanager
-def stopped_by_signals(server: ProxyServer) -> Iterator[None]:
-    """Handles SIGINT and SIGTERM, unless the application has handlers of its own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received = 0
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        nonlocal received
-        received += 1
-        _systemd.notify(_systemd.STOPPING)
-        server._begin_stop(server._config.drain_timeout if received == 1 else 0)
-
-    defaults = (signal.SIG_DFL, signal.default_int_handler)
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) in defaults}
-    for number in before:
-        signal.signal(number, stop)
-    if _logs_to_file(server._config) and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        before[signal.SIGHUP] = signal.SIG_DFL
-        signal.signal(signal.SIGHUP, lambda signum, frame: _reopen(server))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _logs_to_file(config: ProxyServerConfig) -> bool:
-    return config.access_log is not None and config.access_log not in ("stderr", "python")
-
-
-def _reopen(server: ProxyServer) -> None:
-    try:
-        with _systemd.reloading():
-            server.reopen_logs()
-    except OSError as error:  # an exception of a signal handler would end the server
-        import logging  # there it is: the proxy has started
-
-        logging.getLogger("object_storage_proxy").error(
-            "the access log stays in its old file: %s", error
-        )
+    _dotenv.load()
+    server, hangups = ProxyServer(config), _signals.Hangups()
+    with _signals.stopped_by_signals(server, hangups) as begun, server:
+        begun()
+        while not server.wait(_STEP):
+            if hangups.came():
+                _signals.reopen_logs(server)
 
 
 def enable_request_counting() -> None:
@@ -377,19 +360,25 @@ def _drain_logs(lib: _lib.Library) -> None:
     global _drain
     with _lock:
         if _drain is None:
-            _drain = LogDrain(lib)
-            _drain.start()
+            drain = LogDrain(lib)
+            drain.start()
+            _drain = drain
 
 
 def _at_exit() -> None:
     """Ends the library's use of Python while there still is a Python."""
+    from ._shield import shielded
+
     if _lib.forked():
         return
     with _lock:
         servers = list(_running)
     for server in servers:
-        server._begin_stop(min(_EXIT_DRAIN, server._config.drain_timeout))
+        server._begin_stop(_EXIT_DRAIN)
     for server in servers:
-        server.stop(_EXIT_DRAIN)
+        for drain in (_EXIT_DRAIN, 0.0):  # the second after a Ctrl-C, or whatever it is
+            with shielded():
+                server.stop(drain)
+                break
     if _drain is not None:
         _drain.stop()

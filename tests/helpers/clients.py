@@ -25,6 +25,9 @@ class Keys:
     secret: str
 
 
+CLIENT = Keys("client-key", "client-secret")  # that proxies under test know
+
+
 @functools.cache
 def _session() -> boto3.session.Session:
     """One for all: a session of its own would make each client read the API models."""

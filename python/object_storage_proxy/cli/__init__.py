@@ -10,10 +10,12 @@ Exit statuses: 0 done; 1 it did not work (a port in use, a store that does not a
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 
+from ..errors import ConfigError
 from .parser import PROG, build
 from .problems import CommandError
 
@@ -26,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows the program's name; None: those of this process.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr: what can't be spelled is shown
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = build()
     options = parser.parse_args(arguments)
     options.arguments = sys.argv[1:] if arguments is None else arguments
@@ -40,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in error.lines:
             print(f"{PROG}: {line}", file=sys.stderr)
         return error.status
+    except ConfigError as error:  # what a command makes of its arguments
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 2
     except ImportError as error:  # the library can't be loaded on this system
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1

@@ -8,6 +8,8 @@ import sys
 import traceback
 from types import ModuleType
 
+from .problems import told
+
 __all__ = ["load", "module_of"]
 
 
@@ -34,20 +36,28 @@ def load(reference: str) -> object:
             found = getattr(found, step)
         except AttributeError:
             raise ValueError(f"the module {name} has no {attributes}") from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a property may do anything, too
+            raise ValueError(f"{name} has no {attributes}: {told(error)}") from error
     return found
 
 
 def _module(name: str) -> ModuleType:
-    here = os.getcwd()
-    if here not in sys.path:
+    try:
+        here = os.getcwd()
+    except OSError:  # it is gone, and nothing can be in it
+        here = ""
+    if here and here not in sys.path:
         sys.path.insert(0, here)
     importlib.invalidate_caches()
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            places = f"neither in {here} nor among" if here else "not among"
             raise ValueError(
-                f"there is no module {error.name}, neither in {here} nor among what is installed"
+                f"there is no module {error.name}, {places} what is installed"
             ) from error
         raise ValueError(_told(name, error)) from error
     except KeyboardInterrupt:
@@ -65,5 +75,4 @@ def _told(name: str, error: BaseException) -> str:
         if not frame.filename.startswith("<") and frame.filename != __file__:
             where = f"{frame.filename}:{frame.lineno}: "
             break
-    text = " ".join(str(error).split())
-    return f"importing {name} failed: {where}{type(error).__name__}{f': {text}' if text else ''}"
+    return f"importing {name} failed: {where}{told(error)}"

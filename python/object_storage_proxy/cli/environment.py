@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from dotenv import dotenv_values
 
+from .. import _dotenv
+from ..errors import ConfigError
 from .lines import Part
+from .problems import MistakesError
 
-__all__ = ["DotEnv", "Report", "substituted"]
+__all__ = ["DotEnv", "Report", "escaped", "substituted"]
 
 Report = Callable[[list[Part], str], None]  # takes the place of a mistake, and what it is
 
@@ -29,15 +33,39 @@ class DotEnv:
 
     def __init__(self) -> None:
         self._own = frozenset(os.environ)
-        self._brought: set[str] = set()
+        self._brought: Mapping[str, str] = {}
 
     def load(self) -> None:
-        """Puts what the file has now into the environment."""
-        values = dotenv_values(os.path.join(os.getcwd(), ".env"))
-        for name in self._brought - set(values):
+        """Puts what the file has now into the environment. Raises MistakesError."""
+        with self.tried():
+            pass
+
+    @contextmanager
+    def tried(self) -> Iterator[None]:
+        """Loads it, and takes it back when the with statement fails."""
+        before = self._brought
+        try:
+            self._put(self._values())
+            yield
+        except BaseException:
+            self._put(before)
+            raise
+
+    def _values(self) -> Mapping[str, str]:
+        try:
+            found = dotenv_values(stream=_dotenv.text())
+        except ConfigError as error:
+            raise MistakesError(str(error)) from error
+        return {n: v for n, v in found.items() if v is not None and n not in self._own}
+
+    def _put(self, values: Mapping[str, str]) -> None:
+        for name in set(self._brought) - set(values):
             os.environ.pop(name, None)
-        self._brought = {n for n, v in values.items() if v is not None and n not in self._own}
-        os.environ.update({n: v for n, v in values.items() if n in self._brought and v is not None})
+        self._brought = values
+        try:
+            os.environ.update(values)
+        except ValueError as error:
+            raise MistakesError(str(_dotenv.unfit())) from error
 
 
 def substituted(value: Any, path: list[Part], report: Report) -> Any:
@@ -67,6 +95,11 @@ def substituted(value: Any, path: list[Part], report: Report) -> Any:
     return _REFERENCE.sub(replace, value)
 
 
+def escaped(text: str) -> str:
+    """Text that `substituted` makes this one of again."""
+    return _REFERENCE.sub(lambda match: f"${match[0]}", text)
+
+
 def _look_up(reference: str) -> str:
     if reference.startswith(_FILE):
         return _read(reference.removeprefix(_FILE))
@@ -91,3 +124,5 @@ def _read(path: str) -> str:
         raise ValueError(f"needs the file {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"needs the file {path}: it is not UTF-8") from error
+    except ValueError as error:  # a zero byte
+        raise ValueError("needs a file whose name no file can have") from error

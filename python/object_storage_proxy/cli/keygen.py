@@ -8,6 +8,7 @@ import secrets
 import string
 
 from .common import Adder, add_command
+from .environment import escaped
 from .problems import MistakesError
 
 _DESCRIPTION = """\
@@ -72,7 +73,8 @@ def _names(options: argparse.Namespace) -> list[str]:
 def _toml(pairs: list[dict[str, str]]) -> str:
     lines: list[str] = []
     for pair in pairs:
-        lines += ["[[hmac_keystore]]", *(f"{k} = {json.dumps(v)}" for k, v in pair.items()), ""]
+        keys = [f"{name} = {json.dumps(escaped(text))}" for name, text in pair.items()]
+        lines += ["[[hmac_keystore]]", *keys, ""]
     return "\n".join(lines)
 
 

@@ -1,11 +1,11 @@
-"""Where in a TOML file something stands, and how its place is called."""
+"""What a TOML file says, where in it that stands, and how its place is called."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -13,12 +13,35 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Part", "dotted", "line_of", "parts"]
+__all__ = ["Part", "dotted", "line_of", "parse", "parts", "places"]
 
 Part = str | int  # a key of a table, or an index of an array
 
 _STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\."((?:[^"\\]|\\.)*)"|\.?([\w-]+)')
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+# What decides where a statement of TOML ends: strings and comments, in which nothing else
+# counts, brackets, and the ends of lines.
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}'
+    r"|'''.*?'{3,5}"
+    r'|"(?:\\.|[^"\\])*"'
+    r"|'[^']*'"
+    r"|\#[^\n]*|[\[\]{}]|\n",
+    re.DOTALL,
+)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Reads TOML. Raises ValueError, whose text reads on after a file's name."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"is not TOML: {error}") from error
+    except ValueError as error:  # Python's limit for turning digits into a number
+        raise ValueError("has a number of too many digits") from error
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
 
 
 def parts(path: str) -> list[Part]:
@@ -51,37 +74,76 @@ def dotted(steps: Sequence[Part]) -> str:
     return text
 
 
-def line_of(text: str, steps: Sequence[Part]) -> int | None:
-    """The line, from 1, on which a value begins; None when it is not in the file.
+def places(text: str) -> dict[tuple[Part, ...], int]:
+    """The lines, from 1, on which the values of a file begin, by their paths.
 
-    The file's first lines that are TOML by themselves and hold the value tell it,
-    whatever way of writing tables and keys the file has. For a value that is missing
-    it is the line of the innermost table around it.
+    `text` is TOML. A table begins where it is first named.
     """
-    lines = text.splitlines(keepends=True)
-    complete = 0  # lines of the last beginning that is TOML
-    best: int | None = None
-    found = 0
-    for count in range(1, len(lines) + 1):
-        try:
-            document = tomllib.loads("".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue  # in the middle of a value
-        if (depth := _depth(document, steps)) > found:
-            found, best = depth, complete + 1
-        complete = count
-        if found == len(steps):
-            break
-    return best
+    found: dict[tuple[Part, ...], int] = {}
+    lengths: dict[tuple[Part, ...], int] = {}  # of arrays of tables
+    table: tuple[Part, ...] = ()
+    for line, statement in _statements(text):
+        document = tomllib.loads(statement)
+        if not statement.lstrip().startswith("["):
+            _note(document, table, line, found)
+            continue
+        table = ()
+        value: Any = document  # nothing but the names of the header, one in the other
+        while value:
+            if isinstance(value, list):  # the last name of [[...]]
+                lengths[table] = lengths.get(table, 0) + 1
+                break
+            ((name, value),) = value.items()
+            if table in lengths:
+                table = (*table, lengths[table] - 1)
+            table = (*table, name)
+            found.setdefault(table, line)
+        if table in lengths:
+            table = (*table, lengths[table] - 1)
+            found.setdefault(table, line)
+    return found
 
 
-def _depth(document: Any, steps: Sequence[Any]) -> int:
-    """How many steps of a path exist."""
-    for depth, step in enumerate(steps):
-        if not isinstance(document, list if isinstance(step, int) else dict):
-            return depth
-        try:
-            document = document[step]
-        except LookupError:
-            return depth
-    return len(steps)
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Each header, and each key with its value, and the line on which it begins."""
+    depth, begin, line = 0, 0, 1
+    ends = 0  # lines that have ended
+    for token in _TOKEN.finditer(text):
+        ends += token[0].count("\n")
+        if token[0] in ("[", "{"):
+            depth += 1
+        elif token[0] in ("]", "}"):
+            depth -= 1
+        elif token[0] == "\n" and depth == 0:
+            if statement := text[begin : token.start()].strip():
+                yield line, statement
+            begin, line = token.end(), ends + 1
+    if statement := text[begin:].strip():
+        yield line, statement
+
+
+def _note(
+    value: Any, path: tuple[Part, ...], line: int, found: dict[tuple[Part, ...], int]
+) -> None:
+    """Notes whatever is in a value, which one statement has brought."""
+    waiting: list[tuple[tuple[Part, ...], Any]] = [(path, value)]
+    while waiting:
+        path, value = waiting.pop()
+        if path:
+            found.setdefault(path, line)
+        if isinstance(value, dict):
+            waiting += [((*path, name), item) for name, item in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*path, index), item) for index, item in enumerate(value)]
+
+
+def line_of(places: Mapping[tuple[Part, ...], int], steps: Sequence[Part]) -> int | None:
+    """The line of a value; for one that is missing that of the innermost table around it.
+
+    None when nothing of it is in the file.
+    """
+    for depth in range(len(steps), 0, -1):
+        line = places.get(tuple(steps[:depth]))
+        if line is not None:
+            return line
+    return None

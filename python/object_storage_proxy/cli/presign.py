@@ -98,18 +98,23 @@ def run(options: argparse.Namespace) -> int:
     query = [_pair(text, "=", "--query") for text in options.query]
     if any(name.lower() in PARAMETERS for name, _ in query):
         raise MistakesError("--query must not name what makes the signature")
-    url = presign(
-        _credentials(options, read),
-        options.method,
-        scheme,
-        host,
-        path,
-        region=region or "us-east-1",
-        expires=_seconds(options.expires),
-        now=datetime.now(timezone.utc),
-        query=query,
-        headers=dict(_pair(text, ":", "--header") for text in options.header),
-    )
+    try:
+        url = presign(
+            _credentials(options, read),
+            options.method,
+            scheme,
+            host,
+            path,
+            region=region or "us-east-1",
+            expires=_seconds(options.expires),
+            now=datetime.now(timezone.utc),
+            query=query,
+            headers=dict(_pair(text, ":", "--header") for text in options.header),
+        )
+    except UnicodeEncodeError as error:
+        raise MistakesError(
+            "what is signed must be UTF-8, but for the object and --query"
+        ) from error
     print(url)
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CommandError", "MistakesError"]
+__all__ = ["CommandError", "MistakesError", "told"]
 
 
 class CommandError(Exception):
@@ -24,3 +24,13 @@ class MistakesError(CommandError):
 
     def __init__(self, *lines: str) -> None:
         super().__init__(*lines, status=2)
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line, whatever code of the user it comes from."""
+    kind = type(error).__name__
+    try:
+        text = " ".join(str(error).split())
+    except BaseException:  # it is the user's, too
+        text = ""
+    return f"{kind}: {text}" if text else kind

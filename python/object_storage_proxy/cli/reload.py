@@ -18,12 +18,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
+from .._shield import shielded
 from .problems import CommandError
 
-__all__ = ["supervise", "watched"]
+__all__ = ["supervise", "unblock", "watched"]
 
 _CHANGED = 75  # EX_TEMPFAIL of sysexits.h: try again
 _PAUSE = 0.5  # seconds between two looks at the files
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _log = logging.getLogger("object_storage_proxy")
 
@@ -32,24 +34,39 @@ def supervise(arguments: Sequence[str]) -> int:
     """Runs the command line in children, without --reload, until one ends by itself.
 
     A child has a session of its own, so that a signal reaches it once: from here,
-    where Ctrl-C arrives, too.
+    where Ctrl-C arrives, too. Signals wait while there is no child, or a child that is not
+    ready for them: see unblock().
     """
     mine = [a for a in arguments if a != "--reload"]
     command = [sys.executable, "-m", "object_storage_proxy", *mine]
     command += ["--reload-parent", str(os.getpid())]
-    child: subprocess.Popen[bytes] | None = None
+    child: subprocess.Popen[bytes]
+    ending = False
 
     def hand_on(signum: int, frame: FrameType | None) -> None:
-        if child is not None:
-            child.send_signal(signum)
+        nonlocal ending
+        ending = ending or signum != signal.SIGHUP
+        child.send_signal(signum)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, hand_on)
     while True:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+        if ending:  # it came when the child had ended already
+            return 0
         child = subprocess.Popen(command, start_new_session=True)
+        for number in _PASSED_ON:
+            signal.signal(number, hand_on)
+        unblock()
         status = child.wait()
         if status != _CHANGED:
             return 128 - status if status < 0 else status
+
+
+def unblock() -> None:
+    """Lets the signals come that `supervise` holds back.
+
+    A child of it inherits that, and calls this when its handler for SIGHUP stands.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
 
 
 def watched(serve: Callable[[threading.Event], int], config: str | None, parent: int) -> int:
@@ -67,20 +84,25 @@ def watched(serve: Callable[[threading.Event], int], config: str | None, parent:
 
     def watch() -> None:
         while not ended.wait(_PAUSE):
-            path = files.touched()
-            if path is not None:
-                _log.info("%s changed: starting again", path)
+            path = None
+            with shielded():  # a module may answer anything when it is asked for its file
+                path = files.touched()
             if path is not None or os.getppid() != parent:
                 changed.set()
+            if path is not None:
+                with shielded():
+                    _log.info("%s changed: starting again", path)
+            if changed.is_set():
                 return
 
     threading.Thread(target=watch, name="osp-reload", daemon=True).start()
     try:
         status = serve(changed)
     except CommandError as error:
-        for line in error.lines:
-            _log.error("%s", line)
-        _log.info("waiting for a change")
+        with shielded():
+            for line in error.lines:
+                _log.error("%s", line)
+            _log.info("waiting for a change")
         files.more.extend(_named_in(error))
         changed.wait()
         status = error.status
@@ -97,9 +119,9 @@ class _Files:
     """
 
     def __init__(self, config: str | None) -> None:
-        self.more = [os.path.join(os.getcwd(), ".env")]
+        self.more = [_absolute(".env")]
         if config is not None:
-            self.more.append(os.path.abspath(config))
+            self.more.append(_absolute(config))
         self._seen: dict[str, float | None] = {}
         self._started = time.time()
 
@@ -117,10 +139,17 @@ class _Files:
         return None
 
 
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the working directory is gone
+        return path
+
+
 def _mtime(path: str) -> float | None:
     try:
         return os.stat(path).st_mtime
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a zero byte
         return None
 
 
@@ -138,7 +167,7 @@ def _named_in(error: BaseException) -> Iterator[str]:
         if isinstance(cause, SyntaxError) and cause.filename:
             yield cause.filename
         if isinstance(cause, ModuleNotFoundError) and cause.name:  # it may come yet
-            yield os.path.join(os.getcwd(), *cause.name.split(".")) + ".py"
+            yield _absolute(os.path.join(*cause.name.split(".")) + ".py")
         trace = cause.__traceback__
         while trace is not None:
             path = trace.tb_frame.f_code.co_filename

@@ -7,19 +7,17 @@ import inspect
 import logging
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
 
 from .. import _systemd
+from .._shield import shielded
+from .._signals import Hangups, stopped_by_signals
 from ..config import ProxyServerConfig
 from ..errors import ConfigError
-from ..server import ProxyServer, stopped_by_signals
+from ..server import ProxyServer
 from . import reload, settings
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
-from .problems import CommandError
+from .problems import CommandError, told
 
 _DESCRIPTION = """\
 Serves what a configuration describes, until Ctrl-C or SIGTERM. Requests in flight then
@@ -85,36 +83,44 @@ def run(options: argparse.Namespace) -> int:
     """Serves; returns when the server has stopped."""
     if options.reload:
         return reload.supervise(options.arguments)
+    hangups = Hangups()
+    # To the end of the process, which SIGHUP must not end.
+    signal.signal(signal.SIGHUP, hangups.note)
+    if options.reload_parent is not None:
+        reload.unblock()
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper()
     )
     dotenv = DotEnv()
     dotenv.load()  # it may name the configuration
     if options.reload_parent is None:
-        return _serve(options, dotenv)
+        return _serve(options, dotenv, hangups)
     return reload.watched(
-        lambda stop: _serve(options, dotenv, stop),
+        lambda stop: _serve(options, dotenv, hangups, stop),
         settings.find(options.config),
         options.reload_parent,
     )
 
 
-def _serve(options: argparse.Namespace, dotenv: DotEnv, stop: threading.Event | None = None) -> int:
-    before = _read(options, dotenv)
+def _serve(
+    options: argparse.Namespace,
+    dotenv: DotEnv,
+    hangups: Hangups,
+    stop: threading.Event | None = None,
+) -> int:
+    before = _read(options)
     server = ProxyServer(before.config())
-    with _asked_to_reload() as asked:  # before the start, since SIGHUP ends a process otherwise
+    with stopped_by_signals(server) as begun:
         _start(server)
-        with stopped_by_signals(server):
-            _systemd.notify(_systemd.READY)
-            while not server.wait(_STEP):
-                if asked.is_set():
-                    asked.clear()
-                    with _systemd.reloading():
-                        _reopen_logs(server)
-                        before = _reload(server, options, dotenv, before)
-                if stop is not None and stop.is_set():
-                    server.stop(0)
-    server.stop()
+        begun()
+        while not server.wait(_STEP):
+            if hangups.came():
+                with _systemd.reloading():
+                    _reopen_logs(server)
+                    before = _reload(server, options, dotenv, before)
+            if stop is not None and stop.is_set():
+                server.stop(0)
+        server.stop()
     return 0
 
 
@@ -127,28 +133,14 @@ def _start(server: ProxyServer) -> None:
         raise CommandError(f"can't listen: {error.strerror}") from error
 
 
-def _read(options: argparse.Namespace, dotenv: DotEnv) -> settings.Settings:
-    dotenv.load()
+def _read(options: argparse.Namespace, file: str | None = None) -> settings.Settings:
     names = ("host", "http_port", "https_port", "metrics_port", "threads")
-    read = settings.read(options.config, {name: getattr(options, name) for name in names})
+    path = settings.find(options.config) or file
+    read = settings.read(path, {name: getattr(options, name) for name in names})
     for warning in read.warnings:
-        _log.warning("%s", warning)
+        with shielded():
+            _log.warning("%s", warning)
     return read
-
-
-@contextmanager
-def _asked_to_reload() -> Iterator[threading.Event]:
-    """An event that SIGHUP sets."""
-    asked = threading.Event()
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        asked.set()
-
-    before = signal.signal(signal.SIGHUP, note)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def _reopen_logs(server: ProxyServer) -> None:
@@ -156,7 +148,11 @@ def _reopen_logs(server: ProxyServer) -> None:
     try:
         server.reopen_logs()
     except OSError as error:
-        _log.error("the logs were not opened anew: %s", error.strerror)
+        with shielded():
+            _log.error("the logs were not opened anew: %s", error.strerror)
+    except RuntimeError as error:  # it has just stopped
+        with shielded():
+            _log.error("the logs were not opened anew: %s", error)
 
 
 def _reload(
@@ -167,28 +163,37 @@ def _reload(
 ) -> settings.Settings:
     """Takes over what a running server can take; returns the settings that hold now."""
     try:
-        now = _read(options, dotenv)
-        config = now.config()
-        new: dict[str, Any] = {name: getattr(config, name) or [] for name in _SWAPPED}
-        server.update(**new)
-    except CommandError as error:
-        for line in error.lines:
-            _log.error("%s", line)
-        _log.error("the configuration was not reloaded")
+        with dotenv.tried():
+            now = _read(options, before.path)  # a file that has vanished is a mistake
+            config = now.config()
+            new = {name: getattr(config, name) for name in _SWAPPED}
+            server.update(**{name: [] if value is None else value for name, value in new.items()})
+            server.invalidate()
+    except BaseException as error:  # whatever modules and files do: what runs goes on
+        with shielded():
+            _log_failure(error)
         return before
-    except ConfigError as error:
-        _log.error("the configuration was not reloaded: %s", error)
-        return before
-    server.invalidate()
     changed = [n for n in settings.PARAMETERS if now.values.get(n) != before.values.get(n)]
-    if waiting := [name for name in changed if name not in _SWAPPED]:
-        _log.warning("changed, and waiting for a restart: %s", ", ".join(waiting))
-    _log.info("the configuration was reloaded")
+    with shielded():
+        if waiting := [name for name in changed if name not in _SWAPPED]:
+            _log.warning("changed, and waiting for a restart: %s", ", ".join(waiting))
+        _log.info("the configuration was reloaded")
     now.values = {
         **{n: v for n, v in before.values.items() if n not in _SWAPPED},
         **{n: v for n, v in now.values.items() if n in _SWAPPED},
     }
     return now
+
+
+def _log_failure(error: BaseException) -> None:
+    if isinstance(error, CommandError):
+        for line in error.lines:
+            _log.error("%s", line)
+        _log.error("the configuration was not reloaded")
+    elif isinstance(error, ConfigError):
+        _log.error("the configuration was not reloaded: %s", error)
+    else:
+        _log.error("the configuration was not reloaded: %s", told(error))
 
 
 # The parameters that a running server can swap.

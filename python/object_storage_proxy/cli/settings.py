@@ -10,7 +10,6 @@ import asyncio
 import difflib
 import inspect
 import os
-import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -23,13 +22,8 @@ from ..errors import ConfigError
 from ..server import ProxyServer
 from . import callables
 from .environment import substituted
-from .lines import Part, dotted, line_of, parts
+from .lines import Part, dotted, line_of, parse, parts, places
 from .problems import CommandError, MistakesError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = ["PARAMETERS", "Settings", "find", "read"]
 
@@ -79,10 +73,10 @@ class Settings:
             ProxyServer(config).check()
         except ConfigError as error:
             said = {steps[0] for steps, _ in self._mistakes if steps and steps[0] in NOT_DATA}
-            known = [steps for steps, _ in self._mistakes]
+            known = {tuple(steps) for steps, _ in self._mistakes}
             for path, message in error.mistakes:
                 steps = parts(path)
-                if steps not in known and not (steps and steps[0] in said):
+                if tuple(steps) not in known and not (steps and steps[0] in said):
                     self._mistakes.append((steps, message))
         if self._mistakes:
             raise self._complaint() from self._cause
@@ -110,14 +104,16 @@ class Settings:
         self._mistakes.append((steps, message))
 
     def _complaint(self) -> MistakesError:
-        placed = [(self._line(steps), steps, message) for steps, message in self._mistakes]
+        lines = places(self._text)
+        placed = [
+            (None if self._from_outside(steps) else line_of(lines, steps), steps, message)
+            for steps, message in self._mistakes
+        ]
         placed.sort(key=lambda mistake: (mistake[0] is None, mistake[0]))
         return MistakesError(*(self._told(*mistake) for mistake in placed))
 
-    def _line(self, steps: list[Part]) -> int | None:
-        if self.path is None or (steps and steps[0] in self._origins):
-            return None
-        return line_of(self._text, steps)
+    def _from_outside(self, steps: list[Part]) -> bool:
+        return bool(steps) and steps[0] in self._origins
 
     def _told(self, line: int | None, steps: list[Part], message: str) -> str:
         origin = self._origins.get(str(steps[0])) if steps else None
@@ -139,7 +135,7 @@ def _stand_in(*arguments: object) -> None:
 def find(option: str | None) -> str | None:
     """The file to read: the option's, OSP_CONFIG's, or proxy.toml; None without any."""
     named = option or os.environ.get(CONFIG_VARIABLE)
-    return named or (DEFAULT_FILE if os.path.exists(DEFAULT_FILE) else None)
+    return named or (DEFAULT_FILE if os.path.lexists(DEFAULT_FILE) else None)
 
 
 def read(option: str | None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -175,9 +171,14 @@ def _read_file(settings: Settings) -> None:
     except UnicodeDecodeError as error:
         raise MistakesError(f"{settings.path}: is not UTF-8") from error
     try:
-        document = tomllib.loads(settings._text)
-    except tomllib.TOMLDecodeError as error:
-        raise MistakesError(f"{settings.path}: is not TOML: {error}") from error
+        _take(settings, parse(settings._text))
+    except ValueError as error:
+        raise MistakesError(f"{settings.path}: {error}") from error
+    except RecursionError as error:  # keys with dots nest tables without nesting brackets
+        raise MistakesError(f"{settings.path}: is nested too deeply") from error
+
+
+def _take(settings: Settings, document: Mapping[str, Any]) -> None:
     for name, value in document.items():
         if name not in PARAMETERS:
             near = difflib.get_close_matches(name, PARAMETERS, 1)
@@ -232,8 +233,8 @@ def _from_text(text: str, hint: Any, is_name: bool) -> Any:
     if is_name or str in kinds:
         return text
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse(f"value = {text}")["value"]
+    except ValueError:
         pass
     if any(typing.get_args(kind) == (str,) for kind in kinds):
         return [item.strip() for item in text.split(",")]

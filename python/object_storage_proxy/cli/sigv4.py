@@ -60,11 +60,14 @@ def presign(
     Args:
         scheme: "http" or "https".
         host: as clients will say it, with the port unless it is the scheme's own.
-        path: with a leading slash, not encoded yet.
+        path: with a leading slash, not encoded yet. A lone surrogate stands for a byte that
+            is not UTF-8, here and in `query`.
         expires: seconds from `now`, from 1 to LONGEST.
         now: with its time zone being UTC.
         query: further parameters.
         headers: that must come with the request, exactly so.
+
+    Raises UnicodeEncodeError for such a byte anywhere else.
     """
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
@@ -81,7 +84,7 @@ def presign(
     ]
     if credentials.session_token is not None:
         parameters.append(("X-Amz-Security-Token", credentials.session_token))
-    encoded_path = quote(path, safe="/-_.~")
+    encoded_path = quote(path, safe="/-_.~", errors="surrogateescape")
     encoded = "&".join(
         f"{name}={value}"
         for name, value in sorted((_encoded(n), _encoded(v)) for n, v in parameters)
@@ -98,4 +101,4 @@ def presign(
 
 def _encoded(text: str) -> str:
     """Everything but RFC 3986's unreserved characters, as AWS encodes."""
-    return quote(text, safe="-_.~")
+    return quote(text, safe="-_.~", errors="surrogateescape")

@@ -1,0 +1,140 @@
+"""Signals that come as early as they can."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers.children import Child
+from helpers.cli import write_toml
+from helpers.scripts import Run, ended, scripts
+from helpers.wait import accepts, free_port, until
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with scripts(tmp_path) as start:
+        yield start
+
+
+# The process sends itself a signal just before its port opens, and as soon as it is open.
+EARLY = """
+import os, signal, sys
+from object_storage_proxy import _lib
+number, when = signal.Signals[{name!r}], {when!r}
+start = _lib.Library.start
+def started(*args):
+    if when == "before":
+        os.kill(os.getpid(), number)
+    start(*args)
+    if when == "after":
+        os.kill(os.getpid(), number)
+_lib.Library.start = started
+"""
+SERVE = EARLY + "from object_storage_proxy.cli import main\nsys.exit(main(['serve']))"
+WHEN = ["before", "after"]
+
+
+def serve(folder: Path, name: str, when: str, port: int) -> Child:
+    write_toml(folder / "proxy.toml", {"host": "127.0.0.1", "http_port": port, "cos_map": {}})
+    code = SERVE.format(name=name, when=when)
+    return Child([sys.executable, "-c", code], folder / "serve.log", cwd=folder)
+
+
+@pytest.mark.parametrize("when", WHEN)
+class TestServe:
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+    def test_it_stops(self, tmp_path: Path, name: str, when: str) -> None:
+        with serve(tmp_path, name, when, free_port()) as child:
+            assert ended(child) == 0, child.output()
+            assert "serving" in child.output()
+
+    def test_it_reads_its_configuration_again(self, tmp_path: Path, when: str) -> None:
+        port = free_port()
+        with serve(tmp_path, "SIGHUP", when, port) as child:
+            until(lambda: "the configuration was reloaded" in child.output(), "the reload")
+            assert accepts(port)
+            child.process.terminate()
+            assert ended(child) == 0, child.output()
+
+
+@pytest.mark.parametrize("when", WHEN)
+class TestStartServer:
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+    def test_it_stops(self, run: Run, name: str, when: str) -> None:
+        code = EARLY.format(name=name, when=when)
+        child = run(code + "osp.start_server(config(http_port=0))\nprint('returned')")
+        assert ended(child) == 0, child.output()
+        assert "returned" in child.output()
+
+    def test_it_opens_its_access_log_again(self, run: Run, when: str) -> None:
+        child = run(
+            EARLY.format(name="SIGHUP", when=when)
+            + """
+def reopened(self, handle):
+    print("reopened", flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+_lib.Library.reopen_logs = reopened
+osp.start_server(config(http_port=0, access_log="access.log"))
+"""
+        )
+        assert ended(child) == 0, child.output()
+        assert "reopened" in child.output()
+
+    def test_handlers_of_the_application_stay(self, run: Run, when: str) -> None:
+        child = run(
+            EARLY.format(name="SIGTERM", when=when)
+            + """
+def mine(signum, frame):
+    print("mine", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGTERM, mine)
+osp.start_server(config(http_port=0))
+assert signal.getsignal(signal.SIGTERM) is mine
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+        )
+        assert ended(child) == 0, child.output()
+        assert "mine" in child.output()
+
+
+# The parent of `serve --reload` sends itself a signal where it starts its child.
+RELOAD = """
+import os, signal, subprocess, sys
+number, when = signal.Signals[{name!r}], {when!r}
+class Popen(subprocess.Popen):
+    def __init__(self, *args, **kwargs):
+        if when == "before":
+            os.kill(os.getpid(), number)
+        super().__init__(*args, **kwargs)
+        if when == "after":
+            os.kill(os.getpid(), number)
+subprocess.Popen = Popen
+from object_storage_proxy.cli import main
+sys.exit(main(["serve", "--reload"]))
+"""
+
+
+@pytest.mark.parametrize("when", WHEN)
+class TestReload:
+    """The child is not ready for signals yet."""
+
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+    def test_no_signal_is_lost_and_a_hangup_ends_nothing(
+        self, tmp_path: Path, name: str, when: str
+    ) -> None:
+        port = free_port()
+        write_toml(tmp_path / "proxy.toml", {"host": "127.0.0.1", "http_port": port, "cos_map": {}})
+        code = RELOAD.format(name=name, when=when)
+        with Child([sys.executable, "-c", code], tmp_path / "serve.log", cwd=tmp_path) as child:
+            if name == "SIGHUP":
+                until(lambda: "the configuration was reloaded" in child.output(), "the reload")
+                assert accepts(port)
+                child.process.terminate()
+                assert ended(child) == 0, child.output()
+            else:  # by its default, or by Ctrl-C's
+                assert ended(child) in (128 + signal.SIGTERM, 130), child.output()
+        until(lambda: not accepts(port), "nobody listens")

@@ -1,0 +1,428 @@
+"""Starts and stops that come in the middle of one another, each in a process of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import CLIENT
+from helpers.clients import boto
+from helpers.double import S3Double
+from helpers.scripts import Run, ended, scripts
+from helpers.wait import accepts, free_port, until
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    with scripts(tmp_path) as start:
+        yield start
+
+
+# at_line acts in the middle of a call, where a signal handler would, or another thread: at
+# the first time that the nth line of the package is about to run.
+LINES = """
+import faulthandler, urllib.request
+from functools import partial
+faulthandler.dump_traceback_later(240, exit=True)
+PACKAGE = os.path.dirname(osp.__file__)
+
+def at_line(number, act, call):
+    seen = set()
+    def trace(frame, event, arg):
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        if event == "line" and (line := (frame.f_code, frame.f_lineno)) not in seen:
+            seen.add(line)
+            if len(seen) == number:
+                sys.settrace(None)
+                global place
+                place = f"{frame.f_code.co_filename}:{frame.f_lineno}"  # for the failure's text
+                act()
+        return trace
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(None)
+    return len(seen) >= number
+
+def each_line(act, call):
+    number = 1
+    while at_line(number, act, call):
+        yield number
+        number += 1
+    assert number > 20, number  # it has seen the package's lines
+
+def explain(kind, error, trace):
+    print("at", place)
+    sys.__excepthook__(kind, error, trace)
+place, sys.excepthook = None, explain
+
+others = []
+def beside(call):
+    others.append(threading.Thread(target=call))
+    others[-1].start()
+    others[-1].join(0.1)  # as far as it comes; it may have to wait for this thread
+
+def all_end():
+    while others:
+        others[-1].join(20)
+        assert not others.pop().is_alive()
+
+def works(server):
+    server.start()
+    url = server.http_url
+    assert not answers_nothing(url)
+    server.stop()
+    assert server.http_url is None
+    assert answers_nothing(url)
+
+def answers_nothing(url):
+    try:
+        urllib.request.urlopen(url).close()
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+    except OSError:
+        return True
+    return False
+
+server = osp.ProxyServer(config(http_port=0))
+works(server)
+"""
+INTERRUPTED = """
+def interrupt():
+    raise KeyboardInterrupt
+
+def interrupted(call):
+    def guarded():
+        try:
+            call()
+        except KeyboardInterrupt:
+            pass
+    return guarded
+"""
+
+
+@pytest.mark.slow
+class TestAtEveryLine:
+    """What a signal handler, or another thread, does in the middle of it."""
+
+    @pytest.mark.parametrize("who", ["handler", "thread"])
+    def test_of_a_start_a_stop_may_come(self, run: Run, who: str) -> None:
+        child = run(
+            LINES
+            + f"""
+stop = server.stop if {who!r} == "handler" else partial(beside, server.stop)
+began = False
+def note():
+    global began
+    began = server._starting.locked() and not server._stop_asked
+    stop()
+for _ in each_line(note, server.start):
+    all_end()
+    if began:  # a stop that was asked for during the start counts
+        assert server.http_url is None
+    server.stop()
+server.stop()
+works(server)
+print("done")
+"""
+        )
+        assert ended(child, 250) == 0, child.output()
+        assert "done" in child.output()
+
+    @pytest.mark.parametrize("who", ["handler", "thread"])
+    def test_of_a_stop_another_stop_may_come(self, run: Run, who: str) -> None:
+        child = run(
+            LINES
+            + f"""
+stop = server.stop if {who!r} == "handler" else partial(beside, server.stop)
+server.start()
+for _ in each_line(stop, server.stop):
+    all_end()
+    assert server.http_url is None
+    server.start()
+server.stop()
+works(server)
+print("done")
+"""
+        )
+        assert ended(child, 250) == 0, child.output()
+        assert "done" in child.output()
+
+    def test_of_a_start_another_start_may_come(self, run: Run) -> None:
+        child = run(
+            LINES
+            + """
+won = []
+def start():
+    try:
+        server.start()
+        won.append(server.http_url)
+    except RuntimeError:
+        pass
+for number in each_line(partial(beside, start), start):
+    all_end()
+    assert len(won) == 1 and won[0], (number, won)
+    won.clear()
+    server.stop()
+server.stop()
+works(server)
+print("done")
+"""
+        )
+        assert ended(child, 250) == 0, child.output()
+        assert "done" in child.output()
+
+    def test_of_a_start_ctrl_c_may_come(self, run: Run) -> None:
+        child = run(
+            LINES
+            + INTERRUPTED
+            + """
+for number in each_line(interrupt, interrupted(server.start)):
+    server.stop()
+    works(server)
+server.stop()
+works(server)
+print("done")
+"""
+        )
+        assert ended(child, 250) == 0, child.output()
+        assert "done" in child.output()
+
+    def test_of_a_stop_ctrl_c_may_come(self, run: Run) -> None:
+        child = run(
+            LINES
+            + INTERRUPTED
+            + """
+server.start()
+for number in each_line(interrupt, interrupted(server.stop)):
+    server.stop()
+    assert server.http_url is None
+    server.start()
+server.stop()
+works(server)
+print("done")
+"""
+        )
+        assert ended(child, 250) == 0, child.output()
+        assert "done" in child.output()
+
+
+def test_starts_and_stops_of_many_threads_at_the_same_time(run: Run) -> None:
+    child = run(
+        LINES
+        + """
+started = []
+for _ in range(30):
+    barrier = threading.Barrier(4)
+    def start():
+        barrier.wait()
+        try:
+            server.start()
+            started.append(1)
+        except RuntimeError:
+            pass
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    threads = [threading.Thread(target=server.stop) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    assert server.http_url is None
+assert len(started) == 30, started
+works(server)
+print("done")
+"""
+    )
+    assert ended(child, 60) == 0, child.output()
+    assert "done" in child.output()
+
+
+def test_a_start_that_fails_may_be_tried_again(run: Run) -> None:
+    child = run(
+        LINES
+        + """
+import socket
+with socket.socket() as taken:
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    port = taken.getsockname()[1]
+    another = osp.ProxyServer(config(http_port=port))
+    for _ in range(3):
+        try:
+            another.start()
+        except OSError:
+            pass
+        another.stop()
+works(another)
+print("done")
+"""
+    )
+    assert ended(child) == 0, child.output()
+    assert "done" in child.output()
+
+
+def test_a_signal_handler_stops_while_a_stop_waits(run: Run) -> None:
+    """The drain time is longer than the test: what hangs, fails."""
+    child = run(
+        """
+        import signal
+        def validator(token, bucket):
+            print("asked", flush=True)
+            time.sleep(3600)
+        server = osp.ProxyServer(config(validator=validator, drain_timeout=3600))
+        signal.signal(signal.SIGTERM, lambda *_: server.stop(0))
+        server.start()
+        while not os.path.exists("enough"):
+            time.sleep(0.01)
+        print("stopping", flush=True)
+        server.stop()
+        print("stopped", server.http_url, flush=True)
+        os._exit(0)  # the callable never ends
+        """,
+        http_port=(port := free_port()),
+    )
+    child.listening(port)
+    ask(port)
+    until(lambda: "asked" in child.output(), "the callable is asked")
+    (child.log.parent / "enough").touch()
+    until(lambda: not accepts(port), "it stops")
+    child.process.terminate()
+    assert ended(child) == 0, child.output()
+    assert "stopped None" in child.output()
+
+
+def ask(port: int) -> threading.Thread:
+    """Asks for an object on a thread of its own; whether that is refused is no matter."""
+    s3 = boto(f"http://127.0.0.1:{port}", CLIENT, retry=False)
+
+    def get() -> None:
+        try:
+            s3.get_object(Bucket="data", Key="k")
+        except Exception as error:  # a refusal, or a connection that broke
+            print(error)
+
+    thread = threading.Thread(target=get, daemon=True)
+    thread.start()
+    return thread
+
+
+LOOPS = {
+    "in a coroutine": "server.stop()",
+    "in a signal handler": """
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0)""",
+    "in a signal handler of the loop": """
+    done = asyncio.Event()
+    def handle():
+        server.stop()
+        done.set()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, handle)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await done.wait()""",
+    "while a thread stops": """
+    stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+    await asyncio.sleep(0.2)
+    server.stop()
+    await stopping""",
+    "when the loop has ended": "",
+}
+
+
+@pytest.mark.parametrize("how", LOOPS)
+def test_a_stop_on_the_thread_of_the_owners_loop(run: Run, how: str) -> None:
+    """A coroutine that waits there, for longer than the test, does not hold it up."""
+    child = run(
+        f"""
+import asyncio, signal, warnings
+warnings.simplefilter("error")
+asked = False
+async def validator(token, bucket):
+    global asked
+    asked = True
+    await asyncio.sleep(3600)
+async def main():
+    global server
+    more = {{"validator": validator, "event_loop": asyncio.get_running_loop()}}
+    server = osp.ProxyServer(config(drain_timeout=3600, callback_timeout=7200, **more))
+    server.start()
+    while not asked:
+        await asyncio.sleep(0.01)
+    {LOOPS[how]}
+asyncio.run(main())
+server.stop()
+print("stopped", server.http_url)
+server.start()
+server.stop()
+""",
+        http_port=(port := free_port()),
+    )
+    child.listening(port)
+    client = ask(port)
+    assert ended(child) == 0, child.output()
+    client.join(20)
+    assert not client.is_alive()
+    assert "stopped None" in child.output()
+    assert "RuntimeError" not in child.output()
+    assert "never awaited" not in child.output()
+
+
+@pytest.mark.parametrize("how", ["a function", "a coroutine", "a coroutine of the owner's loop"])
+def test_a_callable_stops_the_server_that_asks_it(run: Run, how: str) -> None:
+    with S3Double() as double:
+        double.objects = {b"/data/k": b"x"}
+        child = run(
+            f"""
+import asyncio
+{"" if how == "a function" else "async "}def validator(token, bucket):
+    server.stop()
+    print("stopped", flush=True)
+    return True
+loop = None
+if {how!r} == "a coroutine of the owner's loop":
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+server = osp.ProxyServer(config(validator=validator, event_loop=loop, drain_timeout=3600))
+server.start()
+server.wait()
+while server.http_url:  # till its ports are free
+    time.sleep(0.01)
+server.start()
+server.stop()
+print("again")
+""",
+            {"data": double.entry()},
+            http_port=(port := free_port()),
+        )
+        child.listening(port)
+        client = ask(port)
+        assert ended(child) == 0, child.output()
+        client.join(20)
+        assert not client.is_alive()
+        assert "stopped" in child.output()
+        assert "again" in child.output()
+        # A function's own request ends as it would; one that waits for a coroutine does not.
+        assert len(double.seen) == (1 if how == "a function" else 0)
+
+
+def test_the_interpreter_that_exits_stops_every_server(run: Run) -> None:
+    child = run(
+        """
+        import atexit
+        servers = []
+        atexit.register(lambda: print([s.http_url for s in servers]))  # after the package's own
+        class Stubborn(osp.ProxyServer):
+            def stop(self, drain=None):
+                super().stop(drain)
+                raise SystemExit(5)
+        servers += [kind(config(http_port=0)) for kind in (Stubborn, osp.ProxyServer) * 3]
+        for server in servers:
+            server.start()
+        """
+    )
+    assert ended(child) == 0, child.output()
+    assert str([None] * 6) in child.output()
