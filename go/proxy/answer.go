@@ -118,7 +118,7 @@ func (x *exchange) stream(from io.Reader) error {
 }
 
 // newsOfLeaving is how long after a reset it takes to hear that it was the client.
-const newsOfLeaving = 100 * time.Millisecond
+const newsOfLeaving = 500 * time.Millisecond
 
 // brokenOff says whose fault it is that an answer did not come to its end.
 // Where the kernel moves the bytes a reset is either side's, but the server
