@@ -236,10 +236,6 @@ func (h *handler) parse(x *exchange) error {
 // answer. Nobody gets it; logs and metrics call it by nginx's number.
 var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of its answer.")
 
-// maxResource bounds the path that an error tells, in bytes. Longer ones name no
-// object, and their escapes would make the answer several times as long.
-const maxResource = 2 << 10
-
 // refuse writes an error, or breaks the connection where an answer has begun.
 func (h *handler) refuse(x *exchange, err error) {
 	e := s3err.From(err)
@@ -262,7 +258,7 @@ func (h *handler) refuse(x *exchange, err error) {
 		x.w.WriteHeader(e.Status)
 		return
 	}
-	body := e.XML(x.r.URL.Path[:min(len(x.r.URL.Path), maxResource)], x.requestID)
+	body := e.XML(x.r.URL.Path, x.requestID)
 	header.Set("Content-Type", "application/xml")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(e.Status)

@@ -84,7 +84,12 @@ func From(err error) *Error {
 	return InternalError.Because(err)
 }
 
+// maxText bounds each text of an answer, in bytes. Most are the client's own: the
+// escapes of long ones would make an answer several times as long as its request.
+const maxText = 4 << 10
+
 // XML renders the body of the answer. Resource is the path as the client sent it.
+// Texts that are too long end early.
 func (e *Error) XML(resource, requestID string) []byte {
 	var b strings.Builder
 	b.WriteString(xml.Header)
@@ -102,6 +107,6 @@ func (e *Error) XML(resource, requestID string) []byte {
 
 func element(b *strings.Builder, name, value string) {
 	b.WriteString("<" + name + ">")
-	_ = xml.EscapeText(b, []byte(value)) // a strings.Builder never fails
+	_ = xml.EscapeText(b, []byte(value[:min(len(value), maxText)])) // a strings.Builder never fails
 	b.WriteString("</" + name + ">")
 }

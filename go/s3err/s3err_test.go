@@ -1,6 +1,7 @@
 package s3err
 
 import (
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"strings"
@@ -58,5 +59,20 @@ func TestAStatusAloneMakesAnAnswer(t *testing.T) {
 		if got := ForStatus(status).Code; got != code {
 			t.Errorf("%d: %s, want %s", status, got, code)
 		}
+	}
+}
+
+func TestAnAnswerIsNotMuchLongerThanItsRequest(t *testing.T) {
+	long := strings.Repeat("&é", 100_000)
+	body := AccessDenied.Msg(long).With("Detail", long).XML(long, "id")
+	if len(body) > 3*8*maxText {
+		t.Errorf("%d bytes", len(body))
+	}
+	var read struct {
+		Code, Message, Detail, Resource string
+		RequestID                       string `xml:"RequestId"`
+	}
+	if err := xml.Unmarshal(body, &read); err != nil || read.Code != "AccessDenied" || read.RequestID != "id" || !strings.HasPrefix(long, read.Detail[:100]) {
+		t.Errorf("%+.100v, %v", read, err)
 	}
 }
