@@ -145,6 +145,7 @@ NEVER_NONE = [
     "callback_concurrency",
     "callback_queue",
     "callback_timeout",
+    "hmac_ttl",
     "drain_timeout",
     "show_reasons",
 ]
