@@ -3,7 +3,8 @@
 #
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
-# tests/{tools,stores,signers}/go.mod and tests/signers/js pin, from wherever pip, go and npm are configured to look.
+# tests/{tools,stores,stores/seaweedfs,signers}/go.mod, tests/stores/moto.txt, tests/signers/js and this script pin,
+# from wherever pip, go, npm, cargo and Maven are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,6 +17,7 @@ readonly PACKAGE=python/object_storage_proxy
 readonly PLATFORMS=(manylinux2014_x86_64 manylinux2014_aarch64)
 if command -v sha256sum >/dev/null; then readonly SHA256=(sha256sum); else readonly SHA256=(shasum -a 256); fi # macOS
 readonly TRINO=476
+readonly GARAGE=2.5.0 S3S_FS=0.14.1 RUST=1.92 S3PROXY=4.1.0
 readonly FUZZ_TIME=${FUZZ_TIME:-30s}
 
 usage() {
@@ -32,6 +34,7 @@ usage: ./build.sh <verb>
   test          everything: checks, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
+  test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; an hour, once 30 minutes more)
   bench         measure side by side with the original and nginx; docs/performance.md is made of it
   bench quick   a part of it that takes less than three minutes
   docs          build the documentation into .build/site
@@ -217,6 +220,16 @@ test_clients() {
   "$PY" -m pytest tests/test_engines.py --engines
 }
 
+# The addressing style is between a client and the proxy: with other stores it is one.
+test_stores() {
+  installed
+  garage; s3s_fs; seaweedfs; moto; s3proxy
+  clients; signers; mc # rclone, too, is a client
+  say "more stores"
+  "$PY" -m pytest tests/test_differential.py tests/test_state_oracle.py tests/test_clients.py \
+    -k 'not virtual' --stores garage,moto,rclone,s3proxy,s3s-fs,seaweedfs
+}
+
 bench() {
   installed
   contenders
@@ -286,7 +299,8 @@ main() {
         '') test_all ;;
         quick) test_quick ;;
         clients) test_clients ;;
-        *) die "test takes nothing, quick or clients." ;;
+        stores) test_stores ;;
+        *) die "test takes nothing, quick, clients or stores." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;

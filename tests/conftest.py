@@ -21,6 +21,7 @@ from helpers import certificates as pki
 from helpers.clients import CLIENT as CLIENT
 from helpers.clients import AwsCli, Keys, boto
 from helpers.double import S3Double
+from helpers.more_stores import MORE_STORES
 from helpers.stores import STORES, Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,7 +97,7 @@ def running_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
         def get(name: str) -> Store:
             if name not in running:
                 folder = tmp_path_factory.mktemp(name)
-                running[name] = stack.enter_context(STORES[name](folder))
+                running[name] = stack.enter_context({**STORES, **MORE_STORES}[name](folder))
             return running[name]
 
         yield get

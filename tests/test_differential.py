@@ -18,6 +18,7 @@ import pytest
 from conftest import CLIENT
 from helpers.clients import Keys
 from helpers.raw import Answer, send, sign
+from helpers.stores import STORES
 
 # What may differ, and why. Ids of uploads and versions are replaced by names.
 DIFFERENCES: dict[str, list[str]] = {
@@ -29,14 +30,34 @@ DIFFERENCES: dict[str, list[str]] = {
     "each request has its own id": [
         "x-amz-request-id",
         "x-amz-id-2",
+        "x-amzn-requestid",
         "<(RequestId|HostId)>[^<]*",
     ],
     "the proxy's own, as server_name says": ["server"],
     "hop by hop: RFC 9110, section 7.6.1": ["connection", "keep-alive", "transfer-encoding"],
 }
-ALLOWED = [what for some in DIFFERENCES.values() for what in some]
-# RFC 9110, section 15.4.5: a 304 describes no content; net/http sends no such field.
-NOT_WITH_304 = "content-type"
+# What may differ at one store alone.
+ODDITIES: dict[str, dict[str, list[str]]] = {
+    "rclone": {
+        "it keeps what a request said and answers with it; the proxy has signed that anew": [
+            "x-amz-date",
+            "x-amz-copy-source",
+        ],
+        "the time of the upload": ["mtime", "x-amz-meta-mtime"],
+    },
+    "s3proxy": {
+        "it calls itself by a host of Amazon's; the proxy by its own": ["<Location>http://[^<]*"],
+    },
+}
+# RFC 9110, section 15.4.5: a 304 describes no content; net/http sends no such fields.
+NOT_WITH_304 = ("content-type", "content-length")
+
+
+# The statuses that show that the list reaches most of what these stores can do.
+MORE_SEEN = {name: {206, 400, 409, 412, 416, 501} for name in STORES}
+
+# Status, headers and body, made neutral.
+Told = tuple[int, dict[str, str], bytes]
 
 
 @dataclass(frozen=True)
@@ -287,15 +308,17 @@ REQUESTS = [*writes(), *reads(), *lists(), *uploads(), *copies(), *deletions(), 
 class Run:
     """The requests, one after the other, at one endpoint."""
 
-    def __init__(self, url: str, keys: Keys, bucket: str) -> None:
+    def __init__(self, url: str, keys: Keys, bucket: str, store: str) -> None:
         self.url, self.keys, self.known = url, keys, {"bucket": bucket}
+        reasons = [*DIFFERENCES.values(), *ODDITIES.get(store, {}).values()]
+        self.allowed = [what for some in reasons for what in some]
 
     def fill(self, text: str) -> str:
         for name, value in self.known.items():
             text = text.replace("{" + name + "}", value)
         return text
 
-    def __call__(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+    def __call__(self, request: Request) -> Told:
         target = f"/{self.known['bucket']}" + self.fill(request.target)
         fields = {name: self.fill(value) for name, value in request.headers.items()}
         signed = sign(request.method, self.url + target, self.keys, request.body, fields)
@@ -319,18 +342,29 @@ class Run:
         return text.replace(self.url.split("//")[1], "{endpoint}")
 
     def headers(self, answer: Answer) -> dict[str, str]:
-        return {
+        told = {
             n: self.neutral(v)
             for n, v in answer.headers.items()
-            if n not in ALLOWED and not (answer.status == 304 and n == NOT_WITH_304)
+            if n not in self.allowed and not (answer.status == 304 and n in NOT_WITH_304)
         }
+        if answer.body and "content-length" in told:
+            told["content-length"] = "that of the body"  # which read_answer has seen to
+        return told
 
     def body(self, answer: Answer) -> bytes:
         text = self.neutral(answer.body.decode("utf-8", "surrogateescape"))
         if answer.headers.get("content-type", "").startswith(("application/xml", "text/xml")):
-            for pattern in (what for what in ALLOWED if what.startswith((r"\d", "<"))):
+            for pattern in (what for what in self.allowed if what.startswith((r"\d", "<"))):
                 text = re.sub(pattern, "*", text)
         return text.encode("utf-8", "surrogateescape")
+
+
+def comparable(direct: Told, proxied: Told) -> Told:
+    """The proxy's answer, without a length where the store sends chunks: some are read whole."""
+    status, headers, body = proxied
+    if "content-length" not in direct[1]:
+        headers = {name: value for name, value in headers.items() if name != "content-length"}
+    return status, headers, body
 
 
 def test_the_list_is_long_and_the_differences_are_few() -> None:
@@ -340,31 +374,16 @@ def test_the_list_is_long_and_the_differences_are_few() -> None:
 
 @pytest.mark.slow
 def test_the_proxy_answers_as_the_store(serve: Any, store: Any) -> None:
-    bucket = store.make_bucket("same")
-    front = serve({bucket: store.entry()})
-    told = {}
-    for name, run in (
-        ("store", Run(f"http://127.0.0.1:{store.port}", store.keys, bucket)),
-        ("proxy", Run(front.url(), CLIENT, bucket)),
-    ):
-        told[name] = [run(request) for request in REQUESTS]
-        empty(store, bucket)
-        if name == "store":
-            store.client().create_bucket(Bucket=bucket)
-    seen = {status for status, _, _ in told["store"]}
-    assert seen >= {200, 204, 206, 304, 400, 404, 409, 412, 416, 501}
+    direct, behind = store.make_bucket("same"), store.make_bucket("same")
+    front = serve({behind: store.entry()})
+    at_store = Run(f"http://127.0.0.1:{store.port}", store.keys, direct, store.name)
+    by_proxy = Run(front.url(), CLIENT, behind, store.name)
+    told = [(request, at_store(request), by_proxy(request)) for request in REQUESTS]
+    seen = {status for _, (status, _, _), _ in told}
+    assert seen >= {200, 204, 304, 404} | MORE_SEEN.get(store.name, set())
     differences = [
-        f"{request.method} {request.target} {request.headers}\n  store {direct}\n  proxy {proxied}"
-        for request, direct, proxied in zip(REQUESTS, told["store"], told["proxy"], strict=True)
-        if direct != proxied
+        f"{request.method} {request.target} {request.headers}\n  store {itself}\n  proxy {proxied}"
+        for request, itself, proxied in told
+        if itself != comparable(itself, proxied)
     ]
     assert not differences, "\n".join(differences)
-
-
-def empty(store: Any, bucket: str) -> None:
-    """Removes a bucket with all that is in it."""
-    client = store.client()
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for item in page.get("Versions", []) + page.get("DeleteMarkers", []):
-            client.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
-    client.delete_bucket(Bucket=bucket)

@@ -135,5 +135,7 @@ def test_the_table_says_what_was_seen(request: pytest.FixtureRequest) -> None:
     rows = {name: (DOES[name], seen) for name, seen in results.items()}
     if request.session.testsfailed or not table.complete(rows):
         pytest.skip("not everything ran and passed")
-    has, should = table.section("engines", rows, request.config.getoption("update_docs"))
+    has, should = table.section(
+        "engines", table.render(rows), request.config.getoption("update_docs")
+    )
     assert has == should

@@ -119,8 +119,10 @@ def read_answer(stream: BinaryIO, method: str = "GET") -> Answer:
                 body += _exactly(stream, size)
                 _line(stream)
             _line(stream)
-        else:
-            body = _exactly(stream, int(headers.get("content-length", "0")))
+        elif "content-length" in headers:
+            body = _exactly(stream, int(headers["content-length"]))
+        else:  # RFC 9112, section 6.3: the end of the connection is that of the body
+            body = stream.read()
     return Answer(status, headers, body)
 
 

@@ -33,6 +33,7 @@ class Store:
     tls: bool = False
     ca: Path | None = None
     keys: Keys = field(default_factory=lambda: Keys("store-owner", "store-owner-secret"))
+    version: str = ""
 
     @property
     def url(self) -> str:

@@ -23,25 +23,51 @@ def _cell(seen: Mapping[tuple[str, ...], str], column: tuple[str, str]) -> str:
     return ", ".join(sorted(way[2] for way in seen if way[:2] == column and way[2:])) or "yes"
 
 
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines).replace("| --- ", "|---")
+
+
 def render(rows: Rows) -> str:
-    lines = [
-        "| client | version | what it does | " + " | ".join(map(" ".join, COLUMNS)) + " |",
-        "|---|---|---|" + "---|" * len(COLUMNS),
-    ]
+    """A row for each client, columns for each store and scheme."""
+    head = ["client", "version", "what it does", *map(" ".join, COLUMNS)]
+    lines = []
     for client, (does, seen) in rows.items():
         (version,) = set(seen.values())
-        cells = " | ".join(_cell(seen, column) for column in COLUMNS)
-        lines.append(f"| {client} | {version} | {does} | {cells} |")
-    return "\n".join(lines) + "\n"
+        lines.append([client, version, does, *(_cell(seen, column) for column in COLUMNS)])
+    return _table(head, lines)
 
 
-def section(lane: str, rows: Rows, update: bool) -> tuple[str, str]:
+# By client and by store and scheme: why the store itself is not enough; empty: it is.
+Limits = Mapping[str, Mapping[tuple[str, str], str]]
+
+
+def render_more(stores: Mapping[str, str], limits: Limits) -> str:
+    """A row for each client, a column for each store, and what stores lack by reason.
+
+    stores has the version of each.
+    """
+    rows, lacks = [], dict[tuple[str, str], list[str]]()
+    for client, seen in limits.items():
+        cells = []
+        for store in stores:
+            schemes = {scheme: limit for (name, scheme), limit in seen.items() if name == store}
+            cells.append(", ".join(s for s in sorted(schemes) if not schemes[s]) or "no")
+            for limit in sorted({limit for limit in schemes.values() if limit}):
+                lacks.setdefault((store, limit), []).append(client)
+        rows.append([client, *cells])
+    head = ["client", *(f"{name} {version}" for name, version in stores.items())]
+    reasons = [f"- {store}: {', '.join(who)}: {why}\n" for (store, why), who in lacks.items()]
+    return _table(head, rows) + "\n" + "".join(sorted(reasons))
+
+
+def section(lane: str, table: str, update: bool) -> tuple[str, str]:
     """The table that the document has for a lane, and the one that it should have.
 
     With update the document is brought up to date first.
     """
     begin, end = f"<!-- {lane}: begin -->\n", f"<!-- {lane}: end -->"
-    text, table = FILE.read_text(encoding="utf-8"), render(rows)
+    text = FILE.read_text(encoding="utf-8")
     before, _, rest = text.partition(begin)
     old, _, after = rest.partition(end)
     if update:

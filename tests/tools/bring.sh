@@ -39,6 +39,59 @@ versitygw() { store versitygw github.com/versity/versitygw/cmd/versitygw; }
 minio() { store minio github.com/minio/minio; }
 mc() { store mc github.com/minio/mc; }
 
+# crate NAME VERSION [OPTION...] builds a store that is written in Rust. What it is
+# made of needs optimising less than a clean checkout needs to be built soon.
+crate() {
+  local name=$1 version=$2
+  shift 2
+  command -v cargo >/dev/null || die "cargo is missing: install Rust $RUST or newer."
+  at_least "$(cargo --version | cut -d' ' -f2)" "$RUST" || die "Rust $RUST or newer is needed, this is $(cargo --version)."
+  fresh "store-$name" "$version" "$BUILD/stores/$name" && return
+  say "$name into .build/stores (many minutes, once)"
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+    cargo install "$name" --version "$version" --locked --quiet --force "$@" --root "$BUILD/cargo" --target-dir "$BUILD/cargo/target"
+  mv "$BUILD/cargo/bin/$name" "$BUILD/stores/$name"
+  stamp "store-$name" "$version"
+}
+garage() {
+  # It is not its library but Debian's that Garage links with.
+  command -v protoc >/dev/null && pkg-config --exists libsodium 2>/dev/null || debian libsodium-dev protobuf-compiler pkg-config ||
+    die "Garage needs libsodium and protoc: install them (Debian: libsodium-dev protobuf-compiler pkg-config)."
+  crate garage "$GARAGE"
+}
+s3s_fs() { crate s3s-fs "$S3S_FS" --features binary; }
+
+# seaweedfs is a module of its own: it wants other versions of what MinIO is made of.
+seaweedfs() {
+  need_go
+  local inputs
+  inputs="$(digest tests/stores/seaweedfs) $(go env GOVERSION)"
+  fresh store-seaweedfs "$inputs" "$BUILD/stores/seaweedfs" && return
+  say "SeaweedFS into .build/stores (some minutes, once)"
+  (cd tests/stores/seaweedfs && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$BUILD/stores/seaweedfs" github.com/seaweedfs/seaweedfs/weed)
+  stamp store-seaweedfs "$inputs"
+}
+
+moto() {
+  need_python
+  local inputs
+  inputs="$(digest tests/stores/moto.txt) $("${PYTHON:-python3}" -V)"
+  fresh store-moto "$inputs" "$BUILD/stores/moto/bin/moto_server" && return
+  say "moto into .build/stores"
+  environment "$BUILD/stores/moto" tests/stores/moto.txt
+  stamp store-moto "$inputs"
+}
+
+s3proxy() {
+  command -v java >/dev/null || die "Java is missing: install 17 or newer (Debian: openjdk-17-jre-headless)."
+  command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
+  fresh store-s3proxy "$S3PROXY" "$BUILD/stores/s3proxy.jar" && return
+  say "S3Proxy into .build/stores"
+  mvn -q -B dependency:copy -Dartifact="org.gaul:s3proxy:$S3PROXY:jar:jar-with-dependencies" -DoutputDirectory="$BUILD/stores"
+  mv "$BUILD/stores/s3proxy-$S3PROXY-jar-with-dependencies.jar" "$BUILD/stores/s3proxy.jar"
+  stamp store-s3proxy "$S3PROXY"
+}
+
 # signers are S3 clients in other languages: the tests look at what they sign,
 # and have them do what their users do.
 signers() {
