@@ -375,7 +375,7 @@ def test_the_list_is_long_and_the_differences_are_few() -> None:
 @pytest.mark.slow
 def test_the_proxy_answers_as_the_store(serve: Any, store: Any) -> None:
     direct, behind = store.make_bucket("same"), store.make_bucket("same")
-    front = serve({behind: store.entry()})
+    front = serve({behind: store.entry(keys="opaque")})
     at_store = Run(f"http://127.0.0.1:{store.port}", store.keys, direct, store.name)
     by_proxy = Run(front.url(), CLIENT, behind, store.name)
     told = [(request, at_store(request), by_proxy(request)) for request in REQUESTS]
