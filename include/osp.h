@@ -51,7 +51,8 @@ enum osp_result {
  * surrogateescape of PEP 383), so two different byte strings never look alike. */
 enum osp_question {
     OSP_ASK_SECRET = 1,      /* {"access_key"} ->
-                                {"secret_key", "session_token"?, "expiration"?: Unix seconds}
+                                {"secret_key", "session_token"?, "expiration"?: Unix seconds,
+                                 "ttl"?: seconds}
                                 or {"unknown": true} */
     OSP_ASK_ALLOW = 2,       /* {"token", "bucket", "request"?: {...}} ->
                                 {"allow": true or false, "ttl"?: seconds, "reason"?: text,
@@ -102,16 +103,18 @@ int32_t osp_start(osp_text config, size_t len, osp_hooks *hooks, int32_t *handle
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_info(int32_t handle, char **json);
 
-/* Swaps the stores and client keys of a server that runs: JSON {"cos_map",
- * "hmac_keystore", "verify"} as in osp_start's. Requests under way end with what
- * they began with; after a mistake nothing has changed.
+/* Swaps the stores, the client keys, or both, of a server that runs: JSON
+ * {"cos_map"?, "hmac_keystore"?} as in osp_start's; what is missing stays as it is,
+ * also beside another update. Requests under way end with what they began with;
+ * after a mistake nothing has changed.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
  * *error is set to NULL or to a text for osp_free. */
-int32_t osp_update(int32_t handle, osp_text stores, size_t len, char **error);
+int32_t osp_update(int32_t handle, osp_text update, size_t len, char **error);
 
 /* Forgets what callbacks and token services said about a token, a bucket or, with
  * both, about the two together; NULL stands for all. They are bytes as clients
- * sent them, not necessarily UTF-8. Answers to questions under way are not kept.
+ * sent them, not necessarily UTF-8. Whoever comes after it has returned is served
+ * by nothing that was asked for before: answers to questions under way change nothing.
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len);
 

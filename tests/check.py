@@ -118,7 +118,7 @@ def ruff() -> None:
 
 
 def mypy() -> None:
-    build = ("python/library.py", "python/notices.py")
+    build = ("python/library.py", "python/notices.py", "python/s3_model.py")
     command(BIN / "mypy", "--strict", "python/object_storage_proxy", "python/examples", *build)
     # Of what the benchmark imports from the tests only the types count.
     strict = ("--strict", "--follow-imports=silent", "-p", "bench")
@@ -152,6 +152,15 @@ def generated_cffi(package: Path) -> None:
             raise CheckFailedError(
                 "_ffi.py is not what include/osp.h generates: run python/ffi_build.py"
             )
+
+
+def generated_table() -> None:
+    """The table of operations is what the pinned botocore's model of S3 says."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "model.go"
+        command(sys.executable, "python/s3_model.py", made)
+        if not filecmp.cmp(made, ROOT / "go" / "s3req" / "model.go", shallow=False):
+            raise CheckFailedError("go/s3req/model.go is old: run python/s3_model.py")
 
 
 def generated_documents() -> None:
@@ -201,6 +210,7 @@ def main() -> int:
         "pyright --verifytypes": lambda: pyright(options.pyright),
         "shellcheck": shellcheck,
         "generated cffi module": lambda: generated_cffi(options.package),
+        "generated table of operations": generated_table,
         "generated documents": generated_documents,
         "documentation": lambda: site(options.mkdocs),
         "exported symbols": lambda: exported_symbols(options.library),

@@ -144,9 +144,10 @@ class TestCheckConfig:
             host = "h"
             port = 1
             colour = "red"
+            anonymous = true
             """
         )
-        assert mistaken(done) == [
+        assert mistaken(done) == [  # and not that the anonymous entry lacks the validator
             "proxy.toml:1: http_prot: is no parameter; did you mean http_port?",
             "proxy.toml:2: threads: must be an integer, got a string",
             "proxy.toml:3: validator: the module rules has no no_such",

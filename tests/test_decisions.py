@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import object_storage_proxy as osp
-import pytest
-from conftest import CLIENT, Front
+from conftest import CLIENT
 from helpers.clients import refused
 from helpers.double import S3Double
 from helpers.raw import send, sign
@@ -67,31 +66,6 @@ class TestTheRequest:
         hidden = {"authorization", "x-amz-security-token", "x-group", "cookie", "x-forwarded-for"}
         assert not kept
         assert not hidden & set(seen)
-
-    @pytest.mark.parametrize("looking", ["get", "in", "items", "pop"])
-    def test_a_decision_by_a_header_serves_one_request(
-        self, serve: Any, double: S3Double, looking: str
-    ) -> None:
-        asked: list[str] = []
-
-        def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
-            headers = request["headers"] if looking != "pop" else request.pop("headers")
-            looks = {
-                "get": lambda: headers.get("x-role", ""),
-                "in": lambda: "admin" if "x-admin" in headers else "",
-                "items": lambda: dict(headers.items()).get("x-role", ""),
-                "pop": lambda: headers.get("x-role", ""),
-            }
-            asked.append(role := looks[looking]())
-            return role == "admin"
-
-        front: Front = serve({"data": double.entry()}, validator=may)
-        for role in ("admin", "guest", "admin", "guest"):
-            fields = {"X-Role": role} | ({"X-Admin": "1"} if role == "admin" else {})
-            headers = sign("GET", f"{front.url()}/data/k", CLIENT, headers=fields)
-            answer = send(front.url(), "GET", "/data/k", headers)
-            assert answer.status == (200 if role == "admin" else 403)
-        assert len(asked) == 4
 
     def test_unless_the_decision_says_for_how_long(self, serve: Any, double: S3Double) -> None:
         asked: list[str] = []

@@ -128,6 +128,15 @@ def test_malformed_requests_are_refused(place: Any, spoilt: list[tuple[str, str]
     assert "h2-spoilt" not in place.store.keys_in(place.bucket)
 
 
+@pytest.mark.parametrize("odd", ["/x", "?x", "#x", "@x", " x", "\tx", "\\x", "\x7f"])
+def test_an_authority_that_could_be_more_than_one_is_refused(place: Any, odd: str) -> None:
+    """The signature is not what it is refused for."""
+    with RawH2(place) as h2:
+        headers = dict(raw_headers(place, "h2-spoilt", b""))
+        headers[":authority"] += odd
+        assert h2.send(list(headers.items())) in (0, 400)
+
+
 def test_the_same_request_unspoilt_is_served(place: Any) -> None:
     with RawH2(place) as h2:
         headers = raw_headers(place, "h2-sound", b"body")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +15,7 @@ import botocore.exceptions
 import object_storage_proxy as osp
 import pytest
 from conftest import CLIENT, Front
+from helpers.certificates import Certificates
 from helpers.clients import Keys, refused
 from helpers.double import KEYS, S3Double, Seen
 from helpers.ibm import IamDouble
@@ -180,6 +182,7 @@ class TestUpdate:
                 {"cos_map": {"data": double.entry(port=0)}},
                 {"cos_map": {"data": double.entry(), "more": 3}},
                 {"cos_map": {"data": object()}},
+                {"cos_map": {"data": double.entry(anonymous=True)}},
                 {"hmac_keystore": [{"access_key": "a"}]},
                 {"cos_map": {}, "hmac_keystore": [{"access_key": "a", "secret_key": ""}]},
             ]
@@ -187,6 +190,84 @@ class TestUpdate:
                 with pytest.raises(osp.ConfigError):
                     front.server.update(**changes)
                 assert front.boto().head_object(Bucket="data", Key="k")
+
+    def test_it_changes_nothing_but_what_it_is_given(
+        self, serve: Any, certificates: Certificates
+    ) -> None:
+        """Whatever has become of what was given before."""
+        alice = {"access_key": CLIENT.access, "secret_key": CLIENT.secret}
+        mallory = {"access_key": "mallory", "secret_key": "m"}
+        with S3Double() as double, S3Double(certificates=certificates) as secure:
+            double.objects = {b"/data/k": b"x", b"/rogue/k": b"x"}
+            cos_map, pairs = {"data": double.entry()}, [dict(alice)]
+            front: Front = serve(cos_map, hmac_keystore=pairs)
+            config = front.server._config
+
+            def edit(entries: dict[str, Any], keys: list[dict[str, str]]) -> None:
+                entries["rogue"] = double.entry()
+                entries["data"]["port"] = 1
+                keys.append(mallory)
+
+            def unharmed() -> None:
+                answer = front.boto(retry=False).get_object(Bucket="data", Key="k")
+                assert answer["Body"].read() == b"x"
+                rogue = front.boto(retry=False).get_object
+                assert refused(rogue, Bucket="rogue", Key="k").code == "NoSuchBucket"
+                strange = front.boto(keys=Keys("mallory", "m"), retry=False).get_object
+                assert refused(strange, Bucket="data", Key="k").code == "InvalidAccessKeyId"
+
+            edit(cos_map, pairs)
+            front.server.update(cos_map=(cos_map := {"data": double.entry()}))
+            unharmed()
+            front.server.update(hmac_keystore=(pairs := [dict(alice)]))
+            edit(cos_map, pairs)
+            config.verify = False
+            front.server.update(cos_map=(more := {"data": double.entry(), "tls": secure.entry()}))
+            unharmed()
+            unverified = front.boto(retry=False).get_object
+            assert refused(unverified, Bucket="tls", Key="k").code == "BadGateway"
+            edit(more, pairs)
+            front.server.update()
+            unharmed()
+
+    def test_two_at_a_time_lose_nothing(self, serve: Any) -> None:
+        alice = {"access_key": CLIENT.access, "secret_key": CLIENT.secret}
+        bob = {"access_key": "bob", "secret_key": "b"}
+        with S3Double() as double:
+            double.objects[b"/data/k"] = b"x"
+            filler = {f"filler-{n}": double.entry(ttl=n) for n in range(500)}
+            front: Front = serve({"data": double.entry()}, hmac_keystore=[alice])
+            s3, his = front.boto(retry=False), front.boto(keys=Keys("bob", "b"), retry=False)
+            with ThreadPoolExecutor(2) as pool:
+                for n in range(40):
+                    there = n % 2 == 0
+                    stores = {**filler, **({"data": double.entry(ttl=n)} if there else {})}
+                    made = [
+                        pool.submit(front.server.update, cos_map=stores),
+                        pool.submit(
+                            front.server.update, hmac_keystore=[alice, bob] if there else [alice]
+                        ),
+                    ]
+                    for update in made:
+                        update.result(20)
+                    if there:
+                        assert s3.head_object(Bucket="data", Key="k")
+                        assert his.head_object(Bucket="data", Key="k")
+                    else:
+                        code = refused(s3.get_object, Bucket="data", Key="k").code
+                        assert code == "NoSuchBucket"
+                        code = refused(his.get_object, Bucket="filler-1", Key="k").code
+                        assert code == "InvalidAccessKeyId"
+                    keystore = front.server._config.hmac_keystore or []
+                    assert len(keystore) == (2 if there else 1)
+
+    def test_a_signals_handler_may_update_during_an_update(self, serve: Any) -> None:
+        with S3Double() as double:
+            front: Front = serve({"data": double.entry()})
+            with front.server._updating:  # where a signal may come
+                front.server.update(cos_map={"more": double.entry()})
+            names = front.boto().list_buckets()["Buckets"]
+            assert [bucket["Name"] for bucket in names] == ["more"]
 
     def test_credentials_fetched_for_one_store_stay_there(self, serve: Any) -> None:
         asked: list[str] = []

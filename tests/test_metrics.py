@@ -20,6 +20,7 @@ from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
 from helpers.ibm import IamDouble
 from helpers.monitor import get, scrape, status
+from helpers.raw import send
 from helpers.stores import Store, versitygw
 from helpers.wait import free_port, until
 
@@ -339,6 +340,38 @@ class TestThePort:
         # Nothing of it runs: its other port is free again.
         with osp.ProxyServer(settings({"data": double.entry()}, http_port=http_port)):
             pass
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+    def test_names_that_nobody_told_lead_nowhere(
+        self, serve: Any, double: S3Double, host: str
+    ) -> None:
+        """A page may take a name of its own for this address: DNS rebinding."""
+        front = serve(
+            {"data": double.entry()},
+            metrics_port=0,
+            metrics_host=host,
+            metrics_hosts=["osp.monitoring.svc"],
+        )
+        port = front.server.metrics_url.rpartition(":")[2]
+
+        def told(asked: str) -> int:
+            url = f"http://127.0.0.1:{port}"
+            return send(url, "GET", "/status.json", {"host": asked}).status
+
+        for name in ["localhost", "127.0.0.1", f"[::1]:{port}", f"OSP.monitoring.svc:{port}"]:
+            assert told(name) == 200, name
+        assert told("evil.example") == 421
+        assert told(f"evil.example:{port}") == 421
+        assert told("10.0.0.7") == (200 if host == "0.0.0.0" else 421)
+
+    def test_hosts_that_are_none_are_mistakes(self, double: S3Double) -> None:
+        config = settings(
+            {"data": double.entry()}, metrics_port=0, metrics_hosts=["a", "http://x", "b:80", 7]
+        )
+        with pytest.raises(osp.ConfigError) as caught:
+            osp.ProxyServer(config).start()
+        paths = [path for path, _ in caught.value.mistakes]
+        assert paths == ["metrics_hosts[1]", "metrics_hosts[2]", "metrics_hosts[3]"]
 
     def test_a_host_that_is_none_is_a_mistake(self, double: S3Double) -> None:
         config = settings({"data": double.entry()}, metrics_port=0, metrics_host="http://x")

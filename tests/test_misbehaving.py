@@ -232,6 +232,41 @@ def test_callables_that_all_hang_refuse_until_one_returns(serve: Any, double: S3
     assert ask(url, "l").body == b"x"
 
 
+def test_a_scan_with_random_keys_leaves_the_callables_to_known_clients(
+    serve: Any, double: S3Double
+) -> None:
+    free = threading.Event()
+    asked = threading.Semaphore(0)
+
+    def hmac_fetcher(access_key: str) -> str | None:
+        if access_key != CLIENT.access:
+            asked.release()
+            free.wait(20)
+            return None
+        return CLIENT.secret
+
+    front: Front = serve(
+        {"data": double.entry()},
+        hmac_keystore=None,
+        hmac_fetcher=hmac_fetcher,
+        validator=lambda token, bucket: True,
+        callback_concurrency=16,
+        callback_queue=8,
+    )
+    url = front.url()
+    assert ask(url).body == b"x"  # the client is known from here on
+    with ThreadPoolExecutor(20) as pool:
+        scan = [pool.submit(ask, url, "k", Keys(f"random-{n}", "x")) for n in range(20)]
+        assert asked.acquire(timeout=20)
+        assert asked.acquire(timeout=20)  # two of the callables are the scan's, and one waits
+        front.server.invalidate()
+        assert ask(url).body == b"x"  # the secret is asked for again, and the permission
+        free.set()
+        codes = collections.Counter(s.result(20).code for s in scan)
+    assert set(codes) <= {"InvalidAccessKeyId", "SlowDown"}
+    assert codes["InvalidAccessKeyId"] >= 3
+
+
 STOPS = """
 def validator(token, bucket):
     {how}
@@ -297,7 +332,7 @@ def test_a_callable_may_fork(tmp_path: Path, double: S3Double, child: str, funct
         for key in "klk":
             assert ask(apart.http_url, key).body == b"x"
         said = re.findall(r"^child: (.*)$", apart.output(), re.MULTILINE)
-        assert said == [str(status)] * 2
+        assert said == [str(status)] * 3  # the child may have looked at a header
 
 
 def proxy(tmp_path: Path, double: S3Double, code: str, function: str = "validator") -> Apart:

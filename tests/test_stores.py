@@ -104,12 +104,12 @@ def test_the_virtual_style_puts_the_bucket_into_the_host(serve: Any, scheme: str
     with S3Double(answer=lambda seen: listing if seen.path == "/" else None) as double:
         entry = double.entry(host="localhost", addressing_style="virtual")
         s3 = serve({"data": entry}).boto(scheme)
-        s3.put_object(Bucket="data", Key="a b/ü//c", Body=b"x")
-        assert s3.get_object(Bucket="data", Key="a b/ü//c")["Body"].read() == b"x"
+        s3.put_object(Bucket="data", Key="a b/ü/c", Body=b"x")
+        assert s3.get_object(Bucket="data", Key="a b/ü/c")["Body"].read() == b"x"
         s3.list_objects_v2(Bucket="data", Prefix="a b")
         assert double.problems == []
         assert {seen.headers["host"] for seen in double.seen} == {f"data.localhost:{double.port}"}
-        assert [seen.path for seen in double.seen] == ["/a%20b/%C3%BC//c"] * 2 + ["/"]
+        assert [seen.path for seen in double.seen] == ["/a%20b/%C3%BC/c"] * 2 + ["/"]
 
 
 def test_virtual_is_the_default_style(serve: Any) -> None:

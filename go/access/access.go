@@ -51,7 +51,6 @@ type Checker struct {
 // the key hides, so that they can be forgotten.
 type decision struct {
 	refusal error // nil: allowed
-	once    bool  // made for the request that asked, and for no other
 	token   [sha256.Size]byte
 	bucket  string
 }
@@ -76,8 +75,11 @@ func New(h hooks.Hooks, o Options) *Checker {
 // hook every request may go on: a valid signature is enough.
 //
 // An allowance is kept for ttl, a refusal for at most 30 s of it, unless the
-// decision brings its own; what a raised exception led to is never kept. The
-// request must not change afterwards: a hook may still look at it.
+// decision brings its own; what a raised exception led to is never kept. What
+// is not kept serves this very request: others that look the same, at the same
+// time, are asked about themselves, since what decided may be something that
+// the key lacks. The request must not change afterwards: a hook may still look
+// at it.
 func (c *Checker) Check(ctx context.Context, ttl time.Duration, r *hooks.Request) error {
 	if c.allow == nil {
 		return nil
@@ -90,26 +92,20 @@ func (c *Checker) Check(ctx context.Context, ttl time.Duration, r *hooks.Request
 }
 
 func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *hooks.Request) error {
-	mine := false // whether the answer was made for this very request; read only after Get, which waits for it
-	load := func(ctx context.Context) (cache.Entry[decision], error) {
-		mine = true
+	get := c.decisions.Get
+	if ttl == 0 { // unless a decision brings its own
+		get = c.decisions.Ask
+	}
+	d, err := get(ctx, k, func(ctx context.Context) (cache.Entry[decision], error) {
 		answer, err := c.allow(ctx, r)
 		if err != nil {
 			return cache.Entry[decision]{}, fmt.Errorf("validator: %w", err)
 		}
 		return cache.Entry[decision]{
-			Value: decision{c.refusalOf(answer), answer.Once, sha256.Sum256([]byte(r.Token)), strings.Clone(r.Bucket)},
+			Value: decision{c.refusalOf(answer), sha256.Sum256([]byte(r.Token)), strings.Clone(r.Bucket)},
 			TTL:   keepFor(answer, ttl),
 		}, nil
-	}
-	d, err := c.decisions.Get(ctx, k, load)
-	if err == nil && d.once && !mine {
-		// The request that was asked about looks the same, but for what the
-		// key lacks, and just that decided.
-		var own cache.Entry[decision]
-		own, err = load(ctx)
-		d = own.Value
-	}
+	})
 	if err != nil {
 		return hooks.Refusal(ctx, err)
 	}

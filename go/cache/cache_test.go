@@ -90,29 +90,27 @@ func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
 }
 
 func TestAThousandCallersShareOneLoad(t *testing.T) {
-	for _, ttl := range []time.Duration{time.Hour, 0} {
-		synctest.Test(t, func(t *testing.T) {
-			c := New[string, string](10, nil)
-			loads := 0
-			load := func(context.Context) (Entry[string], error) {
-				loads++
-				time.Sleep(time.Second)
-				return Entry[string]{Value: "v", TTL: ttl}, nil
-			}
-			var wg sync.WaitGroup
-			for range 1000 {
-				wg.Go(func() {
-					if v := get(t, c, "k", load); v != "v" {
-						t.Errorf("got %q", v)
-					}
-				})
-			}
-			wg.Wait()
-			if loads != 1 {
-				t.Errorf("ttl %v: %d loads", ttl, loads)
-			}
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := New[string, string](10, nil)
+		loads := 0
+		load := func(context.Context) (Entry[string], error) {
+			loads++
+			time.Sleep(time.Second)
+			return Entry[string]{Value: "v", TTL: time.Hour}, nil
+		}
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() {
+				if v := get(t, c, "k", load); v != "v" {
+					t.Errorf("got %q", v)
+				}
+			})
+		}
+		wg.Wait()
+		if loads != 1 {
+			t.Errorf("%d loads", loads)
+		}
+	})
 }
 
 func TestASlowKeyHoldsUpNoOther(t *testing.T) {
@@ -211,28 +209,14 @@ func TestACallerWhoseTimeIsOverBeginsNoLoad(t *testing.T) {
 	}
 }
 
-func TestAPanicReachesAllWhoWaitAsAnError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := New[string, string](10, nil)
-		release := make(chan struct{})
-		load := func(context.Context) (Entry[string], error) {
-			<-release
-			panic("boom")
-		}
-		errs := make(chan error, 2)
-		for range 2 {
-			go func() { _, err := c.Get(t.Context(), "k", load); errs <- err }()
-		}
-		synctest.Wait()
-		close(release)
-		for range 2 {
-			var p *PanicError
-			if err := <-errs; !errors.As(err, &p) || p.Value != "boom" || len(p.Stack) == 0 {
-				t.Errorf("got %v", err)
-			}
-		}
-		get(t, c, "k", answer("v", time.Hour))
-	})
+func TestAPanicIsAnError(t *testing.T) {
+	c := New[string, string](10, nil)
+	_, err := c.Get(t.Context(), "k", func(context.Context) (Entry[string], error) { panic("boom") })
+	var p *PanicError
+	if !errors.As(err, &p) || p.Value != "boom" || len(p.Stack) == 0 {
+		t.Errorf("got %v", err)
+	}
+	get(t, c, "k", answer("v", time.Hour))
 }
 
 func TestALoadThatEndsItsGoroutineLeavesNobodyWaiting(t *testing.T) {
@@ -246,12 +230,14 @@ func TestALoadThatEndsItsGoroutineLeavesNobodyWaiting(t *testing.T) {
 	}
 }
 
+var deletions = map[string]func(*Cache[string, string]){
+	"Delete":     func(c *Cache[string, string]) { c.Delete("k") },
+	"DeleteFunc": func(c *Cache[string, string]) { c.DeleteFunc(func(string, string) bool { return false }) },
+	"Purge":      func(c *Cache[string, string]) { c.Purge() },
+}
+
 func TestAnAnswerFromBeforeADeletionIsNotKept(t *testing.T) {
-	for name, forget := range map[string]func(*Cache[string, string]){
-		"Delete":     func(c *Cache[string, string]) { c.Delete("k") },
-		"DeleteFunc": func(c *Cache[string, string]) { c.DeleteFunc(func(string, string) bool { return false }) },
-		"Purge":      func(c *Cache[string, string]) { c.Purge() },
-	} {
+	for name, forget := range deletions {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := New[string, string](10, nil)

@@ -111,11 +111,9 @@ func osp_update(handle C.int32_t, text C.osp_text, size C.size_t, failure **C.ch
 	if instance == nil {
 		return code
 	}
-	stores, err := config.ParseStores(data)
-	if err != nil {
+	if err := instance.Server().Update(data); err != nil {
 		return fail(failure, err)
 	}
-	instance.Server().Update(stores)
 	return C.OSP_OK
 }
 

@@ -1,15 +1,26 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 
+	"osp/go/seal"
 	"osp/go/secret"
 )
 
 // ibmSuffix ends every public host name of IBM Cloud Object Storage, which
 // does not take checksum trailers.
 const ibmSuffix = ".cloud-object-storage.appdomain.cloud"
+
+var (
+	awsHosts = []string{".amazonaws.com", ".amazonaws.com.cn"}
+	// opaqueHosts are Google's, and those of public services that run Ceph.
+	opaqueHosts = []string{"storage.googleapis.com", ".dream.io"}
+)
+
+// rookHosts begins the names that Rook gives to Ceph's gateways in Kubernetes.
+const rookHosts = "rook-ceph-rgw-"
 
 const maxTTL = 365 * 24 * time.Hour
 
@@ -29,6 +40,13 @@ type Bucket struct {
 
 	Transport
 
+	IBM        bool // the store is IBM's, which has header fields of its own
+	OpaqueKeys bool // the store keeps keys as they are; otherwise it may clean them like paths
+	Complete   bool // the store has every operation of S3, and takes none for another one
+	// UnknownOperations lets pass what S3 does not have, if the validator allows
+	// the operation Unknown.
+	UnknownOperations bool
+
 	AccessKey string       // static HMAC credentials, or empty
 	SecretKey secret.Value // goes with AccessKey
 	APIKey    secret.Value // static IBM API key, or empty
@@ -38,6 +56,8 @@ type Bucket struct {
 
 	TTL             time.Duration // of decisions and credentials; 0: no caching
 	VerifyChecksums bool          // verify trailing checksums here and drop them, instead of forwarding
+
+	Tokens seal.Key // seals what the store calls a place in a listing or an upload; none without Prefix
 
 	entry *Bucket // of a name that a pattern matched: its entry
 }
@@ -54,7 +74,7 @@ func (b *Bucket) Entry() *Bucket {
 // Renamed reports whether the store's names differ from the client's.
 func (b *Bucket) Renamed() bool { return b.Remote != b.Name || b.Prefix != "" }
 
-func readBucket(name string, entry *value, verifyTLS bool) *Bucket {
+func (c *Config) readBucket(name string, entry *value) *Bucket {
 	b := &Bucket{Name: name, Remote: name, Region: DefaultRegion, TTL: DefaultTTL}
 	isPattern := strings.Contains(name, "*")
 	complaint := checkBucketName(name)
@@ -69,16 +89,19 @@ func readBucket(name string, entry *value, verifyTLS bool) *Bucket {
 		return b
 	}
 	b.readStore(d)
-	b.Transport = readTransport(d, verifyTLS)
+	b.Transport = readTransport(d, c.VerifyTLS)
 	b.readCredentials(d)
 	b.readView(d, isPattern)
+	b.readLimits(d, c.HasValidator)
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {
 		b.TTL = ttl
 	}
-	b.VerifyChecksums = !b.APIKey.Empty() || strings.HasSuffix(b.Host, ibmSuffix)
+	b.readDialect(d)
+	b.VerifyChecksums = !b.APIKey.Empty() || b.IBM
 	if mode, ok := d.take("checksums").oneOf("forward", "verify"); ok {
 		b.VerifyChecksums = mode == "verify"
 	}
+	b.Tokens = b.tokenKey()
 	d.finish()
 	return b
 }
@@ -105,6 +128,25 @@ func (b *Bucket) readStore(d *dict) {
 			style.reject(`must be "path" when the host is an IP address`)
 		}
 	}
+}
+
+// readDialect reads how far the store can be trusted to be S3. Those whose hosts
+// are known keep keys as they are; only AWS has all that is AWS's.
+func (b *Bucket) readDialect(d *dict) {
+	b.IBM = strings.HasSuffix(b.Host, ibmSuffix)
+	b.Complete = hasSuffix(b.Host, awsHosts)
+	b.OpaqueKeys = b.IBM || b.Complete || hasSuffix(b.Host, opaqueHosts) || strings.HasPrefix(b.Host, rookHosts)
+	if keys, ok := d.take("keys").oneOf("opaque", "path"); ok {
+		b.OpaqueKeys = keys == "opaque"
+	}
+	if complete, ok := d.take("complete").boolean(); ok {
+		b.Complete = complete
+	}
+	b.UnknownOperations, _ = d.take("unknown_operations").boolean()
+}
+
+func hasSuffix(host string, suffixes []string) bool {
+	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(host, suffix) })
 }
 
 func (b *Bucket) readCredentials(d *dict) {
@@ -144,8 +186,15 @@ func (b *Bucket) readView(d *dict, isPattern bool) {
 			prefix.reject("%s", complaint)
 		}
 	}
+}
+
+// readLimits reads what may be done in the bucket.
+func (b *Bucket) readLimits(d *dict, hasValidator bool) {
 	b.ReadOnly, _ = d.take("read_only").boolean()
-	b.Anonymous, _ = d.take("anonymous").boolean()
+	anonymous := d.take("anonymous")
+	if b.Anonymous, _ = anonymous.boolean(); b.Anonymous && !hasValidator {
+		anonymous.reject("is of use with a validator only: it decides what those without a signature may read")
+	}
 }
 
 // checkPrefix returns what is wrong with a folder that clients are kept in.

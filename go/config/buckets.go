@@ -14,7 +14,7 @@ type Buckets struct {
 	patterns []*Bucket          // most literal characters first
 }
 
-func readBuckets(v *value, verifyTLS bool) Buckets {
+func (c *Config) readBuckets(v *value) Buckets {
 	all := v.dict()
 	if all == nil {
 		return Buckets{}
@@ -22,7 +22,7 @@ func readBuckets(v *value, verifyTLS bool) Buckets {
 	out := Buckets{exact: make(map[string]*Bucket, len(all.fields))}
 	for _, name := range slices.Sorted(maps.Keys(all.fields)) {
 		entry := &value{v.mistakes, v.path + "[" + strconv.Quote(shorten(name)) + "]", all.fields[name]}
-		b := readBucket(name, entry, verifyTLS)
+		b := c.readBucket(name, entry)
 		if strings.Contains(name, "*") {
 			out.patterns = append(out.patterns, b)
 		} else {
@@ -41,7 +41,7 @@ func (b Buckets) Find(name string) *Bucket {
 		return exact
 	}
 	for _, p := range b.patterns {
-		if matches(p.Name, name) && plainName(name) {
+		if matches(p.Name, name) && plainName(name) && !reserved[strings.ToLower(name)] {
 			name = strings.Clone(name) // caches keep it, and not the rest of the request
 			filled := *p
 			filled.Name, filled.Remote, filled.entry = name, name, p
@@ -61,9 +61,8 @@ func (b Buckets) Entries() []*Bucket {
 	return all
 }
 
-// Keep puts the entries of before in the place of equal ones, so that what is
-// remembered for an entry outlives an update that does not touch it.
-func (b Buckets) Keep(before Buckets) {
+// keep puts the entries of before in the place of equal ones.
+func (b Buckets) keep(before Buckets) {
 	for name, entry := range b.exact {
 		if old := before.exact[name]; old != nil && *old == *entry {
 			b.exact[name] = old
@@ -93,6 +92,16 @@ func matches(pattern, name string) bool {
 func plainName(name string) bool {
 	return len(name) >= 3 && len(name) <= 63 && !strings.Contains(name, "..") && name[0] != '.' && name[len(name)-1] != '.' &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r != '.' && notInLabel(r) })
+}
+
+// reserved are names that some store has for itself, where a bucket in path
+// style would be: MinIO's interfaces for admins, Ceph's for admins and for
+// Swift, versitygw's parts of uploads, what answers for health and metrics. They
+// are no buckets under a pattern; an entry with that very name says otherwise.
+var reserved = map[string]bool{
+	"minio": true, ".minio.sys": true, "admin": true, "swift": true, "auth": true, ".sgwtmp": true, ".uploads": true,
+	"health": true, "healthz": true, "healthcheck": true, "livez": true, "readyz": true, "status": true, "info": true,
+	"metrics": true, "debug": true, "crossdomain.xml": true, "moto-api": true, "_aws": true, "_localstack": true,
 }
 
 // checkPattern returns what is wrong with the name of an entry for many buckets.

@@ -1,18 +1,25 @@
 package config
 
 import (
+	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"osp/go/secret"
 )
+
+// running is what a server was started with that gets updates.
+var running = &Config{VerifyTLS: true, HasValidator: true}
 
 func storesOf(t *testing.T, cosMap string) *Stores {
 	t.Helper()
-	s, err := ParseStores([]byte(`{"cos_map": ` + cosMap + `}`))
+	u, err := running.ParseUpdate([]byte(`{"cos_map": ` + cosMap + `}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return u.Apply(&Stores{})
 }
 
 func TestTheExactEntryComesFirstThenTheLongestPattern(t *testing.T) {
@@ -51,11 +58,41 @@ func TestTheExactEntryComesFirstThenTheLongestPattern(t *testing.T) {
 	}
 }
 
+// The command line has the same rule in Python; the vectors hold the two together.
+func TestNamesFindTheirEntryAsTheVectorsSay(t *testing.T) {
+	raw, err := os.ReadFile("../../tests/vectors/buckets.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors struct {
+		Entries []string
+		Finds   map[string]*string
+	}
+	if err := json.Unmarshal(raw, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	entries := map[string]any{}
+	for _, name := range vectors.Entries {
+		entries[name] = map[string]any{"host": "h", "port": 1}
+	}
+	document, err := json.Marshal(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := storesOf(t, string(document)).Buckets
+	for name, want := range vectors.Finds {
+		found := b.Find(name)
+		if (found == nil) != (want == nil) || found != nil && found.Entry().Name != *want {
+			t.Errorf("%q finds %+v", name, found)
+		}
+	}
+}
+
 func TestAnUpdateKeepsEntriesThatAreTheSame(t *testing.T) {
 	const same = `"same": {"host": "h", "port": 1, "access_key": "a", "secret_key": "s"}, "s*": {"host": "h", "port": 1}`
-	before := storesOf(t, `{`+same+`, "changed": {"host": "h", "port": 1, "access_key": "a", "secret_key": "s"}}`).Buckets
-	after := storesOf(t, `{`+same+`, "changed": {"host": "h", "port": 1, "access_key": "a", "secret_key": "new"}, "added": {"host": "h", "port": 1}}`).Buckets
-	after.Keep(before)
+	stores := storesOf(t, `{`+same+`, "changed": {"host": "h", "port": 1, "access_key": "a", "secret_key": "s"}}`)
+	before, after := stores.Buckets, updated(t, stores, `{"cos_map": {`+same+`,
+		"changed": {"host": "h", "port": 1, "access_key": "a", "secret_key": "new"}, "added": {"host": "h", "port": 1}}}`).Buckets
 	for name, kept := range map[string]bool{"same": true, "some": true, "changed": false} {
 		if (before.Find(name).Entry() == after.Find(name).Entry()) != kept {
 			t.Errorf("%s: kept is not %v", name, kept)
@@ -63,6 +100,67 @@ func TestAnUpdateKeepsEntriesThatAreTheSame(t *testing.T) {
 	}
 	if after.Find("changed").SecretKey.Reveal() != "new" || after.Find("added") == nil {
 		t.Error("what changed was not taken")
+	}
+}
+
+func updated(t *testing.T, before *Stores, update string) *Stores {
+	t.Helper()
+	u, err := running.ParseUpdate([]byte(update))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Apply(before)
+}
+
+func TestAnUpdateChangesNothingButWhatItHas(t *testing.T) {
+	before := storesOf(t, `{"bkt": {"host": "h", "port": 1}}`)
+	before.Keystore = map[string]secret.Value{"alice": secret.New("a")}
+	for update, want := range map[string]struct{ bucket, key string }{
+		`{}`:                {"bkt", "alice"},
+		`{"cos_map": null}`: {"bkt", "alice"},
+		`{"cos_map": {"new": {"host": "h", "port": 1}}}`:                {"new", "alice"},
+		`{"hmac_keystore": [{"access_key": "bob", "secret_key": "b"}]}`: {"bkt", "bob"},
+		`{"hmac_keystore": []}`:                                         {"bkt", ""},
+		`{"cos_map": {}, "hmac_keystore": []}`:                          {"", ""},
+	} {
+		after := updated(t, before, update)
+		if got := after.Buckets.Names(); strings.Join(got, "") != want.bucket {
+			t.Errorf("%s: buckets %v", update, got)
+		}
+		if _, ok := after.Keystore[want.key]; len(after.Keystore) > 1 || ok != (want.key != "") {
+			t.Errorf("%s: %d keys", update, len(after.Keystore))
+		}
+	}
+	if len(before.Keystore) != 1 || before.Buckets.Find("bkt") == nil {
+		t.Error("what requests under way have was changed")
+	}
+}
+
+func TestEntriesOfAnUpdateCheckCertificatesAsTheServerWasStarted(t *testing.T) {
+	for _, verify := range []bool{true, false} {
+		u, err := (&Config{VerifyTLS: verify}).ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := u.Apply(&Stores{}).Buckets.Find("bkt").VerifyTLS; got != verify {
+			t.Errorf("started with %v: %v", verify, got)
+		}
+	}
+}
+
+func TestWithoutAValidatorNoEntryIsAnonymous(t *testing.T) {
+	const entries = `{"bkt": {"host": "h", "port": 1, "anonymous": true}, "log-*": {"host": "h", "port": 1, "anonymous": true},
+		"off": {"host": "h", "port": 1, "anonymous": false}}`
+	for _, mistakes := range [][]string{mistakesOf(t, with("cos_map", entries)), mistakesOf(t, with("cos_map", entries, "callables", `{"validator": 0}`))} {
+		if len(mistakes) != 2 || !strings.HasPrefix(mistakes[0], `cos_map["bkt"].anonymous: `) || !strings.HasPrefix(mistakes[1], `cos_map["log-*"].anonymous: `) {
+			t.Errorf("got %q", mistakes)
+		}
+	}
+	if c := parsed(t, with("cos_map", entries, "callables", `{"validator": 2}`)); !c.Buckets.Find("bkt").Anonymous {
+		t.Error("with a validator it is not anonymous")
+	}
+	if _, err := (&Config{}).ParseUpdate([]byte(`{"cos_map": ` + entries + `}`)); err == nil {
+		t.Error("an update opened a bucket")
 	}
 }
 
@@ -79,12 +177,12 @@ func TestMistakesOfEntriesHaveTheirPaths(t *testing.T) {
 		`"bkt": {"anonymous": "yes"}`:                           `cos_map["bkt"].anonymous: must be True or False`,
 		`"bkt": {"read_only": 1}`:                               `cos_map["bkt"].read_only: must be True or False`,
 	} {
-		_, err := ParseStores([]byte(`{"cos_map": {` + entry + `}}`))
+		_, err := running.ParseUpdate([]byte(`{"cos_map": {` + entry + `}}`))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", entry, err, want)
 		}
 	}
-	if _, err := ParseStores([]byte(`{"cos_map": {}, "http_port": 1}`)); err == nil || !strings.Contains(err.Error(), "http_port: unknown key") {
+	if _, err := running.ParseUpdate([]byte(`{"cos_map": {}, "http_port": 1}`)); err == nil || !strings.Contains(err.Error(), "http_port: unknown key") {
 		t.Errorf("what no update changes: %v", err)
 	}
 }

@@ -24,6 +24,7 @@ const (
 	DefaultCallbackTimeout    = 30 * time.Second
 	DefaultDrainTimeout       = 30 * time.Second
 	DefaultTTL                = 300 * time.Second
+	DefaultSecretTTL          = 300 * time.Second
 )
 
 // Config is a complete, checked configuration. Fields are read-only after Parse.
@@ -39,16 +40,18 @@ type Config struct {
 
 	Stores
 
-	ServerName      string // the Server header of every answer; empty: none
-	Threads         int    // GOMAXPROCS; 0: all that the process may use
-	SkipSignature   bool   // development only: the client's signature is not checked
-	PresignUses     int    // uses of one presigned URL; 0: no limit
-	AccessCacheSize int    // decisions held
-	MetricsHost     string // address that the metrics front binds
-	MetricsPort     *int   // nil: no metrics front; 0: any free port
-	AccessLog       string // "stderr", "python" or a file's path; empty: none
-	AccessLogFormat string // out of AccessLogFormats
-	ShowReasons     bool   // a validator's reason goes to the client, too
+	ServerName      string   // the Server header of every answer; empty: none
+	Threads         int      // GOMAXPROCS; 0: all that the process may use
+	VerifyTLS       bool     // check the stores' certificates
+	SkipSignature   bool     // development only: the client's signature is not checked
+	PresignUses     int      // uses of one presigned URL; 0: no limit
+	AccessCacheSize int      // decisions held
+	MetricsHost     string   // address that the metrics front binds
+	MetricsHosts    []string // names and addresses that the metrics front may be asked by, beside its own
+	MetricsPort     *int     // nil: no metrics front; 0: any free port
+	AccessLog       string   // "stderr", "python" or a file's path; empty: none
+	AccessLogFormat string   // out of AccessLogFormats
+	ShowReasons     bool     // a validator's reason goes to the client, too
 	TrustedProxies  Peers
 	ProxyProtocol   bool     // their connections begin with a header of the PROXY protocol
 	Domains         []string // of virtual-hosted style clients, in lower case, longest first
@@ -60,6 +63,8 @@ type Config struct {
 	CallbackQueue       int           // callbacks that may wait for their turn
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
+
+	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 
 	// What callables the owner gave.
 	HasValidator, ValidatorSeesRequest, HasBucketCreds, HasSecretFetcher bool

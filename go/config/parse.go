@@ -33,11 +33,12 @@ func Parse(data []byte) (*Config, error) {
 	if top == nil {
 		return nil, mistakes
 	}
-	c := &Config{Stores: readStores(top), IAMEndpoint: readEndpoint(top.take("iam_endpoint"))}
+	c := &Config{IAMEndpoint: readEndpoint(top.take("iam_endpoint"))}
+	c.readCallables(top)
+	c.readStores(top)
 	c.readFronts(top)
 	c.readLimits(top)
 	c.readLogs(top)
-	c.readCallables(top)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes
@@ -65,33 +66,19 @@ func decode(data []byte, mistakes *MistakesError) *dict {
 	return &dict{mistakes: mistakes, fields: fields}
 }
 
-// ParseStores reads an update of a server that runs: the parameters cos_map,
-// hmac_keystore and verify of Parse, and its kind of error.
-func ParseStores(data []byte) (*Stores, error) {
-	mistakes := &MistakesError{}
-	top := decode(data, mistakes)
-	if top == nil {
-		return nil, mistakes
-	}
-	s := readStores(top)
-	top.finish()
-	if len(mistakes.Mistakes) > 0 {
-		return nil, mistakes
-	}
-	return &s, nil
-}
-
-func readStores(top *dict) Stores {
+func (c *Config) readStores(top *dict) {
 	verify, given := top.take("verify").boolean()
-	return Stores{
-		Buckets:  readBuckets(top.need("cos_map"), verify || !given),
-		Keystore: readKeystore(top.take("hmac_keystore")),
-	}
+	c.VerifyTLS = verify || !given
+	c.Buckets = c.readBuckets(top.need("cos_map"))
+	c.Keystore = readKeystore(top.take("hmac_keystore"))
 }
 
 func (c *Config) readFronts(top *dict) {
 	c.Host = readListenHost(top.take("host"), DefaultHost)
 	c.MetricsHost = readListenHost(top.take("metrics_host"), DefaultMetricsHost)
+	for _, host := range top.take("metrics_hosts").items() {
+		c.MetricsHosts = append(c.MetricsHosts, readListenHost(host, ""))
+	}
 	c.HTTPPort = readPort(top, "http_port")
 	c.HTTPSPort = readPort(top, "https_port")
 	c.MetricsPort = readPort(top, "metrics_port")
@@ -128,6 +115,10 @@ func (c *Config) readLimits(top *dict) {
 	c.CallbackQueue = readInt(top, "callback_queue", DefaultCallbackQueue, 0, maxEntries)
 	c.CallbackTimeout = readSeconds(top, "callback_timeout", DefaultCallbackTimeout, time.Millisecond)
 	c.DrainTimeout = readSeconds(top, "drain_timeout", DefaultDrainTimeout, 0)
+	c.SecretTTL = DefaultSecretTTL
+	if ttl, ok := top.take("hmac_ttl").seconds(0, maxTTL); ok {
+		c.SecretTTL = ttl
+	}
 	c.SkipSignature, _ = top.take("skip_signature_validation").boolean()
 	c.ShowReasons, _ = top.take("show_reasons").boolean()
 

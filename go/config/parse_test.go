@@ -61,7 +61,7 @@ func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
 	if c.Host != "0.0.0.0" || *c.HTTPPort != 8080 || c.HTTPSPort != nil || c.ReusePort || c.TLS != nil || c.MetricsPort != nil ||
 		c.MetricsHost != "127.0.0.1" || c.AccessLog != "" || c.AccessLogFormat != "json" || c.ServerName != "<osp⚡>" || c.Threads != 0 || c.SkipSignature || c.PresignUses != 3 || c.AccessCacheSize != 1024 ||
 		c.IAMEndpoint != "https://iam.cloud.ibm.com/identity/token" || c.CallbackConcurrency != 32 || c.CallbackQueue != 10_000 || c.MaxConnections != 0 ||
-		c.CallbackTimeout != 30*time.Second || c.DrainTimeout != 30*time.Second || !c.TrustedProxies.None() || c.ProxyProtocol || c.Unix != "" || c.AuthCacheBy != nil ||
+		c.CallbackTimeout != 30*time.Second || c.DrainTimeout != 30*time.Second || c.SecretTTL != 5*time.Minute || !c.TrustedProxies.None() || c.ProxyProtocol || c.Unix != "" || c.AuthCacheBy != nil ||
 		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Keystore) != 0 {
 		t.Errorf("got %+v", c)
 	}
@@ -76,8 +76,8 @@ func TestNoneMeansNotGivenEverywhere(t *testing.T) {
 	names := []string{
 		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "server_name", "auth_cache_capacity",
 		"metrics_port", "host", "tls_cert_path", "tls_key_path", "trusted_proxies", "iam_endpoint", "callback_concurrency",
-		"callback_timeout", "callback_queue", "drain_timeout", "auth_cache_by", "callables",
-		"domain", "domains", "show_reasons", "metrics_host", "access_log", "access_log_format",
+		"callback_timeout", "callback_queue", "drain_timeout", "hmac_ttl", "auth_cache_by", "callables",
+		"domain", "domains", "show_reasons", "metrics_host", "metrics_hosts", "access_log", "access_log_format",
 		"reuse_port", "tls_client_ca_path", "unix_socket", "proxy_protocol",
 	}
 	var changes []string
@@ -102,19 +102,22 @@ func TestEveryFieldArrives(t *testing.T) {
 		"hmac_keystore": [{"access_key": "one", "secret_key": "s1"}, {"access_key": "two/with slash", "secret_key": "s2"}],
 		"http_port": 0, "https_port": null, "host": "[::1]", "reuse_port": true, "threads": 4, "verify": false, "skip_signature_validation": true,
 		"server_name": "mine", "auth_cache_capacity": 7, "max_presign_url_usage_attempts": 9, "metrics_port": 0,
-		"metrics_host": "[::]", "access_log": "/var/log/osp.log", "access_log_format": "logfmt",
+		"metrics_host": "[::]", "metrics_hosts": ["osp.svc", "[::2]"], "access_log": "/var/log/osp.log", "access_log_format": "logfmt",
 		"trusted_proxies": ["10.1.2.3/8", "::ffff:192.0.2.1", "unix"], "proxy_protocol": true, "unix_socket": "/run/osp/s3.sock", "iam_endpoint": "http://127.0.0.1:9/token",
-		"callback_concurrency": 3, "max_connections": 20000, "callback_timeout": 0.25, "callback_queue": 0, "drain_timeout": 2, "auth_cache_by": ["token", "path"],
+		"callback_concurrency": 3, "max_connections": 20000, "callback_timeout": 0.25, "callback_queue": 0, "drain_timeout": 2, "hmac_ttl": 0, "auth_cache_by": ["token", "path"],
 		"callables": {"validator": 3, "bucket_creds_fetcher": true, "hmac_fetcher": true}}`)
 	if c.Host != "::1" || *c.HTTPPort != 0 || !c.ReusePort || c.Unix != "/run/osp/s3.sock" || !c.ProxyProtocol || c.Threads != 4 || !c.SkipSignature || c.ServerName != "mine" || c.AccessCacheSize != 7 ||
 		c.MetricsHost != "::" || c.AccessLog != "/var/log/osp.log" || c.AccessLogFormat != "logfmt" ||
 		c.PresignUses != 9 || *c.MetricsPort != 0 || c.IAMEndpoint != "http://127.0.0.1:9/token" || c.CallbackConcurrency != 3 ||
-		c.CallbackTimeout != 250*time.Millisecond || c.CallbackQueue != 0 || c.MaxConnections != 20_000 || c.DrainTimeout != 2*time.Second ||
+		c.CallbackTimeout != 250*time.Millisecond || c.CallbackQueue != 0 || c.MaxConnections != 20_000 || c.DrainTimeout != 2*time.Second || c.SecretTTL != 0 ||
 		!c.HasValidator || !c.ValidatorSeesRequest || !c.HasBucketCreds || !c.HasSecretFetcher {
 		t.Errorf("got %+v", c)
 	}
 	if want := (Peers{[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}, true}); !reflect.DeepEqual(c.TrustedProxies, want) {
 		t.Errorf("trusted proxies: %v", c.TrustedProxies)
+	}
+	if !reflect.DeepEqual(c.MetricsHosts, []string{"osp.svc", "::2"}) {
+		t.Errorf("metrics_hosts: %v", c.MetricsHosts)
 	}
 	if !reflect.DeepEqual(c.AuthCacheBy, []string{"token", "path"}) {
 		t.Errorf("auth_cache_by: %v", c.AuthCacheBy)

@@ -30,7 +30,7 @@ func TestHowAStoreIsReached(t *testing.T) {
 		`"trust_env": "yes"`:              `trust_env: must be True or False`,
 		`"client_cert_file": ` + nonsense + `, "client_key_file": ` + nonsense: `client_cert_file: must name a file with a PEM certificate`,
 	} {
-		_, err := ParseStores([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1, ` + entry + `}}}`))
+		_, err := running.ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1, ` + entry + `}}}`))
 		if err == nil || !strings.Contains(err.Error(), `cos_map["bkt"].`+want) || strings.Contains(err.Error(), "exist\"") {
 			t.Errorf("%s: got %v, want %s", entry, err, want)
 		}

@@ -12,7 +12,7 @@ func BenchmarkSecret(b *testing.B) {
 	keystore := map[string]secret.Value{"own": secret.New("kept")}
 	for name, key := range map[string]string{"from the keystore": "own", "fetched before": "other"} {
 		b.Run(name, func(b *testing.B) {
-			c := NewClientKeys((&directory{}).fetch, Options{})
+			c := NewClientKeys((&directory{}).fetch, keepSecret, Options{})
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := c.Secret(b.Context(), keystore, key); err != nil {

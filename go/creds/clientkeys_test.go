@@ -18,19 +18,26 @@ import (
 type directory struct {
 	mu      sync.Mutex
 	calls   int
+	delay   time.Duration
 	expires time.Time
+	ttl     *time.Duration
 	err     error
 }
 
 func (d *directory) fetch(_ context.Context, accessKey string) (hooks.Secret, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.calls++
-	if d.err != nil {
-		return hooks.Secret{}, d.err
+	s, err := hooks.Secret{Key: secret.New(fmt.Sprintf("%s#%d", accessKey, d.calls)), Expires: d.expires, TTL: d.ttl}, d.err
+	d.mu.Unlock()
+	time.Sleep(d.delay)
+	if err != nil {
+		return hooks.Secret{}, err
 	}
-	return hooks.Secret{Key: secret.New(fmt.Sprintf("%s#%d", accessKey, d.calls)), Expires: d.expires}, nil
+	return s, nil
 }
+
+// keepSecret is how long these tests keep secrets.
+const keepSecret = 5 * time.Minute
 
 func (d *directory) fail(err error) {
 	d.mu.Lock()
@@ -46,7 +53,7 @@ func (d *directory) asked() int {
 
 func TestTheKeystoreComesBeforeTheFetcher(t *testing.T) {
 	d := &directory{}
-	c := NewClientKeys(d.fetch, Options{})
+	c := NewClientKeys(d.fetch, keepSecret, Options{})
 	keystore := map[string]secret.Value{"own": secret.New("kept")}
 	if s, err := c.Secret(t.Context(), keystore, "own"); err != nil || s.Key.Reveal() != "kept" || d.asked() != 0 {
 		t.Errorf("got %q, %v after %d questions", s.Key.Reveal(), err, d.asked())
@@ -57,7 +64,7 @@ func TestTheKeystoreComesBeforeTheFetcher(t *testing.T) {
 }
 
 func TestWithoutKeystoreAndFetcherNobodyIsKnown(t *testing.T) {
-	c := NewClientKeys(nil, Options{})
+	c := NewClientKeys(nil, keepSecret, Options{})
 	for _, key := range []string{"", "anybody"} {
 		if _, err := c.Secret(t.Context(), nil, key); !errors.Is(err, hooks.ErrUnknownKey) {
 			t.Errorf("%q: %v", key, err)
@@ -65,10 +72,10 @@ func TestWithoutKeystoreAndFetcherNobodyIsKnown(t *testing.T) {
 	}
 }
 
-func TestAFetchedSecretIsKeptForFiveMinutes(t *testing.T) {
+func TestAFetchedSecretIsKeptForItsTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{}
-		c := NewClientKeys(d.fetch, Options{})
+		c := NewClientKeys(d.fetch, keepSecret, Options{})
 		want := func(value string) {
 			t.Helper()
 			if s, err := c.Secret(t.Context(), nil, "k"); err != nil || s.Key.Reveal() != value {
@@ -90,7 +97,7 @@ func TestAFetchedSecretIsKeptForFiveMinutes(t *testing.T) {
 func TestAFetchedSecretEndsAtItsExpiration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{expires: time.Now().Add(10 * time.Second)}
-		c := NewClientKeys(d.fetch, Options{})
+		c := NewClientKeys(d.fetch, keepSecret, Options{})
 		for range 2 {
 			if _, err := c.Secret(t.Context(), nil, "k"); err != nil || d.asked() != 1 {
 				t.Fatalf("%v after %d questions", err, d.asked())
@@ -106,7 +113,7 @@ func TestAFetchedSecretEndsAtItsExpiration(t *testing.T) {
 func TestAnUnknownKeyIsRememberedForSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{err: hooks.ErrUnknownKey}
-		c := NewClientKeys(d.fetch, Options{})
+		c := NewClientKeys(d.fetch, keepSecret, Options{})
 		for range 3 {
 			if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, hooks.ErrUnknownKey) || d.asked() != 1 {
 				t.Fatalf("%v after %d questions", err, d.asked())
@@ -123,7 +130,7 @@ func TestAnUnknownKeyIsRememberedForSeconds(t *testing.T) {
 func TestAWithdrawnKeyEndsWithTheNextRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{}
-		c := NewClientKeys(d.fetch, Options{})
+		c := NewClientKeys(d.fetch, keepSecret, Options{})
 		if _, err := c.Secret(t.Context(), nil, "k"); err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +145,7 @@ func TestAWithdrawnKeyEndsWithTheNextRefresh(t *testing.T) {
 }
 
 func TestAnEmptySecretAdmitsNobody(t *testing.T) {
-	c := NewClientKeys(func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, nil }, Options{})
+	c := NewClientKeys(func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, nil }, keepSecret, Options{})
 	if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, hooks.ErrUnknownKey) {
 		t.Error(err)
 	}
@@ -153,7 +160,7 @@ func TestAFetcherThatFailsRefusesAndIsAskedAgain(t *testing.T) {
 		{fmt.Errorf("late: %w", hooks.ErrOverloaded), s3err.SlowDown},
 	} {
 		d := &directory{err: c.cause}
-		keys := NewClientKeys(d.fetch, Options{})
+		keys := NewClientKeys(d.fetch, keepSecret, Options{})
 		for i := range 2 {
 			if _, err := keys.Secret(t.Context(), nil, "k"); !errors.Is(err, c.want) || d.asked() != i+1 {
 				t.Errorf("%v: got %v after %d questions", c.cause, err, d.asked())
@@ -164,7 +171,7 @@ func TestAFetcherThatFailsRefusesAndIsAskedAgain(t *testing.T) {
 
 func TestAScanOfRandomKeysDoesNotPushRealOnesOut(t *testing.T) {
 	d := &directory{}
-	c := NewClientKeys(d.fetch, Options{Capacity: 10})
+	c := NewClientKeys(d.fetch, keepSecret, Options{Capacity: 10})
 	if _, err := c.Secret(t.Context(), nil, "real"); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +184,156 @@ func TestAScanOfRandomKeysDoesNotPushRealOnesOut(t *testing.T) {
 	if s, err := c.Secret(t.Context(), nil, "real"); err != nil || s.Key.Reveal() != "real#1" {
 		t.Errorf("got %q, %v", s.Key.Reveal(), err)
 	}
-	if n := c.known.Len() + c.unknown.Len(); n > 20 {
+	if n := c.known.Len(); n > 20 {
 		t.Errorf("%d entries are kept", n)
 	}
+}
+
+func TestHowLongASecretIsKept(t *testing.T) {
+	of := func(d time.Duration) *time.Duration { return &d }
+	for _, c := range []struct {
+		name    string
+		ttl     time.Duration
+		own     *time.Duration
+		expires time.Duration
+		want    time.Duration
+	}{
+		{"for the ttl", time.Minute, nil, 0, time.Minute},
+		{"not at all with ttl 0", 0, nil, 0, 0},
+		{"for its own ttl", time.Minute, of(time.Hour), 0, time.Hour},
+		{"for its own ttl although there is none", 0, of(time.Minute), 0, time.Minute},
+		{"not at all with its own ttl 0", time.Minute, of(0), 0, 0},
+		{"until its expiration", time.Minute, of(time.Hour), time.Second, time.Second},
+		{"not at all when it has expired", time.Minute, nil, -time.Second, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &directory{ttl: c.own}
+				if c.expires != 0 {
+					d.expires = time.Now().Add(c.expires)
+				}
+				keys := NewClientKeys(d.fetch, c.ttl, Options{})
+				ask := func(want int) {
+					t.Helper()
+					if _, err := keys.Secret(t.Context(), nil, "k"); err != nil || d.asked() != want {
+						t.Fatalf("%v; asked %d times, want %d", err, d.asked(), want)
+					}
+				}
+				ask(1)
+				if c.want > 0 {
+					time.Sleep(c.want * 7 / 10) // before it is renewed
+					ask(1)
+					time.Sleep(c.want)
+				}
+				ask(2)
+			})
+		})
+	}
+}
+
+func TestASecretThatIsNotKeptServesItsAskerAlone(t *testing.T) {
+	none := time.Duration(0)
+	for name, c := range map[string]struct {
+		ttl  time.Duration
+		d    *directory
+		want error
+	}{
+		"ttl 0":               {0, &directory{}, nil},
+		"its own ttl 0":       {time.Minute, &directory{ttl: &none}, nil},
+		"one that has ended":  {time.Minute, &directory{expires: time.Now().Add(-time.Hour)}, nil},
+		"an exception":        {time.Minute, &directory{err: errors.New("raised")}, s3err.AccessDenied},
+		"unknown, with ttl 0": {0, &directory{err: hooks.ErrUnknownKey}, hooks.ErrUnknownKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c.d.delay = time.Second
+				if !c.d.expires.IsZero() {
+					c.d.expires = time.Now().Add(-time.Hour)
+				}
+				keys := NewClientKeys(c.d.fetch, c.ttl, Options{})
+				var mu sync.Mutex
+				given := map[string]bool{}
+				var wg sync.WaitGroup
+				for i := range 20 {
+					wg.Go(func() {
+						s, err := keys.Secret(t.Context(), nil, "k")
+						if !errors.Is(err, c.want) {
+							t.Errorf("got %v", err)
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						if err != nil {
+							s.Key = secret.New(fmt.Sprint(i))
+						}
+						given[s.Key.Reveal()] = true
+					})
+				}
+				wg.Wait()
+				if d := c.d; d.asked() != 20 || len(given) != 20 {
+					t.Errorf("asked %d times, %d different answers", d.asked(), len(given))
+				}
+			})
+		})
+	}
+}
+
+func TestALateNoEvictsNoSecretThatCameMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{err: hooks.ErrUnknownKey, delay: time.Minute}
+		c := NewClientKeys(d.fetch, keepSecret, Options{})
+		early := make(chan error, 1)
+		go func() {
+			_, err := c.Secret(t.Context(), nil, "k")
+			early <- err
+		}()
+		synctest.Wait()
+		d.fail(nil) // the key exists by now
+		d.mu.Lock()
+		d.delay = 0
+		d.mu.Unlock()
+		c.Forget(named("k"))
+		for range 2 { // the second one after the late answer
+			if s, err := c.Secret(t.Context(), nil, "k"); err != nil || s.Key.Reveal() != "k#2" {
+				t.Errorf("got %q, %v", s.Key.Reveal(), err)
+			}
+			if early != nil {
+				if err := <-early; !errors.Is(err, hooks.ErrUnknownKey) {
+					t.Errorf("who came before: %v", err)
+				}
+				early = nil
+			}
+		}
+	})
+}
+
+// Whoever has signed once is known, also when the secret was forgotten since.
+func TestAScanOfRandomKeysKeepsNoClientWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{}
+		limited := hooks.Limited(hooks.Hooks{Secret: func(ctx context.Context, accessKey string) (hooks.Secret, error) {
+			if accessKey != "client" && accessKey != "seen" {
+				<-ctx.Done() // nobody answers about random keys
+			}
+			return d.fetch(ctx, accessKey)
+		}}, 8, 8, time.Hour)
+		c := NewClientKeys(limited.Secret, time.Minute, Options{})
+		for _, key := range []string{"client", "seen"} { // the secret of the second was found, but nobody has signed with it
+			if _, err := c.Secret(t.Context(), nil, key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Verified(nil, "client")
+		time.Sleep(2 * time.Minute)
+		for i := range 1000 {
+			go func() { _, _ = c.Secret(t.Context(), nil, fmt.Sprint(i)) }()
+		}
+		time.Sleep(time.Second)
+		if s, err := c.Secret(t.Context(), nil, "client"); err != nil || s.Key.Reveal() != "client#3" {
+			t.Errorf("the client: got %q, %v", s.Key.Reveal(), err)
+		}
+		if _, err := c.Secret(t.Context(), nil, "seen"); !errors.Is(err, s3err.SlowDown) {
+			t.Errorf("a key that was only seen: %v", err)
+		}
+		time.Sleep(2 * time.Hour) // those who wait give up
+	})
 }

@@ -42,9 +42,9 @@ type Credentials struct {
 
 // Bearer exchanges IBM API keys for bearer tokens, as iam.Exchange does.
 type Bearer interface {
-	// Token returns the token for a key and says when it expires. Its errors
-	// are answers of package s3err.
-	Token(ctx context.Context, apiKey secret.Value) (token secret.Value, expires time.Time, err error)
+	// Token returns the token for a key, one that was asked for no earlier than
+	// after, and says when it expires. Its errors are answers of package s3err.
+	Token(ctx context.Context, apiKey secret.Value, after time.Time) (token secret.Value, expires time.Time, err error)
 	// Reject forgets a token that a store refused.
 	Reject(apiKey, token secret.Value)
 }
@@ -77,7 +77,8 @@ type Resolver struct {
 	fetched *cache.Cache[key, answer]
 	// confirmed are those that the owner gave again after a store had refused
 	// them. Asking once more would not help, and clients could make it happen.
-	confirmed *cache.Cache[key, struct{}]
+	confirmed *cache.Cache[key, Credentials]
+	forgotten forgotten
 }
 
 // keepConfirmed is how long the owner is spared another question then.
@@ -102,7 +103,7 @@ func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
 	return &Resolver{
 		fetch: fetch, bearer: bearer, now: o.Now,
 		fetched:   cache.New[key, answer](o.Capacity, o.Now),
-		confirmed: cache.New[key, struct{}](o.Capacity, o.Now),
+		confirmed: cache.New[key, Credentials](o.Capacity, o.Now),
 	}
 }
 
@@ -116,7 +117,7 @@ func (r *Resolver) For(ctx context.Context, b *config.Bucket, token string) (Cre
 	case b.AccessKey != "":
 		return Credentials{AccessKey: b.AccessKey, SecretKey: b.SecretKey}, nil
 	case !b.APIKey.Empty():
-		return r.exchange(ctx, b.APIKey)
+		return r.exchange(ctx, b, token, b.APIKey)
 	case r.fetch == nil:
 		return Credentials{}, s3err.AccessDenied.Because(errNoCredentials)
 	}
@@ -125,7 +126,7 @@ func (r *Resolver) For(ctx context.Context, b *config.Bucket, token string) (Cre
 		return Credentials{}, hooks.Refusal(ctx, err)
 	}
 	if !a.apiKey.Empty() {
-		return r.exchange(ctx, a.apiKey)
+		return r.exchange(ctx, b, token, a.apiKey)
 	}
 	return a.Credentials, nil
 }
@@ -135,7 +136,11 @@ func (r *Resolver) ask(ctx context.Context, b *config.Bucket, token string) (ans
 	if a, ok := r.fetched.Lookup(k); ok {
 		return a, nil
 	}
-	return r.fetched.Get(ctx, k, func(ctx context.Context) (cache.Entry[answer], error) {
+	get := r.fetched.Get
+	if b.TTL == 0 { // unless an answer brings its own
+		get = r.fetched.Ask
+	}
+	return get(ctx, k, func(ctx context.Context) (cache.Entry[answer], error) {
 		raw, err := r.fetch(ctx, token, b.Name)
 		if err != nil {
 			return cache.Entry[answer]{}, fmt.Errorf("bucket_creds_fetcher: %w", err)
@@ -160,8 +165,8 @@ func (r *Resolver) keepFor(a answer, ttl time.Duration) time.Duration {
 	return ttl
 }
 
-func (r *Resolver) exchange(ctx context.Context, apiKey secret.Value) (Credentials, error) {
-	token, expires, err := r.bearer.Token(ctx, apiKey)
+func (r *Resolver) exchange(ctx context.Context, b *config.Bucket, client string, apiKey secret.Value) (Credentials, error) {
+	token, expires, err := r.bearer.Token(ctx, apiKey, r.forgotten.last(client, b.Name))
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -176,25 +181,22 @@ func (r *Resolver) Renew(ctx context.Context, b *config.Bucket, token string, us
 		return used, false, nil
 	}
 	k := keyOf(b, token)
-	if _, ok := r.confirmed.Lookup(k); ok {
-		return used, false, nil
-	}
-	// The first answer may be of a question that was asked before the store
-	// changed its mind; the second one is not.
-	for range 2 {
-		r.drop(b, k, used)
-		fresh, err := r.For(ctx, b, token)
-		if err != nil {
-			return Credentials{}, false, err
+	fresh, err := r.confirmed.Get(ctx, k, func(ctx context.Context) (cache.Entry[Credentials], error) {
+		// The first answer may be of a question that was asked before the
+		// store changed its mind; the second one is not.
+		for range 2 {
+			r.drop(b, k, used)
+			fresh, err := r.For(ctx, b, token)
+			if err != nil || !fresh.same(used) {
+				return cache.Entry[Credentials]{Value: fresh}, err
+			}
 		}
-		if !fresh.same(used) {
-			return fresh, true, nil
-		}
-	}
-	_, err := r.confirmed.Get(ctx, k, func(context.Context) (cache.Entry[struct{}], error) {
-		return cache.Entry[struct{}]{TTL: keepConfirmed}, nil
+		return cache.Entry[Credentials]{Value: used, TTL: keepConfirmed}, nil
 	})
-	return used, false, err
+	if err != nil {
+		return Credentials{}, false, err
+	}
+	return fresh, !fresh.same(used), nil
 }
 
 // drop forgets the credentials used, but no newer ones.
@@ -221,13 +223,16 @@ func (c Credentials) same(other Credentials) bool {
 func (r *Resolver) Stats() cache.Stats { return r.fetched.Stats() }
 
 // Forget drops the fetcher's answers for a token, a bucket, or both together;
-// nil matches all.
+// nil matches all. Bearer tokens that were exchanged before serve them no more.
 func (r *Resolver) Forget(token, bucket *string) {
 	var hash [sha256.Size]byte
 	if token != nil {
 		hash = sha256.Sum256([]byte(*token))
 	}
-	r.fetched.DeleteFunc(func(k key, _ answer) bool {
+	about := func(k key) bool {
 		return (token == nil || k.token == hash) && (bucket == nil || k.bucket == *bucket)
-	})
+	}
+	r.fetched.DeleteFunc(func(k key, _ answer) bool { return about(k) })
+	r.confirmed.DeleteFunc(func(k key, _ Credentials) bool { return about(k) })
+	r.forgotten.mark(token, bucket, r.now())
 }

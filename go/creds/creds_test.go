@@ -35,13 +35,15 @@ func (o *owner) fetch(_ context.Context, token, bucket string) (secret.Value, er
 type tokens struct {
 	given   int
 	expires time.Time
+	after   time.Time // as it was told last
 	err     error
 }
 
-func (b *tokens) Token(_ context.Context, apiKey secret.Value) (secret.Value, time.Time, error) {
+func (b *tokens) Token(_ context.Context, apiKey secret.Value, after time.Time) (secret.Value, time.Time, error) {
 	if b == nil {
 		return secret.Value{}, time.Time{}, errors.New("no exchange expected")
 	}
+	b.after = after
 	return secret.New(fmt.Sprintf("bearer of %s#%d", apiKey.Reveal(), b.given)), b.expires, b.err
 }
 

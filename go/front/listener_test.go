@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -181,6 +182,14 @@ func TestCheckRefusesWhatHTTP2LetsPass(t *testing.T) {
 		spoil(r)
 		if err := Check(r); !errors.Is(err, ErrFraming) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for c := range 256 {
+		r := sound()
+		r.Host = "a" + string([]byte{byte(c)}) + "b"
+		odd := c <= ' ' || c >= 0x7f || strings.ContainsRune("/?#@\\<>\"{}|^`", rune(c))
+		if err := Check(r); odd != errors.Is(err, ErrFraming) {
+			t.Errorf("the host %q: %v", r.Host, err)
 		}
 	}
 }

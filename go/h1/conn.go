@@ -307,14 +307,11 @@ func (c *conn) answer(h *head) bool {
 	r := (&http.Request{
 		Method: h.method, URL: h.url, Proto: h.proto, ProtoMajor: 1, ProtoMinor: h.minor,
 		Header: h.header, Body: http.NoBody, ContentLength: h.length, Host: h.host,
-		RemoteAddr: c.remote, RequestURI: h.target, TLS: c.tls, Close: h.close,
+		TransferEncoding: h.encoding, RemoteAddr: c.remote, RequestURI: h.target, TLS: c.tls, Close: h.close,
 	}).WithContext(&w.ctx)
 	if h.length != 0 {
 		r.Body = &w.body
 		c.readUntil(time.Time{}) // the handler's to set
-	}
-	if h.length < 0 {
-		r.TransferEncoding = []string{"chunked"}
 	}
 	if !c.begin(w) {
 		return false
@@ -380,10 +377,14 @@ func (c *conn) refuse(err error) {
 	default: // the client has left, or its time is up
 		return
 	}
-	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	line := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	mediaType, text := "text/plain; charset=utf-8", []byte(line)
+	if c.server.Refusal != nil {
+		mediaType, text = c.server.Refusal(status)
+	}
 	_ = c.net.SetWriteDeadline(time.Now().Add(refuseTimeout))
-	_, _ = fmt.Fprintf(c.net, "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		text, c.server.now(), len(text), text)
+	_, _ = fmt.Fprintf(c.net, "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+		line, c.server.now(), mediaType, len(text), text)
 	c.sayGoodbye()
 }
 

@@ -14,6 +14,10 @@ import (
 // less of a line would take the request for one without a body.
 const maxLengthLine = 256
 
+// maxFields bounds the field lines of a head. A byte costs most where lines are
+// short; requests of S3 have some tens of them.
+const maxFields = 1000
+
 // What may be wrong with a message. Each has an answer of its own, after which
 // the connection ends.
 var (
@@ -63,6 +67,7 @@ type head struct {
 	host                  string
 	header                http.Header // without Host and Transfer-Encoding, as in package http
 	length                int64       // of the body; -1: it comes in chunks
+	encoding              []string    // Transfer-Encoding as it came: signatures may cover it
 	expect                string
 	close                 bool // the client wants no further answer on this connection
 }
@@ -79,6 +84,9 @@ func parse(text string) (*head, error) {
 	}
 	if err := h.fields(rest); err != nil {
 		return nil, err
+	}
+	if h.url.User != nil || !IsHost(h.url.Host) { // RFC 9110 section 4.2.4: userinfo misleads
+		return nil, malformed("an authority that is none")
 	}
 	if h.url.Host != "" { // RFC 9112 section 3.2.2: Host doesn't count then
 		h.host = h.url.Host
@@ -116,6 +124,9 @@ func (h *head) requestLine(line string) error {
 // fields reads the field lines up to the empty line.
 func (h *head) fields(text string) error {
 	count := strings.Count(text, "\n") - 1
+	if count > maxFields {
+		return errTooLarge
+	}
 	h.header = make(http.Header, count)
 	values := make([]string, count)
 	f := framing{minor: h.minor}
@@ -141,6 +152,7 @@ func (h *head) fields(text string) error {
 			if err := f.encoding(value); err != nil {
 				return err
 			}
+			h.encoding = []string{value}
 			continue
 		case "Content-Length":
 			if err := f.contentLength(value); err != nil {

@@ -49,6 +49,11 @@ func IsToken(text string) bool { return text != "" && only(text, tokenBytes) }
 // control character but tabs.
 func IsValue(text string) bool { return only(text, valueBytes) }
 
+// IsHost reports whether a text can be the host of a request, with or without a
+// port: it holds no slash, question mark, number sign, at sign, space or control
+// character, with which it could end early, or go on as a path.
+func IsHost(text string) bool { return only(text, hostBytes) }
+
 // known maps names as S3 clients and stores spell them to their canonical spelling.
 var known = spellings(
 	"Accept", "Accept-Encoding", "Accept-Language", "Amz-Sdk-Invocation-Id", "Amz-Sdk-Request",

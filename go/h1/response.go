@@ -147,7 +147,8 @@ func (w *response) frame(whole bool) {
 	w.framed = true
 	w.chunked = !whole && w.head.minor > 0 && !w.bodiless
 	switch {
-	case w.length >= 0 && w.status != http.StatusNoContent && w.status != http.StatusNotModified:
+	case w.status == http.StatusNoContent || w.status == http.StatusNotModified && w.header["Content-Length"] == nil:
+	case w.length >= 0: // with a 304 it is that of the content which is not sent (RFC 9110 section 8.6)
 		end = append(strconv.AppendInt(append(end, "Content-Length: "...), w.length, 10), "\r\n"...)
 	case w.chunked:
 		end = append(end, "Transfer-Encoding: chunked\r\n"...)

@@ -77,6 +77,14 @@ var framings = map[string]struct {
 		},
 		"HTTP/1.1 304 Not Modified\r\n\r\n", "HTTP/1.0 304 Not Modified\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n",
 	},
+	"not modified, of a known length": {
+		func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "7")
+			w.WriteHeader(http.StatusNotModified)
+		},
+		"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", "HTTP/1.0 304 Not Modified\r\nContent-Length: 7\r\nConnection: keep-alive\r\n\r\n",
+		"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n",
+	},
 	"names and values": {
 		func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["x-amz-meta-a"] = []string{" b\r\nInjected: c\x00 "}

@@ -31,6 +31,9 @@ type Server struct {
 	MaxHeaderBytes    int                            // of a request's head
 	ConnState         func(net.Conn, http.ConnState) // told of each change, and must not call the server; nil: nobody is
 	Log               *slog.Logger                   // of panics and failing listeners; nil: slog's default
+	// Refusal is the body of the answer to what is no request, by the status,
+	// and its media type; nil: the status in words.
+	Refusal func(status int) (mediaType string, body []byte)
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}

@@ -132,9 +132,10 @@ func TestWhatIsNoRequestIsAnsweredAndTheConnectionEnds(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the handler was asked") })
 	for text, status := range map[string]string{
 		"GET / HTTP/1.1\n": "400 Bad Request",
-		"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("x", 70_000):      "431 Request Header Fields Too Large",
-		"GET / HTTP/2.0\r\nHost: a\r\n\r\n":                                   "505 HTTP Version Not Supported",
-		"PUT / HTTP/1.1\r\nHost: a\r\nExpect: a\r\nContent-Length: 1\r\n\r\n": "417 Expectation Failed",
+		"GET / HTTP/1.1\r\nHost: a\r\nA: " + strings.Repeat("x", 70_000):          "431 Request Header Fields Too Large",
+		"GET / HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A:\r\n", 1000) + "\r\n": "431 Request Header Fields Too Large",
+		"GET / HTTP/2.0\r\nHost: a\r\n\r\n":                                       "505 HTTP Version Not Supported",
+		"PUT / HTTP/1.1\r\nHost: a\r\nExpect: a\r\nContent-Length: 1\r\n\r\n":     "417 Expectation Failed",
 	} {
 		if got := s.say(text); !strings.HasPrefix(got, "HTTP/1.1 "+status+"\r\n") || !strings.Contains(got, "\r\nConnection: close\r\n") {
 			t.Errorf("%.30q: got %q", text, got)

@@ -38,8 +38,9 @@ type Hooks struct {
 // Secret is what the proxy needs in order to verify a client's signature.
 type Secret struct {
 	Key          secret.Value
-	SessionToken secret.Value // the X-Amz-Security-Token that must come with the key; empty: none may
-	Expires      time.Time    // zero: never
+	SessionToken secret.Value   // the X-Amz-Security-Token that must come with the key; empty: none may
+	Expires      time.Time      // zero: never
+	TTL          *time.Duration // how long to keep the answer; nil: as long as the others
 }
 
 // Decision is the answer of Allow. The zero Decision is a deny.
@@ -57,7 +58,8 @@ type Request struct {
 	Bucket string
 
 	Method        string
-	Path          string  // as on the wire, still percent-encoded
+	Path          string  // /bucket or /bucket/key, UriEncoded: one spelling for one object
+	RawPath       string  // as on the wire, for logs: decisions are kept by Path
 	Query         []Param // decoded, in wire order, without the X-Amz-* of a presigned URL
 	Source        string  // the client's address
 	Operation     string  // S3's name: GetObject, UploadPart, ...

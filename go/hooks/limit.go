@@ -22,11 +22,27 @@ const headStart = 500 * time.Microsecond
 // encodes, calls and decodes goes deep, and the stack for that has grown then.
 const keepWorker = time.Second
 
+// strangersPart is the part of the places, and of the queue, that questions about
+// strangers may take: an eighth of them, and one at least.
+const strangersPart = 8
+
+// stranger marks the context of a question.
+type stranger struct{}
+
+// AboutStranger marks a question that anybody can cause: it is about an access
+// key with which nobody has signed yet. Such questions share a small part of the
+// places and of the queue, so that a scan with random keys leaves the rest to
+// clients who are known.
+func AboutStranger(ctx context.Context) context.Context {
+	return context.WithValue(ctx, stranger{}, true)
+}
+
 // Limited returns hooks that share one set of limits: at most concurrency of
 // them run at a time, at most queue wait for their turn, and none takes longer
 // than timeout from question to answer, waiting included. Past any of these
 // the caller gets ErrOverloaded, though a hook that does not return keeps its
-// place until it does. A panic in a hook becomes an error.
+// place until it does. A panic in a hook becomes an error. Questions about
+// strangers reach the limits sooner.
 //
 // When the caller's context is cancelled while its question waits, the
 // question is dropped. One that is being answered goes on to its end or
@@ -34,7 +50,8 @@ const keepWorker = time.Second
 func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
 	g := &gate{
 		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()),
-		queue: int64(queue), timeout: timeout,
+		queue: line{most: int64(queue)}, timeout: timeout,
+		strangers: make(chan struct{}, part(concurrency)), strangersQueue: line{most: int64(part(queue))},
 	}
 	limited := Hooks{AllowSeesRequest: h.AllowSeesRequest}
 	if h.Secret != nil {
@@ -55,14 +72,34 @@ func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
 	return limited
 }
 
+func part(of int) int { return max(1, of/strangersPart) }
+
+// line counts those who wait.
+type line struct {
+	waiting atomic.Int64
+	most    int64
+}
+
+// join is followed by leave, also when it fails.
+func (l *line) join() error {
+	if l.waiting.Add(1) > l.most {
+		return fmt.Errorf("%w: %d questions wait already", ErrOverloaded, l.most)
+	}
+	return nil
+}
+
+func (l *line) leave() { l.waiting.Add(-1) }
+
 // gate lets questions through, one slot each, one after the other.
 type gate struct {
 	start   chan struct{} // held by the question that has its head start
 	slots   chan struct{}
 	idle    chan func() // to workers that wait for another question
-	waiting atomic.Int64
-	queue   int64
+	queue   line
 	timeout time.Duration
+
+	strangers      chan struct{} // held by a question about one, beside its slot, and while it waits for that
+	strangersQueue line          // to strangers; each of it is in queue as well
 }
 
 // enter takes a slot and a head start. It fails at once when the queue is full,
@@ -78,9 +115,9 @@ func (g *gate) enter(caller, deadline context.Context) error {
 		}
 	default:
 	}
-	defer g.waiting.Add(-1)
-	if g.waiting.Add(1) > g.queue {
-		return fmt.Errorf("%w: %d questions wait already", ErrOverloaded, g.queue)
+	defer g.queue.leave()
+	if err := g.queue.join(); err != nil {
+		return err
 	}
 	if err := g.await(g.start, caller, deadline); err != nil {
 		return err
@@ -90,6 +127,35 @@ func (g *gate) enter(caller, deadline context.Context) error {
 		<-g.start
 	}
 	return err
+}
+
+// enterStranger is enter within the part that is for strangers.
+func (g *gate) enterStranger(caller, deadline context.Context) error {
+	if err := g.awaitPart(caller, deadline); err != nil {
+		return err
+	}
+	err := g.enter(caller, deadline)
+	if err != nil {
+		<-g.strangers
+	}
+	return err
+}
+
+func (g *gate) awaitPart(caller, deadline context.Context) error {
+	select {
+	case g.strangers <- struct{}{}:
+		return nil
+	default:
+	}
+	defer g.strangersQueue.leave()
+	if err := g.strangersQueue.join(); err != nil {
+		return err
+	}
+	defer g.queue.leave()
+	if err := g.queue.join(); err != nil {
+		return err
+	}
+	return g.await(g.strangers, caller, deadline)
 }
 
 func (g *gate) await(place chan<- struct{}, caller, deadline context.Context) error {
@@ -149,12 +215,19 @@ type result[T any] struct {
 func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, error)) (T, error) {
 	var none T
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
-	if err := g.enter(ctx, deadline); err != nil {
+	enter, leave := g.enter, func() {}
+	if ctx.Value(stranger{}) != nil {
+		enter, leave = g.enterStranger, func() { <-g.strangers }
+	}
+	if err := enter(ctx, deadline); err != nil {
 		cancel()
 		return none, err
 	}
 	answered := make(chan result[T], 1) // a late answer finds room and nobody
-	g.begin(func() { answered <- call(deadline, hook) })
+	g.begin(func() {
+		defer leave()
+		answered <- call(deadline, hook)
+	})
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
 	defer cancel()
 	select {

@@ -65,7 +65,7 @@ type Exchange struct {
 // grant is what IAM said about a key: a token, or a refusal.
 type grant struct {
 	token   secret.Value
-	issued  time.Time
+	asked   time.Time
 	expires time.Time
 	refusal error
 }
@@ -103,23 +103,31 @@ func New(endpoint string, o Options) *Exchange {
 	}
 }
 
-// Token returns the bearer token for an API key and when it expires. From four
-// fifths of its life on a new one is fetched in the background; an outage of
-// IAM shows only when the old one has ended.
+// Token returns the bearer token for an API key and when it expires: one that
+// was asked for after a point in time, which is zero where any will do. From
+// four fifths of its life on a new one is fetched in the background; an outage
+// of IAM shows only when the old one has ended.
 //
 // Errors are answers of package s3err, AccessDenied when IAM refuses the key
 // and ServiceUnavailable when it can't be asked; or ctx's own.
-func (e *Exchange) Token(ctx context.Context, apiKey secret.Value) (secret.Value, time.Time, error) {
+func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, after time.Time) (secret.Value, time.Time, error) {
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
-	g, ok := e.tokens.Lookup(k)
-	if !ok {
-		var err error
-		g, err = e.tokens.Get(ctx, k, func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) })
-		if err != nil {
-			return secret.Value{}, time.Time{}, err
-		}
+	g, err := e.grant(ctx, k, apiKey)
+	if err == nil && g.asked.Before(after) {
+		e.tokens.DeleteIf(k, func(g grant) bool { return g.asked.Before(after) })
+		g, err = e.grant(ctx, k, apiKey)
+	}
+	if err != nil {
+		return secret.Value{}, time.Time{}, err
 	}
 	return g.token, g.expires, g.refusal
+}
+
+func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret.Value) (grant, error) {
+	if g, ok := e.tokens.Lookup(k); ok {
+		return g, nil
+	}
+	return e.tokens.Get(ctx, k, func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) })
 }
 
 // Reject forgets the token for an API key, which a store refused, so that the
@@ -127,14 +135,8 @@ func (e *Exchange) Token(ctx context.Context, apiKey secret.Value) (secret.Value
 // another one would fare no better, and clients must not make IAM busy.
 func (e *Exchange) Reject(apiKey, token secret.Value) {
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
-	g, ok := e.tokens.Lookup(k)
-	if ok && g.token == token && e.now().Sub(g.issued) >= keepRefusal {
-		e.tokens.Delete(k)
-	}
+	e.tokens.DeleteIf(k, func(g grant) bool { return g.token == token && e.now().Sub(g.asked) >= keepRefusal })
 }
-
-// Forget drops every token.
-func (e *Exchange) Forget() { e.tokens.Purge() }
 
 func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[grant], error) {
 	pause := firstPause
@@ -151,7 +153,7 @@ func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[g
 		}
 		e.told(Failed)
 		if attempt == attempts {
-			return cache.Entry[grant]{}, s3err.ServiceUnavailable.Because(fmt.Errorf("IAM, after %d attempts: %w", attempts, err))
+			return cache.Entry[grant]{}, cache.ForAll(s3err.ServiceUnavailable.Because(fmt.Errorf("IAM, after %d attempts: %w", attempts, err)))
 		}
 		// Full jitter, or many proxies that saw the same outage come back at once.
 		wait = max(wait, time.Duration(rand.Int64N(int64(pause))))
@@ -190,7 +192,7 @@ func (e *Exchange) ask(ctx context.Context, apiKey secret.Value) (g grant, wait 
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
 		return grant{}, retryAfter(resp.Header), fmt.Errorf("status %d", resp.StatusCode)
 	}
-	return grant{refusal: s3err.AccessDenied.
+	return grant{asked: asked, refusal: s3err.AccessDenied.
 		Msg("The token service refused the API key that this endpoint holds for the bucket.").
 		Because(fmt.Errorf("IAM answered %d %s", resp.StatusCode, errorCode(body)))}, 0, nil
 }
@@ -216,7 +218,7 @@ func readGrant(body []byte, asked time.Time) (grant, error) {
 	if life <= 0 {
 		return grant{}, errors.New("its token has expired already")
 	}
-	return grant{token: secret.New(answer.Token), issued: asked, expires: asked.Add(life)}, nil
+	return grant{token: secret.New(answer.Token), asked: asked, expires: asked.Add(life)}, nil
 }
 
 // errorCode returns IAM's name for what is wrong, such as BXNIM0415E.

@@ -74,7 +74,7 @@ func exchange(t *testing.T, script ...string) (*Exchange, *double) {
 
 func token(t *testing.T, e *Exchange, key string) (string, error) {
 	t.Helper()
-	v, _, err := e.Token(t.Context(), secret.New(key))
+	v, _, err := e.Token(t.Context(), secret.New(key), time.Time{})
 	return v.Reveal(), err
 }
 
@@ -230,7 +230,69 @@ func TestACallerWhoLeavesGetsItsOwnError(t *testing.T) {
 	defer close(d.waiting)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := e.Token(ctx, secret.New("key")); !errors.Is(err, context.Canceled) {
+	if _, _, err := e.Token(ctx, secret.New("key"), time.Time{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestARefusedTokenIsForgottenAlsoWhenItsRefreshIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, age := range []time.Duration{time.Minute, 3500 * time.Second} {
+			e, _ := exchange(t, "200 3600")
+			if _, err := token(t, e, "key"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(age)
+			e.Reject(secret.New("key"), secret.New("another"))
+			e.Reject(secret.New("key"), secret.New("token-1-of-key"))
+			if got, err := token(t, e, "key"); err != nil || got != "token-2-of-key" {
+				t.Errorf("after %v: got %q, %v", age, got, err)
+			}
+		}
+	})
+}
+
+func TestATokenFromBeforeIsNotServedToWhoWantsALaterOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, d := exchange(t, "200 3600")
+		want := func(after time.Time, value string) {
+			t.Helper()
+			if v, _, err := e.Token(t.Context(), secret.New("key"), after); err != nil || v.Reveal() != value {
+				t.Errorf("got %q, %v; want %q", v.Reveal(), err, value)
+			}
+		}
+		d.waiting = make(chan struct{})
+		go want(time.Time{}, "token-1-of-key") // asked for, but not answered yet
+		synctest.Wait()
+		time.Sleep(time.Second)
+		after := time.Now()
+		time.Sleep(time.Second)
+		go want(after, "token-2-of-key")
+		synctest.Wait()
+		close(d.waiting)
+		synctest.Wait()
+		want(after, "token-2-of-key")
+		want(time.Time{}, "token-2-of-key")
+		if d.count() != 2 {
+			t.Errorf("%d exchanges", d.count())
+		}
+	})
+}
+
+func TestAnOutageIsOneForAllWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, d := exchange(t, "503")
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if _, err := token(t, e, "key"); !errors.Is(err, s3err.ServiceUnavailable) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		all.Wait()
+		if d.count() != attempts {
+			t.Errorf("%d exchanges", d.count())
+		}
+	})
 }

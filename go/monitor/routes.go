@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// handler serves the paths below and answers 404 for all others.
+// handler serves the paths below, to hosts that it knows, and answers 404 for all others.
 func (s *Server) handler() http.Handler {
 	page, policy := statusPage()
 	routes := map[string]http.Handler{
@@ -29,6 +29,8 @@ func (s *Server) handler() http.Handler {
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		route, known := routes[r.URL.Path]
 		switch {
+		case !s.hosts.know(r.Host):
+			http.Error(w, "misdirected request: metrics_hosts does not name this host", http.StatusMisdirectedRequest)
 		case !known:
 			http.Error(w, "not found", http.StatusNotFound)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:

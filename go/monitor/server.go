@@ -35,6 +35,7 @@ type Options struct {
 	About   metrics.Source // all but Stores
 	Entries func() []*config.Bucket
 	Reach   Reach
+	Hosts   []string // names and addresses that may be asked for, beside its own
 	Log     *slog.Logger
 }
 
@@ -47,6 +48,8 @@ type Server struct {
 	prober  *prober
 	entries func() []*config.Bucket
 	started time.Time
+	told    []string
+	hosts   hosts
 
 	draining atomic.Bool
 	http     *http.Server
@@ -60,7 +63,7 @@ type Server struct {
 func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
 	s := &Server{
-		about: o.About, log: o.Log, entries: o.Entries, started: time.Now(), life: life, end: end,
+		about: o.About, log: o.Log, entries: o.Entries, started: time.Now(), told: o.Hosts, life: life, end: end,
 		window: &window{caches: o.About.Caches},
 		prober: &prober{life: life, entries: o.Entries, reach: o.Reach, now: time.Now},
 	}
@@ -110,7 +113,7 @@ func (s *Server) Listen(address string) error {
 	if err != nil {
 		return err
 	}
-	s.listener = l
+	s.listener, s.hosts = l, newHosts(l.Addr(), s.told)
 	return nil
 }
 

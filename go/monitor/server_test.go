@@ -37,7 +37,8 @@ func started(t *testing.T) (s *Server, url string, down *atomic.Bool) {
 			}
 			return time.Unix(2e9, 0), nil
 		},
-		Log: slog.New(slog.DiscardHandler),
+		Hosts: []string{"told.example"},
+		Log:   slog.New(slog.DiscardHandler),
 	})
 	if err := s.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)

@@ -101,11 +101,11 @@ const (
 // InvalidArgument, InvalidDigest, InvalidRequest, IncompleteBody, MalformedTrailerError.
 //
 // A streaming kind does not need aws-chunked in Content-Encoding: version 1 of
-// the Java SDK leaves it out, and AWS goes by x-amz-content-sha256 alone. The
-// other way round, aws-chunked on a body that is not of a streaming kind, AWS
-// stores the bytes as they come, framing and all, with the label. That is
-// refused unless the body is empty: nothing here could verify such framing,
-// and a store behind the proxy might undo it.
+// the Java SDK leaves it out, and AWS goes by x-amz-content-sha256 alone. So it
+// does the other way round: a body with a hash of its own is what was hashed,
+// and Unframe takes the label off. Without a hash that label is refused, unless
+// the body is empty: nobody could tell whether it is framed, and a store behind
+// the proxy might undo it.
 func Parse(d Declaration) (*Spec, error) {
 	s := &Spec{kind: d.Kind}
 	for _, step := range []func(*Spec, Declaration) error{
@@ -158,7 +158,7 @@ func parsePlainLength(s *Spec, d Declaration) error {
 		return s3err.MissingContentLength
 	}
 	s.length = d.ContentLength
-	if s.length > 0 && hasAWSChunked(d.Header[headerEncoding]) {
+	if s.length > 0 && d.Kind == Unsigned && hasAWSChunked(d.Header[headerEncoding]) {
 		return s3err.InvalidRequest.Msg("Content-Encoding aws-chunked requires an x-amz-content-sha256 value of STREAMING-*.")
 	}
 	// A store that went by this header would see another object than was verified.

@@ -11,6 +11,7 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3req"
 	"osp/go/upstream"
+	"osp/go/view"
 )
 
 // responseWriter remembers whether an answer has begun, and gives every write
@@ -75,15 +76,20 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 }
 
 func passOn(x *exchange, resp *http.Response) error {
-	clientHeader(x.w.Header(), resp.Header)
+	to := view.Answer{Place: x.place(), Source: x.source()}
+	header := resp.Header
+	if to.Hides() {
+		header = withoutNames(header)
+	}
+	clientHeader(x.w.Header(), header)
 	if x.r.Method == http.MethodHead {
 		x.w.WriteHeader(resp.StatusCode)
 		return nil
 	}
 	// Where an upload went is always said in the client's terms: the store's own
 	// address may be of no use to it.
-	if x.bucket.Renamed() || len(x.refused) > 0 || x.req.Operation == s3req.CompleteMultipartUpload {
-		return answerRewritten(x, resp)
+	if to.Hides() || len(x.refused) > 0 || x.req.Operation == s3req.CompleteMultipartUpload {
+		return answerRewritten(x, resp, to)
 	}
 	x.w.WriteHeader(resp.StatusCode)
 	return x.stream(resp.Body)
@@ -112,7 +118,7 @@ func (x *exchange) stream(from io.Reader) error {
 }
 
 // newsOfLeaving is how long after a reset it takes to hear that it was the client.
-const newsOfLeaving = 100 * time.Millisecond
+const newsOfLeaving = 500 * time.Millisecond
 
 // brokenOff says whose fault it is that an answer did not come to its end.
 // Where the kernel moves the bytes a reset is either side's, but the server

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
@@ -16,6 +17,9 @@ import (
 	"osp/go/upstream"
 )
 
+// emptyHash is the SHA-256 of no bytes.
+const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 var payloadKinds = map[sigv4.PayloadKind]payload.Kind{
 	sigv4.Unsigned:                 payload.Unsigned,
 	sigv4.Hashed:                   payload.Hashed,
@@ -30,15 +34,48 @@ func (h *handler) bodySpec(x *exchange) (*payload.Spec, error) {
 	signed := x.verified.Payload()
 	return payload.Parse(payload.Declaration{
 		Header:         x.r.Header,
-		ContentLength:  x.r.ContentLength,
+		ContentLength:  x.length(),
 		Kind:           payloadKinds[signed.Kind],
 		SHA256:         signed.SHA256,
 		ObjectChecksum: x.req.Operation == s3req.CompleteMultipartUpload,
 	})
 }
 
+// maxDocument bounds a body that tells no length, and is read whole. It is that
+// of the longest document that S3 takes: DeleteObjects takes 1,000 keys of 1,024
+// bytes, and XML may spell a byte with up to six characters.
+const maxDocument = 8 << 20
+
+// length is that of the body, -1 if nobody knows it.
+func (x *exchange) length() int64 {
+	if x.document != nil {
+		return x.document.Size()
+	}
+	return x.r.ContentLength
+}
+
+// readDocument takes a document that comes in chunks of HTTP, without a length.
+// A store wants to know it beforehand.
+func (x *exchange) readDocument() error {
+	if x.r.ContentLength >= 0 || x.document != nil || !x.req.IsDocument() || x.verified.Payload().Streaming() {
+		return nil
+	}
+	body, err := io.ReadAll(io.LimitReader(newPacedBody(x), maxDocument+1))
+	if err != nil {
+		return err
+	}
+	if len(body) > maxDocument {
+		return s3err.MaxMessageLengthExceeded
+	}
+	x.document = bytes.NewReader(body)
+	return nil
+}
+
 // verifiedBody is the client's body behind the reader that verifies it.
 func (h *handler) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, error) {
+	if err := x.readDocument(); err != nil {
+		return nil, nil, err
+	}
 	spec, err := h.bodySpec(x)
 	if err != nil {
 		return nil, nil, err
@@ -48,7 +85,10 @@ func (h *handler) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, err
 		signatures = chunks
 	}
 	var body io.Reader = http.NoBody
-	if x.r.Body != http.NoBody {
+	switch {
+	case x.document != nil:
+		body = x.document
+	case x.r.Body != http.NoBody:
 		body = newPacedBody(x)
 	}
 	reader := payload.NewReader(body, spec, signatures)
@@ -79,11 +119,17 @@ func attachWhole(call *upstream.Call, body []byte) {
 	call.Whole = body
 }
 
-// attachBody puts the verifying reader between client and store.
+// attachBody puts the verifying reader between client and store. A body that
+// the operation does not have ends here: to a store it might mean something.
 func (h *handler) attachBody(x *exchange, call *upstream.Call) error {
 	reader, spec, err := h.verifiedBody(x)
 	if err != nil {
 		return err
+	}
+	if !x.req.HasBody() {
+		payload.Unframe(call.Header)
+		call.PayloadHash = emptyHash
+		return nil
 	}
 	attachVerified(x, reader, spec, call)
 	return nil

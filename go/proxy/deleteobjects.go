@@ -11,22 +11,24 @@ import (
 	"osp/go/view"
 )
 
-// maxDeleteList bounds the body of DeleteObjects: S3 takes 1,000 keys of 1,024
-// bytes, and XML may spell a byte with up to six characters.
-const maxDeleteList = 8 << 20
-
-// authorizeDeletions reads the list of keys and asks about each. What is
-// refused leaves the list and goes into the answer.
+// authorizeDeletions reads the list of keys, as it comes, and asks about each.
+// What is refused leaves the list and goes into the answer.
 func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error {
-	body, err := h.wholeBody(x, maxDeleteList)
+	body, _, err := h.verifiedBody(x)
 	if err != nil {
 		return err
+	}
+	if body.Len() > maxDocument {
+		return s3err.MaxMessageLengthExceeded
 	}
 	if x.deletions, err = view.ParseDeletions(body); err != nil {
 		return err
 	}
 	questions := make([]access.Question, len(x.deletions.Objects))
 	for i, object := range x.deletions.Objects {
+		if err := view.CheckKey(x.bucket, object.Key); err != nil {
+			return err
+		}
 		questions[i] = access.Question{Request: deletionOf(question, object), TTL: x.bucket.TTL}
 	}
 	refusals, err := h.checkAll(x, questions)

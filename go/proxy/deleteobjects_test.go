@@ -100,6 +100,7 @@ func TestAListThatCannotBeJudgedIsRefusedAsAWhole(t *testing.T) {
 	r.refuses(r.signed("POST", "/photos?delete", deletions("a", "late")), 503, "SlowDown")
 	r.refuses(r.signed("POST", "/photos?delete", "<Delete></Delete>"), 400, "MalformedXML")
 	r.refuses(r.signed("POST", "/photos?delete", deletions("../a")), 400, "InvalidURI")
+	r.refuses(r.signed("POST", "/photos?delete", "<Delete><Object><Key>a</Key><VersionId>../v</VersionId></Object></Delete>"), 400, "InvalidArgument")
 	forged := r.signed("POST", "/photos?delete", deletions("mine"))
 	forged.Body = io.NopCloser(strings.NewReader(deletions("your")))
 	r.refuses(forged, 400, "XAmzContentSHA256Mismatch")

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -14,14 +15,41 @@ import (
 	"osp/go/sigv4"
 )
 
-// maxFormFields bounds a form's fields, in bytes before its file. S3 takes 20 KB;
-// policies and session tokens of others are longer.
-const maxFormFields = 64 << 10
+// What is read of a form before its signature is known.
+const (
+	// maxFormFields is in bytes before the file. S3 takes 20 KB; policies and
+	// session tokens of others are longer.
+	maxFormFields = 64 << 10
+	// maxFormLines has room for a policy whose Base64 is broken into lines. A
+	// byte costs most where lines are short.
+	maxFormLines = 1000
+	// maxBoundary is that of RFC 2046 section 5.1.1.
+	maxBoundary = 70
+	// maxForms are read at a time, each in some 200 KiB.
+	maxForms = 128
+)
+
+var errForms = errors.New("too many forms at a time whose signature is not known yet")
+
+// formPlaces are taken by forms from their first byte until their signature is
+// known. A form is the one body that is read for whoever sends it.
+type formPlaces chan struct{}
+
+// enter takes a place, until leave is called. The error is SlowDown.
+func (p formPlaces) enter() (leave func(), err error) {
+	select {
+	case p <- struct{}{}:
+		return func() { <-p }, nil
+	default:
+		return nil, s3err.SlowDown.Because(errForms)
+	}
+}
 
 // form is a POST policy form (multipart/form-data, RFC 7578) that was read up
 // to its file.
 type form struct {
 	fields []sigv4.Field // names in lower case, "${filename}" in key replaced
+	header http.Header   // that the fields order for the object
 	file   io.Reader
 	length int64 // bytes that the file must have, or the arithmetic of the form is wrong
 }
@@ -44,7 +72,7 @@ func readForm(r *http.Request, body io.Reader) (*form, error) {
 	}
 	_, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	boundary := parameters["boundary"]
-	if err != nil || boundary == "" {
+	if err != nil || boundary == "" || len(boundary) > maxBoundary {
 		return nil, s3err.MalformedPOSTRequest.Because(err)
 	}
 	source := &stepped{from: bufio.NewReaderSize(body, copyBufferSize)}
@@ -99,12 +127,13 @@ func formError(err error) error {
 	return s3err.MalformedPOSTRequest.Because(err)
 }
 
-// stepped hands out one byte at a time while the fields are read, so that no
-// reader above it holds bytes of the file when that begins, and their count
-// tells where it does.
+// stepped hands out no more than one line at a time while the fields are read.
+// The file begins with a line, so no reader above holds bytes of it when that is
+// reached, and their count tells where it does.
 type stepped struct {
 	from  *bufio.Reader
 	taken int64
+	lines int
 	bulk  bool
 }
 
@@ -113,14 +142,19 @@ func (s *stepped) Read(p []byte) (int, error) {
 	if s.bulk || len(p) == 0 {
 		return s.from.Read(p)
 	}
-	if s.taken == maxFormFields {
+	if s.taken == maxFormFields || s.lines == maxFormLines {
 		return 0, s3err.MaxMessageLengthExceeded
 	}
-	c, err := s.from.ReadByte()
-	if err != nil {
+	if _, err := s.from.Peek(1); err != nil {
 		return 0, err
 	}
-	p[0] = c
-	s.taken++
-	return 1, nil
+	ready, _ := s.from.Peek(min(s.from.Buffered(), len(p), maxFormFields-int(s.taken))) // what is there can't fail
+	if i := bytes.IndexByte(ready, '\n'); i >= 0 {
+		ready = ready[:i+1]
+		s.lines++
+	}
+	n := copy(p, ready)
+	_, _ = s.from.Discard(n)
+	s.taken += int64(n)
+	return n, nil
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -8,10 +9,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"osp/go/hooks"
@@ -99,6 +103,15 @@ func TestAFormIsStoredAsAnObject(t *testing.T) {
 	}
 }
 
+func TestTheTagsOfAFormAreThoseOfTheObject(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	tags := `<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag><Tag><Key>c</Key><Value/></Tag></TagSet></Tagging>`
+	a := r.do(formOf{file: "x", fields: [][2]string{{"tagging", tags}}, conditions: []any{[]string{"starts-with", "$tagging", ""}}}.request(r))
+	if got := r.store.only(t).Header.Get("X-Amz-Tagging"); a.StatusCode != 204 || got != "a+b=1%262&c=" {
+		t.Errorf("got %d, the store saw %s", a.StatusCode, got)
+	}
+}
+
 func TestAFormsAnswerIsWhatItAskedFor(t *testing.T) {
 	created := [][2]string{{"success_action_status", "201"}}
 	redirect := [][2]string{{"success_action_redirect", "https://app.example/done?x=1"}}
@@ -135,7 +148,7 @@ func TestAFormThatBreaksItsPolicyIsRefused(t *testing.T) {
 		{"a file that is too large", formOf{file: "xxxxx", conditions: limits}, 400, "EntityTooLarge"},
 		{"no signature", formOf{file: "x", fields: [][2]string{{"X-Amz-Signature", "-"}}}, 400, "InvalidArgument"},
 		{"a wrong signature", formOf{file: "x", fields: [][2]string{{"X-Amz-Signature", strings.Repeat("0", 64)}}}, 403, "SignatureDoesNotMatch"},
-		{"an altered policy", formOf{file: "x", change: func(s string) string { return strings.Replace(s, "eyJ", "eyK", 1) }}, 400, "InvalidPolicyDocument"},
+		{"an altered policy", formOf{file: "x", change: func(s string) string { return strings.Replace(s, "eyJ", "eyK", 1) }}, 403, "SignatureDoesNotMatch"},
 		{"a copy source", formOf{file: "x", fields: [][2]string{{"x-amz-copy-source", "other/k"}}, conditions: []any{[]string{"starts-with", "$x-amz-copy-source", ""}}}, 501, "NotImplemented"},
 		{"a key that climbs", formOf{file: "x", fields: [][2]string{{"key", "up/../k"}}}, 400, "InvalidURI"},
 		{"another bucket", formOf{file: "x", fields: [][2]string{{"bucket", "other"}}}, 403, "AccessDenied"},
@@ -145,7 +158,9 @@ func TestAFormThatBreaksItsPolicyIsRefused(t *testing.T) {
 			boundary := s[:strings.Index(s, "\r\n")]
 			return strings.TrimSuffix(s, "--\r\n") + "\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n" + boundary + "--\r\n"
 		}}, 400, "IncompleteBody"},
+		{"endless lines", formOf{file: "x", fields: [][2]string{{"x-ignore-me", strings.Repeat("\n", 3000)}}}, 400, "MaxMessageLengthExceeded"},
 		{"endless fields", formOf{file: "x", fields: [][2]string{{"x-ignore-me", strings.Repeat("x", 100_000)}}}, 400, "MaxMessageLengthExceeded"},
+		{"tags that two parsers read differently", formOf{file: "x", fields: [][2]string{{"tagging", `<!DOCTYPE Tagging><Tagging/>`}}, conditions: []any{[]string{"starts-with", "$tagging", ""}}}, 400, "MalformedXML"},
 		{"a line break in a header", formOf{file: "x", fields: [][2]string{{"x-amz-meta-a", "b\r\nX-Evil: 1"}}, conditions: []any{[]string{"starts-with", "$x-amz-meta-a", ""}}}, 400, "InvalidArgument"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -165,5 +180,61 @@ func TestTheValidatorSeesTheKeyOfAForm(t *testing.T) {
 	r.refuses(formOf{file: "x"}.request(r), 403, "AccessDenied")
 	if seen.Operation != "PostObject" || seen.Key != "up/cat.jpg" || seen.Token != clientKey {
 		t.Errorf("the validator saw %+v", seen)
+	}
+}
+
+// Where the file begins does not depend on how the form arrives, or on what the
+// file begins with.
+func TestAFormIsReadUpToItsFileAndNoFurther(t *testing.T) {
+	for _, file := range []string{"", "x", "\n", "\r\n", "\r\n\r\n", " folded: like a header", "\tx", "a: header\r\n\r\nx", "--c", "\r\n--", "-", strings.Repeat("line\n", 50_000)} {
+		body := "--b\r\nContent-Disposition: form-data; name=\"Key\"\r\n\r\na\r\nb\n\r\n--b\r\nContent-Disposition: form-data;\r\n name=\"file\"\r\nContent-Type: x\r\n\r\n" +
+			file + "\r\n--b--\r\n"
+		for name, wire := range map[string]io.Reader{
+			"at once": strings.NewReader(body), "byte by byte": iotest.OneByteReader(strings.NewReader(body)),
+			"with its end": iotest.DataErrReader(strings.NewReader(body)), "in halves": iotest.HalfReader(strings.NewReader(body)),
+		} {
+			r := &http.Request{ContentLength: int64(len(body)), Header: http.Header{"Content-Type": {"multipart/form-data; boundary=b"}}}
+			f, err := readForm(r, wire)
+			if err != nil {
+				t.Fatalf("%s, file %.20q: %v", name, file, err)
+			}
+			got, err := io.ReadAll(f.file)
+			if err != nil || string(got) != file || f.length != int64(len(file)) || len(f.fields) != 1 || f.field("key") != "a\r\nb\n" {
+				t.Errorf("%s: the file is %.20q of %d bytes, %v; want %.20q", name, got, f.length, err, file)
+			}
+		}
+	}
+}
+
+func TestSoManyFormsAreReadAtATime(t *testing.T) {
+	r := start(t, hooks.Hooks{}, nil)
+	places := r.server.handler.forms
+	for range maxForms - 1 {
+		places <- struct{}{}
+	}
+	if a := r.do(formOf{file: "x"}.request(r)); a.StatusCode != 204 { // and gives its place back
+		t.Fatalf("got %d %s", a.StatusCode, a.body)
+	}
+	slow, err := net.Dial("tcp", strings.TrimPrefix(r.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	_, _ = io.WriteString(slow, "POST /photos HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+	if line, err := bufio.NewReader(slow).ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") {
+		t.Fatalf("got %q, %v", line, err) // it is being read from here on
+	}
+	a := r.do(formOf{file: "x"}.request(r))
+	if a.StatusCode != 503 || a.code() != "SlowDown" || a.Header.Get("Retry-After") == "" {
+		t.Errorf("got %d %s", a.StatusCode, a.body)
+	}
+	if a := r.do(r.signed("PUT", "/photos/k", "x")); a.StatusCode != 200 {
+		t.Errorf("all but forms: got %d %s", a.StatusCode, a.body)
+	}
+	_ = slow.Close()
+	places <- struct{}{} // its place is free then
+	<-places
+	if a := r.do(formOf{file: "x"}.request(r)); a.StatusCode != 204 {
+		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"osp/go/config"
+	"osp/go/h1"
 )
 
 // hosts knows what the host of a request says.
@@ -60,17 +61,30 @@ func (f forwarders) hosts(r *http.Request) []string {
 		return hosts
 	}
 	host := last(r.Header, "X-Forwarded-Host")
-	if host == "" {
+	if host == "" || !h1.IsHost(host) {
 		return hosts
 	}
 	hosts = append(hosts, host)
-	if port := last(r.Header, "X-Forwarded-Port"); port != "" && !strings.Contains(host, ":") {
+	if port := last(r.Header, "X-Forwarded-Port"); port != "" && h1.IsHost(port) && !strings.Contains(host, ":") {
 		hosts = append(hosts, host+":"+port)
 	}
 	if bare, _, ported := strings.Cut(host, ":"); ported && !strings.Contains(host, "[") {
 		hosts = append(hosts, bare)
 	}
 	return hosts
+}
+
+// scheme is the one by which the client came: where TLS ends at a trusted
+// forwarder, it says so.
+func (f forwarders) scheme(r *http.Request, own string) string {
+	if f.None() || !f.Trust(r.RemoteAddr) {
+		return own
+	}
+	switch said := strings.ToLower(last(r.Header, "X-Forwarded-Proto")); said {
+	case "http", "https":
+		return said
+	}
+	return own
 }
 
 // client is the address of who sent the request: the peer, or, behind trusted

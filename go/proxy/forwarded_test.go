@@ -28,6 +28,8 @@ func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
 		{"with the port in the host", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example:8443"}}, []string{"proxy:80", "s3.example:8443", "s3.example"}, "10.0.0.1"},
 		{"a chain with claims of the client", trusted, "[fd00::1]:5", http.Header{"X-Forwarded-For": {"127.0.0.1, 1.2.3.4", "10.9.9.9"}, "X-Forwarded-Host": {"evil, s3.example"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
 		{"a chain with nonsense", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"1.2.3.4, unknown"}}, []string{"proxy:80"}, "10.0.0.1"},
+		{"a host with a path", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"other/secret.s3.example"}}, []string{"proxy:80"}, "10.0.0.1"},
+		{"a port with a path", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-Port": {"80/x"}}, []string{"proxy:80", "s3.example"}, "10.0.0.1"},
 		{"a unix socket", local, "unix", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
 		{"a unix socket without more", local, "unix", http.Header{}, []string{"proxy:80"}, "unix"},
 		{"a unix socket that nobody trusts", trusted, "unix", http.Header{"X-Forwarded-Host": {"a"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80"}, "unix"},

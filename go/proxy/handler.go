@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ type handler struct {
 	stores   atomic.Pointer[config.Stores] // what requests begin with
 
 	hosts    hosts
+	forms    formPlaces
 	inFlight sync.WaitGroup
 	watch    *watch
 }
@@ -59,7 +61,7 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		cfg:      cfg,
 		log:      log,
 		verifier: sigv4.New(sigv4.Options{}),
-		clients:  creds.NewClientKeys(h.Secret, creds.Options{}),
+		clients:  creds.NewClientKeys(h.Secret, cfg.SecretTTL, creds.Options{}),
 		access:   access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
 		uses:     access.NewUses(cfg.PresignUses, nil),
 		creds:    creds.New(h.BucketCreds, tokens, creds.Options{}),
@@ -67,6 +69,7 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		upstream: upstream.New(),
 		started:  time.Now(),
 		hosts:    hosts{forwarders: forwarders{cfg.TrustedProxies}, domains: cfg.Domains},
+		forms:    make(formPlaces, maxForms),
 		watch:    watch,
 
 		validatorSeesRequest: h.AllowSeesRequest,
@@ -77,13 +80,14 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 	return made
 }
 
-// update swaps the stores and the client keys. A request goes on with those
-// that it began with.
-func (h *handler) update(stores *config.Stores) {
+// update swaps stores, client keys, or both. A request goes on with those that
+// it began with.
+func (h *handler) update(u *config.Update) {
 	h.updating.Lock()
 	defer h.updating.Unlock()
-	stores.Buckets.Keep(h.stores.Load().Buckets)
+	stores := u.Apply(h.stores.Load())
 	h.stores.Store(stores)
+	h.upstream.Keep(stores.Buckets.Entries())
 	h.watch.updated()
 }
 
@@ -95,31 +99,32 @@ func (h *handler) forget(token, bucket *string) {
 	if token != nil || bucket == nil {
 		h.clients.Forget(token)
 	}
-	if token == nil && bucket == nil {
-		h.iam.Forget()
-	}
 }
 
 // exchange is one request on its way, and what the stages found out about it.
 type exchange struct {
 	w         *responseWriter
 	r         *http.Request
-	scheme    string // by which the client came: http or https
+	scheme    string // by which the request came: http or https
 	requestID string
 	stores    *config.Stores // as they were when the request came
 
-	req       *s3req.Request
-	hosts     []string // that the client may have signed
-	form      *form    // of PostObject, else nil
+	req   *s3req.Request
+	hosts []string // that the client may have signed
+
+	clientScheme string // by which the client came to the first trusted forwarder
+
+	form      *form // of PostObject, else nil
 	verified  *sigv4.VerifiedRequest
 	question  hooks.Request   // to the validator
 	bucket    *config.Bucket  // nil: there is none of that name
 	deletions *view.Deletions // of DeleteObjects, else nil; without those that were refused
 	refused   []byte          // of DeleteObjects: what the answer says about those
 
-	seen     notes        // for those who watch
-	body     *pacedBody   // nil: nobody wanted it
-	received atomic.Int64 // bytes of it
+	seen     notes         // for those who watch
+	document *bytes.Reader // a body that was read because nobody told its length, else nil
+	body     *pacedBody    // nil: nobody wanted it
+	received atomic.Int64  // bytes of it
 }
 
 // at returns the handler for what comes in by a scheme.
@@ -180,6 +185,9 @@ func (h *handler) serve(x *exchange) error {
 		return err
 	}
 	if x.req.Operation == s3req.ListBuckets {
+		if err := h.countUse(x); err != nil {
+			return err
+		}
 		return h.listBuckets(x)
 	}
 	if x.bucket == nil {
@@ -213,10 +221,14 @@ func (h *handler) parse(x *exchange) error {
 	}
 	var virtual string
 	virtual, x.hosts = h.hosts.of(x.r)
+	x.clientScheme = h.hosts.scheme(x.r, x.scheme)
 	if x.req, err = s3req.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
 		return err
 	}
 	x.bucket = x.stores.Buckets.Find(x.req.Bucket)
+	if x.req.Unlisted != nil && (x.bucket == nil || !x.bucket.UnknownOperations) {
+		return x.req.Unlisted
+	}
 	return nil
 }
 
@@ -251,6 +263,18 @@ func (h *handler) refuse(x *exchange, err error) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(e.Status)
 	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
+}
+
+// noRequest is the body of the answer to what is no request of HTTP.
+func noRequest(status int) (mediaType string, body []byte) {
+	e := s3err.InvalidRequest.Msg("An error occurred when parsing the HTTP request.")
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		e = s3err.HeaderSectionTooLarge
+	case http.StatusHTTPVersionNotSupported, http.StatusExpectationFailed:
+		e = s3err.NotImplemented.Msg(http.StatusText(status))
+	}
+	return "application/xml", e.XML("", newRequestID())
 }
 
 // logRefusal says why, at a level that fits whose matter it is.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"osp/go/s3err"
-	"osp/go/s3req"
 	"osp/go/upstream"
 )
 
@@ -15,13 +14,16 @@ import (
 type fate int
 
 const (
-	// ifSigned is the fate of every field that fates does not name: a store
-	// might act on what only an attacker in between has said. MinIO, Ceph and
-	// IBM have fields of their own.
-	ifSigned fate = iota
+	// shown is the fate of every field that nobody here knows: the validator
+	// sees it, if it is signed. No store does: AWS ignores what it does not
+	// know, but a gateway in front of a store might not.
+	shown fate = iota
 	// ends here: hop-by-hop fields (RFC 9110 section 7.6.1), the client's
 	// signature, and what load balancers add.
 	ends
+	// ifSigned is the fate of S3's own fields; s3req has refused all other
+	// x-amz-*. Nobody but the client may add one.
+	ifSigned
 	// passes although the client may not have signed it: AWS takes it unsigned
 	// too, and it gives no more than the signed request asks.
 	passes
@@ -33,7 +35,7 @@ var fates = map[string]fate{
 	"Expect": ends, "Host": ends, "Content-Length": ends, "Cookie": ends,
 
 	"Authorization": ends, "X-Amz-Date": ends, "X-Amz-Security-Token": ends, "X-Amz-Content-Sha256": ends,
-	"X-Amz-Copy-Source": ends,
+	"X-Amz-Copy-Source": ends, "X-Amz-Rename-Source": ends, // written anew
 
 	"Forwarded": ends, "Via": ends, "X-Real-Ip": ends,
 
@@ -48,20 +50,28 @@ var fates = map[string]fate{
 }
 
 // storeHeader selects the fields of a request that go to the store. signed are
-// the names that the client's signature covers, in lower case and sorted.
-func storeHeader(client http.Header, signed []string) http.Header {
+// the names that the client's signature covers, in lower case and sorted; ibm
+// tells that the store is IBM's, which has fields of its own for keys that
+// encrypt and for retention
+// (https://cloud.ibm.com/docs/cloud-object-storage?topic=cloud-object-storage-compatibility-api-bucket-operations).
+func storeHeader(client http.Header, signed []string, ibm bool) http.Header {
+	return fieldsOf(client, signed, ibm, ifSigned)
+}
+
+// fieldsOf selects the fields whose fate is at least this good.
+func fieldsOf(client http.Header, signed []string, ibm bool, least fate) http.Header {
 	named := connectionNamed(client)
 	out := make(http.Header)
 	for name, values := range client {
-		becomes, known := fates[name]
+		becomes, known := fateOf(name, ibm)
 		if !known { // or spelled as net/http would not
 			name = textproto.CanonicalMIMEHeaderKey(name)
-			becomes = fates[name]
+			becomes, _ = fateOf(name, ibm)
 		}
-		if becomes == ends || named[name] || strings.HasPrefix(name, "X-Forwarded-") {
+		if becomes == ends || becomes < least || named[name] || strings.HasPrefix(name, "X-Forwarded-") {
 			continue
 		}
-		if becomes == ifSigned {
+		if becomes != passes {
 			if _, isSigned := slices.BinarySearch(signed, strings.ToLower(name)); !isSigned {
 				continue
 			}
@@ -69,6 +79,16 @@ func storeHeader(client http.Header, signed []string) http.Header {
 		out[name] = values
 	}
 	return out
+}
+
+func fateOf(name string, ibm bool) (becomes fate, known bool) {
+	if becomes, known = fates[name]; known {
+		return becomes, true
+	}
+	if strings.HasPrefix(name, "X-Amz-") || ibm && (strings.HasPrefix(name, "Ibm-") || strings.HasPrefix(name, "Retention-")) {
+		return ifSigned, true
+	}
+	return shown, false
 }
 
 // checkConnection refuses a request whose Connection takes away what was
@@ -117,26 +137,4 @@ func connectionNamed(h http.Header) map[string]bool {
 		}
 	}
 	return named
-}
-
-// storeQuery is the client's query without the parameters of a presigned URL.
-func storeQuery(q s3req.Query) s3req.Query {
-	out := make(s3req.Query, 0, len(q))
-	for _, p := range q {
-		if !signature(p.Name) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// signature reports whether a query parameter belongs to a presigned URL
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
-func signature(name string) bool {
-	switch name {
-	case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
-		"X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256":
-		return true
-	}
-	return false
 }

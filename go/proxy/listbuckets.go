@@ -30,6 +30,7 @@ type bucketOwner struct {
 type bucketEntry struct {
 	Name         string
 	CreationDate string
+	BucketRegion string
 }
 
 const maxBuckets = 10000 // of one answer, as AWS's limit
@@ -39,6 +40,7 @@ const maxBuckets = 10000 // of one answer, as AWS's limit
 func (h *handler) listBuckets(x *exchange) error {
 	prefix, _ := x.req.Query.Get("prefix")
 	after, _ := x.req.Query.Get("continuation-token")
+	region, inRegion := x.req.Query.Get("bucket-region")
 	limit := maxBuckets
 	if raw, ok := x.req.Query.Get("max-buckets"); ok {
 		n, err := strconv.Atoi(raw)
@@ -52,7 +54,7 @@ func (h *handler) listBuckets(x *exchange) error {
 	question := h.question(x)
 	var names []string
 	for _, name := range x.stores.Buckets.Names() {
-		if name > after && strings.HasPrefix(name, prefix) {
+		if name > after && strings.HasPrefix(name, prefix) && (!inRegion || x.stores.Buckets.Find(name).Region == region) {
 			names = append(names, name)
 		}
 	}
@@ -70,7 +72,7 @@ func (h *handler) listBuckets(x *exchange) error {
 			case len(list.Buckets) == limit:
 				list.Next = list.Buckets[limit-1].Name
 			default:
-				list.Buckets = append(list.Buckets, bucketEntry{name, created})
+				list.Buckets = append(list.Buckets, bucketEntry{name, created, x.stores.Buckets.Find(name).Region})
 			}
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"osp/go/config"
 	"osp/go/hooks"
 	"osp/go/secret"
 )
@@ -50,11 +49,9 @@ func TestStoresAreSwappedUnderLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stores, err := config.ParseStores(raw)
-		if err != nil {
+		if err := r.server.Update(raw); err != nil {
 			t.Fatal(err)
 		}
-		r.server.Update(stores)
 		r.server.Forget(nil, nil)
 	}
 	close(stop)

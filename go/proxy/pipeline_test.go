@@ -14,17 +14,18 @@ import (
 	"time"
 
 	"osp/go/hooks"
+	"osp/go/s3req"
 	"osp/go/secret"
 )
 
 func TestASignedRequestGoesToTheStoreSignedAgain(t *testing.T) {
 	r := start(t, hooks.Hooks{}, nil)
-	a := r.do(r.signed("PUT", "/photos/a%20b%2Bc//d", "content", "Content-Type", "text/x", "X-Amz-Meta-Name", "value"))
+	a := r.do(r.signed("PUT", "/photos/a%20b%2Bc/d/", "content", "Content-Type", "text/x", "X-Amz-Meta-Name", "value"))
 	if a.StatusCode != 200 || a.Header.Get("ETag") != `"stored"` {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}
 	got := r.store.only(t)
-	if got.Method != "PUT" || got.Target != "/photos/a%20b%2Bc//d" || string(got.Body) != "content" || got.Length != 7 {
+	if got.Method != "PUT" || got.Target != "/photos/a%20b%2Bc/d/" || string(got.Body) != "content" || got.Length != 7 {
 		t.Errorf("the store saw %s %s with %d bytes: %q", got.Method, got.Target, got.Length, got.Body)
 	}
 	if got.Header.Get("Content-Type") != "text/x" || got.Header.Get("X-Amz-Meta-Name") != "value" {
@@ -195,6 +196,30 @@ func TestAPresignedURLIsUsedUpAfterItsLimit(t *testing.T) {
 	}
 	if got := r.store.requests()[0].Target; got != "/photos/k" {
 		t.Errorf("the store saw %s", got)
+	}
+}
+
+func TestEveryOperationUsesAPresignedURLUp(t *testing.T) {
+	r := start(t, hooks.Hooks{}, settings{"max_presign_url_usage_attempts": 1})
+	used := map[s3req.Operation]bool{}
+	everyRequest(func(method, target string) {
+		parsed, err := s3req.Parse(method, target, "", nil)
+		if err != nil || parsed.Operation == s3req.Preflight { // which nobody signs
+			return
+		}
+		url := r.presigned(method, target, 0)
+		if first := r.do(r.request(method, url, "")); first.StatusCode != 200 {
+			return // it came to nothing
+		}
+		used[parsed.Operation] = true
+		if again := r.do(r.request(method, url, "")); again.StatusCode != 403 || method != "HEAD" && !strings.Contains(string(again.body), "as often as") {
+			t.Errorf("%s %s, again: got %d %s", method, target, again.StatusCode, again.body)
+		}
+	})
+	for _, op := range []s3req.Operation{s3req.ListBuckets, "HeadBucket", "GetObject", "DeleteObject", "CompleteMultipartUpload", "PutBucketPolicy"} {
+		if !used[op] {
+			t.Errorf("%s was never used", op)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3req"
 	"osp/go/sigv4"
+	"osp/go/strictxml"
 	"osp/go/upstream"
 )
 
@@ -29,6 +30,7 @@ func (h *handler) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
 		return nil, err
 	}
 	x.form, x.req.Key = f, f.field("key")
+	x.req.Path = s3req.Path(x.req.Bucket, x.req.Key)
 	if err := s3req.CheckKey(x.req.Key); err != nil {
 		return nil, err
 	}
@@ -44,12 +46,8 @@ func (h *handler) prepareForm(x *exchange, call *upstream.Call) error {
 	case limited && x.form.length > most:
 		return s3err.EntityTooLarge
 	}
-	header, err := formHeader(x.form.fields)
-	if err != nil {
-		return err
-	}
-	call.Method, call.Query, call.Header = http.MethodPut, nil, header
-	spec, err := payload.Parse(payload.Declaration{Header: header, ContentLength: x.form.length, Kind: payload.Unsigned})
+	call.Method, call.Query, call.Header = http.MethodPut, nil, x.form.header
+	spec, err := payload.Parse(payload.Declaration{Header: call.Header, ContentLength: x.form.length, Kind: payload.Unsigned})
 	if err != nil {
 		return err
 	}
@@ -82,6 +80,8 @@ func formHeader(fields []sigv4.Field) (http.Header, error) {
 				return nil, err
 			}
 			header.Set("X-Amz-Tagging", tags)
+		case s3req.Foreign(name):
+			return nil, s3err.NotImplemented.Msg("The form's field " + name + " is not supported.")
 		case isFormHeader(name):
 			if strings.ContainsAny(f.Value, "\r\n\x00") {
 				return nil, s3err.InvalidArgument.Msg("The form's field " + name + " has characters that no header may have.")
@@ -116,18 +116,42 @@ func isFormControl(name string) bool {
 }
 
 // tagHeader turns the XML of a form's tagging field into what x-amz-tagging says.
+// The store judges how many tags there are, and which.
 func tagHeader(document string) (string, error) {
-	var tagging struct {
-		Tags []struct{ Key, Value string } `xml:"TagSet>Tag"`
-	}
-	if err := xml.Unmarshal([]byte(document), &tagging); err != nil {
-		return "", s3err.MalformedXML.Because(err)
-	}
+	doc := strictxml.New(strings.NewReader(document))
 	tags := make(url.Values)
-	for _, t := range tagging.Tags {
-		tags.Add(t.Key, t.Value)
+	err := doc.Document("Tagging", only("TagSet", func() error {
+		return doc.Elements(only("Tag", func() error {
+			var key, value string
+			err := doc.Elements(func(name string) (err error) {
+				switch name {
+				case "Key":
+					key, err = doc.Text()
+				case "Value":
+					value, err = doc.Text()
+				default:
+					err = strictxml.Unknown()
+				}
+				return err
+			})
+			tags.Add(key, value)
+			return err
+		}))
+	}))
+	if err != nil {
+		return "", err
 	}
 	return tags.Encode(), nil
+}
+
+// only reads elements of one name.
+func only(name string, read func() error) func(string) error {
+	return func(found string) error {
+		if found != name {
+			return strictxml.Unknown()
+		}
+		return read()
+	}
 }
 
 // postResponse is the answer to success_action_status 201.

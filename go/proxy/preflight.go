@@ -28,6 +28,9 @@ func (h *handler) preflight(x *exchange) error {
 	if x.bucket == nil {
 		return s3err.AccessDenied
 	}
+	if err := view.CheckKey(x.bucket, x.req.Key); err != nil {
+		return err
+	}
 	key, err := view.Key(x.bucket, x.req.Key)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
@@ -18,49 +19,65 @@ func (h *handler) question(x *exchange) *hooks.Request {
 		return q
 	}
 	address := h.hosts.client(x.r)
-	q.Method, q.Path, q.Source, q.ClientIP = x.r.Method, x.req.Path, address, address
+	q.Method, q.Source, q.ClientIP = x.r.Method, address, address
+	q.Path, q.RawPath = x.req.Path, x.req.RawPath
 	q.Operation, q.Key, q.ContentLength = string(x.req.Operation), x.req.Key, x.r.ContentLength
 	q.Region, q.Presigned = x.verified.Region(), x.verified.Presigned()
-	q.Header = func() http.Header { return shownHeader(x.r, x.verified.SignedHeaders()) }
+	q.Header = x.shownHeader
 	q.VersionID, _ = x.req.Query.Get("versionId")
 	for _, p := range x.req.Query {
-		if !signature(p.Name) {
+		if !s3req.IsSignature(p.Name) {
 			q.Query = append(q.Query, hooks.Param(p))
 		}
 	}
-	if c := x.req.CopySource; c != nil {
+	switch c := x.req.CopySource; {
+	case c != nil:
 		q.CopySource = c.Bucket + "/" + c.Key
+	case x.req.RenameSource != "":
+		q.CopySource = x.req.Bucket + "/" + x.req.RenameSource
 	}
 	return q
 }
 
 // shownHeader are the fields for a validator to look at: those that may go to a
-// store, without the keys that encrypt objects, and the host.
-func shownHeader(r *http.Request, signed []string) http.Header {
-	shown := storeHeader(r.Header, signed)
-	for name := range shown {
+// store, those that the client has signed or that a form orders, and the host.
+// Of keys that encrypt objects only the names are shown.
+func (x *exchange) shownHeader() http.Header {
+	header := fieldsOf(x.r.Header, x.verified.SignedHeaders(), true, shown)
+	if x.form != nil {
+		maps.Copy(header, x.form.header)
+	}
+	for name := range header {
 		if strings.Contains(name, "-Customer-Key") {
-			delete(shown, name)
+			header[name] = []string{"(not shown)"}
 		}
 	}
-	shown["Host"] = []string{r.Host}
-	return shown
+	header["Host"] = []string{x.r.Host}
+	return header
+}
+
+// fallbackOf asks about what a store does that lacks the operation.
+func fallbackOf(asked *hooks.Request, fallback s3req.Operation) *hooks.Request {
+	q := *asked
+	q.Operation = string(fallback)
+	return &q
 }
 
 // deletionOf asks about one key of a list to delete.
 func deletionOf(list *hooks.Request, object view.Deletion) *hooks.Request {
 	q := *list
 	q.Key, q.VersionID, q.ContentLength = object.Key, object.VersionID, 0
-	q.Path = "/" + s3req.EscapeKey(q.Bucket) + "/" + s3req.EscapeKey(object.Key)
+	q.Path = s3req.Path(q.Bucket, object.Key)
 	return &q
 }
 
-// readOf asks for the read that a copy implies, in the name of the copier.
-func readOf(copying *hooks.Request, source *s3req.CopySource) *hooks.Request {
-	q := *copying
+// sourceOf asks for what is done to the object that a copy reads, or that a
+// renaming takes away, in the name of who asks for that.
+func sourceOf(asked *hooks.Request, source *s3req.CopySource, method string, op s3req.Operation) *hooks.Request {
+	q := *asked
 	q.Bucket, q.Key, q.VersionID = source.Bucket, source.Key, source.VersionID
-	q.Method, q.Operation = http.MethodGet, string(s3req.GetObject)
-	q.Path = "/" + source.Bucket + "/" + s3req.EscapeKey(source.Key)
+	q.Method, q.Operation = method, string(op)
+	q.Path = s3req.Path(source.Bucket, source.Key)
 	q.Query, q.CopySource, q.ContentLength = nil, "", 0
 	if source.VersionID != "" {
 		q.Query = []hooks.Param{{Name: "versionId", Value: source.VersionID}}
@@ -71,6 +88,6 @@ func readOf(copying *hooks.Request, source *s3req.CopySource) *hooks.Request {
 // listOf asks whether the caller may list one bucket.
 func listOf(listing *hooks.Request, bucket string) *hooks.Request {
 	q := *listing
-	q.Bucket, q.Operation, q.Path, q.Query = bucket, string(s3req.ListObjects), "/"+bucket, nil
+	q.Bucket, q.Operation, q.Path, q.Query = bucket, string(s3req.ListObjects), s3req.Path(bucket, ""), nil
 	return &q
 }

@@ -32,15 +32,19 @@ func (c *complaint) error() error {
 }
 
 // complaintOf looks at a store's 400, 401 or 403 and leaves it whole. Nil
-// means that it is about something else.
+// means that it is about something else. Refusals of all kinds are legible then.
 func complaintOf(x *exchange, resp *http.Response) (*complaint, error) {
+	legible, err := decodeRefusal(x, resp)
+	if err != nil {
+		return nil, err
+	}
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 	default:
 		return nil, nil
 	}
 	c := &complaint{store: x.bucket.Host, status: resp.StatusCode}
-	if x.r.Method == http.MethodHead { // no answer to it has a body that could tell
+	if x.r.Method == http.MethodHead || !legible { // it has no body that could tell
 		return c, nil
 	}
 	head, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))

@@ -2,15 +2,15 @@ package proxy
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
-	"io"
 
 	"osp/go/s3err"
+	"osp/go/strictxml"
 	"osp/go/upstream"
 )
 
 const maxRestoreRequest = 64 << 10
+
+var errRestore = s3err.NotImplemented.Msg("Only restores without a query are supported.")
 
 // attachRestore attaches the body of RestoreObject after a look at it: S3 once
 // could also query the object and put the result into any bucket, by a name
@@ -29,21 +29,23 @@ func (h *handler) attachRestore(x *exchange, call *upstream.Call) error {
 }
 
 func checkRestore(body []byte) error {
-	dec := xml.NewDecoder(bytes.NewReader(body))
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return s3err.MalformedXML.Because(err)
-		}
-		if element, ok := token.(xml.StartElement); ok {
-			switch element.Name.Local {
-			case "RestoreRequest", "Days", "GlacierJobParameters", "Tier", "Description":
-			default:
-				return s3err.NotImplemented.Msg("Only restores without a query are supported.")
-			}
-		}
+	doc := strictxml.New(bytes.NewReader(body))
+	value := func() error {
+		_, err := doc.Text()
+		return err
 	}
+	return doc.Document("RestoreRequest", func(name string) error {
+		switch name {
+		case "Days", "Tier", "Description":
+			return value()
+		case "GlacierJobParameters":
+			return doc.Elements(func(name string) error {
+				if name == "Tier" {
+					return value()
+				}
+				return errRestore
+			})
+		}
+		return errRestore
+	})
 }

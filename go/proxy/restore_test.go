@@ -20,8 +20,12 @@ func TestARestoreNamesNoOtherBucket(t *testing.T) {
 	for body, want := range map[string]*s3err.Error{
 		`<RestoreRequest><Type>SELECT</Type><OutputLocation><S3><BucketName>other</BucketName></S3></OutputLocation></RestoreRequest>`: s3err.NotImplemented,
 		`<RestoreRequest><x:OutputLocation xmlns:x="y"/></RestoreRequest>`:                                                             s3err.NotImplemented,
-		`<RestoreRequest><Days>1</Days>`:                           s3err.MalformedXML,
-		`<?xml version="1.0" encoding="UTF-16"?><RestoreRequest/>`: s3err.MalformedXML,
+		`<RestoreRequest><Days>1</Days>`:                                        s3err.MalformedXML,
+		`<RestoreRequest><Days>1<Type>SELECT</Type></Days></RestoreRequest>`:    s3err.MalformedXML,
+		`<!DOCTYPE x [<!ENTITY x "<Type>SELECT</Type>">]><RestoreRequest/>`:     s3err.MalformedXML,
+		`<?xml-stylesheet href="x"?><RestoreRequest/>`:                          s3err.MalformedXML,
+		`<RestoreRequest/><RestoreRequest><Type>SELECT</Type></RestoreRequest>`: s3err.MalformedXML,
+		`<?xml version="1.0" encoding="UTF-16"?><RestoreRequest/>`:              s3err.MalformedXML,
 	} {
 		if err := checkRestore([]byte(body)); !errors.Is(err, want) {
 			t.Errorf("%s: %v", body, err)

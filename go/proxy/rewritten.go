@@ -15,16 +15,16 @@ import (
 
 // answerRewritten is answer where the store's names are not the client's, or
 // where the answer needs an addition.
-func answerRewritten(x *exchange, resp *http.Response) error {
+func answerRewritten(x *exchange, resp *http.Response, to view.Answer) error {
 	delete(x.w.Header(), upstream.Spell("Location")) // of a bucket, or to the store itself
-	to := view.Answer{Bucket: x.bucket, Path: x.resource(), Location: x.location(), Refused: x.refused}
+	to.Location, to.Refused = x.location(), x.refused
 	if how, _ := x.req.Query.Get("encoding-type"); how == "url" {
 		to.Encoded = true
 	}
 	failed := resp.StatusCode >= http.StatusMultipleChoices
 	switch {
-	case failed && x.bucket.Renamed():
-		return answerRewrittenError(x, resp, to)
+	case failed && to.Hides():
+		return answerFailure(x, resp, to)
 	case failed || !view.Names(x.req.Operation):
 		x.w.WriteHeader(resp.StatusCode)
 		return x.stream(resp.Body)
@@ -62,29 +62,47 @@ func writeWhole(x *exchange, status int, body []byte) error {
 	return err
 }
 
-// answerRewrittenError drops what it can't rewrite: the status says enough.
-func answerRewrittenError(x *exchange, resp *http.Response, to view.Answer) error {
-	var body bytes.Buffer
-	err := to.Rewrite(bufio.NewWriter(&body), io.LimitReader(resp.Body, maxErrorBody), func() error { return nil })
-	if err != nil {
-		body.Reset()
+// answerFailure tells a refusal in the client's names, or no more of it than
+// its status.
+func answerFailure(x *exchange, resp *http.Response, to view.Answer) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if len(body) > 0 || err != nil {
+		if body, err = to.Failure(body); err != nil {
+			body = x.refusalOf(resp)
+		}
+		x.w.Header()["Content-Type"] = []string{"application/xml"}
 	}
-	return writeWhole(x, resp.StatusCode, body.Bytes())
+	return writeWhole(x, resp.StatusCode, body)
 }
 
-// resource is what the client's request is about, by the client's names.
-func (x *exchange) resource() string {
-	if x.req.Key == "" {
-		return "/" + x.req.Bucket
+// refusalOf is an answer of our own for a refusal that can't be told.
+func (x *exchange) refusalOf(resp *http.Response) []byte {
+	id := resp.Header.Get("X-Amz-Request-Id")
+	if id == "" {
+		id = x.requestID
 	}
-	return "/" + x.req.Bucket + "/" + x.req.Key
+	return s3err.ForStatus(resp.StatusCode).XML(x.place().Path(), id)
 }
 
-// location is the URL of the same, in the style that the client uses.
+// place is what the client's request is about, by the client's names.
+func (x *exchange) place() view.Place { return view.Place{Bucket: x.bucket, Key: x.req.Key} }
+
+// source is what a copy or a rename reads, nil for all other requests.
+func (x *exchange) source() *view.Place {
+	switch from := x.req.CopySource; {
+	case from != nil:
+		return &view.Place{Bucket: x.stores.Buckets.Find(from.Bucket), Key: from.Key}
+	case x.req.RenameSource != "":
+		return &view.Place{Bucket: x.bucket, Key: x.req.RenameSource}
+	}
+	return nil
+}
+
+// location is the URL of that place, in the style that the client uses.
 func (x *exchange) location() string {
 	path := "/" + s3req.EscapeKey(x.req.Key)
-	if x.req.Path == x.req.RawPath {
+	if !x.req.Virtual {
 		path = "/" + s3req.EscapeKey(x.req.Bucket) + path
 	}
-	return x.scheme + "://" + x.r.Host + path
+	return x.clientScheme + "://" + x.r.Host + path
 }

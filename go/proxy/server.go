@@ -75,6 +75,7 @@ func (s *Server) newFront(f listening) *listening {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Log:               s.log,
+		Refusal:           noRequest,
 	}
 	f.http2 = &http.Server{
 		Handler:                      f.http1.Handler,
@@ -199,9 +200,18 @@ func (s *Server) MetricsPort() int { return s.handler.watch.port() }
 // ReopenLogs opens the file of the access log anew. Its error wraps the system's.
 func (s *Server) ReopenLogs() error { return s.handler.watch.reopen() }
 
-// Update swaps the stores and client keys, which must not change any more.
-// Requests under way end with what they began with.
-func (s *Server) Update(stores *config.Stores) { s.handler.update(stores) }
+// Update reads an update as config.ParseUpdate does and swaps stores, client
+// keys, or both: what the update lacks stays as the update before has left it.
+// Requests under way end with what they began with. Its errors are those of
+// config.Parse; after one nothing has changed.
+func (s *Server) Update(document []byte) error {
+	update, err := s.cfg.ParseUpdate(document)
+	if err != nil {
+		return err
+	}
+	s.handler.update(update)
+	return nil
+}
 
 // Forget drops the decisions, credentials and client secrets that are
 // remembered about a token, a bucket or, with both, about the two together;

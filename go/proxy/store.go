@@ -39,7 +39,7 @@ func translate(x *exchange) (*upstream.Call, error) {
 		return nil, err
 	}
 	call := &upstream.Call{
-		Bucket: x.bucket, Method: x.r.Method, Header: storeHeader(x.r.Header, x.verified.SignedHeaders()),
+		Bucket: x.bucket, Method: x.r.Method, Header: storeHeader(x.r.Header, x.verified.SignedHeaders(), x.bucket.IBM),
 	}
 	switch x.req.Operation {
 	case s3req.CompleteMultipartUpload, s3req.CopyObject, s3req.UploadPartCopy:
@@ -49,7 +49,10 @@ func translate(x *exchange) (*upstream.Call, error) {
 	if call.Key, err = view.Key(x.bucket, x.req.Key); err != nil {
 		return nil, err
 	}
-	if call.Query, err = view.Query(x.bucket, x.req.Operation, storeQuery(x.req.Query)); err != nil {
+	if x.req.Operation == s3req.Preflight {
+		return call, nil // its query is that of another request
+	}
+	if call.Query, err = view.Query(x.bucket, x.req.Operation, x.req.Query.ForStore()); err != nil {
 		return nil, err
 	}
 	if source := x.req.CopySource; source != nil {
@@ -59,9 +62,12 @@ func translate(x *exchange) (*upstream.Call, error) {
 		}
 		call.Header.Set("X-Amz-Copy-Source", copied)
 	}
-	if x.bucket.Renamed() || x.req.Operation == s3req.CompleteMultipartUpload {
-		// Names can't be rewritten in an answer that is compressed.
-		call.Header.Set("Accept-Encoding", "identity")
+	if key := x.req.RenameSource; key != "" {
+		renamed, err := view.Key(x.bucket, key)
+		if err != nil {
+			return nil, err
+		}
+		call.Header.Set("X-Amz-Rename-Source", s3req.EscapeKey(renamed))
 	}
 	return call, nil
 }
@@ -69,6 +75,7 @@ func translate(x *exchange) (*upstream.Call, error) {
 // send sends a call. When the store does not take the credentials, they are
 // renewed, and the call is sent once more if its body allows that.
 func (h *handler) send(x *exchange, call *upstream.Call) (*http.Response, error) {
+	acceptEncoding(x, call)
 	resp, err := h.do(x, call)
 	if err != nil {
 		return nil, err

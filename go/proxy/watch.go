@@ -73,6 +73,7 @@ func (w *watch) begin(h *handler) {
 		About:   about,
 		Entries: func() []*config.Bucket { return h.stores.Load().Buckets.Entries() },
 		Reach:   upstream.Reach,
+		Hosts:   append([]string{w.cfg.MetricsHost}, w.cfg.MetricsHosts...),
 		Log:     w.log,
 	})
 	w.observers = append(w.observers, w.monitor)

@@ -9,6 +9,7 @@ package s3err
 import (
 	"encoding/xml"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -19,8 +20,12 @@ type Error struct {
 	Status  int
 	Message string
 
-	cause error
+	details []detail
+	cause   error
 }
+
+// detail is an element of the answer besides those that every error has.
+type detail struct{ name, value string }
 
 // New makes an error value for the tables of a package. Requests derive their
 // own copies from it by Msg and Because.
@@ -54,6 +59,14 @@ func (e *Error) Msg(message string) *Error {
 	return &c
 }
 
+// With returns a copy whose XML has one more element. Like the message it goes
+// to the client, and to no log.
+func (e *Error) With(name, value string) *Error {
+	c := *e
+	c.details = append(slices.Clip(c.details), detail{name, value})
+	return &c
+}
+
 // Because returns a copy that carries a cause for the log.
 func (e *Error) Because(cause error) *Error {
 	c := *e
@@ -71,13 +84,21 @@ func From(err error) *Error {
 	return InternalError.Because(err)
 }
 
+// maxText bounds each text of an answer, in bytes. Most are the client's own: the
+// escapes of long ones would make an answer several times as long as its request.
+const maxText = 4 << 10
+
 // XML renders the body of the answer. Resource is the path as the client sent it.
+// Texts that are too long end early.
 func (e *Error) XML(resource, requestID string) []byte {
 	var b strings.Builder
 	b.WriteString(xml.Header)
 	b.WriteString("<Error>")
 	element(&b, "Code", e.Code)
 	element(&b, "Message", e.Message)
+	for _, d := range e.details {
+		element(&b, d.name, d.value)
+	}
 	element(&b, "Resource", resource)
 	element(&b, "RequestId", requestID)
 	b.WriteString("</Error>")
@@ -86,6 +107,6 @@ func (e *Error) XML(resource, requestID string) []byte {
 
 func element(b *strings.Builder, name, value string) {
 	b.WriteString("<" + name + ">")
-	_ = xml.EscapeText(b, []byte(value)) // a strings.Builder never fails
+	_ = xml.EscapeText(b, []byte(value[:min(len(value), maxText)])) // a strings.Builder never fails
 	b.WriteString("</" + name + ">")
 }

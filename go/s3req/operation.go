@@ -14,18 +14,24 @@ type Operation string
 const (
 	ListBuckets             Operation = "ListBuckets"
 	ListObjects             Operation = "ListObjects"
+	ListObjectsV2           Operation = "ListObjectsV2"
+	ListObjectVersions      Operation = "ListObjectVersions"
 	GetObject               Operation = "GetObject"
+	PutObject               Operation = "PutObject"
+	DeleteObject            Operation = "DeleteObject"
 	DeleteObjects           Operation = "DeleteObjects"
 	CopyObject              Operation = "CopyObject"
+	RenameObject            Operation = "RenameObject"
+	UploadPart              Operation = "UploadPart"
 	UploadPartCopy          Operation = "UploadPartCopy"
 	CompleteMultipartUpload Operation = "CompleteMultipartUpload"
-	PostObject              Operation = "PostObject"
 	RestoreObject           Operation = "RestoreObject"
-	Preflight               Operation = "Preflight"
 
-	// Unknown is a request with a subresource that this table doesn't know. It
-	// is authorised under this name, so that a validator which lists what it
-	// allows refuses it.
+	// PostObject and Preflight are in no model of AWS: they are for browsers.
+	PostObject Operation = "PostObject"
+	Preflight  Operation = "Preflight"
+
+	// Unknown is a request that S3 does not have. Request.Unlisted says why.
 	Unknown Operation = "Unknown"
 )
 
@@ -48,106 +54,62 @@ func (r *Request) scope() scope {
 	return object
 }
 
-// defaults are the operations of a request without a subresource.
-var defaults = map[scope]map[string]Operation{
-	service: {"GET": ListBuckets},
-	bucket:  {"GET": ListObjects, "HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"},
-	object:  {"GET": GetObject, "HEAD": "HeadObject", "PUT": "PutObject", "DELETE": "DeleteObject"},
-}
-
-// crud expands to the three operations of a bucket's or object's configuration.
-func crud(name string) map[string]Operation {
-	return map[string]Operation{
-		"GET": Operation("Get" + name), "PUT": Operation("Put" + name), "DELETE": Operation("Delete" + name),
-	}
-}
-
-// subresources select an operation by a query parameter's name, whatever its value.
-var subresources = map[scope]map[string]map[string]Operation{
-	bucket: {
-		"accelerate":          crud("BucketAccelerateConfiguration"),
-		"acl":                 crud("BucketAcl"),
-		"analytics":           crud("BucketAnalyticsConfiguration"),
-		"cors":                crud("BucketCors"),
-		"encryption":          crud("BucketEncryption"),
-		"intelligent-tiering": crud("BucketIntelligentTieringConfiguration"),
-		"inventory":           crud("BucketInventoryConfiguration"),
-		"lifecycle":           crud("BucketLifecycleConfiguration"),
-		"location":            {"GET": "GetBucketLocation"},
-		"logging":             crud("BucketLogging"),
-		"metrics":             crud("BucketMetricsConfiguration"),
-		"notification":        crud("BucketNotificationConfiguration"),
-		"object-lock":         crud("ObjectLockConfiguration"),
-		"ownershipControls":   crud("BucketOwnershipControls"),
-		"policy":              crud("BucketPolicy"),
-		"policyStatus":        {"GET": "GetBucketPolicyStatus"},
-		"publicAccessBlock":   crud("PublicAccessBlock"),
-		"replication":         crud("BucketReplication"),
-		"requestPayment":      crud("BucketRequestPayment"),
-		"tagging":             crud("BucketTagging"),
-		"versioning":          crud("BucketVersioning"),
-		"versions":            {"GET": "ListObjectVersions"},
-		"uploads":             {"GET": "ListMultipartUploads"},
-		"website":             crud("BucketWebsite"),
-		"delete":              {"POST": DeleteObjects},
-	},
-	object: {
-		"acl":        crud("ObjectAcl"),
-		"attributes": {"GET": "GetObjectAttributes"},
-		"legal-hold": crud("ObjectLegalHold"),
-		"retention":  crud("ObjectRetention"),
-		"tagging":    crud("ObjectTagging"),
-		"torrent":    {"GET": "GetObjectTorrent"},
-		"restore":    {"POST": RestoreObject},
-		"select":     {"POST": "SelectObjectContent"},
-		"uploads":    {"POST": "CreateMultipartUpload"},
-		"uploadId": {
-			"GET": "ListParts", "PUT": "UploadPart", "POST": CompleteMultipartUpload, "DELETE": "AbortMultipartUpload",
-		},
-	},
-}
-
-// valueless are parameters that may come without a value and still select nothing.
-var valueless = map[string]bool{
-	"prefix": true, "delimiter": true, "marker": true, "start-after": true, "continuation-token": true,
-	"encoding-type": true, "fetch-owner": true, "key-marker": true, "version-id-marker": true,
-	"upload-id-marker": true, "versionId": true, "max-keys": true, "id": true, "partNumber": true,
-	"x-id": true, "allow-unordered": true,
-}
-
-func operation(r *Request, header http.Header) (Operation, error) {
-	if err := refused(r, header); err != nil {
-		return "", err
-	}
-	if r.Method == http.MethodOptions {
-		return Preflight, nil
-	}
-	at := r.scope()
-	selected, err := selector(r.Query, subresources[at])
+// classify finds the operation. What S3 does not have becomes Unknown, and the
+// reason goes into r.Unlisted; the errors are for what no store may see.
+func (r *Request) classify(header http.Header) error {
+	unlisted, err := checkHeaders(header)
 	if err != nil {
-		return "", err
+		return err
 	}
-	op, known := defaults[at][r.Method]
-	if selected != "" {
-		op, known = subresources[at][selected][r.Method]
-		if !known && r.Method == http.MethodHead {
-			op, known = Unknown, true
+	if err := checkParams(r.Query); err != nil {
+		return err
+	}
+	if r.Method == http.MethodOptions { // its query is that of the request to come
+		r.Operation = Preflight
+		return nil
+	}
+	selector, err := r.selector()
+	if err != nil {
+		return err
+	}
+	if selector == "" && r.scope() == bucket && r.Method == http.MethodPost && isForm(header) {
+		r.Operation, r.body = PostObject, true
+		r.unlist(unlisted)
+		return r.sources(header)
+	}
+	candidates := operations[selected{r.Method, r.scope(), selector}]
+	if len(candidates) == 0 {
+		r.unlist(s3err.MethodNotAllowed)
+		return r.sources(header)
+	}
+	op, err := r.choose(candidates)
+	if err != nil {
+		return err
+	}
+	r.Operation, r.Selected, r.Fallback, r.body = op.name, selector != "", op.fallback, op.body
+	r.unlist(unlisted)
+	for _, p := range r.Query {
+		if !op.params[p.Name] && !everywhere[p.Name] && !ofHeader(p.Name) && !isNote(p.Name) {
+			r.unlist(s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' does not belong to " + string(op.name) + "."))
+			break
 		}
-	} else if at == bucket && r.Method == http.MethodPost && isForm(header) {
-		return PostObject, nil
 	}
-	if !known {
-		return "", s3err.MethodNotAllowed
-	}
-	return refine(op, r), nil
+	return r.sources(header)
 }
 
-// selector finds the one subresource of a query. Two of them are refused as
-// AWS does: stores disagree on which one wins.
-func selector(q Query, table map[string]map[string]Operation) (string, error) {
+// unlist notes that S3 does not have such a request. The first reason counts.
+func (r *Request) unlist(why error) {
+	if why != nil && r.Unlisted == nil {
+		r.Operation, r.Fallback, r.Unlisted, r.body = Unknown, "", why, true
+	}
+}
+
+// selector finds the one parameter that selects an operation. Two of them are
+// refused as AWS does: stores disagree on which one wins.
+func (r *Request) selector() (string, error) {
 	found := ""
-	for _, p := range q {
-		if _, ok := table[p.Name]; !ok {
+	for _, p := range r.Query {
+		if !selectors[r.scope()][p.Name] {
 			continue
 		}
 		if found != "" {
@@ -158,47 +120,41 @@ func selector(q Query, table map[string]map[string]Operation) (string, error) {
 	return found, nil
 }
 
-// refine tells apart operations that share method and subresource.
-func refine(op Operation, r *Request) Operation {
-	switch op {
-	case ListObjects:
-		if v, _ := r.Query.Get("list-type"); v == "2" {
-			op = "ListObjectsV2"
-		}
-	case "UploadPart":
-		if !r.Query.Has("partNumber") {
-			return Unknown
-		}
-		if r.CopySource != nil {
-			return UploadPartCopy
-		}
-		return op
-	case "PutObject":
-		if r.CopySource != nil {
-			return CopyObject
+// choose finds the operation whose parameters are all there; of two the one that
+// needs more, which is that of one configuration rather than the list of them.
+// A parameter that selects has just the value that it must have: there are
+// stores that look for a name, and others that look for its value, too.
+func (r *Request) choose(candidates []*operationSpec) (*operationSpec, error) {
+	var chosen *operationSpec
+	missing := ""
+	for _, op := range candidates {
+		lacks := r.lacks(op)
+		switch {
+		case lacks != "":
+			missing = lacks
+		case chosen == nil || len(op.needs) > len(chosen.needs):
+			chosen = op
 		}
 	}
-	if isDefault(op) && hasUnknownSubresource(r) {
-		return Unknown
+	if chosen == nil {
+		return nil, s3err.InvalidArgument.Msg("The query parameter '" + missing + "' lacks the value that is needed.")
 	}
-	return op
+	for _, p := range chosen.selects {
+		if value, _ := r.Query.Get(p.Name); value != p.Value {
+			return nil, s3err.InvalidArgument.Msg("The value of '" + p.Name + "' is not valid.")
+		}
+	}
+	return chosen, nil
 }
 
-func isDefault(op Operation) bool {
-	switch op {
-	case ListObjects, "ListObjectsV2", GetObject, "HeadObject", "PutObject", "DeleteObject", "HeadBucket", "CreateBucket", "DeleteBucket":
-		return true
-	}
-	return false
-}
-
-func hasUnknownSubresource(r *Request) bool {
-	for _, p := range r.Query {
-		if p.Value == "" && !valueless[p.Name] && !strings.HasPrefix(p.Name, "response-") && !strings.HasPrefix(p.Name, "X-Amz-") {
-			return true
+// lacks returns the first parameter that an operation needs and that is not there.
+func (r *Request) lacks(op *operationSpec) string {
+	for _, name := range op.needs {
+		if !r.Query.Has(name) {
+			return name
 		}
 	}
-	return false
+	return ""
 }
 
 func isForm(header http.Header) bool {

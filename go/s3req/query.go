@@ -42,13 +42,21 @@ func (q Query) Encode() string {
 	return string(b)
 }
 
+// maxParams bounds the parameters of one query. Those of S3 are few; a presigned
+// URL may hold metadata, which S3 bounds to 2 KB.
+const maxParams = 256
+
 // parseQuery decodes a raw query. A name that occurs twice is refused: a
 // validator and a store might each look at another one of them.
 func parseQuery(raw string) (Query, error) {
 	if raw == "" {
 		return nil, nil
 	}
-	q := make(Query, 0, strings.Count(raw, "&")+1)
+	count := strings.Count(raw, "&") + 1
+	if count > maxParams {
+		return nil, s3err.InvalidArgument.Msg("There are too many query parameters.")
+	}
+	q := make(Query, 0, count)
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {
 			continue
@@ -62,10 +70,31 @@ func parseQuery(raw string) (Query, error) {
 		if err != nil {
 			return nil, err
 		}
-		if q.Has(name) {
-			return nil, s3err.InvalidArgument.Msg("The query parameter '" + name + "' is given more than once.")
-		}
 		q = append(q, Param{name, value})
 	}
+	if name, twice := q.repeated(); twice {
+		return nil, s3err.InvalidArgument.Msg("The query parameter '" + name + "' is given more than once.")
+	}
 	return q, nil
+}
+
+// repeated returns a name that occurs twice.
+func (q Query) repeated() (string, bool) {
+	const few = 12 // up to which comparing each with each is the cheapest
+	if len(q) <= few {
+		for i, p := range q {
+			if q[:i].Has(p.Name) {
+				return p.Name, true
+			}
+		}
+		return "", false
+	}
+	seen := make(map[string]struct{}, len(q))
+	for _, p := range q {
+		if _, twice := seen[p.Name]; twice {
+			return p.Name, true
+		}
+		seen[p.Name] = struct{}{}
+	}
+	return "", false
 }

@@ -19,34 +19,53 @@ const maxKey = 1024
 type Request struct {
 	Method   string
 	RawPath  string // as on the wire, percent-encoded, begins with a slash
-	Path     string // RawPath in path style, whatever style the client chose
 	RawQuery string // as on the wire, without the question mark
+	Virtual  bool   // the host names the bucket, and RawPath does not
 
+	// Path is `/bucket`, or `/bucket/key`, UriEncoded: one spelling for one
+	// object, whatever the client's is. The service is `/`.
+	Path   string
 	Bucket string // decoded; empty: the request addresses the service itself
 	Key    string // decoded, arbitrary bytes; empty: the request addresses the bucket
 	Query  Query
 
-	Operation  Operation
-	CopySource *CopySource // nil: the request copies nothing
+	Operation Operation
+	// Selected tells that a parameter selects the operation: it is about a part
+	// of the bucket or object, such as its tags.
+	Selected bool
+	// Fallback is what a store that does not know the operation's parameter does
+	// instead, where that is another danger: it deletes the object whose tags
+	// were to go. Empty: there is none.
+	Fallback Operation
+	// Unlisted is why the operation is Unknown, an *s3err.Error: S3 has no such
+	// request. It is refused, unless the owner has asked for such requests.
+	Unlisted error
+
+	CopySource   *CopySource // nil: the request copies nothing
+	RenameSource string      // key of the object that is renamed, in the same bucket; else empty
+
+	body bool // see HasBody
 }
 
 // Parse takes a request target apart. The target is the one of the request
 // line (or HTTP/2's :path); virtual is the bucket that the host names, empty in
 // path style; header is consulted for what makes an operation another one:
-// x-amz-copy-source and a form's content type.
+// a second object, a form's content type, and what S3 does not have.
 //
 // Errors are *s3err.Error values: InvalidURI for what is no S3 target,
-// KeyTooLongError, InvalidArgument for ambiguous queries.
+// KeyTooLongError, InvalidArgument for ambiguous queries and values that are
+// missing, InvalidRequest for a second object where there is none,
+// NotImplemented for orders of other dialects.
 func Parse(method, target, virtual string, header http.Header) (*Request, error) {
 	rawPath, rawQuery, err := split(target)
 	if err != nil {
 		return nil, err
 	}
-	r := &Request{Method: method, RawPath: rawPath, RawQuery: rawQuery, Path: rawPath}
-	if virtual != "" {
-		r.Path = "/" + virtual + rawPath
+	r := &Request{Method: method, RawPath: rawPath, RawQuery: rawQuery, Virtual: virtual != ""}
+	rawBucket, rawKey := virtual, rawPath[1:]
+	if !r.Virtual {
+		rawBucket, rawKey, _ = strings.Cut(rawKey, "/")
 	}
-	rawBucket, rawKey, _ := strings.Cut(r.Path[1:], "/")
 	if r.Bucket, err = unescape(rawBucket); err != nil {
 		return nil, err
 	}
@@ -59,16 +78,27 @@ func Parse(method, target, virtual string, header http.Header) (*Request, error)
 	if err := CheckKey(r.Key); err != nil {
 		return nil, err
 	}
+	r.Path = rawPath
+	if r.Virtual || !isEscaped(rawPath) || r.Key == "" {
+		r.Path = Path(r.Bucket, r.Key)
+	}
 	if r.Query, err = parseQuery(rawQuery); err != nil {
 		return nil, err
 	}
-	if r.CopySource, err = copySource(header); err != nil {
-		return nil, err
-	}
-	if r.Operation, err = operation(r, header); err != nil {
+	if err := r.classify(header); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Path is the one spelling of a bucket, or of an object in it.
+func Path(bucket, key string) string {
+	b := append(make([]byte, 0, len(bucket)+len(key)+2), '/')
+	b = appendEscaped(b, bucket, false)
+	if key != "" {
+		b = appendEscaped(append(b, '/'), key, true)
+	}
+	return string(b)
 }
 
 // split separates path and query and accepts the absolute form, which RFC 9112
@@ -97,18 +127,10 @@ func split(target string) (path, query string, err error) {
 	return path, query, nil
 }
 
-// CheckKey refuses keys that are too long, and those that a store could take
-// for another one. A store, or a web server in front of it, that resolves `.`
-// and `..` would serve an object which the validator never saw, or one of
-// another bucket. Errors are *s3err.Error values.
+// CheckKey refuses keys that are longer than S3's. The error is KeyTooLongError.
 func CheckKey(key string) error {
 	if len(key) > maxKey {
 		return s3err.KeyTooLong
-	}
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "." || segment == ".." {
-			return s3err.InvalidURI.Msg("Keys with the path segments '.' or '..' are not served.")
-		}
 	}
 	return nil
 }

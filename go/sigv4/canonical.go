@@ -69,6 +69,8 @@ func (s *SignedRequest) canonicalise(r *Request, query []param, values [][]strin
 			s.hostLen = len(b) - s.hostAt
 		case name == "content-length" && values[i] == nil && r.ContentLength >= 0:
 			b = strconv.AppendInt(b, r.ContentLength, 10)
+		case name == "transfer-encoding" && values[i] == nil:
+			b = appendValues(b, r.TransferEncoding)
 		default:
 			b = appendValues(b, values[i])
 		}

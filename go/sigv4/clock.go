@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"osp/go/s3err"
@@ -50,7 +51,9 @@ func (s *SignedRequest) checkTime(now time.Time) error {
 	switch s.carrier {
 	case inHeader:
 		if age := now.Sub(s.time); age > maxSkew || age < -maxSkew {
-			return s3err.RequestTimeTooSkewed
+			return s3err.RequestTimeTooSkewed.With("RequestTime", s.timestamp).
+				With("ServerTime", now.UTC().Format(time.RFC3339)).
+				With("MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 		}
 	case inQuery:
 		if s.time.Sub(now) > maxSkew {

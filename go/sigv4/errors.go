@@ -2,7 +2,9 @@ package sigv4
 
 import (
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 
 	"osp/go/s3err"
 )
@@ -43,9 +45,14 @@ func missingHeader(name string) *s3err.Error {
 	return s3err.InvalidRequest.Msg("Missing required header for this request: " + name)
 }
 
-func notSigned(name string) *s3err.Error {
+func notSigned(names ...string) *s3err.Error {
+	for i, name := range names {
+		names[i] = strings.ToLower(name)
+	}
+	slices.Sort(names)
+	list := strings.Join(names, ", ")
 	return s3err.AccessDenied.Msg("There were headers present in the request which were not signed").
-		Because(errors.New("not signed: " + quote(name)))
+		With("HeadersNotSigned", list).Because(errors.New("not signed: " + quote(list)))
 }
 
 // quote makes a client's text fit for a message: escaped, and of bounded length.

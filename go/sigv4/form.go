@@ -16,8 +16,8 @@ type Field struct{ Name, Value string }
 // the form.
 //
 // Errors are *s3err.Error: AccessDenied for a form that is not signed,
-// InvalidArgument and InvalidPolicyDocument for one that is malformed. Whether
-// the form keeps to its policy is for Verify to say.
+// InvalidArgument for one that is malformed. What the policy says, and whether the
+// form keeps to it, is for Verify to find out.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html
 func ParsePostPolicy(bucket string, fields []Field) (*SignedRequest, error) {
 	byName, err := indexFields(fields)
@@ -47,14 +47,11 @@ func ParsePostPolicy(bucket string, fields []Field) (*SignedRequest, error) {
 	if s.timestamp[:8] != s.cred.date {
 		return nil, refuseForm("Invalid credential date. Date is not the same as X-Amz-Date.")
 	}
-	if s.policy, err = parsePolicy(byName["policy"]); err != nil {
-		return nil, err
-	}
 	if given, ok := byName["bucket"]; ok && given != bucket {
 		return nil, s3err.AccessDenied.Msg("Invalid according to Policy: the field bucket names another bucket than the URL.")
 	}
 	byName["bucket"] = bucket // a policy has to name the bucket even if the form does not
-	s.policy.fields = byName
+	s.policy = &policy{encoded: byName["policy"], fields: byName}
 	return s, nil
 }
 

@@ -63,8 +63,16 @@ func FuzzPostPolicy(f *testing.F) {
 	f.Add(`{"expiration": "2026-03-01T13:00:00Z", "conditions": [[]]}`, "key", "")
 	f.Add(`{"expiration": 1, "conditions": [{}, [1, 2, 3], ["eq", "$", null]]}`, "policy", "x")
 	f.Fuzz(func(t *testing.T, document, name, value string) {
-		s, err := ParsePostPolicy("photos", formFields(document, Field{strings.ToLower(name), value}))
+		fields := formFields(document, Field{strings.ToLower(name), value})
+		s, err := ParsePostPolicy("photos", fields)
 		judge(t, s, err)
+		if s, err = ParsePostPolicy("photos", fields); err != nil {
+			return
+		}
+		var answer *s3err.Error
+		if _, err = at(noon).Verify(s, owner); err != nil && !errors.As(err, &answer) { // whoever signed wrote the policy
+			t.Fatalf("no answer for a client: %v", err)
+		}
 	})
 }
 

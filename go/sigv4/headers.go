@@ -57,6 +57,7 @@ func (a *authHeaders) field(name string) *[]string {
 // enough of it.
 func collectSigned(room [][]string, h http.Header, signed []string) ([][]string, error) {
 	values := append(room[:0], make([][]string, len(signed))...)
+	var loose []string
 	for name, vs := range h {
 		i, found := slices.BinarySearchFunc(signed, name, compareFold)
 		switch {
@@ -65,8 +66,11 @@ func collectSigned(room [][]string, h http.Header, signed []string) ([][]string,
 		case found:
 			values[i] = vs
 		case hasPrefixFold(name, "x-amz-") && compareFold(payloadHashName, name) != 0:
-			return nil, notSigned(name)
+			loose = append(loose, name)
 		}
+	}
+	if loose != nil {
+		return nil, notSigned(loose...)
 	}
 	return values, nil
 }

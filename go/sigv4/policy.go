@@ -16,12 +16,14 @@ import (
 // its file have to be.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
 type policy struct {
-	encoded     string // base64 as sent, which is what is signed
+	encoded string // base64 as sent, which is what is signed
+	fields  map[string]string
+
+	// what it says, once it was read
 	expiration  time.Time
 	conditions  []condition
 	limited     bool
 	least, most int64 // bytes of the file, if limited
-	fields      map[string]string
 }
 
 // condition is one test of a field. Name is in lower case.
@@ -38,25 +40,30 @@ func againstPolicy(detail string) *s3err.Error {
 	return s3err.AccessDenied.Msg("Invalid according to Policy: " + detail)
 }
 
-func parsePolicy(encoded string) (*policy, error) {
-	raw, err := base64.StdEncoding.DecodeString(encoded)
+// read finds out what a policy says. That costs, so nobody reads one before its
+// signature is known to be right. A nil policy says nothing.
+func (p *policy) read() error {
+	if p == nil {
+		return nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(p.encoded)
 	if err != nil {
-		return nil, refusePolicy("invalid Base64 encoding.")
+		return refusePolicy("invalid Base64 encoding.")
 	}
 	var document map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &document); err != nil {
-		return nil, refusePolicy("Invalid JSON.")
+		return refusePolicy("Invalid JSON.")
 	}
 	for name := range document {
 		if name != "expiration" && name != "conditions" {
-			return nil, refusePolicy("Unexpected: " + quote(name))
+			return refusePolicy("Unexpected: " + quote(name))
 		}
 	}
-	p := &policy{encoded: encoded, most: math.MaxInt64}
+	p.most = math.MaxInt64
 	if p.expiration, err = parseExpiration(document["expiration"]); err != nil {
-		return nil, err
+		return err
 	}
-	return p, p.parseConditions(document["conditions"])
+	return p.parseConditions(document["conditions"])
 }
 
 func parseExpiration(raw json.RawMessage) (time.Time, error) {

@@ -13,7 +13,10 @@ const formCredential = "AKID/20260301/eu-west-1/s3/aws4_request"
 
 // formFields makes a signed form out of a policy document.
 func formFields(document string, more ...Field) []Field {
-	encoded := base64.StdEncoding.EncodeToString([]byte(document))
+	return signedPolicy(base64.StdEncoding.EncodeToString([]byte(document)), more...)
+}
+
+func signedPolicy(encoded string, more ...Field) []Field {
 	cred, err := parseCredential(formCredential, refuseForm)
 	if err != nil {
 		panic(err)
@@ -70,6 +73,7 @@ func TestAFormThatDoesNotIsRefused(t *testing.T) {
 		{"a policy twice", formFields(good, Field{"x-amz-credential", formCredential}), s3err.InvalidArgument},
 		{"version 2", formFields(good, Field{"awsaccesskeyid", "AKID"}), s3err.InvalidRequest},
 		{"no form of S3", []Field{{"name", "value"}}, s3err.AccessDenied},
+		{"no Base64", signedPolicy("{}"), s3err.InvalidPolicyDocument},
 		{"no JSON", formFields(`{`), s3err.InvalidPolicyDocument},
 		{"no expiration", formFields(`{"conditions": []}`), s3err.InvalidPolicyDocument},
 		{"no conditions", formFields(`{"expiration": "2026-03-01T13:00:00Z"}`), s3err.InvalidPolicyDocument},
@@ -98,7 +102,8 @@ func TestOneMutationOfASignedForm(t *testing.T) {
 		"another key":                {"key", "elsewhere", s3err.AccessDenied},
 		"an empty key":               {"key", "", s3err.InvalidArgument},
 		"another policy":             {"policy", base64.StdEncoding.EncodeToString([]byte(policyWith(`, {"acl": "x"}`))), s3err.SignatureDoesNotMatch},
-		"no Base64":                  {"policy", "{}", s3err.InvalidPolicyDocument},
+		"no Base64":                  {"policy", "{}", s3err.SignatureDoesNotMatch},
+		"a policy that is no JSON":   {"policy", base64.StdEncoding.EncodeToString([]byte("{")), s3err.SignatureDoesNotMatch},
 		"another signature":          {"x-amz-signature", "00", s3err.SignatureDoesNotMatch},
 		"another day":                {"x-amz-date", "20260302T120000Z", s3err.InvalidArgument},
 		"another region":             {"x-amz-credential", "AKID/20260301/eu-west-2/s3/aws4_request", s3err.SignatureDoesNotMatch},

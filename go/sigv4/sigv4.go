@@ -52,6 +52,9 @@ type Request struct {
 	// ContentLength stands in for a signed Content-Length that Header lacks.
 	// Negative means unknown.
 	ContentLength int64
+	// TransferEncoding stands in for a signed Transfer-Encoding that Header
+	// lacks, as it came.
+	TransferEncoding []string
 }
 
 // carrier says where the signature travelled. The zero carrier is none.

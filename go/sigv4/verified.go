@@ -57,9 +57,6 @@ func (r *VerifiedRequest) ExpiresAt() time.Time {
 	}
 }
 
-// HasSessionToken reports whether the request came with a session token.
-func (r *VerifiedRequest) HasSessionToken() bool { return !r.parts().token.Empty() }
-
 // Payload says how the body is bound to the signature.
 func (r *VerifiedRequest) Payload() Payload { return r.parts().payload }
 

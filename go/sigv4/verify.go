@@ -53,7 +53,8 @@ func New(o Options) *Verifier {
 //
 // Errors are *s3err.Error: SignatureDoesNotMatch, RequestTimeTooSkewed,
 // AccessDenied (expired, not yet valid, against the policy), ExpiredToken,
-// InvalidToken, InvalidAccessKeyId, or what is wrong about the region.
+// InvalidToken, InvalidAccessKeyId, InvalidPolicyDocument, or what is wrong about
+// the region.
 func (v *Verifier) Verify(s *SignedRequest, sec hooks.Secret) (*VerifiedRequest, error) {
 	if sec.Key.Empty() {
 		return nil, v.Reject(s)
@@ -66,11 +67,17 @@ func (v *Verifier) Verify(s *SignedRequest, sec hooks.Secret) (*VerifiedRequest,
 	key := v.keys.get(sec.Key, s.cred)
 	matches := s.signedWith(key)
 	now := v.now()
+	if s.carrier == inForm && !matches {
+		return nil, s.mismatch()
+	}
+	if err := s.policy.read(); err != nil {
+		return nil, err
+	}
 	if err := v.checkClaims(s, now); err != nil {
 		return nil, err
 	}
 	if !matches {
-		return nil, s3err.SignatureDoesNotMatch
+		return nil, s.mismatch()
 	}
 	if err := checkToken(s.token, sec.SessionToken); err != nil {
 		return nil, err
@@ -105,6 +112,9 @@ func (v *Verifier) Reject(s *SignedRequest) error {
 func (v *Verifier) Trust(s *SignedRequest) (*VerifiedRequest, error) {
 	if s == nil || s.carrier == 0 {
 		return nil, s3err.AccessDenied
+	}
+	if err := s.policy.read(); err != nil {
+		return nil, err
 	}
 	if err := v.checkClaims(s, v.now()); err != nil {
 		return nil, err
@@ -173,6 +183,10 @@ func (s *SignedRequest) equals(sum digest) bool {
 
 // signature4 signs a canonical request by way of the string to sign.
 func (s *SignedRequest) signature4(key *signingKey, canonical []byte) digest {
+	return key.sign(s.toSign(canonical))
+}
+
+func (s *SignedRequest) toSign(canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
 	b := make([]byte, 0, 256)
 	b = append(b, algorithm+"\n"...)
@@ -180,6 +194,16 @@ func (s *SignedRequest) signature4(key *signingKey, canonical []byte) digest {
 	b = append(b, '\n')
 	b = append(b, s.cred.scope...)
 	b = append(b, '\n')
-	b = hex.AppendEncode(b, sum[:])
-	return key.sign(b)
+	return hex.AppendEncode(b, sum[:])
+}
+
+// mismatch tells the client what was signed as it came here, as AWS does: it
+// shows which hop rewrote what. All of it is the client's own.
+func (s *SignedRequest) mismatch() *s3err.Error {
+	err := s3err.SignatureDoesNotMatch.With("AWSAccessKeyId", s.cred.accessKey)
+	if s.carrier == inForm {
+		return err.With("StringToSign", s.policy.encoded).With("SignatureProvided", s.signature)
+	}
+	return err.With("StringToSign", string(s.toSign(s.canonical))).With("SignatureProvided", s.signature).
+		With("CanonicalRequest", string(s.canonical))
 }

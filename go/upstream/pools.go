@@ -1,9 +1,11 @@
 package upstream
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -16,10 +18,23 @@ import (
 // patience is how much longer the answer may take to what makes a store work.
 const patience = 10
 
-// pools are the connections to stores, one pool for each way to reach one.
+// pools are the connections to stores. Entries that are reached alike share
+// theirs. The zero pools is empty.
 type pools struct {
-	mu   sync.Mutex
-	pool map[profile]closer
+	// byEntry holds the route of each entry that is in use, *config.Bucket to
+	// *route: a request finds its own without a lock, and without a look at
+	// the certificates that tell routes apart.
+	byEntry sync.Map
+
+	mu     sync.Mutex
+	routes map[digest]*route
+	live   map[*config.Bucket]bool // all entries that there are; nil: nobody has said
+}
+
+// route is a way to reach stores.
+type route struct {
+	to             digest
+	usual, patient closer
 }
 
 // closer is a transport whose connections can be closed.
@@ -28,52 +43,118 @@ type closer interface {
 	close()
 }
 
-type profile struct {
-	config.Transport
-	patient bool
+// digest identifies a config.Transport by its content.
+type digest [sha256.Size]byte
+
+func digestOf(t config.Transport) digest {
+	h := sha256.New()
+	for _, text := range []string{t.CA, t.Cert, t.Key.Reveal()} {
+		_, _ = fmt.Fprintf(h, "%d:%s", len(text), text) // a hash takes everything
+	}
+	_, _ = fmt.Fprint(h, t.VerifyTLS, t.TrustEnv, t.ConnectTimeout, t.AnswerTimeout)
+	return digest(h.Sum(nil))
 }
 
-// get returns the pool for a call.
+// get returns the connections for a call.
 func (p *pools) get(call *Call) (http.RoundTripper, error) {
-	k := profile{call.Bucket.Transport, call.Patient}
+	entry := call.Bucket.Entry()
+	found, ok := p.byEntry.Load(entry)
+	if !ok {
+		var err error
+		if found, err = p.add(entry); err != nil {
+			return nil, s3err.InternalError.Because(err)
+		}
+	}
+	if call.Patient {
+		return found.(*route).patient, nil
+	}
+	return found.(*route).usual, nil
+}
+
+func (p *pools) add(entry *config.Bucket) (*route, error) {
+	to := digestOf(entry.Transport)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t := p.pool[k]; t != nil {
-		return t, nil
+	r := p.routes[to]
+	known := p.live == nil || p.live[entry]
+	if r == nil {
+		var err error
+		if r, err = newRoute(to, entry.Transport); err != nil {
+			return nil, err
+		}
+		if !known { // of a request that outlived its entry: each connection ends with its use
+			r.close()
+			return r, nil
+		}
+		if p.routes == nil {
+			p.routes = make(map[digest]*route)
+		}
+		p.routes[to] = r
 	}
-	t, err := newTransport(k)
-	if err != nil {
-		return nil, s3err.InternalError.Because(err)
+	if known {
+		p.byEntry.Store(entry, r)
 	}
-	if p.pool == nil {
-		p.pool = make(map[profile]closer)
+	return r, nil
+}
+
+// keep drops the routes on which none of the live entries lies.
+func (p *pools) keep(live map[*config.Bucket]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live = live
+	used := make(map[digest]bool, len(p.routes))
+	p.byEntry.Range(func(entry, r any) bool {
+		if live[entry.(*config.Bucket)] {
+			used[r.(*route).to] = true
+		} else {
+			p.byEntry.Delete(entry)
+		}
+		return true
+	})
+	for entry := range live {
+		if len(used) == len(p.routes) {
+			return
+		}
+		if _, ok := p.byEntry.Load(entry); !ok { // it is new, and its route perhaps not
+			if to := digestOf(entry.Transport); p.routes[to] != nil {
+				used[to] = true
+			}
+		}
 	}
-	p.pool[k] = t
-	return t, nil
+	for to, r := range p.routes {
+		if !used[to] {
+			delete(p.routes, to)
+			r.close()
+		}
+	}
 }
 
 func (p *pools) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, t := range p.pool {
-		t.close()
+	for _, r := range p.routes {
+		r.close()
 	}
 }
 
-func newTransport(p profile) (closer, error) {
-	secure, err := tlsConfig(p.Transport)
+func (r *route) close() {
+	r.usual.close()
+	r.patient.close()
+}
+
+func newRoute(to digest, t config.Transport) (*route, error) {
+	secure, err := tlsConfig(t)
 	if err != nil {
 		return nil, err
 	}
-	answer := p.AnswerTimeout
-	if p.patient {
-		answer *= patience
+	dialer := dialer{net.Dialer{Timeout: t.ConnectTimeout, KeepAlive: 30 * time.Second}}
+	within := func(answer time.Duration) closer {
+		if t.TrustEnv {
+			return throughProxy(dialer, secure, answer)
+		}
+		return &pool{dialer: dialer, tls: secure, answer: answer}
 	}
-	dialer := dialer{net.Dialer{Timeout: p.ConnectTimeout, KeepAlive: 30 * time.Second}}
-	if p.TrustEnv {
-		return throughProxy(dialer, secure, answer), nil
-	}
-	return &pool{dialer: dialer, tls: secure, answer: answer}, nil
+	return &route{to: to, usual: within(t.AnswerTimeout), patient: within(patience * t.AnswerTimeout)}, nil
 }
 
 func tlsConfig(t config.Transport) (*tls.Config, error) {

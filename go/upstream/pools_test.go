@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"syscall"
 	"testing"
 	"time"
@@ -66,12 +67,12 @@ func TestAStoreThatNeverAnswersGetsABoundedWait(t *testing.T) {
 
 func TestTheEnvironmentsProxyCountsOnlyWhenAsked(t *testing.T) {
 	for _, trust := range []bool{false, true} {
-		transport, err := newTransport(profile{Transport: config.Transport{TrustEnv: trust}})
+		r, err := newRoute(digest{}, config.Transport{TrustEnv: trust})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, proxied := transport.(*proxied); proxied != trust {
-			t.Errorf("trust_env %v: the transport is %T", trust, transport)
+		if _, proxied := r.usual.(*proxied); proxied != trust {
+			t.Errorf("trust_env %v: the transport is %T", trust, r.usual)
 		}
 	}
 }
@@ -92,13 +93,74 @@ func TestThroughAProxyABrokenConnectionIsReset(t *testing.T) {
 	}
 }
 
+func get(t *testing.T, p *pools, b *config.Bucket, patient bool) http.RoundTripper {
+	t.Helper()
+	transport, err := p.get(&Call{Bucket: b, Patient: patient})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return transport
+}
+
 func TestStoresThatAreReachedAlikeShareTheirConnections(t *testing.T) {
-	s := newStore(t, httptest.NewServer)
 	var p pools
-	one, err1 := p.get(&Call{Bucket: s.bucket(nil)})
-	two, err2 := p.get(&Call{Bucket: s.bucket(func(b *config.Bucket) { b.Remote = "other" })})
-	three, err3 := p.get(&Call{Bucket: s.bucket(nil), Patient: true})
-	if one != two || one == three || errors.Join(err1, err2, err3) != nil {
+	one, other := &config.Bucket{Remote: "one"}, &config.Bucket{Remote: "other"}
+	if get(t, &p, one, false) != get(t, &p, other, false) || get(t, &p, one, false) == get(t, &p, one, true) {
 		t.Error("the pools are not what they should be")
+	}
+}
+
+func TestWhatTellsWaysToAStoreApartTellsTheirConnectionsApart(t *testing.T) {
+	base := digestOf(config.Transport{})
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[config.Transport]()) {
+		var changed config.Transport
+		switch field := reflect.ValueOf(&changed).Elem().FieldByIndex(f.Index).Addr().Interface().(type) {
+		case *bool:
+			*field = true
+		case *string:
+			*field = "x"
+		case *secret.Value:
+			*field = secret.New("x")
+		case *time.Duration:
+			*field = time.Second
+		default:
+			t.Fatalf("%s is of a new type", f.Name)
+		}
+		if digestOf(changed) == base {
+			t.Errorf("%s counts for nothing", f.Name)
+		}
+	}
+	if digestOf(config.Transport{CA: "ab", Cert: "c"}) == digestOf(config.Transport{CA: "a", Cert: "bc"}) {
+		t.Error("fields run into each other")
+	}
+}
+
+func TestConnectionsToWhereNoEntryLeadsAnyMoreAreDropped(t *testing.T) {
+	var p pools
+	slow := config.Transport{ConnectTimeout: time.Second}
+	stays, goes, same := &config.Bucket{}, &config.Bucket{Transport: slow}, &config.Bucket{Remote: "same"}
+	kept, dropped := get(t, &p, stays, false), get(t, &p, goes, false)
+	get(t, &p, same, true)
+	known := func() (n int) {
+		p.byEntry.Range(func(any, any) bool { n++; return true })
+		return n
+	}
+	for range 2 {
+		p.keep(map[*config.Bucket]bool{stays: true})
+		if get(t, &p, stays, false) != kept || len(p.routes) != 1 || known() != 1 || !dropped.(*pool).closed || kept.(*pool).closed {
+			t.Errorf("%d routes, %d entries", len(p.routes), known())
+		}
+		// A request that began before the update brings nothing back.
+		if late := get(t, &p, goes, false); !late.(*pool).closed || len(p.routes) != 1 || known() != 1 {
+			t.Errorf("%d routes, %d entries", len(p.routes), known())
+		}
+		if get(t, &p, same, false) != kept || known() != 1 {
+			t.Error("an entry that went is known again")
+		}
+	}
+	replaced := &config.Bucket{Remote: "replaced"} // by what is reached as before
+	p.keep(map[*config.Bucket]bool{replaced: true})
+	if get(t, &p, replaced, false) != kept || kept.(*pool).closed {
+		t.Error("an update that changes nothing about the connections has cut them")
 	}
 }

@@ -45,6 +45,15 @@ func (r *regions) of(b *config.Bucket) place {
 	return place{hostIn(b.Host, b.Region, region), region}
 }
 
+// keep forgets what is about none of the live entries.
+func (r *regions) keep(live map[*config.Bucket]bool) {
+	for _, k := range r.known.Keys() {
+		if !live[k.entry] {
+			r.known.Remove(k)
+		}
+	}
+}
+
 // learn looks at an answer and reports whether it says that the bucket lies in
 // another region than the one that was asked. S3 says so with a 301, a 307 or a
 // 400, in a header or, where that lacks, in the error

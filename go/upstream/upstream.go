@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -63,6 +64,17 @@ func New() *Client {
 		regions: newRegions(),
 		now:     time.Now,
 	}
+}
+
+// Keep drops what is remembered of entries that there are no more: connections
+// that none of the entries needs, and where buckets lie. Calls under way go on.
+func (c *Client) Keep(entries []*config.Bucket) {
+	live := make(map[*config.Bucket]bool, len(entries))
+	for _, entry := range entries {
+		live[entry] = true
+	}
+	c.pools.keep(live)
+	c.regions.keep(live)
 }
 
 // Close closes the connections that no call uses.
@@ -183,7 +195,7 @@ func (c *Client) authorize(req *http.Request, call *Call, region string) error {
 	if signs {
 		for name, values := range call.Header {
 			if signedUpstream(name) {
-				req.Header[name] = values
+				req.Header[name] = unambiguous(values)
 			}
 		}
 		if err := c.sign(req, call, region); err != nil {
@@ -214,6 +226,24 @@ func (c *Client) sign(req *http.Request, call *Call, region string) error {
 		return s3err.InternalError.Because(fmt.Errorf("signing for the store: %w", err))
 	}
 	return nil
+}
+
+// unambiguous returns values that everybody canonicalises alike: a run of blanks
+// with a tab in it is a space to some, and a tab to others, and Unicode's spaces
+// at an end are cut off by some. Stores keep what they verified.
+func unambiguous(values []string) []string {
+	ambiguous := func(v string) bool { return strings.IndexByte(v, '\t') >= 0 || strings.TrimSpace(v) != v }
+	if !slices.ContainsFunc(values, ambiguous) {
+		return values
+	}
+	blank := func(c rune) bool { return c == ' ' || c == '\t' }
+	clear := make([]string, len(values))
+	for i, v := range values {
+		if clear[i] = v; ambiguous(v) {
+			clear[i] = strings.Join(strings.FieldsFunc(strings.TrimSpace(v), blank), " ")
+		}
+	}
+	return clear
 }
 
 func signedUpstream(canonicalName string) bool {

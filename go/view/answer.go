@@ -2,13 +2,13 @@ package view
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
-	"osp/go/config"
 	"osp/go/s3req"
 )
 
@@ -18,9 +18,9 @@ type kind int
 const (
 	bucketName  kind = iota + 1 // the bucket
 	objectKey                   // a key, or the beginning of one
-	failedKey                   // the key that an error is about, if any
-	requestPath                 // the path that the client asked for
 	objectURL                   // where the object is
+	listToken                   // where in a listing a page ends
+	uploadToken                 // an upload in parts
 )
 
 // named are the elements of S3's answers that hold names, by their path
@@ -33,6 +33,8 @@ var named = map[string]kind{
 	"ListBucketResult/StartAfter":            objectKey,
 	"ListBucketResult/Contents/Key":          objectKey,
 	"ListBucketResult/CommonPrefixes/Prefix": objectKey,
+	"ListBucketResult/ContinuationToken":     listToken,
+	"ListBucketResult/NextContinuationToken": listToken,
 
 	"ListVersionsResult/Name":                  bucketName,
 	"ListVersionsResult/Prefix":                objectKey,
@@ -48,28 +50,58 @@ var named = map[string]kind{
 	"ListMultipartUploadsResult/NextKeyMarker":         objectKey,
 	"ListMultipartUploadsResult/Upload/Key":            objectKey,
 	"ListMultipartUploadsResult/CommonPrefixes/Prefix": objectKey,
+	"ListMultipartUploadsResult/UploadIdMarker":        uploadToken,
+	"ListMultipartUploadsResult/NextUploadIdMarker":    uploadToken,
+	"ListMultipartUploadsResult/Upload/UploadId":       uploadToken,
 
 	"InitiateMultipartUploadResult/Bucket":   bucketName,
 	"InitiateMultipartUploadResult/Key":      objectKey,
+	"InitiateMultipartUploadResult/UploadId": uploadToken,
 	"ListPartsResult/Bucket":                 bucketName,
 	"ListPartsResult/Key":                    objectKey,
+	"ListPartsResult/UploadId":               uploadToken,
 	"CompleteMultipartUploadResult/Bucket":   bucketName,
 	"CompleteMultipartUploadResult/Key":      objectKey,
 	"CompleteMultipartUploadResult/Location": objectURL,
 
 	"DeleteResult/Deleted/Key": objectKey,
-	"DeleteResult/Error/Key":   objectKey,
 
-	"Error/BucketName": bucketName,
-	"Error/Key":        failedKey,
-	"Error/Resource":   requestPath,
+	// AWS's model leaves open how these two begin.
+	"ListObjectAnnotationsResult/Bucket":                bucketName,
+	"ListObjectAnnotationsResult/Key":                   objectKey,
+	"ListObjectAnnotationsResult/ContinuationToken":     listToken,
+	"ListObjectAnnotationsResult/NextContinuationToken": listToken,
+	"ListObjectAnnotationsOutput/Bucket":                bucketName,
+	"ListObjectAnnotationsOutput/Key":                   objectKey,
+	"ListObjectAnnotationsOutput/ContinuationToken":     listToken,
+	"ListObjectAnnotationsOutput/NextContinuationToken": listToken,
+	"PutObjectAnnotationResult/Key":                     objectKey,
+	"PutObjectAnnotationOutput/Key":                     objectKey,
+}
+
+// roots are how the documents begin whose names are known.
+var roots = rootsOf(named)
+
+func rootsOf(paths map[string]kind) map[string]bool {
+	all := map[string]bool{"CopyObjectResult": true, "CopyPartResult": true} // there are none in these
+	for path := range paths {
+		root, _, _ := strings.Cut(path, "/")
+		all[root] = true
+	}
+	return all
+}
+
+// fails reports whether an element is an error, by its path. S3 has them in
+// answers of status 200 too.
+func fails(path []string) bool {
+	return len(path) == 1 && path[0] == "Error" || len(path) == 2 && path[0] == "DeleteResult" && path[1] == "Error"
 }
 
 // Names reports whether the answer to an operation names buckets or keys when
 // it succeeds. Every error may.
 func Names(op s3req.Operation) bool {
 	switch op {
-	case s3req.DeleteObjects, "CreateMultipartUpload", "ListParts":
+	case s3req.DeleteObjects, "CreateMultipartUpload", "ListParts", "ListObjectAnnotations", "PutObjectAnnotation":
 		return true
 	case s3req.CompleteMultipartUpload, s3req.CopyObject, s3req.UploadPartCopy: // they may fail after a 200
 		return true
@@ -80,16 +112,28 @@ func Names(op s3req.Operation) bool {
 
 // Answer rewrites the XML of a store for a client.
 type Answer struct {
-	Bucket   *config.Bucket
-	Path     string // bucket and key of the client's request
-	Location string // the same as a URL
+	Place           // what the client's request is about
+	Source   *Place // what a copy or a rename reads, else nil
+	Location string // the URL of Place
 	Encoded  bool   // keys may be percent-encoded: the client asked for encoding-type=url
 	Refused  []byte // Error elements to add to a DeleteResult
 }
 
-// errOutside is about a store that lists what it was not asked for. It must
-// not reach the client.
-var errOutside = errors.New("the store's answer names a key outside of the folder")
+// Hides reports whether a store's answer may have names that are not the client's.
+func (a Answer) Hides() bool {
+	return a.Bucket.Renamed() || a.Source != nil && a.Source.Bucket.Renamed()
+}
+
+var (
+	// errOutside is about a store that lists what it was not asked for. It must
+	// not reach the client.
+	errOutside = errors.New("the store's answer names a key outside of the folder")
+
+	// errStrange is about a document whose names can't be told from the rest.
+	errStrange = errors.New("the store's answer is none that the operation has")
+
+	errTags = errors.New("tags that do not match")
+)
 
 // Rewrite copies an XML document from a store to a client. What is not a name
 // passes byte by byte, as it comes: some stores send spaces for minutes to keep
@@ -163,6 +207,12 @@ func (w *rewriter) start(t xml.StartElement, raw []byte) error {
 		return errors.New("an element within a name")
 	}
 	w.path = append(w.path, t.Name.Local)
+	if w.Hides() && fails(w.path) {
+		return w.failure()
+	}
+	if w.Hides() && !roots[w.path[0]] {
+		return errStrange
+	}
 	w.holds, w.text = named[strings.Join(w.path, "/")], w.text[:0]
 	w.raw = w.raw[:0]
 	if len(w.path) == 1 && len(w.Refused) > 0 && strings.HasSuffix(string(raw), "/>") {
@@ -173,10 +223,27 @@ func (w *rewriter) start(t xml.StartElement, raw []byte) error {
 	return err
 }
 
+// failure passes on an Error whose start tag has been read. It is held until
+// its end: what it is about shows only then.
+func (w *rewriter) failure() error {
+	f, err := readFailure(w.dec)
+	if err != nil {
+		return err
+	}
+	w.in.take(w.dec.InputOffset())
+	w.path = w.path[:len(w.path)-1]
+	var out bytes.Buffer
+	if err := f.render(&out, w.Answer); err != nil {
+		return err
+	}
+	_, err = w.out.Write(out.Bytes())
+	return err
+}
+
 func (w *rewriter) end(t xml.EndElement, raw []byte) error {
 	depth := len(w.path)
 	if depth == 0 || w.path[depth-1] != t.Name.Local {
-		return errors.New("tags that do not match")
+		return errTags
 	}
 	if w.holds != 0 && len(w.text) > 0 {
 		if err := w.name(); err != nil {
@@ -211,20 +278,18 @@ func (w *rewriter) name() error {
 
 // rename returns the client's word for what the element says.
 func (w *rewriter) rename(text string) (string, error) {
-	key, isInside := inside(w.Bucket.Prefix, text, w.Encoded)
 	switch w.holds {
 	case bucketName:
 		return w.Bucket.Name, nil
-	case requestPath:
-		return w.Path, nil
 	case objectURL:
 		return w.Location, nil
+	case listToken:
+		return sealed(w.Bucket, continuationToken, text)
+	case uploadToken:
+		return sealed(w.Bucket, uploadID, text)
 	}
-	switch {
-	case isInside:
+	if key, ok := inside(w.Bucket.Prefix, text, w.Encoded); ok {
 		return key, nil
-	case w.holds == failedKey:
-		return "", nil
 	}
 	return "", errOutside
 }

@@ -3,12 +3,12 @@ package view
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
 	"io"
 
 	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/s3req"
+	"osp/go/strictxml"
 )
 
 // maxDeletions is how many keys one DeleteObjects may name
@@ -29,90 +29,90 @@ type Deletions struct {
 	Quiet   string
 }
 
-// field is a child of an element of the list.
-type field struct {
-	XMLName xml.Name
-	Value   string     `xml:",chardata"`
-	Attrs   []xml.Attr `xml:",any,attr"`
-	Fields  []field    `xml:",any"`
-}
+// maxField bounds the fields beside the key, in bytes. Version ids have up to
+// 1,024 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html).
+const maxField = 1024
 
-// ParseDeletions reads the body of DeleteObjects. It takes what AWS documents
-// and nothing else, since whatever it overlooked a store might act on. The
-// errors are MalformedXML and those of s3req.CheckKey.
-func ParseDeletions(body []byte) (*Deletions, error) {
-	dec := xml.NewDecoder(bytes.NewReader(body))
-	var root field
-	if err := dec.Decode(&root); err != nil {
-		return nil, s3err.MalformedXML.Because(err)
-	}
-	if err := onlySpace(dec); err != nil {
-		return nil, s3err.MalformedXML.Because(err)
-	}
-	if root.XMLName.Local != "Delete" {
-		return nil, s3err.MalformedXML
-	}
+// ParseDeletions reads the body of DeleteObjects up to its end. It takes what AWS
+// documents and nothing else, since whatever it overlooked a store might act on,
+// and reads no further than to the first thing that is not in a list. The errors
+// are MalformedXML, those of s3req.CheckKey and s3req.CheckVersionID, and those of
+// reading body.
+func ParseDeletions(body io.Reader) (*Deletions, error) {
 	d := &Deletions{}
-	for _, child := range root.Fields {
-		switch child.XMLName.Local {
+	doc := strictxml.New(body)
+	quiet := false // it was there
+	err := doc.Document("Delete", func(name string) (err error) {
+		switch name {
 		case "Quiet":
-			if len(child.Fields) > 0 || d.Quiet != "" {
-				return nil, s3err.MalformedXML
+			if quiet {
+				return s3err.MalformedXML
 			}
-			d.Quiet = child.Value
+			quiet = true
+			if d.Quiet, err = doc.Text(); len(d.Quiet) > maxField {
+				return s3err.MalformedXML
+			}
+			return err
 		case "Object":
-			one, err := deletion(child)
-			if err != nil {
-				return nil, err
+			if len(d.Objects) == maxDeletions {
+				return s3err.MalformedXML
 			}
+			one, err := deletion(doc)
 			d.Objects = append(d.Objects, one)
-		default:
-			return nil, s3err.MalformedXML.Because(errors.New("an element that is not known"))
+			return err
 		}
+		return strictxml.Unknown()
+	})
+	if err != nil {
+		return nil, err
 	}
-	if n := len(d.Objects); n == 0 || n > maxDeletions {
+	if len(d.Objects) == 0 {
 		return nil, s3err.MalformedXML
 	}
 	return d, nil
 }
 
-func deletion(object field) (Deletion, error) {
+func deletion(doc *strictxml.Reader) (Deletion, error) {
 	var d Deletion
-	into := map[string]*string{
-		"Key": &d.Key, "VersionId": &d.VersionID, "ETag": &d.ifMatch, "LastModifiedTime": &d.ifModified, "Size": &d.ifSize,
-	}
-	for _, f := range object.Fields {
-		to := into[f.XMLName.Local]
-		if to == nil || *to != "" || len(f.Fields) > 0 {
-			return d, s3err.MalformedXML
+	var seen uint
+	err := doc.Elements(func(name string) error {
+		var into *string
+		var bit uint
+		switch name {
+		case "Key":
+			into, bit = &d.Key, 1
+		case "VersionId":
+			into, bit = &d.VersionID, 2
+		case "ETag":
+			into, bit = &d.ifMatch, 4
+		case "LastModifiedTime":
+			into, bit = &d.ifModified, 8
+		case "Size":
+			into, bit = &d.ifSize, 16
+		default:
+			return strictxml.Unknown()
 		}
-		*to = f.Value
-	}
-	if d.Key == "" {
+		if seen&bit != 0 {
+			return s3err.MalformedXML
+		}
+		seen |= bit
+		text, err := doc.Text()
+		if err == nil && into != &d.Key && len(text) > maxField {
+			return s3err.MalformedXML
+		}
+		*into = text
+		return err
+	})
+	switch {
+	case err != nil:
+		return d, err
+	case d.Key == "":
 		return d, s3err.MalformedXML
 	}
-	return d, s3req.CheckKey(d.Key)
-}
-
-func onlySpace(dec *xml.Decoder) error {
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		switch t := token.(type) {
-		case xml.CharData:
-			if len(bytes.TrimSpace(t)) == 0 {
-				continue
-			}
-		case xml.Comment:
-			continue
-		}
-		return errors.New("something follows the list")
+	if err := s3req.CheckKey(d.Key); err != nil {
+		return d, err
 	}
+	return d, s3req.CheckVersionID(d.VersionID)
 }
 
 // Render writes the list for the store of an entry. The error is KeyTooLongError.

@@ -16,9 +16,55 @@ import (
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
 const maxKey = 1024
 
+// CheckTarget is CheckKey for the object of a request. A store that keeps keys
+// as paths takes the tags of `a/` for those of `a`. The error is InvalidURI.
+func CheckTarget(b *config.Bucket, r *s3req.Request) error {
+	if !b.OpaqueKeys && r.Selected && strings.HasSuffix(r.Key, "/") {
+		return s3err.InvalidURI.Msg(`Objects with a slash at their end are read, written and deleted as a whole here: the store's "keys" are "path".`)
+	}
+	return CheckKey(b, r.Key)
+}
+
+// CheckKey refuses keys that the store of an entry would take for another one.
+// A store that keeps keys as paths resolves `.` and `..`, drops empty segments
+// and slashes before a key, and has files of its own between those of objects;
+// it would serve an object which the validator never saw, or one of another
+// bucket. The error is InvalidURI.
+func CheckKey(b *config.Bucket, key string) error {
+	if b.OpaqueKeys || key == "" {
+		return nil
+	}
+	if misread(key) {
+		return s3err.InvalidURI.Msg(`Keys with a slash before them, with empty segments or with the segments '.' or '..' are not served here, nor names that stores have for themselves: the store's "keys" are "path".`)
+	}
+	// MinIO's own interfaces are at /minio/, whatever bucket the host names.
+	if first, _, _ := strings.Cut(b.Prefix+key, "/"); b.VirtualStyle && strings.EqualFold(first, "minio") {
+		return s3err.InvalidURI.Msg(`Keys below minio/ are not served here: the store's "keys" are "path", and its buckets are in the host.`)
+	}
+	return nil
+}
+
+// misread reports whether a key has another spelling as a path, or is none of
+// an object. A slash at its end is that of a folder.
+func misread(key string) bool {
+	for segment := range strings.SplitSeq(strings.TrimSuffix(key, "/"), "/") {
+		if segment == "" || segment == "." || segment == ".." || ownName(segment) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownName reports whether a segment of a path is a store's own: versitygw keeps
+// the parts of uploads in .sgwtmp, and MinIO writes a folder's slash as
+// __XLDIR__.
+func ownName(segment string) bool {
+	return segment == ".sgwtmp" || strings.HasSuffix(segment, "__XLDIR__")
+}
+
 // Key returns the store's key for a client's. The client's must have passed
-// s3req.CheckKey, so that no segment of it leads out of the folder. The error
-// is KeyTooLongError.
+// CheckKey, so that no segment of it leads out of the folder. The error is
+// KeyTooLongError.
 func Key(b *config.Bucket, key string) (string, error) {
 	if key == "" {
 		return "", nil
@@ -80,18 +126,26 @@ func Check(b *config.Bucket, r *s3req.Request) error {
 }
 
 // Query returns the parameters for the store. Every listing of a folder names
-// that folder. The errors are NotImplemented, and those of s3req.CheckKey.
+// that folder. The errors are NotImplemented, KeyTooLongError and InvalidURI,
+// and InvalidArgument or NoSuchUpload for what was not sealed here.
 func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, error) {
 	keys, lists := listings[op]
-	if b.Prefix == "" || !lists {
+	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && misread(prefix) {
+		return nil, s3err.InvalidURI.Msg(`Such a prefix is not served here: the store's "keys" are "path".`)
+	}
+	if b.Prefix == "" || !lists && len(q) == 0 {
 		return q, nil
 	}
 	out := make(s3req.Query, 0, len(q)+1)
-	confined := false
+	confined := !lists
 	for _, p := range q {
+		p, err := opened(b, p)
+		if err != nil {
+			return nil, err
+		}
 		if translated(keys, p.Name) {
-			// A store on a file system might follow a way up, even in a prefix.
-			if err := s3req.CheckKey(p.Value); err != nil {
+			// A store on a file system might follow a way up, even in a marker.
+			if err := CheckKey(b, p.Value); err != nil {
 				return nil, err
 			}
 			if len(b.Prefix)+len(p.Value) > maxKey {
@@ -101,7 +155,7 @@ func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, er
 				p.Value = b.Prefix + p.Value
 			}
 			confined = confined || p.Name == "prefix"
-		} else if !listParameters[p.Name] {
+		} else if lists && !listParameters[p.Name] {
 			return nil, s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' is not supported for a folder of a bucket.")
 		}
 		out = append(out, p)
@@ -161,6 +215,11 @@ func cutEncoded(s, prefix string) (string, bool) {
 }
 
 func unhex(c byte) (byte, bool) {
-	i := strings.IndexByte("0123456789abcdef", c|0x20)
-	return byte(max(i, 0)), i >= 0
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c|0x20 && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10, true
+	}
+	return 0, false
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -14,9 +15,10 @@ import (
 	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/s3req"
+	"osp/go/seal"
 )
 
-var team = &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/"}
+var team = &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/", Tokens: seal.Derive("test", nil)}
 
 func request(t *testing.T, method, target string) *s3req.Request {
 	t.Helper()
@@ -42,6 +44,57 @@ func TestKeysGainTheFolder(t *testing.T) {
 	}
 }
 
+func TestOnlyHexDigitsAreDecoded(t *testing.T) {
+	for c := range 256 {
+		got, ok := unhex(byte(c))
+		want, err := strconv.ParseUint(string(rune(c)), 16, 8)
+		if ok != (err == nil && c < 0x80) || ok && uint64(got) != want {
+			t.Errorf("%#x: %d, %v", c, got, ok)
+		}
+	}
+}
+
+// A store that keeps keys as paths could take the first ones for others.
+func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
+	paths, opaque := &config.Bucket{}, &config.Bucket{OpaqueKeys: true}
+	for _, key := range []string{"/k", "a//b", "a//", "//", "/", ".", "..", "./k", "../k", "a/../b", "a/./b", "a/..", "a/.", "../", "a/../",
+		".sgwtmp", ".sgwtmp/multipart/x", "dir/.sgwtmp", "dir/.sgwtmp/", "secret__XLDIR__", "a__XLDIR__/b"} {
+		if err := CheckKey(paths, key); !errors.Is(err, s3err.InvalidURI) {
+			t.Errorf("%q: %v", key, err)
+		}
+		if err := CheckKey(opaque, key); err != nil {
+			t.Errorf("%q at a store that keeps keys: %v", key, err)
+		}
+	}
+	for _, key := range []string{"", "k", "a/b", "a/", "a/b/", "...", "..a/.b/c..", "a\\..\\b", "minio/x"} {
+		if err := CheckKey(paths, key); err != nil {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	for _, r := range []*s3req.Request{{Key: "k/", Selected: true}, {Key: "a/../b"}} {
+		if err := CheckTarget(paths, r); !errors.Is(err, s3err.InvalidURI) {
+			t.Errorf("%+v: %v", r, err)
+		}
+		if err := CheckTarget(opaque, r); err != nil {
+			t.Errorf("%+v at a store that keeps keys: %v", r, err)
+		}
+	}
+	for _, r := range []*s3req.Request{{Key: "k/"}, {Key: "k", Selected: true}, {Selected: true}} {
+		if err := CheckTarget(paths, r); err != nil {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	inHost := &config.Bucket{VirtualStyle: true}
+	for _, key := range []string{"minio/admin/v3/info", "MinIO/x", "minio"} {
+		if err := CheckKey(inHost, key); !errors.Is(err, s3err.InvalidURI) {
+			t.Errorf("%q at a store whose buckets are in the host: %v", key, err)
+		}
+	}
+	if err := CheckKey(&config.Bucket{VirtualStyle: true, Prefix: "team/"}, "minio/x"); err != nil {
+		t.Errorf("below a folder: %v", err)
+	}
+}
+
 func TestListingsAreConfinedToTheFolder(t *testing.T) {
 	for target, want := range map[string]string{
 		"/data":                           "prefix=team%20a%2F",
@@ -62,12 +115,12 @@ func TestListingsAreConfinedToTheFolder(t *testing.T) {
 		}
 	}
 	for target, want := range map[string]*s3err.Error{
-		"/data?events=s3:ObjectCreated":             s3err.NotImplemented,
-		"/data?list-type=2&metadata=true":           s3err.NotImplemented,
+		"/data?allow-unordered=true":                s3err.NotImplemented, // it could look beyond the folder
 		"/data?prefix=../":                          s3err.InvalidURI,
 		"/data?marker=x/%2E%2E/y":                   s3err.InvalidURI,
 		"/data?list-type=2&start-after=..":          s3err.InvalidURI,
-		"/data?key-marker=k":                        s3err.NotImplemented, // of another operation
+		"/data?prefix=/":                            s3err.InvalidURI,
+		"/data?prefix=a//":                          s3err.InvalidURI,
 		"/data?prefix=" + strings.Repeat("p", 1018): s3err.KeyTooLong,
 	} {
 		r := request(t, "GET", target)
@@ -129,12 +182,12 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 			"an error", `<Error><Code>NoSuchKey</Code><Key>team a/k</Key><BucketName>lake</BucketName><Resource>/lake/team a/k</Resource></Error>`,
 			`<Error><Code>NoSuchKey</Code><Key>k</Key><BucketName>data</BucketName><Resource>/data/k</Resource></Error>`,
 		},
-		{"an error about something else", `<Error><Key>elsewhere/k</Key></Error>`, `<Error><Key></Key></Error>`},
-		{"a name that is the same stays as it was spelled", `<Error><BucketName>&#x64;at<![CDATA[a]]></BucketName></Error>`, `<Error><BucketName>&#x64;at<![CDATA[a]]></BucketName></Error>`},
-		{"an answer without names", `<Tagging><TagSet><Tag><Key>team a/k</Key></Tag></TagSet></Tagging>`, `<Tagging><TagSet><Tag><Key>team a/k</Key></Tag></TagSet></Tagging>`},
+		{"an error about something else", `<Error><Code>Oops</Code><Key>elsewhere/k</Key></Error>`, `<Error><Code>Oops</Code></Error>`},
+		{"a name that is the same stays as it was spelled", `<ListPartsResult><Bucket>&#x64;at<![CDATA[a]]></Bucket></ListPartsResult>`, `<ListPartsResult><Bucket>&#x64;at<![CDATA[a]]></Bucket></ListPartsResult>`},
+		{"an answer without names", `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`, `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`},
 		{"nothing", "", ""},
 	} {
-		got, err := rewritten(Answer{Bucket: team, Path: "/data/k", Location: "http://proxy/data/k"}, c.from)
+		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "http://proxy/data/k"}, c.from)
 		if err != nil || got != c.to {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", c.name, err, got, c.to)
 		}
@@ -143,7 +196,7 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 
 func TestEncodedKeysLoseTheirFolderToo(t *testing.T) {
 	for _, key := range []string{"team%20a%2Fk%2F%C3%BC", "team+a/k%2F%C3%BC", "team a/k%2F%C3%BC"} {
-		got, err := rewritten(Answer{Bucket: team, Encoded: true}, `<ListBucketResult><Contents><Key>`+key+`</Key></Contents></ListBucketResult>`)
+		got, err := rewritten(Answer{Place: Place{Bucket: team}, Encoded: true}, `<ListBucketResult><Contents><Key>`+key+`</Key></Contents></ListBucketResult>`)
 		if err != nil || !strings.Contains(got, "<Key>k%2F%C3%BC</Key>") {
 			t.Errorf("%s: %s, %v", key, got, err)
 		}
@@ -159,9 +212,10 @@ func TestWhatLiesOutsideOfTheFolderNeverPasses(t *testing.T) {
 		`<ListBucketResult><Contents><Key>team a/k<x/>secret</Key></Contents></ListBucketResult>`,
 		`<ListBucketResult><Contents><Key>secret</Key></ListBucketResult>`,
 		`<ListBucketResult><Contents>`,
+		`<ListObjectsResult><Contents><Key>secret</Key></Contents></ListObjectsResult>`,
 		`{"Key": "secret"}`,
 	} {
-		got, err := rewritten(Answer{Bucket: team}, document)
+		got, err := rewritten(Answer{Place: Place{Bucket: team}}, document)
 		if err == nil || strings.Contains(got, "secret") {
 			t.Errorf("%s: got %s, %v", document, got, err)
 		}
@@ -177,7 +231,7 @@ func TestRefusedKeysJoinTheAnswer(t *testing.T) {
 		`<s:DeleteResult xmlns:s="x" />`:   `<s:DeleteResult xmlns:s="x" >` + entry + `</s:DeleteResult>`,
 		`<Error><Code>Oops</Code></Error>`: `<Error><Code>Oops</Code></Error>`,
 	} {
-		if got, err := rewritten(Answer{Bucket: team, Refused: refused}, from); got != to || err != nil {
+		if got, err := rewritten(Answer{Place: Place{Bucket: team}, Refused: refused}, from); got != to || err != nil {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", from, err, got, to)
 		}
 	}
@@ -202,7 +256,7 @@ func TestSpacesThatKeepAConnectionAlivePassAtOnce(t *testing.T) {
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- Answer{Bucket: team}.Rewrite(bufio.NewWriter(writer), s, func() error { return nil })
+		done <- Answer{Place: Place{Bucket: team}}.Rewrite(bufio.NewWriter(writer), s, func() error { return nil })
 	}()
 	for i, part := range s.parts[:3] {
 		s.next <- i
@@ -224,7 +278,7 @@ func TestSpacesThatKeepAConnectionAlivePassAtOnce(t *testing.T) {
 
 func TestListsOfKeysToDelete(t *testing.T) {
 	const ns = ` xmlns="http://s3.amazonaws.com/doc/2006-03-01/"`
-	list, err := ParseDeletions([]byte(`<?xml version="1.0"?><Delete` + ns + `><!-- c --><Object><Key>a&amp;b</Key></Object>
+	list, err := ParseDeletions(strings.NewReader(`<?xml version="1.0"?><Delete` + ns + `><!-- c --><Object><Key>a&amp;b</Key></Object>
 		<Object><Key>c&#10;d</Key><VersionId>v</VersionId><ETag>"e"</ETag><LastModifiedTime>t</LastModifiedTime><Size>0</Size></Object><Quiet>true</Quiet></Delete> `))
 	if err != nil {
 		t.Fatal(err)
@@ -259,13 +313,45 @@ func TestListsThatMayMeanSomethingElseToAStoreAreRefused(t *testing.T) {
 		"another encoding":          `<?xml version="1.0" encoding="UTF-16"?><Delete>` + object + `</Delete>`,
 		"a list that ends too soon": `<Delete>` + object,
 		"too many keys":             `<Delete>` + strings.Repeat(object, 1001) + `</Delete>`,
+		"an object in an object":    `<Delete><Object><Key>k</Key>` + object + `</Object></Delete>`,
+		"text in a list":            `<Delete>all` + object + `</Delete>`,
+		"text in an object":         `<Delete><Object>all<Key>k</Key></Object></Delete>`,
+		"a comment in a key":        `<Delete><Object><Key>k<!-- c -->l</Key></Object></Delete>`,
+		"an empty key and another":  `<Delete><Object><Key/><Key>k</Key></Object></Delete>`,
+		"two versions, one empty":   `<Delete><Object><Key>k</Key><VersionId/><VersionId>v</VersionId></Object></Delete>`,
+		"a document type":           `<!DOCTYPE Delete><Delete>` + object + `</Delete>`,
+		"an instruction":            `<?delete all?><Delete>` + object + `</Delete>`,
+		"a version without end":     `<Delete><Object><Key>k</Key><VersionId>` + strings.Repeat("v", 1025) + `</VersionId></Object></Delete>`,
 	} {
-		if _, err := ParseDeletions([]byte(body)); !errors.Is(err, s3err.MalformedXML) {
+		if _, err := ParseDeletions(strings.NewReader(body)); !errors.Is(err, s3err.MalformedXML) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := ParseDeletions([]byte(`<Delete><Object><Key>../k</Key></Object></Delete>`)); !errors.Is(err, s3err.InvalidURI) {
-		t.Errorf("a way up: %v", err)
+	if _, err := ParseDeletions(strings.NewReader(`<Delete><Object><Key>` + strings.Repeat("k", 1025) + `</Key></Object></Delete>`)); !errors.Is(err, s3err.KeyTooLong) {
+		t.Errorf("a long key: %v", err)
+	}
+	for _, version := range []string{"../v", "a/b", `a\b`, ".", "..", "a&#10;b", "&#x7f;"} {
+		body := `<Delete><Object><Key>k</Key><VersionId>` + version + `</VersionId></Object></Delete>`
+		if _, err := ParseDeletions(strings.NewReader(body)); !errors.Is(err, s3err.InvalidArgument) {
+			t.Errorf("the version %s: %v", version, err)
+		}
+	}
+}
+
+func TestAListIsReadNoFurtherThanItIsOne(t *testing.T) {
+	object := `<Object><Key>k</Key></Object>`
+	for name, body := range map[string]string{
+		"an unknown element":     `<Delete>` + object + `<a/>`,
+		"an unknown field":       `<Delete><Object><a/>`,
+		"a nesting that is none": `<Delete><Object>` + object,
+		"one object too many":    `<Delete>` + strings.Repeat(object, 1001),
+		"another document":       `<a>`,
+	} {
+		rest := strings.NewReader(strings.Repeat("<a/>", 1<<20))
+		size := rest.Len()
+		if _, err := ParseDeletions(io.MultiReader(strings.NewReader(body), rest)); !errors.Is(err, s3err.MalformedXML) || size-rest.Len() > 8<<10 {
+			t.Errorf("%s: %v after %d further bytes", name, err, size-rest.Len())
+		}
 	}
 }
 
@@ -276,7 +362,7 @@ func FuzzDeletions(f *testing.F) {
 	f.Add([]byte(`<Delete xmlns="x"><Object><Key>&#x10FFFF;&#13;</Key></Object></Delete>`))
 	whole := &config.Bucket{Name: "b", Remote: "b"}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		list, err := ParseDeletions(body)
+		list, err := ParseDeletions(bytes.NewReader(body))
 		if err != nil {
 			return
 		}
@@ -284,7 +370,7 @@ func FuzzDeletions(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := ParseDeletions(rendered)
+		again, err := ParseDeletions(bytes.NewReader(rendered))
 		if err != nil || again.Quiet != list.Quiet || !slices.Equal(again.Objects, list.Objects) {
 			t.Fatalf("%q became %s: %v", body, rendered, err)
 		}
@@ -296,7 +382,7 @@ func FuzzRewrite(f *testing.F) {
 	f.Add(`<ListBucketResult><Name>lake</Name><Contents><Key>team a/k</Key></Contents></ListBucketResult>`, "<Error/>")
 	f.Add(`<?xml?><DeleteResult/>`, "")
 	f.Fuzz(func(t *testing.T, document, refused string) {
-		got, err := rewritten(Answer{Bucket: team, Path: "/p", Location: "l", Refused: []byte(refused)}, document)
+		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "l", Refused: []byte(refused)}, document)
 		if err != nil {
 			return
 		}

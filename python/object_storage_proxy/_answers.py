@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from ._headers import Headers
 from .decision import Decision
 
 _ENCODER = json.JSONEncoder(allow_nan=False)  # json.dumps would make one for each call
@@ -24,19 +25,21 @@ class BadAnswerError(Exception):
     """A callable returned something that means nothing here."""
 
 
-def allow(value: object, headers_read: bool = False) -> bytes:
+def allow(value: object, headers: Headers | None = None) -> bytes:
     """The answer for a validator: only True allows, only False is a refusal.
 
-    `headers_read` says that it looked at a header of the request.
+    A decision that may depend on one of the request's headers is for this request
+    only, unless it says itself how long it holds.
     """
     if isinstance(value, bool):
-        if not headers_read:
+        if headers is None or not headers.read:
             return _ALLOWED if value else _REFUSED
         value = Decision(value)
     if not isinstance(value, Decision):
         raise BadAnswerError(f"must return True, False or a Decision, not {_kind(value)}")
     answer = _decision(value)
-    if headers_read and not value.ttl:
+    # Not before: the reason may be an object that looks at a header when it is spelled.
+    if headers is not None and headers.read and not answer.get("ttl"):
         answer["once"] = True
     return _dump(answer)
 
@@ -46,14 +49,18 @@ def _decision(value: Decision) -> dict[str, object]:
         raise BadAnswerError(f"must say True or False in its Decision, not {_kind(value.allow)}")
     answer: dict[str, object] = {"allow": value.allow}
     if value.ttl is not None:
-        if isinstance(value.ttl, bool) or not isinstance(value.ttl, (int, float)):
-            raise BadAnswerError(f"must give seconds as ttl, not {_kind(value.ttl)}")
-        if not 0 <= value.ttl <= _LONGEST_TTL:
-            raise BadAnswerError("must give a ttl between 0 and a year")
-        answer["ttl"] = value.ttl
+        answer["ttl"] = _ttl(value.ttl)
     if value.reason is not None:
         answer["reason"] = str(value.reason)
     return answer
+
+
+def _ttl(value: object) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise BadAnswerError(f"must give seconds as ttl, not {_kind(value)}")
+    if not 0 <= value <= _LONGEST_TTL:
+        raise BadAnswerError("must give a ttl between 0 and a year")
+    return value
 
 
 def secret(value: object) -> bytes:
@@ -66,6 +73,8 @@ def secret(value: object) -> bytes:
             answer["session_token"] = _text(value["session_token"], "session_token")
         if value.get("expiration") is not None:
             answer["expiration"] = _unix_seconds(value["expiration"])
+        if value.get("ttl") is not None:
+            answer["ttl"] = _ttl(value["ttl"])
         return _dump(answer)
     quoted = encode_basestring_ascii(_text(value, "the secret"))
     return f'{{"secret_key":{quoted}}}'.encode("ascii")  # what most are, in a fifth of the time

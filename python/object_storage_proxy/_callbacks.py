@@ -96,7 +96,7 @@ class Owner:
             if "request" in asked:
                 headers = Headers(asked["request"]["headers"])
                 asked["request"]["headers"] = headers
-                spell = partial(_spell_decision, headers=headers)
+                spell = partial(_answers.allow, headers=headers)
             value = function(*asked.values())  # in the order of the question's members
             _end_child()
             if not isinstance(value, _PLAIN) and inspect.isawaitable(value):
@@ -170,10 +170,6 @@ def _end_child(error: BaseException | None = None) -> None:
     os.write(2, b"object_storage_proxy: a child that a callable has forked ends here\n")
     code = error.code if isinstance(error, SystemExit) else 1
     os._exit(code if isinstance(code, int) else int(code is not None))
-
-
-def _spell_decision(value: object, headers: Headers) -> bytes:
-    return _answers.allow(value, headers.read)
 
 
 class _Reports:

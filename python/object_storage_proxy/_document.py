@@ -21,7 +21,6 @@ Mistake = tuple[str, str]
 
 _CALLABLES = ("validator", "bucket_creds_fetcher", "hmac_fetcher")
 NOT_DATA = (*_CALLABLES, "event_loop")
-_STORES = ("cos_map", "hmac_keystore", "verify")
 # For all others None means: not given.
 _NEVER_NONE = frozenset(
     parameter.name
@@ -59,14 +58,18 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
         ),
         "hmac_fetcher": bool(_arity(config.hmac_fetcher, "hmac_fetcher", (1,), mistakes)),
     }
-    return json.dumps(document).encode("ascii"), mistakes
+    return encode(document), mistakes
 
 
-def render_stores(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
-    """`render` for the part that a running server can swap."""
+def snapshot(given: Mapping[str, object]) -> tuple[dict[str, Any], list[Mistake]]:
+    """A copy of some parameters in types that JSON has, and the mistakes that Python sees."""
     mistakes: list[Mistake] = []
-    document = {name: _parameter(getattr(config, name), name, mistakes) for name in _STORES}
-    return json.dumps(document).encode("ascii"), mistakes
+    return {name: _parameter(value, name, mistakes) for name, value in given.items()}, mistakes
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """A document as the library reads it."""
+    return json.dumps(document).encode("ascii")
 
 
 def _kind(value: object) -> str:
@@ -145,13 +148,13 @@ def _is_unicode(text: str) -> bool:
 def _arity(function: object, path: str, allowed: tuple[int, ...], mistakes: list[Mistake]) -> int:
     """How many arguments to call it with: the first of `allowed` that it takes.
 
-    0 for None and for a mistake.
+    0 for None. For a mistake the last one: what is wrong is not that there is none.
     """
     if function is None:
         return 0
     if not callable(function):
         mistakes.append((path, f"must be callable, got {type(function).__name__}"))
-        return 0
+        return allowed[-1]
     try:
         signature = inspect.signature(function)
     except Exception:  # some builtins don't tell, and objects may do anything
@@ -165,4 +168,4 @@ def _arity(function: object, path: str, allowed: tuple[int, ...], mistakes: list
     names = ("token", "bucket", "request") if path != "hmac_fetcher" else ("access_key",)
     forms = " or ".join(f"({', '.join(names[:n])})" for n in sorted(allowed))
     mistakes.append((path, f"must be callable with {forms}"))
-    return 0
+    return allowed[-1]

@@ -2,34 +2,69 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 
 __all__ = ["Headers"]
 
+_forks = 0
+
+
+def _before_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(before=_before_fork)
+
 
 class Headers(Mapping[str, str]):
-    """Read-only; names in any case. Remembers whether it was looked at.
+    """Read-only; names in any case. Remembers whether anybody may have looked at it.
 
     A decision that depends on a header holds for one request only, since headers
-    are not among the things that decisions are kept by.
+    are not among the things that decisions are kept by. So there is no way to the
+    fields but past the mark. A copy is the same object: who reads it has read this one.
+    Pickling reads, since nobody hears of what becomes of that copy; and so does a fork
+    (of whatever thread), in whose child there is another one.
     """
 
+    __slots__ = ("_look", "_looked")
+
     def __init__(self, fields: Mapping[str, str]) -> None:
-        self._fields = fields
-        self.read = False
+        read, forks = False, _forks
+
+        def look() -> Mapping[str, str]:
+            nonlocal read
+            read = True
+            return fields
+
+        def looked() -> bool:
+            return read or forks != _forks
+
+        self._look, self._looked = look, looked
+
+    @property
+    def read(self) -> bool:
+        """Whether a decision that is made now may depend on a header."""
+        return self._looked()
 
     def __getitem__(self, name: str) -> str:
-        self.read = True
-        return self._fields[name.lower()]
+        return self._look()[name.lower()]
 
     def __iter__(self) -> Iterator[str]:
-        self.read = True
-        return iter(self._fields)
+        return iter(self._look())
 
     def __len__(self) -> int:
-        self.read = True
-        return len(self._fields)
+        return len(self._look())
 
     def __repr__(self) -> str:
-        self.read = True
-        return f"Headers({dict(self._fields)!r})"
+        return f"Headers({dict(self._look())!r})"
+
+    def __copy__(self) -> Headers:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Headers:
+        return self
+
+    def __reduce__(self) -> tuple[type[Headers], tuple[dict[str, str]]]:
+        return Headers, (dict(self._look()),)

@@ -33,6 +33,9 @@ CosMapItem = TypedDict(
         "is_tls_enabled": bool | None,
         "tls": bool | None,
         "checksums": str | None,
+        "keys": str | None,
+        "complete": bool | None,
+        "unknown_operations": bool | None,
         "bucket": str | None,
         "prefix": str | None,
         "read_only": bool | None,
@@ -68,11 +71,20 @@ Keys:
     checksums: ``"forward"``, or ``"verify"``: trailing checksums of uploads are verified
         by the proxy and dropped, for stores that do not take them; default: the first,
         but for IBM.
+    keys: how the store keeps keys, ``"opaque"``: as they are, or ``"path"``: cleaned like
+        paths, so that those with empty segments, a slash before them, ``.`` or ``..``
+        are refused; default: the first for AWS, IBM, Google and Rook's Ceph by their
+        hosts, the second for all others.
+    complete: True says that the store has every operation of S3 and takes none for
+        another one, so that the validator is asked once; default: True for AWS by its
+        hosts.
+    unknown_operations: True lets what S3 does not have through to the validator, as the
+        operation ``"Unknown"``, and then to the store, whatever that makes of it.
     bucket: the store's own name of the bucket, where it is another one.
     prefix: a folder of the store's bucket that clients see as the whole bucket.
     read_only: True refuses whatever is not known to be a read.
     anonymous: True lets GET and HEAD without a signature through to the validator,
-        whose token is ``""`` then.
+        whose token is ``""`` then; without a validator it is a mistake.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.
     client_cert_file, client_key_file: PEM files with which the proxy shows the store
@@ -135,7 +147,8 @@ class ProxyServerConfig:
         hmac_fetcher: ``f(access_key)`` returns the secret of a client's key that is
             not in the keystore, or None for an unknown key; or a mapping with
             ``secret_key``, and ``session_token`` and ``expiration`` (datetime, Unix
-            seconds or ISO 8601) for temporary keys.
+            seconds or ISO 8601) for temporary keys, and ``ttl`` where it is to be kept for
+            another time than ``hmac_ttl``.
         max_presign_url_usage_attempts: how often one presigned URL may be used;
             None or 0: no limit.
         server_name: the Server header of every answer; empty: none.
@@ -150,6 +163,10 @@ class ProxyServerConfig:
             (mode 0600); a socket file that a dead process has left there is replaced.
             With it neither port is required.
         metrics_host: the address for ``metrics_port`` to listen on.
+        metrics_hosts: names (``"osp.monitoring.svc"``) and addresses by which ``metrics_port``
+            may be asked, beside its own address and ``localhost``; others get 421, since a
+            page in a browser can take any name for that address. Where it listens on
+            all addresses, any address will do.
         access_log: one line for each request, to ``"stderr"``, to ``"python"`` (the
             logger ``object_storage_proxy.access``) or to the file of that path; None:
             none.
@@ -165,11 +182,17 @@ class ProxyServerConfig:
         max_connections: clients' connections that each port and the unix socket have open at
             a time; further ones wait until one ends. None: half of the files that the
             process may open, but no more than 10,000. An idle one takes some 20 KiB.
-        callback_concurrency: calls of the callables that run at the same time.
-        callback_queue: calls that may wait for their turn; past that 503 SlowDown.
+        callback_concurrency: calls of the callables that run at the same time. An eighth of
+            them, and one at least, is for questions about access keys with which nobody has
+            signed yet, which get no more: a scan with random keys leaves the rest to clients.
+        callback_queue: calls that may wait for their turn; past that 503 SlowDown. The same
+            eighth of it is for such keys.
         callback_timeout: seconds that a callable has, waiting for its turn included; then
             503 SlowDown.
         drain_timeout: seconds that a stop waits for requests in flight.
+        hmac_ttl: seconds that answers of ``hmac_fetcher`` are kept, and so the longest that
+            a key works which it does not know any more; that it knows no such key is kept
+            for 5 seconds at most; 0: every request asks.
         auth_cache_by: what a decision of a validator with three parameters is kept
             by: some of ``"token"``, ``"bucket"``, ``"method"``, ``"path"``, ``"query"`` and
             ``"source"``; None: all that it sees.
@@ -202,6 +225,7 @@ class ProxyServerConfig:
         "event_loop",
         "hmac_fetcher",
         "hmac_keystore",
+        "hmac_ttl",
         "host",
         "http_port",
         "https_port",
@@ -209,6 +233,7 @@ class ProxyServerConfig:
         "max_connections",
         "max_presign_url_usage_attempts",
         "metrics_host",
+        "metrics_hosts",
         "metrics_port",
         "proxy_protocol",
         "reuse_port",
@@ -246,6 +271,7 @@ class ProxyServerConfig:
         reuse_port: bool = False,
         unix_socket: Path | None = None,
         metrics_host: str = "127.0.0.1",
+        metrics_hosts: Sequence[str] | None = None,
         access_log: Path | None = None,
         access_log_format: str = "json",
         trusted_proxies: Sequence[str] | None = None,
@@ -256,6 +282,7 @@ class ProxyServerConfig:
         callback_queue: int = 10_000,
         callback_timeout: float = 30.0,
         drain_timeout: float = 30.0,
+        hmac_ttl: float = 300.0,
         auth_cache_by: Sequence[str] | None = None,
         tls_cert_path: Path | None = None,
         tls_key_path: Path | None = None,
@@ -283,6 +310,7 @@ class ProxyServerConfig:
         self.reuse_port: bool = reuse_port
         self.unix_socket: Path | None = unix_socket
         self.metrics_host: str = metrics_host
+        self.metrics_hosts: Sequence[str] | None = metrics_hosts
         self.access_log: Path | None = access_log
         self.access_log_format: str = access_log_format
         self.trusted_proxies: Sequence[str] | None = trusted_proxies
@@ -293,6 +321,7 @@ class ProxyServerConfig:
         self.callback_queue: int = callback_queue
         self.callback_timeout: float = callback_timeout
         self.drain_timeout: float = drain_timeout
+        self.hmac_ttl: float = hmac_ttl
         self.auth_cache_by: Sequence[str] | None = auth_cache_by
         self.tls_cert_path: Path | None = tls_cert_path
         self.tls_key_path: Path | None = tls_key_path

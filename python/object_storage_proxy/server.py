@@ -6,7 +6,6 @@ package itself is imported in some milliseconds.
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -59,6 +58,7 @@ class ProxyServer:
         self._run: Run | None = None
         self._starting = threading.Lock()
         self._stop_asked = False
+        self._updating = threading.RLock()  # a signal's handler may update during an update
 
     def start(self) -> None:
         """Binds the ports and begins to serve.
@@ -124,9 +124,10 @@ class ProxyServer:
     ) -> None:
         """Swaps the stores, the client keys, or both at once, while it serves.
 
-        Requests under way end with what they began with. The configuration gets the
-        new values, too, so that a later start() uses them. After an error nothing has
-        changed. Decisions that are remembered stay; see invalidate().
+        Requests under way end with what they began with. What is given is copied, and
+        what is not given stays as the last update has left it, whoever made that. The
+        configuration gets the new values, too, so that a later start() uses them. After
+        an error nothing has changed. Decisions that are remembered stay; see invalidate().
 
         Args:
             cos_map: all entries that there are from now on; None: as they are.
@@ -136,26 +137,24 @@ class ProxyServer:
             ConfigError: the new values have mistakes; it lists all of them.
             RuntimeError: the server does not run, or this process is a fork.
         """
-        from ._document import render_stores
+        from ._document import encode, snapshot
 
         lib, handle = self._serving()
-        updated = copy.copy(self._config)
-        if cos_map is not None:
-            updated.cos_map = cos_map
-        if hmac_keystore is not None:
-            updated.hmac_keystore = hmac_keystore
-        document, mistakes = render_stores(updated)
+        given = {"cos_map": cos_map, "hmac_keystore": hmac_keystore}
+        change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:
             raise ConfigError(mistakes)
-        lib.update(handle, document)
-        self._config.cos_map = updated.cos_map
-        self._config.hmac_keystore = updated.hmac_keystore
+        with self._updating:  # or the configuration could end with another one than the server
+            lib.update(handle, encode(change))
+            for name, value in change.items():
+                setattr(self._config, name, value)
 
     def invalidate(self, token: str | None = None, bucket: str | None = None) -> None:
         """Forgets the callables' answers: decisions, store credentials, client secrets.
 
-        The next request asks again. With both arguments it forgets what is about that
-        token and that bucket together; client secrets belong to a token alone.
+        Whoever comes after it has returned is served by nothing that was asked for
+        before, bearer tokens of the store included. With both arguments it forgets what is
+        about that token and that bucket together; client secrets belong to a token alone.
 
         Args:
             token: a client's access key id; None: all. "" stands for clients without

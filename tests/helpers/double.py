@@ -103,6 +103,7 @@ class S3Double:
         class Server(ThreadingHTTPServer):
             address_family = socket.AF_INET6 if ":" in double.address else socket.AF_INET
             daemon_threads = True
+            request_queue_size = 128  # or of many at once some are heard after seconds only
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that left

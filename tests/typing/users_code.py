@@ -30,6 +30,7 @@ def config() -> osp.ProxyServerConfig:
         validator=validator,
         host="127.0.0.1",
         drain_timeout=1.5,
+        hmac_ttl=60,
     )
     made.https_port = None
     made.trusted_proxies = ["10.0.0.0/8"]

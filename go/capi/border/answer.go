@@ -18,7 +18,7 @@ import (
 // answer itself is never quoted: it may hold a secret.
 var errAnswer = errors.New("the callback's answer is not understood")
 
-// maxTTL is the longest that a decision may ask to be kept.
+// maxTTL is the longest that an answer may ask to be kept.
 const maxTTL = 365 * 24 * time.Hour
 
 // decodeAnswer reads exactly one JSON object with known members into out.
@@ -56,14 +56,21 @@ func decodeDecision(answer []byte) (hooks.Decision, error) {
 		return hooks.Decision{}, errAnswer
 	}
 	d := hooks.Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
-	if a.TTL != nil {
-		if !(*a.TTL >= 0 && *a.TTL <= maxTTL.Seconds()) {
-			return hooks.Decision{}, fmt.Errorf("%w: ttl out of range", errAnswer)
-		}
-		ttl := time.Duration(*a.TTL * float64(time.Second))
-		d.TTL = &ttl
+	var err error
+	d.TTL, err = duration(a.TTL)
+	return d, err
+}
+
+// duration reads a ttl, which need not be there.
+func duration(seconds *float64) (*time.Duration, error) {
+	if seconds == nil {
+		return nil, nil
 	}
-	return d, nil
+	if !(*seconds >= 0 && *seconds <= maxTTL.Seconds()) {
+		return nil, fmt.Errorf("%w: ttl out of range", errAnswer)
+	}
+	ttl := time.Duration(*seconds * float64(time.Second))
+	return &ttl, nil
 }
 
 // decodeSecret knows the answer that nearly all are, as decodeDecision does.
@@ -75,6 +82,7 @@ func decodeSecret(answer []byte) (hooks.Secret, error) {
 		Key          string   `json:"secret_key"`
 		SessionToken string   `json:"session_token"`
 		Expiration   *float64 `json:"expiration"`
+		TTL          *float64 `json:"ttl"`
 		Unknown      bool     `json:"unknown"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
@@ -94,7 +102,9 @@ func decodeSecret(answer []byte) (hooks.Secret, error) {
 		}
 		s.Expires = expires
 	}
-	return s, nil
+	var err error
+	s.TTL, err = duration(a.TTL)
+	return s, err
 }
 
 // bareSecret reads {"secret_key":"..."} if nothing in it is escaped.

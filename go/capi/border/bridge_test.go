@@ -56,8 +56,8 @@ func TestAnAnswerDuringTheCall(t *testing.T) {
 	if err != nil || !d.Allow {
 		t.Errorf("got %+v, %v", d, err)
 	}
-	if o.calls.Waiting() != 0 {
-		t.Errorf("%d calls still wait", o.calls.Waiting())
+	if n := len(o.calls.waiting); n != 0 {
+		t.Errorf("%d calls still wait", n)
 	}
 	if !strings.HasPrefix(o.seen[0], `{"token":"t","bucket":"b","request":{`) {
 		t.Errorf("the owner saw %s", o.seen[0])
@@ -95,7 +95,8 @@ func TestWhatIsNoAnswerIsAnError(t *testing.T) {
 func TestAnswersThatSayNothingAreErrorsAndNeverQuoted(t *testing.T) {
 	for _, text := range []string{"", "null", "true", "[]", "{}", `{"allow": 1}`, `{"allow": "true"}`, `{"allow": null}`,
 		`{"allow": true, "sesame": 1}`, `{"allow": true} {"allow": true}`, `{"secret_key": ""}`, `{"credentials": ""}`,
-		`{"credentials": 7}`, `{"secret_key": "sesame", "expiration": -1}`, `{"secret_key": "sesame", "expiration": 1e300}`, `{"unknown": false}`} {
+		`{"credentials": 7}`, `{"secret_key": "sesame", "expiration": -1}`, `{"secret_key": "sesame", "expiration": 1e300}`,
+		`{"secret_key": "sesame", "ttl": -1}`, `{"secret_key": "sesame", "ttl": 1e300}`, `{"unknown": false}`} {
 		h := answering(text).bridge().Hooks(everything)
 		_, allow := h.Allow(t.Context(), &hooks.Request{})
 		_, secretErr := h.Secret(t.Context(), "k")
@@ -110,11 +111,11 @@ func TestAnswersThatSayNothingAreErrorsAndNeverQuoted(t *testing.T) {
 	}
 }
 
-func TestASecretComesWithItsTokenAndEnd(t *testing.T) {
-	h := answering(`{"secret_key": "s", "session_token": "t", "expiration": 1700000000.5}`).bridge().Hooks(everything)
+func TestASecretComesWithItsTokenEndAndTTL(t *testing.T) {
+	h := answering(`{"secret_key": "s", "session_token": "t", "expiration": 1700000000.5, "ttl": 1.5}`).bridge().Hooks(everything)
 	s, err := h.Secret(t.Context(), "k")
-	if err != nil || s.Key.Reveal() != "s" || s.SessionToken.Reveal() != "t" || !s.Expires.Equal(time.UnixMilli(1700000000500)) {
-		t.Errorf("got %v, %v", s.Expires, err)
+	if err != nil || s.Key.Reveal() != "s" || s.SessionToken.Reveal() != "t" || !s.Expires.Equal(time.UnixMilli(1700000000500)) || *s.TTL != 1500*time.Millisecond {
+		t.Errorf("got %v, %v, %v", s.Expires, s.TTL, err)
 	}
 	h = answering(`{"unknown": true}`).bridge().Hooks(everything)
 	if _, err := h.Secret(t.Context(), "k"); !errors.Is(err, hooks.ErrUnknownKey) {

@@ -41,10 +41,3 @@ func (c *Calls) Answer(call uint64, answer []byte) bool {
 	}
 	return ok
 }
-
-// Waiting returns how many calls wait.
-func (c *Calls) Waiting() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.waiting)
-}

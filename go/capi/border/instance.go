@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"osp/go/config"
 )
 
 // Server is what the border needs of a proxy.Server that listens.
@@ -15,7 +13,7 @@ type Server interface {
 	HTTPSPort() int
 	MetricsPort() int
 	ReopenLogs() error
-	Update(*config.Stores)
+	Update(document []byte) error
 	Forget(token, bucket *string)
 	Stop(ctx context.Context) error
 	Done() <-chan struct{}

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"osp/go/config"
 )
 
 // busy is a server whose requests end only when they are cut off, or by end.
@@ -23,7 +21,7 @@ func (b *busy) HTTPPort() int         { return 1 }
 func (b *busy) HTTPSPort() int        { return 2 }
 func (b *busy) MetricsPort() int      { return 3 }
 func (b *busy) ReopenLogs() error     { return nil }
-func (b *busy) Update(*config.Stores) {}
+func (b *busy) Update([]byte) error   { return nil }
 func (b *busy) Forget(_, _ *string)   {}
 func (b *busy) Done() <-chan struct{} { return b.done }
 func (b *busy) Stop(ctx context.Context) error {

@@ -125,7 +125,7 @@ func allowQuestion(r *hooks.Request, withRequest bool) []byte {
 
 // facts are the names that request gives a value of its own.
 var facts = map[string]bool{
-	"method": true, "path": true, "query": true, "source": true, "operation": true,
+	"method": true, "path": true, "raw_path": true, "query": true, "source": true, "operation": true,
 	"bucket": true, "key": true, "version_id": true, "access_key": true, "region": true, "presigned": true,
 	"client_ip": true, "headers": true, "content_length": true, "copy_source": true,
 }
@@ -137,6 +137,7 @@ var facts = map[string]bool{
 func (e *encoder) request(r *hooks.Request) {
 	e.str("method", r.Method)
 	e.str("path", r.Path)
+	e.str("raw_path", r.RawPath)
 	e.str("source", r.Source)
 	e.str("operation", r.Operation)
 	e.str("bucket", r.Bucket)

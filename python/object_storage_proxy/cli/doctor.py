@@ -17,6 +17,7 @@ from typing import Any
 from ..config import ProxyServerConfig
 from ..server import ProxyServer
 from . import settings
+from .buckets import entry_name
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
 from .errand import Answer, Causes, Errand
@@ -105,13 +106,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _entry(bucket: str, config: ProxyServerConfig) -> dict[str, Any]:
     """The entry of a bucket: its own, else the longest pattern that fits."""
-    if bucket in config.cos_map:
-        return dict(config.cos_map[bucket])
-    for pattern in sorted(config.cos_map, key=len, reverse=True):
-        before, star, after = pattern.partition("*")
-        if star and bucket.startswith(before) and bucket.endswith(after):
-            return dict(config.cos_map[pattern])
-    raise MistakesError(f"the configuration has no bucket {bucket}")
+    name = entry_name(bucket, config.cos_map)
+    if name is None:
+        raise MistakesError(f"the configuration has no bucket {bucket}")
+    return dict(config.cos_map[name])
 
 
 def _examine(

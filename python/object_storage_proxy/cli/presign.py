@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import settings
+from .buckets import entry_name
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
 from .problems import MistakesError
@@ -128,13 +129,8 @@ def _read(options: argparse.Namespace) -> settings.Settings:
 def _check_bucket(bucket: str, values: dict[str, Any]) -> None:
     """A typing error is cheaper to find now than by whoever gets the URL."""
     entries = values.get("cos_map")
-    if not isinstance(entries, dict):
-        return
-    for name in entries:
-        before, star, after = name.partition("*")
-        if name == bucket or (star and bucket.startswith(before) and bucket.endswith(after)):
-            return
-    raise MistakesError(f"the configuration has no bucket {bucket}")
+    if isinstance(entries, dict) and entry_name(bucket, entries) is None:
+        raise MistakesError(f"the configuration has no bucket {bucket}")
 
 
 def _endpoint(options: argparse.Namespace, values: dict[str, Any]) -> tuple[str, str]:

@@ -91,7 +91,7 @@ class Settings:
         except ValueError as error:
             self.report([name], str(error))
             self._cause = error
-            return None
+            return _stand_in
 
     def require(self, *names: str) -> None:
         """Raises MistakesError when there are mistakes in one of these parameters."""
@@ -126,6 +126,10 @@ class Settings:
         self.values[name] = value
         self._origins[name] = origin
         self._mistakes = [m for m in self._mistakes if not m[0] or m[0][0] != name]
+
+
+def _stand_in(*arguments: object) -> None:
+    """In the place of a callable that can't be had, so that nobody complains that there is none."""
 
 
 def find(option: str | None) -> str | None:

@@ -1,0 +1,97 @@
+package access
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"osp/go/hooks"
+)
+
+// at asks about 20 requests that come at the same time and look the same but
+// for what is in no key: a header, and a path that auth_cache_by leaves out.
+func at(t *testing.T, ttl time.Duration, decide func(admin bool) (hooks.Decision, error)) (asked int32, kept int) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) {
+			time.Sleep(time.Second) // so that all come meanwhile
+			if role := r.Header().Get("X-Role"); role != r.Path {
+				t.Errorf("the headers of %s came with the path of %s", role, r.Path)
+			}
+			return decide(r.Path == "admin")
+		}}
+		checker := New(o.hooks(true), Options{Capacity: 10, CacheBy: []string{"method"}})
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				r := full()
+				r.Path = []string{"admin", "guest"}[i%2]
+				r.Header = func() http.Header { return http.Header{"X-Role": {r.Path}} }
+				if err := checker.Check(t.Context(), ttl, r); (err == nil) != (r.Path == "admin") {
+					t.Errorf("%s: %v", r.Path, err)
+				}
+			})
+		}
+		wg.Wait()
+		asked, kept = o.calls.Load(), checker.decisions.Len()
+	})
+	return asked, kept
+}
+
+func TestADecisionForOneRequestServesNoOther(t *testing.T) {
+	none := time.Duration(0)
+	for name, c := range map[string]struct {
+		ttl    time.Duration
+		decide func(admin bool) (hooks.Decision, error)
+	}{
+		"made by a header":    {time.Hour, func(admin bool) (hooks.Decision, error) { return hooks.Decision{Allow: admin, Once: true}, nil }},
+		"of a bucket's ttl 0": {0, func(admin bool) (hooks.Decision, error) { return hooks.Decision{Allow: admin}, nil }},
+		"of a ttl 0":          {time.Hour, func(admin bool) (hooks.Decision, error) { return hooks.Decision{Allow: admin, TTL: &none}, nil }},
+		"an exception": {time.Hour, func(admin bool) (hooks.Decision, error) {
+			if !admin {
+				return hooks.Decision{}, errors.New("raised")
+			}
+			return hooks.Decision{Allow: true, Once: true}, nil
+		}},
+		"too late": {time.Hour, func(admin bool) (hooks.Decision, error) {
+			if !admin {
+				return hooks.Decision{}, hooks.ErrOverloaded
+			}
+			return hooks.Decision{Allow: true, Once: true}, nil
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if asked, kept := at(t, c.ttl, c.decide); asked != 20 || kept != 0 {
+				t.Errorf("asked %d times, %d decisions are kept", asked, kept)
+			}
+		})
+	}
+}
+
+func TestAnAnswerFromBeforeForgettingServesNobodyWhoComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var revoked atomic.Bool
+		o := &owner{decide: func(*hooks.Request) (hooks.Decision, error) {
+			allow := !revoked.Load()
+			time.Sleep(time.Second)
+			return hooks.Decision{Allow: allow}, nil
+		}}
+		checker := New(o.hooks(true), Options{Capacity: 10})
+		early := make(chan error, 1)
+		go func() { early <- checker.Check(t.Context(), time.Hour, full()) }()
+		synctest.Wait()
+		revoked.Store(true)
+		checker.Forget(named("alice"), nil)
+		for range 2 { // the second one after both answers
+			if err := checker.Check(t.Context(), time.Hour, full()); !errors.Is(err, ErrRefused) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if err := <-early; err != nil || o.calls.Load() != 2 {
+			t.Errorf("who came before got %v; asked %d times", err, o.calls.Load())
+		}
+	})
+}

@@ -1,0 +1,223 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// errNoAnswer is what comes of a load that ended its goroutine
+// (runtime.Goexit) instead of returning.
+var errNoAnswer = errors.New("cache: the load ended without an answer")
+
+// Load gets one answer. Its context outlives the caller that began it; it is
+// cancelled only when every caller that waits has left. A load may ignore that
+// and still return: its answer is kept.
+type Load[V any] func(ctx context.Context) (Entry[V], error)
+
+// ForAll makes an error of a load the answer to all who wait for it, for
+// sources that would tell each of them the same.
+func ForAll(err error) error { return &forAll{err} }
+
+type forAll struct{ error }
+
+func (e *forAll) Unwrap() error { return e.error }
+
+// PanicError is what comes of a load that panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error implements error, without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("cache: the load panicked: %v", e.Value) }
+
+// loading is what goes on about one key while loads of it are under way. There
+// may be several: callers that ask for themselves, and those that come after a
+// deletion.
+type loading[V any] struct {
+	open   *flight[V] // which callers may join; nil: none
+	flying int
+	// fence is the number of the last load whose answer comes too late:
+	// another one, which was asked for later, is there already, or all were
+	// deleted meanwhile.
+	fence uint64
+}
+
+// flight is a load under way. waiters is under the cache's mutex; value, err
+// and shared are read only after done is closed.
+type flight[V any] struct {
+	number uint64 // loads that begin later have higher ones
+	done   chan struct{}
+	value  V
+	err    error
+	shared bool // the answer is for all who wait
+
+	cancel     context.CancelFunc
+	waiters    int
+	background bool // a refresh: it runs for nobody and nobody can cancel it
+}
+
+// Get returns the value of key, from the cache or by load. Callers that want
+// the same key at the same time share one load, which runs in a goroutine of
+// its own, if its answer is kept. If it is not, it goes to the caller alone
+// who began it, and so does an error, or a panic as a *PanicError; the others
+// then ask, each for itself. A caller whose ctx ends gets ctx.Err() at once
+// and leaves the others unharmed.
+func (c *Cache[K, V]) Get(ctx context.Context, key K, load Load[V]) (V, error) {
+	return c.get(ctx, key, load, false)
+}
+
+// Ask is Get for an answer that will hardly be kept: the caller does not wait
+// for somebody else's first.
+func (c *Cache[K, V]) Ask(ctx context.Context, key K, load Load[V]) (V, error) {
+	return c.get(ctx, key, load, true)
+}
+
+func (c *Cache[K, V]) get(ctx context.Context, key K, load Load[V], alone bool) (V, error) {
+	for ; ; alone = true {
+		value, f, mine, err := c.join(ctx, key, load, alone)
+		if f == nil {
+			return value, err
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			c.leave(f)
+			return value, ctx.Err()
+		}
+		if mine || f.shared {
+			return f.value, f.err
+		}
+	}
+}
+
+// join returns the value if it is there, or the flight to wait for. Unless it
+// finds one that it may join, it begins one, which is the caller's own.
+func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool) (value V, wait *flight[V], mine bool, err error) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.loading[key]
+	if s := c.live(key, now); s != nil {
+		if s.refreshDue(now) && (l == nil || l.open == nil) {
+			f := c.begin(ctx, key, load)
+			f.background = true
+			c.loading[key].open = f
+		}
+		c.hits++
+		return s.value, nil, false, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return value, nil, false, err
+	}
+	c.misses++
+	if l != nil && l.open != nil && !alone {
+		l.open.waiters++
+		return value, l.open, false, nil
+	}
+	f := c.begin(ctx, key, load)
+	f.waiters++
+	if !alone {
+		c.loading[key].open = f
+	}
+	return value, f, true, nil
+}
+
+// begin starts a load. The caller holds mu.
+func (c *Cache[K, V]) begin(ctx context.Context, key K, load Load[V]) *flight[V] {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.begun++
+	f := &flight[V]{number: c.begun, done: make(chan struct{}), cancel: cancel}
+	l := c.loading[key]
+	if l == nil {
+		l = &loading[V]{}
+		c.loading[key] = l
+	}
+	l.flying++
+	go c.fly(ctx, key, f, load)
+	return f
+}
+
+func (c *Cache[K, V]) fly(ctx context.Context, key K, f *flight[V], load Load[V]) {
+	var entry Entry[V]
+	err := errNoAnswer
+	defer func() {
+		if r := recover(); r != nil {
+			err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+		f.cancel()
+		c.land(key, f, entry, err)
+	}()
+	entry, err = load(ctx)
+}
+
+// land keeps the answer and wakes those who wait for it.
+func (c *Cache[K, V]) land(key K, f *flight[V], entry Entry[V], err error) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.loading[key]
+	if l.open == f {
+		l.open = nil
+	}
+	if f.number > l.fence {
+		c.write(key, entry, err, now)
+		if err == nil {
+			l.fence = f.number
+		}
+	}
+	if l.flying--; l.flying == 0 {
+		delete(c.loading, key) // all loads to come have higher numbers
+	}
+	if err == nil {
+		f.value, f.shared = entry.Value, entry.TTL > 0
+	} else {
+		var all *forAll
+		f.err, f.shared = err, errors.As(err, &all)
+	}
+	close(f.done)
+}
+
+func (c *Cache[K, V]) write(key K, entry Entry[V], err error, now time.Time) {
+	if err != nil {
+		c.postponeRefresh(key, now)
+		return
+	}
+	c.remove(key)
+	switch {
+	case entry.TTL <= 0:
+	case entry.Aside:
+		c.aside.Add(key, newStored(entry, now))
+	default:
+		c.entries.Add(key, newStored(entry, now))
+	}
+}
+
+func newStored[V any](e Entry[V], now time.Time) *stored[V] {
+	s := &stored[V]{value: e.Value, expires: now.Add(e.TTL)}
+	if e.RefreshAfter > 0 && e.RefreshAfter < e.TTL {
+		s.refresh = now.Add(e.RefreshAfter)
+	}
+	return s
+}
+
+// postponeRefresh lets a value whose refresh failed serve for another part of
+// its remaining life, so that a broken source is not asked by every caller.
+func (c *Cache[K, V]) postponeRefresh(key K, now time.Time) {
+	if s := c.live(key, now); s != nil && !s.refresh.IsZero() {
+		s.refresh = now.Add(max(time.Second, s.expires.Sub(now)/10))
+	}
+}
+
+// leave takes a waiter off a flight and cancels it when it was the last.
+func (c *Cache[K, V]) leave(f *flight[V]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.waiters--
+	if f.waiters == 0 && !f.background {
+		f.cancel() // which is nothing to one that has landed
+	}
+}

@@ -1,0 +1,118 @@
+package creds
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"osp/go/config"
+	"osp/go/secret"
+)
+
+func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
+	apiKey := func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), nil }
+	for _, c := range []struct {
+		token, bucket string
+		gone          string
+	}{
+		{"alice", "", "alice@one alice@two"},
+		{"", "one", "alice@one bob@one"},
+		{"bob", "two", "bob@two"},
+		{"", "", "alice@one alice@two bob@one bob@two"},
+		{"carol", "", ""},
+	} {
+		for name, entry := range map[string]func(name string) *config.Bucket{
+			"the entry's":   func(name string) *config.Bucket { return &config.Bucket{Name: name, APIKey: secret.New("K")} },
+			"the fetcher's": func(name string) *config.Bucket { return bucket(name, time.Hour) },
+		} {
+			t.Run(c.token+"@"+c.bucket+", "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					bearer := &tokens{}
+					r := New(apiKey, bearer, Options{})
+					time.Sleep(time.Second)
+					forgotten := time.Now()
+					r.Forget(named(c.token), named(c.bucket))
+					time.Sleep(2 * time.Hour) // the fetcher's own answer has ended, which a token may outlive
+					gone := ""
+					for _, token := range []string{"alice", "bob"} {
+						for _, b := range []string{"one", "two"} {
+							if _, err := r.For(t.Context(), entry(b), token); err != nil {
+								t.Fatal(err)
+							}
+							switch bearer.after {
+							case forgotten:
+								gone += " " + token + "@" + b
+							case time.Time{}:
+							default:
+								t.Errorf("%s@%s: not before %v", token, b, bearer.after)
+							}
+						}
+					}
+					if gone != "" {
+						gone = gone[1:]
+					}
+					if gone != c.gone {
+						t.Errorf("new tokens for %q, want %q", gone, c.gone)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestTheLatestMarkCounts(t *testing.T) {
+	var f forgotten
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	f.mark(nil, nil, at(1))
+	f.mark(named("t"), nil, at(3))
+	f.mark(nil, named("b"), at(2))
+	f.mark(named("t"), named("c"), at(4))
+	for pair, want := range map[[2]string]int{{"t", "b"}: 3, {"t", "c"}: 4, {"u", "b"}: 2, {"u", "c"}: 1, {"", ""}: 1} {
+		if got := f.last(pair[0], pair[1]); got != at(want) {
+			t.Errorf("%v: %v, want %v", pair, got.Unix(), want)
+		}
+	}
+	f.mark(nil, nil, at(5))
+	if got := f.last("t", "c"); got != at(5) || len(f.marks) != 0 {
+		t.Errorf("%v with %d marks", got.Unix(), len(f.marks))
+	}
+}
+
+func TestMarksAreBoundedAndNoneIsLost(t *testing.T) {
+	var f forgotten
+	for i := range 3 * maxForgotten {
+		f.mark(named(fmt.Sprint(i)), nil, time.Unix(int64(i), 0))
+		if len(f.marks) > maxForgotten {
+			t.Fatalf("%d marks", len(f.marks))
+		}
+	}
+	for i := range 3 * maxForgotten {
+		if f.last(fmt.Sprint(i), "b").Before(time.Unix(int64(i), 0)) {
+			t.Fatalf("mark %d was lost", i)
+		}
+	}
+}
+
+func TestThatCredentialsWereConfirmedIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &rotating{key: "old"}
+		r, b := New(o.fetch, noBearer, Options{}), bucket("b", time.Hour)
+		used := mustFor(t, r, b)
+		if _, changed, err := r.Renew(t.Context(), b, "t", used); changed || err != nil {
+			t.Fatalf("got %v, %v", changed, err)
+		}
+		o.delay = time.Second / 10
+		go func() { _, _, _ = r.Renew(t.Context(), b, "u", used) }() // of which the answers come too late
+		synctest.Wait()
+		o.set("new")
+		r.Forget(nil, named("b"))
+		time.Sleep(time.Second / 2)
+		for _, token := range []string{"t", "u"} {
+			if fresh, changed, err := r.Renew(t.Context(), b, token, used); err != nil || !changed || fresh.AccessKey != "new" {
+				t.Errorf("%s: got %+v, %v, %v", token, fresh, changed, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"osp/go/hooks"
+)
+
+// asked notes the questions to a validator that refuses some operations.
+type asked struct {
+	mu        sync.Mutex
+	questions []hooks.Request
+	refused   []string
+}
+
+func (a *asked) hooks() hooks.Hooks {
+	return hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.questions = append(a.questions, *q)
+		return hooks.Decision{Allow: !slices.Contains(a.refused, q.Operation+" "+q.Key)}, nil
+	}}
+}
+
+// operations are what was asked since the last call, each with its key.
+func (a *asked) operations() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var names []string
+	for _, q := range a.questions {
+		names = append(names, q.Operation+" "+q.Key)
+	}
+	a.questions = nil
+	return strings.Join(names, ", ")
+}
+
+func TestWhatAStoreMightDoInsteadIsAskedToo(t *testing.T) {
+	for _, c := range []struct {
+		request, asked string
+	}{
+		{"DELETE /photos/k?tagging", "DeleteObjectTagging k, DeleteObject k"},
+		{"DELETE /photos/k?uploadId=u", "AbortMultipartUpload k, DeleteObject k"},
+		{"PUT /photos/k?retention", "PutObjectRetention k, PutObject k"},
+		{"GET /photos/k?acl", "GetObjectAcl k, GetObject k"},
+		{"GET /photos?inventory", "ListBucketInventoryConfigurations , ListObjects "},
+		{"PUT /photos?website", "PutBucketWebsite , CreateBucket "},
+		{"DELETE /photos?policy", "DeleteBucketPolicy , DeleteBucket "},
+		{"PUT /photos/k?uploadId=u&partNumber=1", "UploadPart k"},
+		{"GET /photos?list-type=2", "ListObjectsV2 "},
+		{"DELETE /photos/k", "DeleteObject k"},
+	} {
+		method, target, _ := strings.Cut(c.request, " ")
+		own, fallback, falls := strings.Cut(c.asked, ", ")
+		for _, complete := range []bool{false, true} {
+			a := &asked{}
+			r := entries(t, a.hooks(), nil, map[string]settings{"photos": {"complete": complete}})
+			if got := r.do(r.signed(method, target, "")); got.StatusCode != 200 {
+				t.Errorf("%s: %d %s", c.request, got.StatusCode, got.body)
+			}
+			want := c.asked
+			if complete {
+				want = own
+			}
+			if got := a.operations(); got != want {
+				t.Errorf("%s, complete %v: asked %s, want %s", c.request, complete, got, want)
+			}
+		}
+		for _, refused := range []string{own, fallback} {
+			a := &asked{refused: []string{refused}}
+			r := entries(t, a.hooks(), nil, map[string]settings{"photos": {}})
+			if falls || refused == own {
+				r.refuses(r.signed(method, target, ""), 403, "AccessDenied")
+			}
+		}
+	}
+}
+
+func TestOperationsOutsideOfSThreeNeedAnEntryThatSaysSo(t *testing.T) {
+	a := &asked{refused: []string{"Unknown secret"}}
+	r := entries(t, a.hooks(), nil, map[string]settings{"photos": {}, "open": {"unknown_operations": true}, "folder": {"unknown_operations": true, "prefix": "team"}})
+	for _, request := range []string{"POST /photos/k?append&position=0", "DELETE /photos/k?retention", "GET /photos?replication-check=x", "HEAD /photos/k?acl"} {
+		method, target, _ := strings.Cut(request, " ")
+		if got := r.do(r.signed(method, target, "")); got.StatusCode != 405 && got.StatusCode != 501 {
+			t.Errorf("%s: %d", request, got.StatusCode)
+		}
+		if got := r.do(r.signed(method, strings.Replace(target, "photos", "folder", 1), "")); got.StatusCode != 501 {
+			t.Errorf("%s of a folder: %d", request, got.StatusCode)
+		}
+	}
+	if got := a.operations(); strings.Contains(got, "photos") {
+		t.Errorf("asked about %s", got)
+	}
+	r.store.untouched(t)
+	a.operations()
+	if got := r.do(r.signed("POST", "/open/k?append&position=0", "tail")); got.StatusCode != 200 || a.operations() != "Unknown k" {
+		t.Errorf("got %d", got.StatusCode)
+	}
+	if seen := r.store.only(t); seen.Target != "/open/k?append=&position=0" || string(seen.Body) != "tail" {
+		t.Errorf("the store saw %+v", seen)
+	}
+	r.store = newStore(t) // that nothing goes to
+	r.refuses(r.signed("POST", "/open/secret?append", "tail"), 403, "AccessDenied")
+	r.refuses(r.signed("PUT", "/open/k?append", "", "X-Amz-Copy-Source", "/photos/k"), 400, "InvalidRequest")
+	r.refuses(r.signed("PUT", "/open/k?append", "", "X-Minio-Force-Delete", "true"), 501, "NotImplemented")
+	r.refuses(r.signed("GET", "/open?session", ""), 501, "NotImplemented")
+}
+
+func TestARenamingReadsAndTakesAwayItsSource(t *testing.T) {
+	a := &asked{}
+	r := entries(t, a.hooks(), nil, map[string]settings{"photos": {"bucket": "lake", "prefix": "team a", "complete": true}})
+	if got := r.do(r.signed("PUT", "/photos/new?renameObject", "", "X-Amz-Rename-Source", "old%20one")); got.StatusCode != 200 {
+		t.Fatalf("got %d %s", got.StatusCode, got.body)
+	}
+	if got := a.operations(); got != "RenameObject new, GetObject old one, DeleteObject old one" {
+		t.Errorf("asked %s", got)
+	}
+	if seen := r.store.only(t); seen.Header.Get("X-Amz-Rename-Source") != "team%20a/old%20one" || seen.Target != "/lake/team%20a/new?renameObject=" {
+		t.Errorf("the store saw %+v", seen)
+	}
+	for _, refused := range []string{"RenameObject new", "GetObject old", "DeleteObject old"} {
+		a := &asked{refused: []string{refused}}
+		r := entries(t, a.hooks(), nil, map[string]settings{"photos": {"complete": true}})
+		r.refuses(r.signed("PUT", "/photos/new?renameObject", "", "X-Amz-Rename-Source", "old"), 403, "AccessDenied")
+	}
+	r = entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {}})
+	r.refuses(r.signed("PUT", "/photos/new?renameObject", "", "X-Amz-Rename-Source", "a//b"), 400, "InvalidURI")
+}
+
+func TestEveryKeyOfARequestHasOneMeaning(t *testing.T) {
+	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {}, "opaque": {"keys": "opaque"}})
+	for _, key := range []string{"/secret/x", "public//x", "a/../b", "./a"} {
+		r.refuses(r.signed("GET", "/photos/"+key, ""), 400, "InvalidURI")
+		r.refuses(r.signed("PUT", "/photos/k", "", "X-Amz-Copy-Source", "/photos/"+key), 400, "InvalidURI")
+		r.refuses(r.signed("GET", "/photos?prefix="+key, ""), 400, "InvalidURI")
+		list := "<Delete><Object><Key>ok</Key></Object><Object><Key>" + key + "</Key></Object></Delete>"
+		r.refuses(r.signed("POST", "/photos?delete", list), 400, "InvalidURI")
+		form := formOf{fields: [][2]string{{"key", key}}}
+		if got := r.do(form.request(r)); got.StatusCode != 400 && got.StatusCode != 403 {
+			t.Errorf("a form with the key %s: %d", key, got.StatusCode)
+		}
+	}
+	r.store.untouched(t)
+	req := r.request("GET", "/", "")
+	req.URL.Opaque = "//" + req.URL.Host + "/opaque//a/../b//"
+	if got := r.do(r.sign(req, "")); got.StatusCode != 200 || r.store.only(t).Target != "/opaque//a/../b//" {
+		t.Errorf("a store that keeps keys: %d", got.StatusCode)
+	}
+}
+
+func TestTheValidatorSeesWhatAFormOrders(t *testing.T) {
+	var seen http.Header
+	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+		seen = q.Header()
+		return hooks.Decision{Allow: q.Path == "/photos/up/cat.jpg"}, nil
+	}}
+	r := start(t, h, nil)
+	fields := [][2]string{{"x-amz-website-redirect-location", "/there"}, {"acl", "public-read"}, {"x-amz-object-lock-mode", "GOVERNANCE"}}
+	var conditions []any
+	for _, f := range fields {
+		conditions = append(conditions, map[string]string{f[0]: f[1]})
+	}
+	if got := r.do(formOf{conditions: conditions, fields: fields, file: "x"}.request(r)); got.StatusCode != 204 {
+		t.Fatalf("got %d %s", got.StatusCode, got.body)
+	}
+	if seen.Get("X-Amz-Website-Redirect-Location") != "/there" || seen.Get("X-Amz-Acl") != "public-read" || seen.Get("X-Amz-Object-Lock-Mode") != "GOVERNANCE" {
+		t.Errorf("the validator saw %v", seen)
+	}
+	for _, field := range []string{"x-amz-meta-snowball-auto-extract", "x-amz-meta-minio-snowball-prefix"} {
+		r := start(t, hooks.Hooks{}, nil)
+		form := formOf{conditions: []any{map[string]string{field: "true"}}, fields: [][2]string{{field, "true"}}, file: "x"}
+		r.refuses(form.request(r), 501, "NotImplemented")
+	}
+}

@@ -1,0 +1,204 @@
+package s3req
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+
+	"osp/go/s3err"
+)
+
+// modelled are the fields that belong to any operation, in their canonical
+// spelling. Clients are sloppy about which they send with what.
+var modelled = func() map[string]bool {
+	known := map[string]bool{}
+	for _, s := range model {
+		for _, name := range strings.Fields(s.headers) {
+			known[textproto.CanonicalMIMEHeaderKey(name)] = true
+		}
+	}
+	return known
+}()
+
+// protocol are the fields of signatures and of aws-chunked
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonRequestHeaders.html),
+// and what SDKs add to every request.
+var protocol = map[string]bool{
+	"X-Amz-Content-Sha256": true, "X-Amz-Date": true, "X-Amz-Decoded-Content-Length": true, "X-Amz-Security-Token": true,
+	"X-Amz-Trailer": true, "X-Amz-Te": true, "X-Amz-User-Agent": true, "X-Amz-Api-Version": true,
+}
+
+const (
+	copySource   = "X-Amz-Copy-Source"
+	renameSource = "X-Amz-Rename-Source"
+	metadata     = "X-Amz-Meta-"
+)
+
+// checkHeaders looks for fields that are none of S3's. Orders of other dialects
+// are an error. An x-amz-* that S3 does not have is a reason not to know the
+// request: without a condition that was dropped it could lose data. All other
+// names don't count; they do not reach a store.
+func checkHeaders(header http.Header) (unlisted, err error) {
+	for name := range header {
+		switch {
+		case !vendors(name) || modelled[name] || protocol[name]:
+		case Foreign(name):
+			return nil, s3err.NotImplemented.Msg("The header " + name + " is not supported.")
+		case hasPrefixFold(name, "x-amz-") && !hasPrefixFold(name, "x-amz-meta-"):
+			unlisted = s3err.NotImplemented.Msg("The header " + name + " is none of S3's.")
+		}
+	}
+	return unlisted, nil
+}
+
+// vendors reports whether a field may be a vendor's: it begins with "x-", or as
+// Ceph's rgwx-.
+func vendors(name string) bool {
+	return name != "" && (name[0]|0x20 == 'x' || name[0]|0x20 == 'r')
+}
+
+// checkParams refuses what no store may see: values that a store could take for
+// others, and orders of other dialects than S3's.
+func checkParams(q Query) error {
+	for _, p := range q {
+		switch {
+		case p.Name == "session": // CreateSession hands out the store's own credentials
+			return s3err.NotImplemented.Msg("CreateSession is not supported.")
+		case Foreign(p.Name), hasPrefixFold(p.Name, "x-amz-copy-source"), hasPrefixFold(p.Name, "x-amz-rename-source"):
+			// the last two are fields only
+			return s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' is not supported.")
+		}
+		if err := checkValue(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkValue refuses parameters without the value that they need, and those
+// that name a part of the store's own bookkeeping and don't look like it.
+func checkValue(p Param) error {
+	ok := true
+	switch p.Name {
+	case uploadID, "versionId":
+		ok = p.Value != "" && plain(p.Value)
+	case "version-id-marker", "upload-id-marker":
+		ok = plain(p.Value)
+	case "partNumber":
+		ok = p.Value != "" && strings.Trim(p.Value, "0123456789") == ""
+	case "id", "annotationName":
+		ok = p.Value != ""
+	}
+	if !ok {
+		return s3err.InvalidArgument.Msg("The value of '" + p.Name + "' is not valid.")
+	}
+	return nil
+}
+
+// CheckVersionID refuses what cannot be the id of a version. It may be empty.
+// The error is InvalidArgument.
+func CheckVersionID(id string) error {
+	if !plain(id) {
+		return s3err.InvalidArgument.Msg("Invalid version id specified")
+	}
+	return nil
+}
+
+// plain reports whether an id is none that a store on a file system could make
+// a path of.
+func plain(id string) bool {
+	return !strings.ContainsAny(id, `/\`) && id != "." && id != ".." &&
+		!strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c == 0x7f })
+}
+
+// ofHeader reports whether a parameter of a presigned URL stands for a field of
+// S3, as SDKs write them there, or belongs to the signature.
+func ofHeader(name string) bool {
+	if IsSignature(name) {
+		return true
+	}
+	if !hasPrefixFold(name, "x-amz-") {
+		return false
+	}
+	name = textproto.CanonicalMIMEHeaderKey(name)
+	return modelled[name] || strings.HasPrefix(name, metadata)
+}
+
+// IsSignature reports whether a query parameter belongs to the signature of a
+// presigned URL (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
+func IsSignature(name string) bool {
+	switch name {
+	case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
+		"X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256":
+		return true
+	}
+	return false
+}
+
+// isNote reports whether a parameter is one of those that users add for AWS's
+// access log (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html):
+// they begin with "x-" and mean nothing to S3.
+func isNote(name string) bool {
+	return hasPrefixFold(name, "x-") && !hasPrefixFold(name, "x-amz-") && name != "x-id"
+}
+
+// ForStore is the query without what ends here: the signature of a presigned
+// URL, and notes, which a store that knows such a name would take for an order.
+func (q Query) ForStore() Query {
+	out := make(Query, 0, len(q))
+	for _, p := range q {
+		if !IsSignature(p.Name) && !isNote(p.Name) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// dialects are the beginnings of names that S3 does not have, and that stores
+// which speak S3 as well understand: MinIO, Google, Ceph, Alibaba, Huawei,
+// Tencent. A client may well sign them, but the store would act on them with
+// the rights of the proxy's keys: x-minio-force-delete deletes a whole folder,
+// and x-amz-meta-snowball-auto-extract unpacks a tar anywhere in the bucket.
+var dialects = []string{
+	"x-minio-", "x-goog-", "x-rgw-", "rgwx-", "x-oss-", "x-obs-", "x-cos-",
+	"x-amz-meta-snowball-", "x-amz-meta-minio-",
+}
+
+// Foreign reports whether a name, in any case, is of another dialect than S3's.
+// That goes for all that name a second object.
+func Foreign(name string) bool {
+	for _, dialect := range dialects {
+		if hasPrefixFold(name, dialect) {
+			return true
+		}
+	}
+	return containsFold(name, "-copy-source") && !hasPrefixFold(name, "x-amz-copy-source") ||
+		containsFold(name, "-rename-source") && !hasPrefixFold(name, "x-amz-rename-source")
+}
+
+// hasPrefixFold is strings.HasPrefix for a prefix in lower case and a text in
+// any. Only ASCII folds: names are made of nothing else.
+func hasPrefixFold(s, prefix string) bool {
+	if len(s) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != prefix[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func containsFold(s, part string) bool {
+	for i := range len(s) {
+		if hasPrefixFold(s[i:], part) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,201 @@
+package view
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"strings"
+
+	"osp/go/config"
+	"osp/go/s3err"
+)
+
+// Place is an object, or with an empty key a bucket, by the names of a client.
+type Place struct {
+	Bucket *config.Bucket
+	Key    string
+}
+
+// Path is what an error calls its Resource.
+func (p Place) Path() string {
+	if p.Key == "" {
+		return "/" + p.Bucket.Name
+	}
+	return "/" + p.Bucket.Name + "/" + p.Key
+}
+
+// stored is the key that the store knows it by.
+func (p Place) stored() string { return p.Bucket.Prefix + p.Key }
+
+// harmless are the elements of errors that pass as a store says them: S3 has
+// no names in them
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+// ArgumentValue, Endpoint, and whatever a store has of its own may name anything.
+var harmless = map[string]bool{
+	"RequestId": true, "HostId": true, "Region": true,
+	"ArgumentName": true, "Header": true, "Condition": true, "Method": true, "ResourceType": true,
+	"RangeRequested": true, "ActualObjectSize": true, "StorageClass": true,
+	"PartNumber": true, "ETag": true, "VersionId": true,
+	"ProposedSize": true, "MinSizeAllowed": true, "MaxSizeAllowed": true, "MaxMessageLengthBytes": true,
+	"ExpectedDigest": true, "CalculatedDigest": true, "ClientComputedContentSHA256": true, "S3ComputedContentSHA256": true,
+}
+
+// detail is one element of an error. What elements within it say, which no
+// error of S3 has, is left out.
+type detail struct{ name, text string }
+
+// failure is an Error element as a store said it.
+type failure []detail
+
+// maxFailure bounds what is held of an Error element.
+const maxFailure = 64 << 10
+
+var errNoFailure = errors.New("this is no error in S3's form")
+
+// readFailure reads from behind the start tag of an Error to its end.
+func readFailure(dec *xml.Decoder) (failure, error) {
+	var f failure
+	open, begun := []string{"Error"}, dec.InputOffset()
+	for len(open) > 0 {
+		token, err := dec.RawToken()
+		if err != nil {
+			return nil, err
+		}
+		if dec.InputOffset()-begun > maxFailure {
+			return nil, errLongToken
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if open = append(open, t.Name.Local); len(open) == 2 {
+				f = append(f, detail{name: t.Name.Local})
+			}
+		case xml.CharData:
+			if len(open) == 2 {
+				f[len(f)-1].text += string(t)
+			}
+		case xml.EndElement:
+			if t.Name.Local != open[len(open)-1] {
+				return nil, errTags
+			}
+			open = open[:len(open)-1]
+		}
+	}
+	if !isCode(f.get("Code")) {
+		return nil, errNoFailure
+	}
+	return f, nil
+}
+
+// isCode reports whether a text looks like a code of S3's or a store's own.
+func isCode(s string) bool {
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < '0' || '9' < r) && (r|0x20 < 'a' || 'z' < r|0x20) && r != '.'
+	})
+}
+
+func (f failure) get(name string) string {
+	for _, d := range f {
+		if d.name == name {
+			return d.text
+		}
+	}
+	return ""
+}
+
+// render writes the error in the client's names and in words of our own: there
+// are stores whose messages name buckets, folders or paths.
+func (f failure) render(out *bytes.Buffer, a Answer) error {
+	code, about := f.get("Code"), a.about(f)
+	out.WriteString("<Error>")
+	for _, d := range f {
+		text := ""
+		switch d.name {
+		case "Code":
+			text = code
+		case "Message":
+			text = s3err.Message(code)
+		case "BucketName", "Bucket":
+			text = about.Bucket.Name
+		case "Key":
+			text = a.failedKey(d.text)
+		case "Resource":
+			text = about.Path()
+		case "UploadId":
+			var err error
+			if text, err = sealed(about.Bucket, uploadID, d.text); err != nil {
+				return err
+			}
+		default:
+			if harmless[d.name] {
+				text = d.text
+			}
+		}
+		element(out, d.name, text)
+	}
+	out.WriteString("</Error>")
+	return nil
+}
+
+// about finds out which of the objects that a copy touches an error means.
+func (a Answer) about(f failure) Place {
+	if a.Source == nil || a.Source.stored() == a.stored() && a.Source.Bucket.Remote == a.Bucket.Remote {
+		return a.Place
+	}
+	source := *a.Source
+	remote := "/" + source.Bucket.Remote
+	switch key, bucket := f.get("Key"), f.get("BucketName"); {
+	case key != "" && key != a.stored():
+		if key == source.stored() {
+			return source
+		}
+	case bucket != "" && bucket != a.Bucket.Remote:
+		if bucket == source.Bucket.Remote {
+			return source
+		}
+	case f.get("Resource") == remote+"/"+source.stored():
+		return source
+	}
+	return a.Place
+}
+
+// failedKey returns the client's name for a key of an error. Nothing but what
+// the request touches has one.
+func (a Answer) failedKey(text string) string {
+	switch key, ok := inside(a.Bucket.Prefix, text, a.Encoded); {
+	case a.Key == "" && ok:
+		return key
+	case a.Key == "":
+	case text == a.stored():
+		return a.Key
+	case a.Source != nil && text == a.Source.stored():
+		return a.Source.Key
+	}
+	return ""
+}
+
+// Failure returns for a client what a store's refusal says. The error means
+// that it is none in S3's form, or that it can't be told.
+func (a Answer) Failure(body []byte) ([]byte, error) {
+	dec := xml.NewDecoder(bytes.NewReader(body))
+	for {
+		token, err := dec.RawToken()
+		if err != nil {
+			return nil, err
+		}
+		start, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		if start.Name.Local != "Error" {
+			return nil, errNoFailure
+		}
+		f, err := readFailure(dec)
+		if err != nil {
+			return nil, err
+		}
+		var out bytes.Buffer
+		out.WriteString(xml.Header)
+		err = f.render(&out, a)
+		return out.Bytes(), err
+	}
+}

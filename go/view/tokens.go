@@ -1,0 +1,53 @@
+package view
+
+import (
+	"osp/go/config"
+	"osp/go/s3err"
+	"osp/go/s3req"
+)
+
+// What a store says of a place in a listing is often the last key of the page,
+// plain or in base64, and so names the folder. Clients of a folder get it
+// sealed, and upload ids likewise; they send both back as they came.
+const (
+	continuationToken = "continuation-token"
+	uploadID          = "upload-id"
+)
+
+// sealedParams are the query parameters that hold what was sealed, and as what.
+var sealedParams = map[string]string{
+	"continuation-token": continuationToken, "uploadId": uploadID, "upload-id-marker": uploadID,
+}
+
+// sealed returns what a client may see. Where there is nothing there is
+// nothing to hide.
+func sealed(b *config.Bucket, what, text string) (string, error) {
+	if b.Prefix == "" || text == "" {
+		return text, nil
+	}
+	return b.Tokens.Seal(of(b, what), text)
+}
+
+// opened returns a parameter as the store knows it. The errors are those that
+// S3 has for a token or an upload that it never gave.
+func opened(b *config.Bucket, p s3req.Param) (s3req.Param, error) {
+	what, isSealed := sealedParams[p.Name]
+	if !isSealed || p.Value == "" { // an empty marker is none; no upload has an empty id (s3req)
+		return p, nil
+	}
+	text, ok := b.Tokens.Open(of(b, what), p.Value)
+	if ok {
+		p.Value = text
+		return p, nil
+	}
+	switch p.Name {
+	case "uploadId":
+		return p, s3err.NoSuchUpload
+	case "upload-id-marker":
+		return p, s3err.InvalidArgument.Msg("Invalid uploadId marker")
+	}
+	return p, s3err.InvalidArgument.Msg("The continuation token provided is incorrect")
+}
+
+// of binds what is sealed to one of the buckets that a pattern stands for.
+func of(b *config.Bucket, what string) string { return what + " of " + b.Name }

@@ -1,0 +1,244 @@
+"""What a store holds, as far as it lets its owner look: flat, so that two looks compare."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from helpers.raw import Answer
+
+from oracle import names
+from oracle.wire import Direct
+
+NULL = "null"  # S3's name for the version of an object that has none
+DELETE_MARKER = "delete marker"
+
+
+class Piece(NamedTuple):
+    """One thing that can be there or not, or change."""
+
+    # bucket, config, listing, object, metadata, tags, acl, retention, legal hold, upload, part
+    kind: str
+    bucket: str
+    key: str = ""
+    detail: str = ""  # the version of an object, the id of an upload, the name of a configuration
+
+
+State = dict[Piece, str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference between two looks."""
+
+    piece: Piece
+    before: str | None
+    after: str | None
+
+    @property
+    def how(self) -> str:
+        if self.before is None:
+            return "appears"
+        return "vanishes" if self.after is None else "changes"
+
+    def __str__(self) -> str:
+        kind, bucket, key, detail = self.piece
+        where = f"{bucket}/{key}" if key else bucket
+        return f"{kind} {where!r} {detail}: {self.before!r} -> {self.after!r}"
+
+
+def differences(before: State, after: State) -> list[Change]:
+    unseen = {piece.bucket for piece in after if piece.kind == "listing"}
+    return [
+        Change(piece, before.get(piece), after.get(piece))
+        for piece in sorted(before.keys() | after.keys())
+        if before.get(piece) != after.get(piece)
+        and (piece.kind in ("bucket", "listing") or piece.bucket not in unseen)
+    ]
+
+
+# Headers of a HEAD that say nothing about the object, or that others say as well.
+_NOT_METADATA = re.compile(
+    r"date|server|connection|keep-alive|last-modified|accept-ranges|vary|content-length|"
+    r"strict-transport-security|x-content-type-options|x-xss-protection|x-ratelimit-.*|"
+    r"x-amz-request-id|x-amz-id-2|x-amz-tagging-count|x-amz-bucket-region|"
+    r"x-amz-object-lock-.*|x-amz-version-id|x-amz-expiration|x-amz-restore|access-control-.*"
+)
+_VOLATILE = re.compile(
+    rb"<(RequestId|HostId|Resource|CreationDate|LastModified|UpdatedAt)>[^<]*</\1>|\s"
+)
+_LOCKS = {
+    "retention": ("x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date"),
+    "legal hold": ("x-amz-object-lock-legal-hold",),
+}
+# A state of a bucket that follows from others.
+_DERIVED = {"policyStatus"}
+
+
+class ListingError(RuntimeError):
+    """The store doesn't list what it holds; there are keys that some can't."""
+
+
+def digest(body: bytes) -> str:
+    """An answer of the store without what changes from one to the next."""
+    return hashlib.sha256(_VOLATILE.sub(b"", body)).hexdigest()[:12]
+
+
+def _plain(root: ET.Element) -> ET.Element:
+    """Without namespaces, which stores don't agree on."""
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+_Question = tuple[Piece, str, str]  # what it is about, method, query
+
+
+def _target(piece: Piece, query: str) -> str:
+    path = f"/{piece.bucket}/{quote(piece.key)}" if piece.key else f"/{piece.bucket}"
+    return f"{path}?{query}" if query else path
+
+
+def _entries(answer: Answer) -> Iterator[tuple[str, ET.Element]]:
+    """The entries of a listing with their keys; none where the store has no such listing."""
+    if answer.status in (400, 404, 405, 501):
+        return
+    try:
+        root = _plain(ET.fromstring(answer.body))
+    except ET.ParseError as error:
+        raise ListingError(str(answer)) from error
+    if answer.status != 200 or root.findtext("IsTruncated") == "true":
+        raise ListingError(str(answer))
+    encoded = root.findtext("EncodingType") == "url"
+    for entry in root:
+        if entry.tag in ("Version", "DeleteMarker", "Contents", "Upload"):
+            key = entry.findtext("Key") or ""
+            yield unquote(key) if encoded else key, entry
+
+
+def _version(bucket: str, key: str, entry: ET.Element) -> Piece:
+    return Piece("object", bucket, key, entry.findtext("VersionId") or NULL)
+
+
+def _content(entry: ET.Element) -> str:
+    if entry.tag == "DeleteMarker":
+        return DELETE_MARKER
+    return f"{entry.findtext('ETag')} of {entry.findtext('LastModified')}"
+
+
+def _read(piece: Piece, answer: Answer) -> State:
+    """What an answer says about a piece: for an upload its parts, for a HEAD also the locks."""
+    if piece.kind == "part":
+        root = _plain(ET.fromstring(answer.body))
+        return {
+            piece._replace(detail=f"{piece.detail} {part.findtext('PartNumber')}"): part.findtext(
+                "ETag"
+            )
+            or ""
+            for part in root.iter("Part")
+        }
+    if piece.kind == "metadata":
+        fields = {k: v for k, v in answer.headers.items() if not _NOT_METADATA.fullmatch(k)}
+        state = {piece: f"{answer.status} {sorted(fields.items())}"}
+        for kind, lock in _LOCKS.items():
+            if held := [answer.headers[name] for name in lock if name in answer.headers]:
+                state[piece._replace(kind=kind)] = " ".join(held)
+        return state
+    return {piece: f"{answer.status} {digest(answer.body)}"}
+
+
+class Eye:
+    """Looks at a store directly. What the store can't show is found out once."""
+
+    def __init__(self, direct: Direct) -> None:
+        self._direct = direct
+        self._versions = True
+        self._tags = self._acls = True
+        self._configurations: list[str] = []
+
+    def learn(self, bucket: str, key: str) -> None:
+        """Finds out what the store can show, by a bucket with one object."""
+        versions = self._direct("GET", f"/{bucket}?versions&encoding-type=url")
+        self._versions = any(name == key for name, _ in _entries(versions))
+        plain = self._direct("GET", f"/{bucket}").body
+        for name in sorted(names.configurations().keys() - _DERIVED):
+            answer = self._direct("GET", f"/{bucket}?{name}")
+            # 404: there is none yet. A store that lacks it may list the bucket instead.
+            known = answer.status == 200 or (
+                answer.status == 404 and b"NoSuchKey" not in answer.body
+            )
+            if known and answer.body[:200] != plain[:200] and b"<Contents>" not in answer.body:
+                self._configurations.append(name)
+        content = self._direct("GET", f"/{bucket}/{key}").body
+        looks = [self._direct("GET", f"/{bucket}/{key}?{what}") for what in ("tagging", "acl")]
+        self._tags, self._acls = (a.status == 200 and a.body != content for a in looks)
+
+    def look(self, buckets: Iterable[str], mine: re.Pattern[str], deep: Container[str]) -> State:
+        """All buckets whose names match, and what is in those that are known.
+
+        In those of `deep` it looks at each object's metadata and at the configuration, too.
+        """
+        found = sorted(self.names_of_buckets(mine))
+        state = {Piece("bucket", name): "there" for name in found}
+        return state | self.look_into(sorted(set(buckets) & set(found)), deep)
+
+    def names_of_buckets(self, mine: re.Pattern[str]) -> Iterator[str]:
+        answer = self._direct("GET", "/")
+        if answer.status != 200:
+            raise ListingError(str(answer))
+        for name in re.findall(rb"<Name>([^<]*)</Name>", answer.body):
+            if mine.fullmatch(name.decode()):
+                yield name.decode()
+
+    def look_into(self, buckets: Sequence[str], deep: Container[str]) -> State:
+        """Everything is asked for at once, and then what the first answers name."""
+        listing = "versions" if self._versions else "list-type=2"
+        asked = [f"/{b}?{what}&encoding-type=url" for b in buckets for what in (listing, "uploads")]
+        answers = self._direct.many(("GET", target) for target in asked)
+        state: State = {}
+        more: list[_Question] = []
+        for bucket, objects, uploads in zip(buckets, answers[::2], answers[1::2], strict=True):
+            current = []
+            if objects.status == 404:  # it is gone
+                continue
+            try:
+                entries = list(_entries(objects))
+            except ListingError:
+                state[Piece("listing", bucket)] = "fails"
+                continue
+            for key, entry in entries:
+                state[_version(bucket, key, entry)] = _content(entry)
+                if entry.tag != "DeleteMarker" and entry.findtext("IsLatest") != "false":
+                    current.append(key)
+            for key, entry in _entries(uploads):
+                upload = entry.findtext("UploadId") or ""
+                state[Piece("upload", bucket, key, upload)] = "there"
+                more.append(
+                    (Piece("part", bucket, key, upload), "GET", f"uploadId={quote(upload)}")
+                )
+            if bucket in deep:
+                more += [q for key in current for q in self._aspects(bucket, key)]
+                more += [
+                    (Piece("config", bucket, "", name), "GET", name)
+                    for name in self._configurations
+                ]
+        answers = self._direct.many((method, _target(p, query)) for p, method, query in more)
+        for (piece, _, _), answer in zip(more, answers, strict=True):
+            state |= _read(piece, answer)
+        return state
+
+    def _aspects(self, bucket: str, key: str) -> Iterator[_Question]:
+        yield Piece("metadata", bucket, key), "HEAD", ""
+        if self._tags:
+            yield Piece("tags", bucket, key), "GET", "tagging"
+        if self._acls:
+            yield Piece("acl", bucket, key), "GET", "acl"
+
+    def read(self, bucket: str, key: str) -> bytes:
+        """The content of an object."""
+        return self._direct("GET", f"/{bucket}/{quote(key)}").body
