@@ -146,6 +146,7 @@ NEVER_NONE = [
     "callback_queue",
     "callback_timeout",
     "drain_timeout",
+    "hmac_ttl",
     "show_reasons",
 ]
 
