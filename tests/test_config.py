@@ -147,6 +147,7 @@ NEVER_NONE = [
     "callback_timeout",
     "hmac_ttl",
     "drain_timeout",
+    "hmac_ttl",
     "show_reasons",
 ]
 

@@ -167,6 +167,7 @@ def test_what_can_not_be_read_changes_nothing(served: Served, double: S3Double) 
     (served.folder / "rules.py").write_text(RULES)
     served.start(PYTHONDONTWRITEBYTECODE="1")
     served.up()
+    served.said("serving")
     for times, (what, (change, told)) in enumerate(BREAKS.items(), 1):
         before = len(served.child.output())
         right()

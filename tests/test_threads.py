@@ -164,3 +164,26 @@ print("done")
         assert "Exception ignored" not in child.output()
         told = "a task of a callable failed; the event loop goes on" in child.output()
         assert told == (what != "a loop that is stopped")
+
+
+def test_a_task_that_can_not_be_made_is_a_refusal(run: Run) -> None:
+    """At once: the time that a callable has is longer than the test."""
+    child = run(
+        CLIENT
+        + """
+def factory(loop, coroutine, **more):
+    coroutine.close()
+    raise SystemExit(3)
+async def validator(token, bucket):
+    asyncio.get_running_loop().set_task_factory(factory)
+    return False
+more = {"validator": validator, "callback_timeout": 3600}
+with osp.ProxyServer(config(http_port=0, **more)) as server:
+    assert [status(server, key) for key in "abc"] == [403] * 3
+print("done")
+""",
+        {"data": {"host": "127.0.0.1", "port": 9, "api_key": "k", "ttl": 0}},
+    )
+    assert ended(child) == 0, child.output()
+    assert "done" in child.output()
+    assert "never awaited" not in child.output()

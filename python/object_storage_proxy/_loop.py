@@ -82,7 +82,12 @@ class Loop:
         if self._stopped:
             work.drop()
             return
-        task = loop.create_task(work.run())
+        try:
+            task = loop.create_task(work.run())
+        except BaseException:  # of a task factory, which is the owner's
+            self._tasks.pop(work, None)
+            work.drop()
+            raise
         timer = loop.call_later(self._timeout, self._expire, work, task)
         with self._lock:
             self._tasks[work] = task

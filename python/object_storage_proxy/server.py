@@ -32,7 +32,7 @@ _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
 _EXIT_DRAIN = 5.0  # seconds that an interpreter which exits waits for requests in flight
 
 # A signal handler may stop a server on a thread that has a lock: those that it needs are
-# reentrant, and nobody waits for anything while he has one, but for a thread that ends.
+# reentrant, and nobody waits while he has one, but for a thread to begin.
 _lock = threading.RLock()
 _running: set[ProxyServer] = set()
 _drain: LogDrain | None = None

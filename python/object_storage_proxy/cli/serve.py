@@ -147,12 +147,9 @@ def _reopen_logs(server: ProxyServer) -> None:
     """Log files may have been moved away: that is why most programs send SIGHUP."""
     try:
         server.reopen_logs()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: it has just stopped
         with shielded():
-            _log.error("the logs were not opened anew: %s", error.strerror)
-    except RuntimeError as error:  # it has just stopped
-        with shielded():
-            _log.error("the logs were not opened anew: %s", error)
+            _log.error("the logs were not opened anew: %s", getattr(error, "strerror", error))
 
 
 def _reload(
