@@ -147,7 +147,6 @@ NEVER_NONE = [
     "callback_timeout",
     "hmac_ttl",
     "drain_timeout",
-    "hmac_ttl",
     "show_reasons",
 ]
 
