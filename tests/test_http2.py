@@ -137,6 +137,13 @@ def test_an_authority_that_could_be_more_than_one_is_refused(place: Any, odd: st
         assert h2.send(list(headers.items())) in (0, 400)
 
 
+def test_a_path_with_an_authority_of_its_own_is_refused(place: Any) -> None:
+    with RawH2(place) as h2:
+        headers = dict(raw_headers(place, "h2-spoilt", b"body"))
+        headers[":path"] = "https://elsewhere.example" + headers[":path"]
+        assert h2.send([*headers.items(), ("content-length", "4")], b"body") in (0, 400)
+
+
 def test_the_same_request_unspoilt_is_served(place: Any) -> None:
     with RawH2(place) as h2:
         headers = raw_headers(place, "h2-sound", b"body")

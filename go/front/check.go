@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"osp/go/h1"
 )
@@ -15,12 +16,16 @@ var ErrFraming = errors.New("ambiguous HTTP framing")
 // Check refuses requests that net/http took although RFC 9113 calls them
 // malformed (section 8.2.1, 8.1.1 and 8.3.1): header values with space around
 // them, a Content-Length that does not describe the body, a Host beside
-// another :authority, an :authority that could be read as one with a path. A second reader of the same request, or whoever
-// canonicalises it for a signature, might see something else there. HTTP/1
-// requests pass the same check, most of which package h1 has made before.
+// another :authority, an :authority that could be read as one with a path, a
+// :path with an authority of its own. A second reader of the same request, or
+// whoever canonicalises it for a signature, might see something else there.
+// HTTP/1 requests pass the same check, most of which package h1 has made before.
 func Check(r *http.Request) error {
 	if !h1.IsHost(r.Host) {
 		return fmt.Errorf("%w: the host is none", ErrFraming)
+	}
+	if r.ProtoMajor > 1 && !strings.HasPrefix(r.RequestURI, "/") && r.RequestURI != "*" {
+		return fmt.Errorf("%w: the :path is none", ErrFraming)
 	}
 	for name, values := range r.Header {
 		for _, v := range values {

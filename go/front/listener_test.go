@@ -177,6 +177,7 @@ func TestCheckRefusesWhatHTTP2LetsPass(t *testing.T) {
 		"two lengths":           func(r *http.Request) { r.Header["Content-Length"] = []string{"4", "4"} },
 		"a padded length":       func(r *http.Request) { r.Header.Set("Content-Length", "04") },
 		"another host":          func(r *http.Request) { r.Header.Set("Host", "b") },
+		"a path with a host":    func(r *http.Request) { r.ProtoMajor, r.RequestURI = 2, "https://b/k" },
 	} {
 		r := sound()
 		spoil(r)
