@@ -34,6 +34,25 @@ README = ROOT / "README.md"
 TOML = [block for page in PAGES for block in blocks(page, "toml")]
 
 
+def test_the_tests_that_the_security_page_names_are_there() -> None:
+    """Go tests by their package, the others under tests/."""
+    lines = (DOCS / "security.md").read_text(encoding="utf-8").splitlines()
+    named = [line.rstrip(" |").rpartition(" | ")[2] for line in lines if line.startswith("| ")][1:]
+    assert len(named) > 60
+    for text in named:
+        for part in text.split("; "):
+            package, colon, names = part.rpartition(": ")
+            for name in names.split(", "):
+                if name == "the same":
+                    continue
+                if not colon:
+                    assert (ROOT / "tests" / name).is_file(), name
+                    continue
+                sources = (ROOT / "go" / package).glob("*_test.go")
+                found = any(f"func {name}(" in source.read_text() for source in sources)
+                assert found, f"{package}: {name}"
+
+
 def test_every_page_with_python_has_a_test() -> None:
     with_code = {page.name for page in PAGES if blocks(page, "python")}
     assert with_code == {"authorisation.md", "index.md"}
