@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,10 @@ import (
 const ibmSuffix = ".cloud-object-storage.appdomain.cloud"
 
 var (
-	awsHosts = []string{".amazonaws.com", ".amazonaws.com.cn"}
+	// awsHosts are S3's own endpoints
+	// (https://docs.aws.amazon.com/general/latest/gr/s3.html), and no load balancer
+	// or machine of somebody else there.
+	awsHosts = regexp.MustCompile(`^(?:[a-z0-9.-]+\.)?(?:s3|s3-[a-z0-9-]+|s3express-[a-z0-9-]+)(?:\.dualstack)?(?:\.[a-z]{2}(?:-[a-z]+)+-[0-9]+)?(?:\.vpce)?\.amazonaws\.com(?:\.cn)?$`)
 	// opaqueHosts are Google's, and those of public services that run Ceph.
 	opaqueHosts = []string{"storage.googleapis.com", ".dream.io"}
 )
@@ -134,7 +138,7 @@ func (b *Bucket) readStore(d *dict) {
 // are known keep keys as they are; only AWS has all that is AWS's.
 func (b *Bucket) readDialect(d *dict) {
 	b.IBM = strings.HasSuffix(b.Host, ibmSuffix)
-	b.Complete = hasSuffix(b.Host, awsHosts)
+	b.Complete = awsHosts.MatchString(b.Host)
 	b.OpaqueKeys = b.IBM || b.Complete || hasSuffix(b.Host, opaqueHosts) || strings.HasPrefix(b.Host, rookHosts)
 	if keys, ok := d.take("keys").oneOf("opaque", "path"); ok {
 		b.OpaqueKeys = keys == "opaque"

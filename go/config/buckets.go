@@ -96,12 +96,14 @@ func plainName(name string) bool {
 
 // reserved are names that some store has for itself, where a bucket in path
 // style would be: MinIO's interfaces for admins, Ceph's for admins and for
-// Swift, versitygw's parts of uploads, what answers for health and metrics. They
+// Swift, versitygw's for admins and its parts of uploads, what answers for health and metrics. They
 // are no buckets under a pattern; an entry with that very name says otherwise.
 var reserved = map[string]bool{
 	"minio": true, ".minio.sys": true, "admin": true, "swift": true, "auth": true, ".sgwtmp": true, ".uploads": true,
 	"health": true, "healthz": true, "healthcheck": true, "livez": true, "readyz": true, "status": true, "info": true,
-	"metrics": true, "debug": true, "crossdomain.xml": true, "moto-api": true, "_aws": true, "_localstack": true,
+	"metrics": true, "debug": true, "crossdomain.xml": true, "rustfs": true, "recon": true, "endpoints": true,
+	"create-user": true, "delete-user": true, "update-user": true, "list-users": true, "change-bucket-owner": true, "list-buckets": true,
+	"moto-api": true, "_aws": true, "_localstack": true,
 }
 
 // checkPattern returns what is wrong with the name of an entry for many buckets.

@@ -21,6 +21,9 @@ var ErrFraming = errors.New("ambiguous HTTP framing")
 // whoever canonicalises it for a signature, might see something else there.
 // HTTP/1 requests pass the same check, most of which package h1 has made before.
 func Check(r *http.Request) error {
+	if !h1.IsToken(r.Method) {
+		return fmt.Errorf("%w: the method is none", ErrFraming)
+	}
 	if !h1.IsHost(r.Host) {
 		return fmt.Errorf("%w: the host is none", ErrFraming)
 	}

@@ -164,7 +164,7 @@ func TestAClosedListenerAcceptsNobody(t *testing.T) {
 
 func TestCheckRefusesWhatHTTP2LetsPass(t *testing.T) {
 	sound := func() *http.Request {
-		return &http.Request{Host: "a", ContentLength: 4, Header: http.Header{"Content-Length": {"4"}, "X": {"a b", ""}}}
+		return &http.Request{Method: "GET", Host: "a", ContentLength: 4, Header: http.Header{"Content-Length": {"4"}, "X": {"a b", ""}}}
 	}
 	if err := Check(sound()); err != nil {
 		t.Fatal(err)
@@ -177,6 +177,7 @@ func TestCheckRefusesWhatHTTP2LetsPass(t *testing.T) {
 		"two lengths":           func(r *http.Request) { r.Header["Content-Length"] = []string{"4", "4"} },
 		"a padded length":       func(r *http.Request) { r.Header.Set("Content-Length", "04") },
 		"another host":          func(r *http.Request) { r.Header.Set("Host", "b") },
+		"a method that is two":  func(r *http.Request) { r.Method = "DELETE /b/k?" },
 		"a path with a host":    func(r *http.Request) { r.ProtoMajor, r.RequestURI = 2, "https://b/k" },
 	} {
 		r := sound()

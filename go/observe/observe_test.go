@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"osp/go/hooks"
@@ -54,5 +55,14 @@ func TestFetchersAreObservedByTheirNames(t *testing.T) {
 	_, _ = h.BucketCreds(t.Context(), "a", "b")
 	if fmt.Sprint(got) != "[hmac_fetcher refused bucket_creds_fetcher answered]" {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestALogShowsSoMuchOfAClientsWords(t *testing.T) {
+	if got := Clip("a word"); got != "a word" {
+		t.Errorf("got %q", got)
+	}
+	if got := Clip(strings.Repeat("x", 1<<20)); len(got) > longestText+3 {
+		t.Errorf("got %d bytes", len(got))
 	}
 }

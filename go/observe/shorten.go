@@ -21,3 +21,15 @@ func ShortKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return key[:shownOfKey] + "...sha256:" + hex.EncodeToString(sum[:])[:shownOfHash]
 }
+
+// longestText is how much of a client's words a log shows, in bytes: strangers
+// must not fill a disk with them.
+const longestText = 1024
+
+// Clip makes a text short enough for a log.
+func Clip(text string) string {
+	if len(text) <= longestText {
+		return text
+	}
+	return text[:longestText] + "..."
+}

@@ -105,9 +105,68 @@ func TestOperationsOutsideOfSThreeNeedAnEntryThatSaysSo(t *testing.T) {
 	}
 	r.store = newStore(t) // that nothing goes to
 	r.refuses(r.signed("POST", "/open/secret?append", "tail"), 403, "AccessDenied")
-	r.refuses(r.signed("PUT", "/open/k?append", "", "X-Amz-Copy-Source", "/photos/k"), 400, "InvalidRequest")
+	r.refuses(r.signed("POST", "/open/k?append", "", "X-Amz-Copy-Source", "/photos/k"), 400, "InvalidRequest")
+	r.refuses(r.signed("PATCH", "/open/k", ""), 405, "MethodNotAllowed")
 	r.refuses(r.signed("PUT", "/open/k?append", "", "X-Minio-Force-Delete", "true"), 501, "NotImplemented")
 	r.refuses(r.signed("GET", "/open?session", ""), 501, "NotImplemented")
+}
+
+// What does not belong to an operation takes nothing away of what goes for it.
+func TestAJunkParameterLeavesTheOperationWhatItIs(t *testing.T) {
+	list := "<Delete><Object><Key>k</Key></Object><Object><Key>secret</Key></Object></Delete>"
+	for _, c := range []struct{ request, body, source, asked string }{
+		{"DELETE /open/k?foo=1", "", "", "DeleteObject k, Unknown k"},
+		{"DELETE /open/k?tagging&foo=1", "", "", "DeleteObjectTagging k, DeleteObject k, Unknown k"},
+		{"PUT /open/k?foo=1", "", "/open/source", "CopyObject k, GetObject source, Unknown k"},
+		{"GET /open?list-type=2&foo=1", "", "", "ListObjectsV2 , Unknown "},
+	} {
+		method, target, _ := strings.Cut(c.request, " ")
+		var header []string
+		if c.source != "" {
+			header = []string{"X-Amz-Copy-Source", c.source}
+		}
+		a := &asked{}
+		r := entries(t, a.hooks(), nil, map[string]settings{"open": {"unknown_operations": true}})
+		if got := r.do(r.signed(method, target, c.body, header...)); got.StatusCode != 200 {
+			t.Errorf("%s: %d %s", c.request, got.StatusCode, got.body)
+		}
+		if got := a.operations(); got != c.asked {
+			t.Errorf("%s: asked %s", c.request, got)
+		}
+		for _, refused := range strings.Split(c.asked, ", ") {
+			a := &asked{refused: []string{refused}}
+			r := entries(t, a.hooks(), nil, map[string]settings{"open": {"unknown_operations": true}})
+			r.refuses(r.signed(method, target, c.body, header...), 403, "AccessDenied")
+		}
+	}
+	a := &asked{refused: []string{"DeleteObjects secret"}}
+	r := entries(t, a.hooks(), nil, map[string]settings{"open": {"unknown_operations": true}})
+	if got := r.do(r.signed("POST", "/open?delete&foo=1", list)); got.StatusCode != 200 {
+		t.Errorf("a list: %d %s", got.StatusCode, got.body)
+	}
+	if seen := r.store.only(t); strings.Contains(string(seen.Body), "secret") {
+		t.Errorf("the store saw %s", seen.Body)
+	}
+	r.store = newStore(t) // that nothing goes to
+	r.refuses(r.signed("POST", "/open?delete&foo=1", "<Delete><Object><Key>../other/k</Key></Object></Delete>"), 400, "InvalidURI")
+	r.refuses(r.signed("GET", "/open?list-type=2&foo=1&prefix=../other", ""), 400, "InvalidURI")
+}
+
+func TestOrdersInTheQueryAreShownAsTheFieldsThatTheyAre(t *testing.T) {
+	var seen http.Header
+	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+		seen = q.Header()
+		return hooks.Decision{Allow: true}, nil
+	}}
+	r := start(t, h, nil)
+	for _, req := range []*http.Request{
+		r.signed("PUT", "/photos/k?x-amz-tagging=team%3Dadmin&x-amz-acl=public-read", "x"),
+		r.request("PUT", r.presigned("PUT", "/photos/k?x-amz-tagging=team%3Dadmin&x-amz-acl=public-read", 0), "x"),
+	} {
+		if got := r.do(req); got.StatusCode != 200 || seen.Get("X-Amz-Tagging") != "team=admin" || seen.Get("X-Amz-Acl") != "public-read" || seen.Get("X-Amz-Signature") != "" {
+			t.Errorf("%d, the validator saw %v", got.StatusCode, seen)
+		}
+	}
 }
 
 func TestARenamingReadsAndTakesAwayItsSource(t *testing.T) {
@@ -169,6 +228,11 @@ func TestTheValidatorSeesWhatAFormOrders(t *testing.T) {
 	}
 	if seen.Get("X-Amz-Website-Redirect-Location") != "/there" || seen.Get("X-Amz-Acl") != "public-read" || seen.Get("X-Amz-Object-Lock-Mode") != "GOVERNANCE" {
 		t.Errorf("the validator saw %v", seen)
+	}
+	for _, field := range []string{"x-amz-meta-ä", "x-amz-meta-a: b"} {
+		r := start(t, hooks.Hooks{}, nil)
+		form := formOf{conditions: []any{map[string]string{field: "true"}}, fields: [][2]string{{field, "true"}}, file: "x"}
+		r.refuses(form.request(r), 400, "InvalidArgument")
 	}
 	for _, field := range []string{"x-amz-meta-snowball-auto-extract", "x-amz-meta-minio-snowball-prefix"} {
 		r := start(t, hooks.Hooks{}, nil)

@@ -94,6 +94,11 @@ func (h *handler) authorize(x *exchange) error {
 	if err := h.authorizeSource(x, question); err != nil {
 		return err
 	}
+	if x.req.Unlisted != nil && x.req.Operation != s3req.Unknown {
+		if err := h.check(x, x.bucket, insteadOf(question, s3req.Unknown)); err != nil {
+			return err
+		}
+	}
 	return h.countUse(x)
 }
 
@@ -114,7 +119,7 @@ func (h *handler) authorizeOperation(x *exchange, question *hooks.Request) error
 	if x.req.Fallback == "" || x.bucket.Complete || !h.validatorSeesRequest {
 		return nil
 	}
-	return h.check(x, x.bucket, fallbackOf(question, x.req.Fallback))
+	return h.check(x, x.bucket, insteadOf(question, x.req.Fallback))
 }
 
 // check asks about one bucket and what is to happen in it.

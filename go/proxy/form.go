@@ -29,19 +29,20 @@ const (
 	maxForms = 128
 )
 
-var errForms = errors.New("too many forms at a time whose signature is not known yet")
+var errPlaces = errors.New("too many at a time of whom nobody knows who they are")
 
-// formPlaces are taken by forms from their first byte until their signature is
-// known. A form is the one body that is read for whoever sends it.
-type formPlaces chan struct{}
+// places bound what is done for strangers at a time. A form takes one from its
+// first byte until its signature is known: it is the one body that is read for
+// whoever sends it.
+type places chan struct{}
 
 // enter takes a place, until leave is called. The error is SlowDown.
-func (p formPlaces) enter() (leave func(), err error) {
+func (p places) enter() (leave func(), err error) {
 	select {
 	case p <- struct{}{}:
 		return func() { <-p }, nil
 	default:
-		return nil, s3err.SlowDown.Because(errForms)
+		return nil, s3err.SlowDown.Because(errPlaces)
 	}
 }
 

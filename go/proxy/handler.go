@@ -47,8 +47,11 @@ type handler struct {
 	updating sync.Mutex
 	stores   atomic.Pointer[config.Stores] // what requests begin with
 
-	hosts    hosts
-	forms    formPlaces
+	hosts hosts
+	forms places // of strangers
+
+	preflights places // likewise
+
 	inFlight sync.WaitGroup
 	watch    *watch
 }
@@ -69,8 +72,11 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		upstream: upstream.New(),
 		started:  time.Now(),
 		hosts:    hosts{forwarders: forwarders{cfg.TrustedProxies}, domains: cfg.Domains},
-		forms:    make(formPlaces, maxForms),
-		watch:    watch,
+		forms:    make(places, maxForms),
+
+		preflights: make(places, maxPreflights),
+
+		watch: watch,
 
 		validatorSeesRequest: h.AllowSeesRequest,
 		serverHeader:         serverHeader(cfg.ServerName),
@@ -184,6 +190,10 @@ func (h *handler) serve(x *exchange) error {
 	if err := checkConnection(x.r.Header, x.verified.SignedHeaders()); err != nil {
 		return err
 	}
+	// Not before the signature: what entries take is nobody else's business.
+	if x.req.Unlisted != nil && (x.bucket == nil || !x.bucket.UnknownOperations) {
+		return x.req.Unlisted
+	}
 	if x.req.Operation == s3req.ListBuckets {
 		if err := h.countUse(x); err != nil {
 			return err
@@ -226,9 +236,6 @@ func (h *handler) parse(x *exchange) error {
 		return err
 	}
 	x.bucket = x.stores.Buckets.Find(x.req.Bucket)
-	if x.req.Unlisted != nil && (x.bucket == nil || !x.bucket.UnknownOperations) {
-		return x.req.Unlisted
-	}
 	return nil
 }
 
@@ -284,14 +291,14 @@ func (h *handler) logRefusal(x *exchange, e *s3err.Error) {
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
-		slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", e.Message),
+		slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", observe.Clip(e.Message)),
 		slog.String("client", h.hosts.client(x.r)), slog.String("access_key", observe.ShortKey(x.seen.AccessKey)),
 	}
 	if x.req != nil {
-		attrs = append(attrs, slog.String("operation", string(x.req.Operation)), slog.String("bucket", x.req.Bucket))
+		attrs = append(attrs, slog.String("operation", string(x.req.Operation)), slog.String("bucket", observe.Clip(x.req.Bucket)))
 	}
 	if cause := errors.Unwrap(e); cause != nil {
-		attrs = append(attrs, slog.String("cause", cause.Error()))
+		attrs = append(attrs, slog.String("cause", observe.Clip(cause.Error())))
 	}
 	h.log.LogAttrs(x.r.Context(), level, "refused", attrs...)
 }

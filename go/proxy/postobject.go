@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"osp/go/h1"
 	"osp/go/payload"
 	"osp/go/s3err"
 	"osp/go/s3req"
@@ -83,8 +84,8 @@ func formHeader(fields []sigv4.Field) (http.Header, error) {
 		case s3req.Foreign(name):
 			return nil, s3err.NotImplemented.Msg("The form's field " + name + " is not supported.")
 		case isFormHeader(name):
-			if strings.ContainsAny(f.Value, "\r\n\x00") {
-				return nil, s3err.InvalidArgument.Msg("The form's field " + name + " has characters that no header may have.")
+			if value := strings.TrimSpace(f.Value); !h1.IsToken(name) || !h1.IsValue(value) {
+				return nil, s3err.InvalidArgument.Msg("A field of the form has characters that no header may have.")
 			}
 			header.Set(textproto.CanonicalMIMEHeaderKey(name), strings.TrimSpace(f.Value))
 		case isFormControl(name):

@@ -22,12 +22,28 @@ func isPreflight(x *exchange) bool {
 
 // preflight hands the question on to the bucket's CORS configuration. The
 // store gets it as it would from the browser itself, without credentials and
-// with nothing that preflights don't have; and a no sounds the same whether or
-// not there is such a bucket.
+// with nothing that preflights don't have; and a no sounds the same, whatever
+// its reason is and whether or not there is such a bucket.
 func (h *handler) preflight(x *exchange) error {
-	if x.bucket == nil {
-		return s3err.AccessDenied
+	if err := h.askBucket(x); err != nil && !x.w.begun {
+		return s3err.AccessDenied.Because(err)
 	}
+	return nil
+}
+
+// maxPreflights are under way at a time: each has a connection to a store, and
+// anybody may send them.
+const maxPreflights = 128
+
+func (h *handler) askBucket(x *exchange) error {
+	if x.bucket == nil {
+		return s3err.NoSuchBucket
+	}
+	leave, err := h.preflights.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := view.CheckKey(x.bucket, x.req.Key); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"osp/go/hooks"
@@ -40,6 +41,11 @@ func TestPreflightsAreTheBucketsToAnswer(t *testing.T) {
 		ask("/photos/k", "https://app.example", "Authorization", "AWS4-HMAC-SHA256 x"), ask("/photos/k", "https://app.example", "Access-Control-Request-Method", "")} {
 		if refused.StatusCode/100 != 4 || refused.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("got %d %v", refused.StatusCode, refused.Header)
+		}
+	}
+	for _, target := range []string{"/photos/a//b", "/none/a//b", "/photos/" + strings.Repeat("a", 1020), "/none/" + strings.Repeat("a", 1020)} {
+		if refused := ask(target, "https://app.example"); refused.StatusCode != 403 || refused.code() != "AccessDenied" {
+			t.Errorf("%.20s: a stranger learns %d %s", target, refused.StatusCode, refused.code())
 		}
 	}
 	if n := len(r.store.requests()); n != 2 {

@@ -40,12 +40,17 @@ func (h *handler) question(x *exchange) *hooks.Request {
 }
 
 // shownHeader are the fields for a validator to look at: those that may go to a
-// store, those that the client has signed or that a form orders, and the host.
+// store, those that the client has signed or that a form or the query orders, and the host.
 // Of keys that encrypt objects only the names are shown.
 func (x *exchange) shownHeader() http.Header {
 	header := fieldsOf(x.r.Header, x.verified.SignedHeaders(), true, shown)
 	if x.form != nil {
 		maps.Copy(header, x.form.header)
+	}
+	for _, p := range x.req.Query {
+		if name := p.Field(); name != "" {
+			header[name] = []string{p.Value}
+		}
 	}
 	for name := range header {
 		if strings.Contains(name, "-Customer-Key") {
@@ -56,10 +61,11 @@ func (x *exchange) shownHeader() http.Header {
 	return header
 }
 
-// fallbackOf asks about what a store does that lacks the operation.
-func fallbackOf(asked *hooks.Request, fallback s3req.Operation) *hooks.Request {
+// insteadOf asks about what a store may do instead: one that lacks the
+// operation, or one that knows what S3 does not.
+func insteadOf(asked *hooks.Request, op s3req.Operation) *hooks.Request {
 	q := *asked
-	q.Operation = string(fallback)
+	q.Operation = string(op)
 	return &q
 }
 

@@ -104,5 +104,9 @@ func (x *exchange) location() string {
 	if !x.req.Virtual {
 		path = "/" + s3req.EscapeKey(x.req.Bucket) + path
 	}
-	return x.clientScheme + "://" + x.r.Host + path
+	host := x.r.Host
+	if len(x.hosts) > 1 {
+		host = x.hosts[1] // that of the forwarder's client
+	}
+	return x.clientScheme + "://" + host + path
 }

@@ -43,9 +43,9 @@ func checkHeaders(header http.Header) (unlisted, err error) {
 		switch {
 		case !vendors(name) || modelled[name] || protocol[name]:
 		case Foreign(name):
-			return nil, s3err.NotImplemented.Msg("The header " + name + " is not supported.")
+			return nil, s3err.NotImplemented.Msg("The header " + brief(name) + " is not supported.")
 		case hasPrefixFold(name, "x-amz-") && !hasPrefixFold(name, "x-amz-meta-"):
-			unlisted = s3err.NotImplemented.Msg("The header " + name + " is none of S3's.")
+			unlisted = s3err.NotImplemented.Msg("The header " + brief(name) + " is none of S3's.")
 		}
 	}
 	return unlisted, nil
@@ -58,15 +58,18 @@ func vendors(name string) bool {
 }
 
 // checkParams refuses what no store may see: values that a store could take for
-// others, and orders of other dialects than S3's.
-func checkParams(q Query) error {
+// others, orders of other dialects than S3's, and orders that a field gives as
+// well: nobody could tell which of the two counts.
+func checkParams(q Query, header http.Header) error {
 	for _, p := range q {
 		switch {
 		case p.Name == "session": // CreateSession hands out the store's own credentials
 			return s3err.NotImplemented.Msg("CreateSession is not supported.")
 		case Foreign(p.Name), hasPrefixFold(p.Name, "x-amz-copy-source"), hasPrefixFold(p.Name, "x-amz-rename-source"):
 			// the last two are fields only
-			return s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' is not supported.")
+			return s3err.NotImplemented.Msg("The query parameter '" + brief(p.Name) + "' is not supported.")
+		case header[p.Field()] != nil:
+			return s3err.InvalidArgument.Msg("The query parameter '" + brief(p.Name) + "' is a header, too.")
 		}
 		if err := checkValue(p); err != nil {
 			return err
@@ -81,9 +84,9 @@ func checkValue(p Param) error {
 	ok := true
 	switch p.Name {
 	case uploadID, "versionId":
-		ok = p.Value != "" && plain(p.Value)
+		ok = p.Value != "" && isID(p.Value)
 	case "version-id-marker", "upload-id-marker":
-		ok = plain(p.Value)
+		ok = isID(p.Value)
 	case "partNumber":
 		ok = p.Value != "" && strings.Trim(p.Value, "0123456789") == ""
 	case "id", "annotationName":
@@ -98,30 +101,51 @@ func checkValue(p Param) error {
 // CheckVersionID refuses what cannot be the id of a version. It may be empty.
 // The error is InvalidArgument.
 func CheckVersionID(id string) error {
-	if !plain(id) {
+	if !isID(id) {
 		return s3err.InvalidArgument.Msg("Invalid version id specified")
 	}
 	return nil
 }
 
-// plain reports whether an id is none that a store on a file system could make
-// a path of.
-func plain(id string) bool {
-	return !strings.ContainsAny(id, `/\`) && id != "." && id != ".." &&
-		!strings.ContainsFunc(id, func(c rune) bool { return c < ' ' || c == 0x7f })
+// isID reports whether a text may name a version or an upload: letters, digits
+// and what stores put between them. Of an id with blanks around it some stores
+// cut those off, and nothing may be left; of others a store on a file system
+// could make a path. A UUID has one spelling, that in lower case.
+func isID(id string) bool {
+	other := func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("._~+=-", c))
+	}
+	if strings.ContainsFunc(id, other) || id == "." || id == ".." {
+		return false
+	}
+	isUUID := len(id) == 36 && strings.Count(id, "-") == 4 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-'
+	return !isUUID || id == strings.ToLower(id)
 }
 
 // ofHeader reports whether a parameter of a presigned URL stands for a field of
 // S3, as SDKs write them there, or belongs to the signature.
-func ofHeader(name string) bool {
-	if IsSignature(name) {
-		return true
+func ofHeader(p Param) bool { return IsSignature(p.Name) || p.Field() != "" }
+
+// Field is the canonical name of the field of S3 that the parameter stands for,
+// empty if it stands for none.
+func (p Param) Field() string {
+	if IsSignature(p.Name) || !hasPrefixFold(p.Name, "x-amz-") {
+		return ""
 	}
-	if !hasPrefixFold(name, "x-amz-") {
-		return false
+	name := textproto.CanonicalMIMEHeaderKey(p.Name)
+	if modelled[name] || strings.HasPrefix(name, metadata) {
+		return name
 	}
-	name = textproto.CanonicalMIMEHeaderKey(name)
-	return modelled[name] || strings.HasPrefix(name, metadata)
+	return ""
+}
+
+// brief makes a client's name short enough for a message.
+func brief(name string) string {
+	const most = 64
+	if len(name) > most {
+		return name[:most] + "..."
+	}
+	return name
 }
 
 // IsSignature reports whether a query parameter belongs to the signature of a
@@ -165,8 +189,12 @@ var dialects = []string{
 }
 
 // Foreign reports whether a name, in any case, is of another dialect than S3's.
-// That goes for all that name a second object.
+// That goes for all that name a second object, and for names that are S3's once
+// an underscore becomes a hyphen, as it does behind CGI.
 func Foreign(name string) bool {
+	if hasPrefixFold(name, "x-amz-") && !hasPrefixFold(name, "x-amz-meta-") && strings.Contains(name, "_") {
+		return true
+	}
 	for _, dialect := range dialects {
 		if hasPrefixFold(name, dialect) {
 			return true

@@ -54,16 +54,20 @@ func (r *Request) scope() scope {
 	return object
 }
 
-// classify finds the operation. What S3 does not have becomes Unknown, and the
-// reason goes into r.Unlisted; the errors are for what no store may see.
+// classify finds the operation. Without one it is Unknown; why S3 does not have
+// such a request goes into r.Unlisted. The errors are for what no store may see.
 func (r *Request) classify(header http.Header) error {
+	if !methods[r.Method] { // some stores have interfaces of their own at others
+		return s3err.MethodNotAllowed
+	}
 	unlisted, err := checkHeaders(header)
 	if err != nil {
 		return err
 	}
-	if err := checkParams(r.Query); err != nil {
+	if err := checkParams(r.Query, header); err != nil {
 		return err
 	}
+	r.Unlisted = unlisted
 	if r.Method == http.MethodOptions { // its query is that of the request to come
 		r.Operation = Preflight
 		return nil
@@ -72,14 +76,12 @@ func (r *Request) classify(header http.Header) error {
 	if err != nil {
 		return err
 	}
-	if selector == "" && r.scope() == bucket && r.Method == http.MethodPost && isForm(header) {
-		r.Operation, r.body = PostObject, true
-		r.unlist(unlisted)
-		return r.sources(header)
+	if r.Method == http.MethodPost && isForm(header) {
+		return r.form(selector, header)
 	}
 	candidates := operations[selected{r.Method, r.scope(), selector}]
 	if len(candidates) == 0 {
-		r.unlist(s3err.MethodNotAllowed)
+		r.Operation, r.Unlisted, r.body = Unknown, s3err.MethodNotAllowed, true
 		return r.sources(header)
 	}
 	op, err := r.choose(candidates)
@@ -87,21 +89,34 @@ func (r *Request) classify(header http.Header) error {
 		return err
 	}
 	r.Operation, r.Selected, r.Fallback, r.body = op.name, selector != "", op.fallback, op.body
-	r.unlist(unlisted)
 	for _, p := range r.Query {
-		if !op.params[p.Name] && !everywhere[p.Name] && !ofHeader(p.Name) && !isNote(p.Name) {
-			r.unlist(s3err.NotImplemented.Msg("The query parameter '" + p.Name + "' does not belong to " + string(op.name) + "."))
+		if !op.params[p.Name] && !everywhere[p.Name] && !ofHeader(p) && !isNote(p.Name) {
+			r.Unlisted = s3err.NotImplemented.Msg("The query parameter '" + brief(p.Name) + "' does not belong to " + string(op.name) + ".")
 			break
 		}
 	}
 	return r.sources(header)
 }
 
-// unlist notes that S3 does not have such a request. The first reason counts.
-func (r *Request) unlist(why error) {
-	if why != nil && r.Unlisted == nil {
-		r.Operation, r.Fallback, r.Unlisted, r.body = Unknown, "", why, true
+// methods are those of S3.
+var methods = map[string]bool{
+	http.MethodGet: true, http.MethodHead: true, http.MethodPut: true, http.MethodPost: true, http.MethodDelete: true, http.MethodOptions: true,
+}
+
+// form is classify for a form. Its policy does not cover the query, so there is
+// none but notes, which nobody is shown; and a form with a parameter that selects
+// an operation is one to some stores, and none to others.
+func (r *Request) form(selector string, header http.Header) error {
+	if selector != "" || r.scope() != bucket {
+		return s3err.InvalidRequest.Msg("A form is posted to a bucket.")
 	}
+	for _, p := range r.Query {
+		if !isNote(p.Name) && p.Name != "x-id" {
+			return s3err.InvalidArgument.Msg("The query parameter '" + brief(p.Name) + "' does not belong to a form.")
+		}
+	}
+	r.Operation, r.Query, r.body = PostObject, nil, true
+	return r.sources(header)
 }
 
 // selector finds the one parameter that selects an operation. Two of them are

@@ -73,28 +73,34 @@ func parseQuery(raw string) (Query, error) {
 		q = append(q, Param{name, value})
 	}
 	if name, twice := q.repeated(); twice {
-		return nil, s3err.InvalidArgument.Msg("The query parameter '" + name + "' is given more than once.")
+		return nil, s3err.InvalidArgument.Msg("The query parameter '" + brief(name) + "' is given more than once.")
 	}
 	return q, nil
 }
 
-// repeated returns a name that occurs twice.
+// repeated returns a name that occurs twice. That of a field of S3 has no case.
 func (q Query) repeated() (string, bool) {
 	const few = 12 // up to which comparing each with each is the cheapest
 	if len(q) <= few {
 		for i, p := range q {
-			if q[:i].Has(p.Name) {
-				return p.Name, true
+			for _, before := range q[:i] {
+				if before.Name == p.Name || hasPrefixFold(p.Name, "x-amz-") && strings.EqualFold(before.Name, p.Name) {
+					return p.Name, true
+				}
 			}
 		}
 		return "", false
 	}
 	seen := make(map[string]struct{}, len(q))
 	for _, p := range q {
-		if _, twice := seen[p.Name]; twice {
+		name := p.Name
+		if hasPrefixFold(name, "x-amz-") {
+			name = strings.ToLower(name)
+		}
+		if _, twice := seen[name]; twice {
 			return p.Name, true
 		}
-		seen[p.Name] = struct{}{}
+		seen[name] = struct{}{}
 	}
 	return "", false
 }

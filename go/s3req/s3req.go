@@ -37,8 +37,9 @@ type Request struct {
 	// instead, where that is another danger: it deletes the object whose tags
 	// were to go. Empty: there is none.
 	Fallback Operation
-	// Unlisted is why the operation is Unknown, an *s3err.Error: S3 has no such
-	// request. It is refused, unless the owner has asked for such requests.
+	// Unlisted is why S3 has no such request, an *s3err.Error: there is no such
+	// operation, which is Unknown then, or something came with it that does not
+	// belong to it. It is refused, unless the owner has asked for such requests.
 	Unlisted error
 
 	CopySource   *CopySource // nil: the request copies nothing

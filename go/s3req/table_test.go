@@ -88,7 +88,7 @@ func TestWhatSThreeDoesNotHaveIsUnlisted(t *testing.T) {
 		"DELETE /b/k?retention": s3err.MethodNotAllowed, "DELETE /b/k?legal-hold": s3err.MethodNotAllowed,
 		"DELETE /b/k?acl": s3err.MethodNotAllowed, "DELETE /b?versioning": s3err.MethodNotAllowed,
 		"DELETE /b?object-lock": s3err.MethodNotAllowed, "HEAD /b/k?acl": s3err.MethodNotAllowed,
-		"PATCH /b": s3err.MethodNotAllowed, "POST /": s3err.MethodNotAllowed, "POST /b": s3err.MethodNotAllowed,
+		"POST /": s3err.MethodNotAllowed, "POST /b": s3err.MethodNotAllowed,
 		"POST /b/k": s3err.MethodNotAllowed, "PUT /b?versions": s3err.MethodNotAllowed,
 		"DELETE /b/k?bogus": s3err.NotImplemented, "PUT /b?replication-reset=x": s3err.NotImplemented,
 		"GET /b?replication-check=x": s3err.NotImplemented, "GET /b/k?lambdaArn=a": s3err.NotImplemented,
@@ -98,8 +98,15 @@ func TestWhatSThreeDoesNotHaveIsUnlisted(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(target, " ")
 		r, err := Parse(method, path, "", nil)
-		if err != nil || !errors.Is(r.Unlisted, want) || r.Operation != Unknown || r.Fallback != "" || !r.Operation.Writes() {
+		// Where there is an operation all that goes for it stays.
+		none := errors.Is(want, s3err.MethodNotAllowed)
+		if err != nil || !errors.Is(r.Unlisted, want) || none != (r.Operation == Unknown) || none && r.Fallback != "" {
 			t.Errorf("%s: %+v, %v", target, r, err)
+		}
+	}
+	for _, method := range []string{"PATCH", "get", "TRACE", "DELETE /b/k?", ""} {
+		if _, err := Parse(method, "/b/k", "", nil); !errors.Is(err, s3err.MethodNotAllowed) {
+			t.Errorf("the method %q: %v", method, err)
 		}
 	}
 	r, err := Parse("PUT", "/b/k", "", http.Header{"X-Amz-If-Condition-Of-Tomorrow": {"x"}})
@@ -115,6 +122,8 @@ func TestAParameterHasTheValueThatItNeeds(t *testing.T) {
 		"DELETE /b/k?versionId", "GET /b?list-type=1", "GET /b?list-type", "GET /b?acl=1", "POST /b/k?uploads=x", "POST /b/k?select",
 		"POST /b/k?select&select-type=1", "PUT /b?inventory", "DELETE /b?metrics=&id=", "GET /b/k?annotation&annotationName=",
 		"GET /b/k?uploadId=../x", "GET /b/k?uploadId=..", "GET /b/k?uploadId=a%2Fb", "GET /b/k?uploadId=a%5Cb",
+		"GET /b/k?versionId=%20", "DELETE /b/k?versionId=%C2%A0", "GET /b/k?versionId=v%20", "GET /b/k?versionId=urn:uuid:v",
+		"GET /b/k?versionId=8C0A0D2E-6F1B-4C2B-9F9A-0A1B2C3D4E5F", "GET /b/k?versionId={v}", "GET /b/k?uploadId=%20",
 		"GET /b/k?versionId=%00", "GET /b/k?versionId=../secret", "GET /b?versions&version-id-marker=a/b",
 	} {
 		method, path, _ := strings.Cut(target, " ")
@@ -124,6 +133,7 @@ func TestAParameterHasTheValueThatItNeeds(t *testing.T) {
 	}
 	for _, target := range []string{
 		"PUT /b/k?uploadId=2~abc.DEF_-&partNumber=10000", "GET /b/k?versionId=null", "GET /b?acl=", "GET /b?prefix=&marker=",
+		"GET /b/k?versionId=8c0a0d2e-6f1b-4c2b-9f9a-0a1b2c3d4e5f",
 		"GET /b/k?versionId=3L4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY", "PUT /b/k?x-amz-acl=private", "PUT /b/k?X-Amz-Meta-Colour=red",
 		"GET /b/k?x-id=GetObject&response-content-type=&response-expires=x", "GET /b?list-type=2&allow-unordered=true",
 		"GET /b/k?X-Amz-Signature=s&X-Amz-Credential=c",
@@ -198,6 +208,14 @@ func TestBrowsersHaveOperationsOfTheirOwn(t *testing.T) {
 	if r, err := Parse("POST", "/b", "", form); err != nil || r.Operation != PostObject || !r.HasBody() {
 		t.Errorf("a form: %+v, %v", r, err)
 	}
+	if r, err := Parse("POST", "/b?x-note=1", "", form); err != nil || len(r.Query) > 0 {
+		t.Errorf("a note on a form: %+v, %v", r, err)
+	}
+	for _, target := range []string{"/b?versionId=5", "/b?prefix=public/", "/b?x-amz-acl=private", "/b?role=admin", "/b?delete", "/b?metadataTable", "/b/k", "/b/k?uploads"} {
+		if r, err := Parse("POST", target, "", form); err == nil {
+			t.Errorf("a form to %s: %+v", target, r)
+		}
+	}
 	if r, err := Parse("OPTIONS", "/b/k?acl&anything=x", "", nil); err != nil || r.Operation != Preflight || r.Unlisted != nil {
 		t.Errorf("a preflight: %+v, %v", r, err)
 	}
@@ -205,6 +223,7 @@ func TestBrowsersHaveOperationsOfTheirOwn(t *testing.T) {
 
 func TestNoOtherDialectIsSpoken(t *testing.T) {
 	for _, name := range []string{"X-Goog-Copy-Source", "X-Oss-Copy-Source", "X-Any-Copy-Source-Range", "X-Any-Rename-Source",
+		"X-Amz-Copy_Source", "X-Amz-Copy-Source_", "x-amz-copy_source-range", "X-Amz-Meta_Colour",
 		"X-Minio-Force-Delete", "X-Minio-Source-Mtime", "X-Minio-Extract", "Rgwx-Uid", "X-Rgw-Auth", "x-goog-copy-source",
 		"X-Amz-Meta-Snowball-Auto-Extract", "x-amz-meta-snowball-auto-extract", "X-Amz-Meta-Minio-Snowball-Prefix"} {
 		if _, err := Parse("PUT", "/b/k", "", http.Header{name: {"/other/k"}}); !errors.Is(err, s3err.NotImplemented) {
@@ -219,6 +238,18 @@ func TestNoOtherDialectIsSpoken(t *testing.T) {
 		if _, err := Parse("PUT", "/b/k?"+query, "", nil); !errors.Is(err, s3err.NotImplemented) {
 			t.Errorf("%s: %v", query, err)
 		}
+	}
+}
+
+// Stores read such a field without a case, and in the order of a map.
+func TestAnOrderIsGivenOnce(t *testing.T) {
+	for _, query := range []string{"x-amz-meta-role=low&X-Amz-Meta-Role=admin", "x-Amz-tagging=t&X-Amz-Tagging=u", several(20) + "&x-amz-acl=a&X-AMZ-ACL=b"} {
+		if r, err := Parse("PUT", "/b/k?"+query, "", nil); !errors.Is(err, s3err.InvalidArgument) {
+			t.Errorf("%s: %+v, %v", query, r, err)
+		}
+	}
+	if r, err := Parse("PUT", "/b/k?x-amz-acl=public-read", "", http.Header{"X-Amz-Acl": {"private"}}); !errors.Is(err, s3err.InvalidArgument) {
+		t.Errorf("in the query and in a field: %+v, %v", r, err)
 	}
 }
 

@@ -204,6 +204,10 @@ func (s *SignedRequest) mismatch() *s3err.Error {
 	if s.carrier == inForm {
 		return err.With("StringToSign", s.policy.encoded).With("SignatureProvided", s.signature)
 	}
-	return err.With("StringToSign", string(s.toSign(s.canonical))).With("SignatureProvided", s.signature).
-		With("CanonicalRequest", string(s.canonical))
+	canonical := s.canonical
+	if len(s.hosts) > 1 { // the first is what a forwarder made of it, and nobody else's business
+		canonical = s.forHost(s.hosts[1])
+	}
+	return err.With("StringToSign", string(s.toSign(canonical))).With("SignatureProvided", s.signature).
+		With("CanonicalRequest", string(canonical))
 }

@@ -104,7 +104,7 @@ func fill(body io.Reader, buffer []byte, left int64) (int, error) {
 // parser of HTTP.
 func appendHead(b []byte, req *http.Request) ([]byte, error) {
 	target := req.URL.RequestURI()
-	if !h1.IsValue(target) || !h1.IsValue(req.Host) {
+	if !h1.IsToken(req.Method) || !h1.IsValue(target) || !h1.IsValue(req.Host) {
 		return nil, errBadField
 	}
 	b = append(b, req.Method...)

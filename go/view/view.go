@@ -118,7 +118,7 @@ func Check(b *config.Bucket, r *s3req.Request) error {
 	}
 	_, lists := listings[r.Operation]
 	switch {
-	case r.Operation == s3req.Unknown:
+	case r.Unlisted != nil:
 	case r.Key != "", wholeBucket[r.Operation], lists:
 		return nil
 	}

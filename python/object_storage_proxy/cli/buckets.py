@@ -18,7 +18,9 @@ _RESERVED = frozenset(
     {
         *("minio", ".minio.sys", "admin", "swift", "auth", ".sgwtmp", ".uploads"),
         *("health", "healthz", "healthcheck", "livez", "readyz", "status", "info"),
-        *("metrics", "debug", "crossdomain.xml", "moto-api", "_aws", "_localstack"),
+        *("metrics", "debug", "crossdomain.xml", "rustfs", "recon", "endpoints"),
+        *("create-user", "delete-user", "update-user", "list-users"),
+        *("change-bucket-owner", "list-buckets", "moto-api", "_aws", "_localstack"),
     }
 )
 
