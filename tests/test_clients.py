@@ -94,7 +94,7 @@ limits: dict[str, dict[tuple[str, str], str]] = {}
 
 # In what clients say: ids of requests and uploads, times, numbers of processes, colours.
 VARIES = re.compile(
-    r"(?i:request|host)_?(?i:id): [^, ]+|\d[\d/:.,-]{5,}|[0-9a-fA-F-]{16,}|\x1b\[\d*m"
+    r"(?i:request|host)_?(?i:id): [^, ]+|\d[\d/:., -]{5,}\d|[0-9a-fA-F-]{16,}|\x1b\[\d*m"
 )
 # Where the store itself stops a client earlier than it comes through the proxy: what
 # it says then, and where the store is seen to lack what it asks for.
@@ -184,10 +184,11 @@ def limit_of(store: Any, name: str, used: Use, ca: Path, folder: Path) -> str:
     if further and further in used.complaint:
         return reason
     assert used.complaint == direct.complaint, f"{used.said}\n\nThe store itself:\n{direct.said}"
-    return f"`{direct.complaint}`"
+    return f"`{direct.complaint[:160].strip()}`"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # it may use the client twice
 @pytest.mark.parametrize(("name", "addressing"), WAYS)
 def test_a_client_does_what_its_users_do(
     serve: Any, store: Any, scheme: str, name: str, addressing: str, tmp_path: Path
@@ -218,6 +219,32 @@ def test_a_client_does_what_its_users_do(
 
 def test_every_client_is_described() -> None:
     assert set(CLIENTS) == set(NAMES) == set(DOES)
+
+
+def test_the_command_for_more_stores_runs_each_and_the_document_has_it() -> None:
+    verb = (ROOT / "build.sh").read_text(encoding="utf-8").partition("\ntest_stores()")[2]
+    assert f"--stores {','.join(sorted(MORE_STORES))}\n" in verb.partition("}")[0]
+    columns = table.columns("stores")
+    assert [column.partition(" ")[0] for column in columns[1:]] == sorted(MORE_STORES)
+
+
+def test_a_complaint_is_the_same_whenever_and_wherever_it_is_made() -> None:
+    said = (
+        "Trace:\n\x1b[31mError: no {} of http://127.0.0.1:{}/{} at {}, RequestID: {}, in vain\n}}"
+    )
+    uses = [
+        Use(
+            f"http://127.0.0.1:{port}",
+            bucket,
+            subprocess.CompletedProcess([], 1, "", said.format("key", port, bucket, time, request)),
+        )
+        for port, bucket, time, request in (
+            (4711, "client-1a2b3c4d5e6f", "12:34:56.789", "4442587FB7D0A2F9"),
+            (815, "client-ffeeddccbbaa", "2026/11/26 23:59:59", "tx0001-x/y="),
+        )
+    ]
+    wanted = "*Error: no key of ENDPOINT/BUCKET at *, *, in vain"
+    assert [used.complaint for used in uses] == [wanted, wanted]
 
 
 @pytest.mark.slow

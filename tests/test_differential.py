@@ -38,6 +38,14 @@ DIFFERENCES: dict[str, list[str]] = {
 }
 # What may differ at one store alone.
 ODDITIES: dict[str, dict[str, list[str]]] = {
+    "garage": {
+        "each write has its own id, although no versions are kept": [
+            "x-amz-version-id",
+            "x-amz-copy-source-version-id",
+            "<(DeleteMarker)?VersionId>[^<]*",
+        ],
+        "it does not say by which host it goes; the proxy does": ["<Location>[^<]*"],
+    },
     "rclone": {
         "it keeps what a request said and answers with it; the proxy has signed that anew": [
             "x-amz-date",
@@ -46,15 +54,16 @@ ODDITIES: dict[str, dict[str, list[str]]] = {
         "the time of the upload": ["mtime", "x-amz-meta-mtime"],
     },
     "s3proxy": {
-        "it calls itself by a host of Amazon's; the proxy by its own": ["<Location>http://[^<]*"],
+        "it calls itself by a host of Amazon's; the proxy by its own": ["<Location>[^<]*"],
     },
+    "s3s-fs": {"it lists parts as they come out of a folder": ["<Part>.*</Part>"]},
 }
 # RFC 9110, section 15.4.5: a 304 describes no content; net/http sends no such fields.
 NOT_WITH_304 = ("content-type", "content-length")
 
 
 # The statuses that show that the list reaches most of what these stores can do.
-MORE_SEEN = {name: {206, 400, 409, 412, 416, 501} for name in STORES}
+MORE_SEEN = {name: {206, 304, 400, 409, 412, 416, 501} for name in STORES}
 
 # Status, headers and body, made neutral.
 Told = tuple[int, dict[str, str], bytes]
@@ -353,7 +362,7 @@ class Run:
 
     def body(self, answer: Answer) -> bytes:
         text = self.neutral(answer.body.decode("utf-8", "surrogateescape"))
-        if answer.headers.get("content-type", "").startswith(("application/xml", "text/xml")):
+        if text.startswith("<?xml"):  # Garage does not say so in a header
             for pattern in (what for what in self.allowed if what.startswith((r"\d", "<"))):
                 text = re.sub(pattern, "*", text)
         return text.encode("utf-8", "surrogateescape")
@@ -380,7 +389,7 @@ def test_the_proxy_answers_as_the_store(serve: Any, store: Any) -> None:
     by_proxy = Run(front.url(), CLIENT, behind, store.name)
     told = [(request, at_store(request), by_proxy(request)) for request in REQUESTS]
     seen = {status for _, (status, _, _), _ in told}
-    assert seen >= {200, 204, 304, 404} | MORE_SEEN.get(store.name, set())
+    assert seen >= {200, 204, 404} | MORE_SEEN.get(store.name, set())
     differences = [
         f"{request.method} {request.target} {request.headers}\n  store {itself}\n  proxy {proxied}"
         for request, itself, proxied in told

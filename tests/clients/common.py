@@ -23,17 +23,21 @@ BIN = Path(sys.executable).parent
 LARGE = random.Random(1).randbytes(11_000_000)
 SMALL = b"hello \xc3\xbc\n"
 ODD_NAME = "a b/ü+&=%41.txt"
+PATIENCE = 200  # seconds for one run of a program
 
 
 def run(*command: str | Path, **environment: str) -> str:
     """Runs a program, shows what it said when it fails, and returns its output."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        sys.exit(f"{Path(command[0]).name} has not ended after {PATIENCE} seconds")
     if done.returncode:
         sys.exit(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done.stdout
@@ -51,7 +55,7 @@ def local_files() -> Path:
 
 def same(got: object, want: object, what: str) -> None:
     if got != want:
-        sys.exit(f"{what}: got {str(got)[:300]}, want {str(want)[:300]}")
+        sys.exit(f"{what}: got {repr(got)[:300]}, want {repr(want)[:300]}")
 
 
 def passed(version: str) -> None:

@@ -24,9 +24,9 @@ OWNER = Keys("store-owner", "store-owner-secret")
 
 
 def version(*command: str | Path) -> str:
-    """The first number of the form 1.2 or 1.2.3, after a space or a v, that a program prints."""
+    """The first number like 1.2 or 1.2.3, after a space, colon or v, that a program prints."""
     done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
-    found = re.search(r"(?:^|[\sv])(\d+\.\d+(?:\.\d+)?)\b", done.stdout + done.stderr)
+    found = re.search(r"(?:^|[\sv:])(\d+\.\d+(?:\.\d+)?)\b", done.stdout + done.stderr)
     assert found, f"{command} told no version: {done}"
     return found[1]
 
@@ -114,16 +114,24 @@ def seaweedfs(folder: Path) -> Iterator[Store]:
     credentials = [{"accessKey": OWNER.access, "secretKey": OWNER.secret}]
     owner = {"name": "owner", "credentials": credentials, "actions": ["Admin"]}
     identities.write_text(json.dumps({"identities": [owner]}))
-    serve = [program, "server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-dir", data]
-    serve += ["-s3", "-s3.config", identities, "-volume.max", "0"]
-    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
-    for name, port in ports.items():
-        serve += [f"-{name}.port", str(port), f"-{name}.port.grpc", str(free_port())]
+    serve = [program, "-logtostderr", "server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"]
+    # Each bucket takes some volumes of its own.
+    serve += ["-dir", data, "-volume.max", "5000", "-master.volumeSizeLimitMB", "64"]
+    serve += ["-s3", "-s3.config", identities, "-master.telemetry=false"]
+    serve += ["-s3.port.iceberg", "0", "-s3.port.lance", "0"]
+    for name in ("filer", "s3"):
+        serve += [f"-{name}.localSocket", folder / f"{name}.sock"]
+    names = ("master", "volume", "filer", "s3")
+    ports, grpc = ({name: free_port() for name in names} for _ in range(2))
+    for name in names:
+        serve += [f"-{name}.port", str(ports[name]), f"-{name}.port.grpc", str(grpc[name])]
     with Child(serve, folder / "seaweedfs.log", env={"HOME": str(folder)}) as child:
         child.listening(ports["s3"], 60)
         store = Store("seaweedfs", ports["s3"], child, version=version(program, "version"))
         until(store.answers, "SeaweedFS, which listens before its filer does", 60)
         yield store
+    # The only thing that it leaves elsewhere, and always.
+    Path(f"/tmp/seaweedfs-master-grpc-{grpc['master']}.sock").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -61,6 +61,12 @@ def render_more(stores: Mapping[str, str], limits: Limits) -> str:
     return _table(head, rows) + "\n" + "".join(sorted(reasons))
 
 
+def columns(lane: str) -> list[str]:
+    """The heads of the columns that the document has for a lane."""
+    head = FILE.read_text(encoding="utf-8").partition(f"<!-- {lane}: begin -->\n")[2]
+    return [cell.strip() for cell in head.partition("\n")[0].strip("|").split("|")]
+
+
 def section(lane: str, table: str, update: bool) -> tuple[str, str]:
     """The table that the document has for a lane, and the one that it should have.
 

@@ -44,6 +44,7 @@ mc() { store mc github.com/minio/mc; }
 crate() {
   local name=$1 version=$2
   shift 2
+  need_cc # Garage brings the C sources of libsodium and SQLite along
   command -v cargo >/dev/null || die "cargo is missing: install Rust $RUST or newer."
   at_least "$(cargo --version | cut -d' ' -f2)" "$RUST" || die "Rust $RUST or newer is needed, this is $(cargo --version)."
   fresh "store-$name" "$version" "$BUILD/stores/$name" && return
@@ -53,12 +54,7 @@ crate() {
   mv "$BUILD/cargo/bin/$name" "$BUILD/stores/$name"
   stamp "store-$name" "$version"
 }
-garage() {
-  # It is not its library but Debian's that Garage links with.
-  command -v protoc >/dev/null && pkg-config --exists libsodium 2>/dev/null || debian libsodium-dev protobuf-compiler pkg-config ||
-    die "Garage needs libsodium and protoc: install them (Debian: libsodium-dev protobuf-compiler pkg-config)."
-  crate garage "$GARAGE"
-}
+garage() { crate garage "$GARAGE"; }
 s3s_fs() { crate s3s-fs "$S3S_FS" --features binary; }
 
 # seaweedfs is a module of its own: it wants other versions of what MinIO is made of.
