@@ -169,6 +169,34 @@ func TestOrdersInTheQueryAreShownAsTheFieldsThatTheyAre(t *testing.T) {
 	}
 }
 
+func TestWhoeverDeletesAFolderMayDeleteWhatAStoreTakesForIt(t *testing.T) {
+	list := "<Delete><Object><Key>k/</Key></Object></Delete>"
+	for keys, want := range map[string]string{"path": " k/,  k", "opaque": " k/"} {
+		for op, req := range map[string]func(*rig) *http.Request{
+			"DeleteObject":  func(r *rig) *http.Request { return r.signed("DELETE", "/photos/k/", "") },
+			"DeleteObjects": func(r *rig) *http.Request { return r.signed("POST", "/photos?delete", list) },
+		} {
+			a := &asked{}
+			r := entries(t, a.hooks(), nil, map[string]settings{"photos": {"keys": keys}})
+			if got := r.do(req(r)); got.StatusCode != 200 {
+				t.Errorf("%s: %d", op, got.StatusCode)
+			}
+			questions := strings.Split(a.operations(), ", ")
+			slices.Sort(questions) // several are asked at a time
+			slices.Reverse(questions)
+			if got := strings.Join(questions, ", "); got != op+strings.ReplaceAll(want, "  ", " "+op+" ") {
+				t.Errorf("%s, %s: asked %s", keys, op, got)
+			}
+			a.refused = []string{op + " k"}
+			r = entries(t, a.hooks(), nil, map[string]settings{"photos": {"keys": keys}})
+			r.do(req(r))
+			if reached := len(r.store.requests()) > 0; reached != (keys == "opaque") {
+				t.Errorf("%s, %s: reached the store: %v", keys, op, reached)
+			}
+		}
+	}
+}
+
 func TestARenamingReadsAndTakesAwayItsSource(t *testing.T) {
 	a := &asked{}
 	r := entries(t, a.hooks(), nil, map[string]settings{"photos": {"bucket": "lake", "prefix": "team a", "complete": true}})

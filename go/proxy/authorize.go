@@ -116,6 +116,11 @@ func (h *handler) authorizeOperation(x *exchange, question *hooks.Request) error
 	if err := h.check(x, x.bucket, question); err != nil {
 		return err
 	}
+	if twin := view.Twin(x.bucket, x.req.Key); twin != "" && x.req.Operation == s3req.DeleteObject {
+		if err := h.check(x, x.bucket, deletionOf(question, view.Deletion{Key: twin, VersionID: question.VersionID})); err != nil {
+			return err
+		}
+	}
 	if x.req.Fallback == "" || x.bucket.Complete || !h.validatorSeesRequest {
 		return nil
 	}

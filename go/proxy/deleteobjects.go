@@ -24,14 +24,7 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 	if x.deletions, err = view.ParseDeletions(body); err != nil {
 		return err
 	}
-	questions := make([]access.Question, len(x.deletions.Objects))
-	for i, object := range x.deletions.Objects {
-		if err := view.CheckKey(x.bucket, object.Key); err != nil {
-			return err
-		}
-		questions[i] = access.Question{Request: deletionOf(question, object), TTL: x.bucket.TTL}
-	}
-	refusals, err := h.checkAll(x, questions)
+	refusals, err := h.refusedDeletions(x, question)
 	if err != nil {
 		return err
 	}
@@ -47,6 +40,37 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 	}
 	x.deletions.Objects, x.refused = allowed, view.Refusals(stay, why)
 	return nil
+}
+
+// refusedDeletions asks about each object of the list, and about each that a store
+// might take for one of them. It returns a refusal or nil for each.
+func (h *handler) refusedDeletions(x *exchange, question *hooks.Request) ([]error, error) {
+	objects := x.deletions.Objects
+	var questions []access.Question
+	var about []int // which object each question is for
+	for i, object := range objects {
+		if err := view.CheckKey(x.bucket, object.Key); err != nil {
+			return nil, err
+		}
+		for _, key := range []string{object.Key, view.Twin(x.bucket, object.Key)} {
+			if key != "" {
+				object.Key = key
+				questions = append(questions, access.Question{Request: deletionOf(question, object), TTL: x.bucket.TTL})
+				about = append(about, i)
+			}
+		}
+	}
+	answers, err := h.checkAll(x, questions)
+	if err != nil {
+		return nil, err
+	}
+	refusals := make([]error, len(objects))
+	for i, answer := range answers {
+		if refusals[about[i]] == nil {
+			refusals[about[i]] = answer
+		}
+	}
+	return refusals, nil
 }
 
 // attachDeletions makes the store's list. It is written anew, so that the store

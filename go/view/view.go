@@ -44,6 +44,15 @@ func CheckKey(b *config.Bucket, key string) error {
 	return nil
 }
 
+// Twin is the object that a store which keeps keys as paths may delete in the
+// place of a folder: S3Proxy takes `a/` in a list for `a`. Empty: there is none.
+func Twin(b *config.Bucket, key string) string {
+	if b.OpaqueKeys || !strings.HasSuffix(key, "/") {
+		return ""
+	}
+	return strings.TrimSuffix(key, "/")
+}
+
 // misread reports whether a key has another spelling as a path, or is none of
 // an object. A slash at its end is that of a folder.
 func misread(key string) bool {

@@ -66,6 +66,7 @@ def differences(before: State, after: State) -> list[Change]:
 _NOT_METADATA = re.compile(
     r"date|server|connection|keep-alive|last-modified|accept-ranges|vary|content-length|"
     r"strict-transport-security|x-content-type-options|x-xss-protection|x-ratelimit-.*|"
+    r"x-amz-date|x-amz-content-sha256|x-amz-copy-source|"  # which rclone keeps of the request
     r"x-amz-request-id|x-amz-id-2|x-amz-tagging-count|x-amz-bucket-region|"
     r"x-amz-object-lock-.*|x-amz-version-id|x-amz-expiration|x-amz-restore|access-control-.*"
 )
