@@ -18,7 +18,7 @@ readonly PLATFORMS=(manylinux2014_x86_64 manylinux2014_aarch64)
 if command -v sha256sum >/dev/null; then readonly SHA256=(sha256sum); else readonly SHA256=(shasum -a 256); fi # macOS
 readonly TRINO=476
 readonly GARAGE=2.5.0 S3S_FS=0.14.1 RUST=1.92 S3PROXY=4.1.0
-readonly FUZZ_TIME=${FUZZ_TIME:-30s}
+readonly FUZZ_TIME=${FUZZ_TIME:-20s}
 
 usage() {
   cat <<'EOF'
@@ -226,8 +226,9 @@ test_stores() {
   garage; s3s_fs; seaweedfs; moto; s3proxy
   clients; signers; mc # rclone, too, is a client
   say "more stores"
-  "$PY" -m pytest tests/test_differential.py tests/test_state_oracle.py tests/test_clients.py \
-    -k 'not virtual' --stores garage,moto,rclone,s3proxy,s3s-fs,seaweedfs
+  "$PY" -m pytest tests/test_differential.py tests/test_clients.py -k 'not virtual' --stores garage,moto,rclone,s3proxy,s3s-fs,seaweedfs
+  # What the oracle says of the others is in docs/compatibility.md.
+  "$PY" -m pytest tests/test_state_oracle.py -k 'not TheOracleItself' --stores garage,rclone
 }
 
 bench() {

@@ -21,7 +21,6 @@ ODD_KEYS = {
     "a star": "*/a*b",
     "reserved characters": "q?x=1&y=2;z#frag",
     "more of them": "@:$,!'()[]{}|^`~<>\"=",
-    "a backslash": "a\\b",
     "dots in names": "..hidden/...x/a..b/.c",
     "a percent that looks encoded": "a%20b%2Fc",
     "1024 bytes": "/".join(["k" * 127] * 8) + "e",
@@ -31,6 +30,7 @@ ODD_KEYS = {
 KEYS_FOR_REAL_S3 = {
     "double slashes": "a//b///c",
     "a leading slash": "/a",
+    "a backslash": "a\\b",
     "a dot between slashes": "a/./b",
     "two dots between slashes": "a/../../b",
     "only dots": "..",
@@ -69,7 +69,9 @@ def test_a_key_that_only_s3_takes_arrives_byte_for_byte(serve: Any, scheme: str,
         assert double.objects == {}
 
 
-@pytest.mark.parametrize("key", ["a/./b", "a/../b", "..", ".", "a/..", "/a", "a//b", "a//", "/"])
+@pytest.mark.parametrize(
+    "key", ["a/./b", "a/../b", "..", ".", "a/..", "/a", "a//b", "a//", "/", "a\\b"]
+)
 def test_a_key_that_a_store_may_take_for_another_is_refused(
     serve: Any, scheme: str, key: str
 ) -> None:

@@ -35,7 +35,7 @@ func CheckKey(b *config.Bucket, key string) error {
 		return nil
 	}
 	if misread(key) {
-		return s3err.InvalidURI.Msg(`Keys with a slash before them, with empty segments or with the segments '.' or '..' are not served here, nor names that stores have for themselves: the store's "keys" are "path".`)
+		return s3err.InvalidURI.Msg(`Keys with a slash before them, with backslashes, with empty segments or with the segments '.' or '..' are not served here, nor names that stores have for themselves: the store's "keys" are "path".`)
 	}
 	// MinIO's own interfaces are at /minio/, whatever bucket the host names.
 	if first, _, _ := strings.Cut(b.Prefix+key, "/"); b.VirtualStyle && strings.EqualFold(first, "minio") {
@@ -56,6 +56,9 @@ func Twin(b *config.Bucket, key string) string {
 // misread reports whether a key has another spelling as a path, or is none of
 // an object. A slash at its end is that of a folder.
 func misread(key string) bool {
+	if strings.Contains(key, `\`) { // a slash to SeaweedFS, and to whatever runs on Windows
+		return true
+	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(key, "/"), "/") {
 		if segment == "" || segment == "." || segment == ".." || ownName(segment) {
 			return true

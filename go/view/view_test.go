@@ -58,7 +58,7 @@ func TestOnlyHexDigitsAreDecoded(t *testing.T) {
 func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 	paths, opaque := &config.Bucket{}, &config.Bucket{OpaqueKeys: true}
 	for _, key := range []string{"/k", "a//b", "a//", "//", "/", ".", "..", "./k", "../k", "a/../b", "a/./b", "a/..", "a/.", "../", "a/../",
-		".sgwtmp", ".sgwtmp/multipart/x", "dir/.sgwtmp", "dir/.sgwtmp/", "secret__XLDIR__", "a__XLDIR__/b"} {
+		".sgwtmp", ".sgwtmp/multipart/x", "dir/.sgwtmp", "dir/.sgwtmp/", "secret__XLDIR__", "a__XLDIR__/b", "secret\\x", "\\x"} {
 		if err := CheckKey(paths, key); !errors.Is(err, s3err.InvalidURI) {
 			t.Errorf("%q: %v", key, err)
 		}
@@ -66,7 +66,7 @@ func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 			t.Errorf("%q at a store that keeps keys: %v", key, err)
 		}
 	}
-	for _, key := range []string{"", "k", "a/b", "a/", "a/b/", "...", "..a/.b/c..", "a\\..\\b", "minio/x"} {
+	for _, key := range []string{"", "k", "a/b", "a/", "a/b/", "...", "..a/.b/c..", "minio/x"} {
 		if err := CheckKey(paths, key); err != nil {
 			t.Errorf("%q: %v", key, err)
 		}

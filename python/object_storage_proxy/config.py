@@ -72,8 +72,8 @@ Keys:
         by the proxy and dropped, for stores that do not take them; default: the first,
         but for IBM.
     keys: how the store keeps keys, ``"opaque"``: as they are, or ``"path"``: cleaned like
-        paths, so that those with empty segments, a slash before them, ``.`` or ``..``
-        are refused; default: the first for AWS, IBM, Google and Rook's Ceph by their
+        paths, so that those with empty segments, a slash before them, backslashes, ``.``
+        or ``..`` are refused; default: the first for AWS, IBM, Google and Rook's Ceph by their
         hosts, the second for all others.
     complete: True says that the store has every operation of S3 and takes none for
         another one, so that the validator is asked once; default: True for AWS by its
