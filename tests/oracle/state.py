@@ -62,6 +62,11 @@ def differences(before: State, after: State) -> list[Change]:
     ]
 
 
+def _parsed(body: bytes) -> ET.Element:
+    """A document whose keys may have characters that XML has not: Garage writes them all the same."""
+    return ET.fromstring(re.sub(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd".encode(), body))
+
+
 # Headers of a HEAD that say nothing about the object, or that others say as well.
 _NOT_METADATA = re.compile(
     r"date|server|connection|keep-alive|last-modified|accept-ranges|vary|content-length|"
@@ -110,7 +115,7 @@ def _entries(answer: Answer) -> Iterator[tuple[str, ET.Element]]:
     if answer.status in (400, 404, 405, 501):
         return
     try:
-        root = _plain(ET.fromstring(answer.body))
+        root = _plain(_parsed(answer.body))
     except ET.ParseError as error:
         raise ListingError(str(answer)) from error
     if answer.status != 200 or root.findtext("IsTruncated") == "true":
@@ -135,7 +140,7 @@ def _content(entry: ET.Element) -> str:
 def _read(piece: Piece, answer: Answer) -> State:
     """What an answer says about a piece: for an upload its parts, for a HEAD also the locks."""
     if piece.kind == "part":
-        root = _plain(ET.fromstring(answer.body))
+        root = _plain(_parsed(answer.body))
         return {
             piece._replace(detail=f"{piece.detail} {part.findtext('PartNumber')}"): part.findtext(
                 "ETag"
