@@ -63,7 +63,7 @@ def differences(before: State, after: State) -> list[Change]:
 
 
 def _parsed(body: bytes) -> ET.Element:
-    """A document whose keys may have characters that XML has not: Garage writes them all the same."""
+    """A document; Garage writes characters of keys into it that XML has not."""
     return ET.fromstring(re.sub(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd".encode(), body))
 
 
