@@ -125,13 +125,16 @@ def seaweedfs(folder: Path) -> Iterator[Store]:
     ports, grpc = ({name: free_port() for name in names} for _ in range(2))
     for name in names:
         serve += [f"-{name}.port", str(ports[name]), f"-{name}.port.grpc", str(grpc[name])]
-    with Child(serve, folder / "seaweedfs.log", env={"HOME": str(folder)}) as child:
-        child.listening(ports["s3"], 60)
-        store = Store("seaweedfs", ports["s3"], child, version=version(program, "version"))
-        until(store.answers, "SeaweedFS, which listens before its filer does", 60)
-        yield store
-    # The only thing that it leaves elsewhere, and always.
-    Path(f"/tmp/seaweedfs-master-grpc-{grpc['master']}.sock").unlink(missing_ok=True)
+    try:
+        with Child(serve, folder / "seaweedfs.log", env={"HOME": str(folder)}) as child:
+            child.listening(ports["s3"], 60)
+            store = Store("seaweedfs", ports["s3"], child, version=version(program, "version"))
+            until(store.answers, "SeaweedFS, which listens before its filer does", 60)
+            yield store
+    finally:  # it has more sockets, at places of its own, and leaves them there
+        for port in (*ports.values(), *grpc.values()):
+            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                socket.unlink()
 
 
 @contextmanager
