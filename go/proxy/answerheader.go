@@ -22,7 +22,7 @@ func withoutNames(store http.Header) http.Header {
 	out := make(http.Header, len(store))
 	for name, values := range store {
 		switch {
-		case strings.HasPrefix(name, "X-Amz-Error-"), name == "X-Amz-Bucket-Arn", name == "X-Amz-Restore-Output-Path",
+		case strings.HasPrefix(name, "X-Amz-Error-"), name == "X-Amz-Copy-Source", name == "X-Amz-Bucket-Arn", name == "X-Amz-Restore-Output-Path",
 			name == "X-Amz-Server-Side-Encryption-Context": // by default the object's ARN
 		case namelessFields[name], strings.HasPrefix(name, "X-Amz-"), strings.HasPrefix(name, "Access-Control-"):
 			out[name] = values

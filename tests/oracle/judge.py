@@ -73,10 +73,11 @@ ASPECTS = {
 }
 UPLOADS = {
     "upload appears": {"CreateMultipartUpload"},
-    "upload vanishes": {"AbortMultipartUpload", "CompleteMultipartUpload"},
+    # Garage drops the uploads of a key whose object is written or deleted.
+    "upload vanishes": {"AbortMultipartUpload", *WRITERS, *DELETERS},
     "part appears": {"UploadPart", "UploadPartCopy"},
     "part changes": {"UploadPart", "UploadPartCopy"},
-    "part vanishes": {"AbortMultipartUpload", "CompleteMultipartUpload"},
+    "part vanishes": {"AbortMultipartUpload", *WRITERS, *DELETERS},
 }
 BUCKETS = {"appears": {"CreateBucket"}, "vanishes": {"DeleteBucket"}}
 
