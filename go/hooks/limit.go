@@ -102,31 +102,31 @@ type gate struct {
 	strangersQueue line          // to strangers; each of it is in queue as well
 }
 
-// enter takes a slot and a head start. It fails at once when the queue is full,
-// when caller is cancelled, and when deadline passes.
+// enter takes a slot and then a head start, for which nobody has to queue. It
+// fails at once when the queue is full, when caller is cancelled, and when
+// deadline passes.
 func (g *gate) enter(caller, deadline context.Context) error {
+	if err := g.awaitSlot(caller, deadline); err != nil {
+		return err
+	}
+	err := g.await(g.start, caller, deadline)
+	if err != nil {
+		<-g.slots
+	}
+	return err
+}
+
+func (g *gate) awaitSlot(caller, deadline context.Context) error {
 	select {
-	case g.start <- struct{}{}:
-		select {
-		case g.slots <- struct{}{}:
-			return nil
-		default:
-			<-g.start
-		}
+	case g.slots <- struct{}{}:
+		return nil
 	default:
 	}
 	defer g.queue.leave()
 	if err := g.queue.join(); err != nil {
 		return err
 	}
-	if err := g.await(g.start, caller, deadline); err != nil {
-		return err
-	}
-	err := g.await(g.slots, caller, deadline)
-	if err != nil {
-		<-g.start
-	}
-	return err
+	return g.await(g.slots, caller, deadline)
 }
 
 // enterStranger is enter within the part that is for strangers.
@@ -182,7 +182,7 @@ func (g *gate) work(f func()) {
 	patience := time.NewTimer(keepWorker)
 	defer patience.Stop()
 	for {
-		g.run(f)
+		f()
 		f = nil // and what it holds
 		patience.Reset(keepWorker)
 		select {
@@ -193,16 +193,15 @@ func (g *gate) work(f func()) {
 	}
 }
 
-// run calls f and leaves.
-func (g *gate) run(f func()) {
+// hold begins the head start of what has entered. What it returns ends the stay.
+func (g *gate) hold() (leave func()) {
 	start := time.AfterFunc(headStart, func() { <-g.start })
-	defer func() {
+	return func() {
 		if start.Stop() {
 			<-g.start
 		}
 		<-g.slots
-	}()
-	f()
+	}
 }
 
 func (g *gate) late() error { return fmt.Errorf("%w: no answer within %v", ErrOverloaded, g.timeout) }
@@ -225,8 +224,11 @@ func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, err
 	}
 	answered := make(chan result[T], 1) // a late answer finds room and nobody
 	g.begin(func() {
+		r := result[T]{err: errNoAnswer}
+		defer func() { answered <- r }() // last: whoever has it finds the place free
 		defer leave()
-		answered <- call(deadline, hook)
+		defer g.hold()()
+		r = call(deadline, hook)
 	})
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
 	defer cancel()
@@ -244,9 +246,8 @@ func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, err
 	}
 }
 
-// call runs a hook and turns whatever way it ends into a result.
+// call runs a hook and turns a panic into an error.
 func call[T any](ctx context.Context, hook func(context.Context) (T, error)) (r result[T]) {
-	r.err = errNoAnswer
 	defer func() {
 		if p := recover(); p != nil {
 			r.err = fmt.Errorf("callback panicked: %v\n%s", p, debug.Stack())

@@ -120,6 +120,33 @@ func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 	})
 }
 
+func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
+	for _, places := range []int{1, 2, 8} {
+		h := Limited(allowing(func(_ context.Context, token string) (Decision, error) {
+			if token == "ends its goroutine" {
+				runtime.Goexit()
+			}
+			return Decision{Allow: true}, nil
+		}), places, 0, time.Minute)
+		var wg sync.WaitGroup
+		for range places { // one after the other in each, so that there is always one for it
+			wg.Go(func() {
+				for i := range 20_000 {
+					token := ""
+					if i%100 == 0 {
+						token = "ends its goroutine"
+					}
+					if _, err := h.Allow(t.Context(), &Request{Token: token}); (err != nil) != (token != "") || errors.Is(err, ErrOverloaded) {
+						t.Errorf("with %d places, question %d: %v", places, i, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
 func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
