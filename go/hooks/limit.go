@@ -22,8 +22,9 @@ const headStart = 500 * time.Microsecond
 // encodes, calls and decodes goes deep, and the stack for that has grown then.
 const keepWorker = time.Second
 
-// strangersPart is the part of the places, and of the queue, that questions about
-// strangers may take: an eighth of them, and one at least.
+// strangersPart is the part of the places that questions about strangers may
+// take: an eighth of them, and one at least. As many as that part of the queue
+// wait beside it.
 const strangersPart = 8
 
 // stranger marks the context of a question.
@@ -31,8 +32,8 @@ type stranger struct{}
 
 // AboutStranger marks a question that anybody can cause: it is about an access
 // key with which nobody has signed yet. Such questions share a small part of the
-// places and of the queue, so that a scan with random keys leaves the rest to
-// clients who are known.
+// places and have a small queue of their own, so that a scan with random keys
+// leaves the rest to clients who are known.
 func AboutStranger(ctx context.Context) context.Context {
 	return context.WithValue(ctx, stranger{}, true)
 }
@@ -49,9 +50,8 @@ func AboutStranger(ctx context.Context) context.Context {
 // deadline, since its answer is worth caching by then.
 func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
 	g := &gate{
-		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()),
-		queue: line{most: int64(queue)}, timeout: timeout,
-		strangers: make(chan struct{}, part(concurrency)), strangersQueue: line{most: int64(part(queue))},
+		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()), timeout: timeout,
+		known: newLane(concurrency, queue, 1), strangers: newLane(concurrency, queue, strangersPart),
 	}
 	limited := Hooks{AllowSeesRequest: h.AllowSeesRequest}
 	if h.Secret != nil {
@@ -72,93 +72,76 @@ func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
 	return limited
 }
 
-func part(of int) int { return max(1, of/strangersPart) }
-
-// line counts those who wait.
-type line struct {
-	waiting atomic.Int64
-	most    int64
+// lane is for questions of one kind, of which only so many run and so many
+// wait. It counts no others, so a crowd in one lane fills no other one: it may
+// make a question wait there that would have run, but never has it refused.
+type lane struct {
+	places   chan struct{} // held by each question that has a slot or waits for one
+	admitted atomic.Int64
+	most     int64
 }
 
-// join is followed by leave, also when it fails.
-func (l *line) join() error {
-	if l.waiting.Add(1) > l.most {
-		return fmt.Errorf("%w: %d questions wait already", ErrOverloaded, l.most)
+// newLane makes a lane for a part of all places and of the queue. Of each it has
+// one at least, if there is any.
+func newLane(concurrency, queue, part int) *lane {
+	places := max(1, concurrency/part)
+	waiting := min(queue, max(1, queue/part))
+	return &lane{places: make(chan struct{}, places), most: int64(places + waiting)}
+}
+
+// admit is followed by leave, also when it fails.
+func (l *lane) admit() error {
+	if l.admitted.Add(1) > l.most {
+		return fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
 	}
 	return nil
 }
 
-func (l *line) leave() { l.waiting.Add(-1) }
+func (l *lane) leave() { l.admitted.Add(-1) }
 
 // gate lets questions through, one slot each, one after the other.
 type gate struct {
 	start   chan struct{} // held by the question that has its head start
 	slots   chan struct{}
 	idle    chan func() // to workers that wait for another question
-	queue   line
 	timeout time.Duration
 
-	strangers      chan struct{} // held by a question about one, beside its slot, and while it waits for that
-	strangersQueue line          // to strangers; each of it is in queue as well
+	known, strangers *lane
 }
 
-// enter takes a slot and then a head start, for which nobody has to queue. It
-// fails at once when the queue is full, when caller is cancelled, and when
-// deadline passes.
-func (g *gate) enter(caller, deadline context.Context) error {
-	if err := g.awaitSlot(caller, deadline); err != nil {
-		return err
+// enter takes a place of the lane, then a slot, and then a head start, and gives
+// back what it has when it fails: at once when the lane is full, when caller is
+// cancelled, and when deadline passes.
+func (g *gate) enter(l *lane, caller, deadline context.Context) error {
+	err := l.admit()
+	if err == nil {
+		err = g.await(caller, deadline, l.places, g.slots, g.start)
 	}
-	err := g.await(g.start, caller, deadline)
 	if err != nil {
-		<-g.slots
+		l.leave()
 	}
 	return err
 }
 
-func (g *gate) awaitSlot(caller, deadline context.Context) error {
+// await takes all of the places, in that order, or none.
+func (g *gate) await(caller, deadline context.Context, places ...chan struct{}) error {
+	for i, place := range places {
+		if err := g.take(place, caller, deadline); err != nil {
+			for _, taken := range places[:i] {
+				<-taken
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *gate) take(place chan<- struct{}, caller, deadline context.Context) error {
 	select {
-	case g.slots <- struct{}{}:
+	case place <- struct{}{}:
 		return nil
-	default:
+	default: // and only now what takes longer
 	}
-	defer g.queue.leave()
-	if err := g.queue.join(); err != nil {
-		return err
-	}
-	return g.await(g.slots, caller, deadline)
-}
-
-// enterStranger is enter within the part that is for strangers.
-func (g *gate) enterStranger(caller, deadline context.Context) error {
-	if err := g.awaitPart(caller, deadline); err != nil {
-		return err
-	}
-	err := g.enter(caller, deadline)
-	if err != nil {
-		<-g.strangers
-	}
-	return err
-}
-
-func (g *gate) awaitPart(caller, deadline context.Context) error {
-	select {
-	case g.strangers <- struct{}{}:
-		return nil
-	default:
-	}
-	defer g.strangersQueue.leave()
-	if err := g.strangersQueue.join(); err != nil {
-		return err
-	}
-	defer g.queue.leave()
-	if err := g.queue.join(); err != nil {
-		return err
-	}
-	return g.await(g.strangers, caller, deadline)
-}
-
-func (g *gate) await(place chan<- struct{}, caller, deadline context.Context) error {
 	select {
 	case place <- struct{}{}:
 		return nil
@@ -193,14 +176,17 @@ func (g *gate) work(f func()) {
 	}
 }
 
-// hold begins the head start of what has entered. What it returns ends the stay.
-func (g *gate) hold() (leave func()) {
+// hold begins the head start of what has entered by a lane. What it returns ends
+// the stay.
+func (g *gate) hold(l *lane) (leave func()) {
 	start := time.AfterFunc(headStart, func() { <-g.start })
 	return func() {
 		if start.Stop() {
 			<-g.start
 		}
 		<-g.slots
+		<-l.places
+		l.leave()
 	}
 }
 
@@ -214,11 +200,11 @@ type result[T any] struct {
 func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, error)) (T, error) {
 	var none T
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
-	enter, leave := g.enter, func() {}
+	l := g.known
 	if ctx.Value(stranger{}) != nil {
-		enter, leave = g.enterStranger, func() { <-g.strangers }
+		l = g.strangers
 	}
-	if err := enter(ctx, deadline); err != nil {
+	if err := g.enter(l, ctx, deadline); err != nil {
 		cancel()
 		return none, err
 	}
@@ -226,8 +212,7 @@ func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, err
 	g.begin(func() {
 		r := result[T]{err: errNoAnswer}
 		defer func() { answered <- r }() // last: whoever has it finds the place free
-		defer leave()
-		defer g.hold()()
+		defer g.hold(l)()
 		r = call(deadline, hook)
 	})
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
