@@ -60,7 +60,7 @@ func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
 				t.Errorf("%+v: %d run, %d of %d refused", c, n, refused.Load(), scan)
 			}
 			ask := func(of string) {
-				if d, err := h.Allow(t.Context(), &Request{}); err != nil || !d.Allow {
+				if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 					t.Errorf("%+v: %s: the validator: %v", c, of, err)
 				}
 				if _, err := h.BucketCreds(t.Context(), "t", "b"); err != nil {
@@ -108,14 +108,23 @@ func TestACrowdThatAnybodyCanCauseHasNoKnownClientRefused(t *testing.T) {
 					<-end
 					return Secret{}, ErrUnknownKey
 				},
-				Allow: func(context.Context, *Request) (Decision, error) {
+				Allow: func(_ context.Context, r *Request) (Decision, error) {
+					if r.Token == "" {
+						<-end
+					}
 					time.Sleep(time.Second)
 					return Decision{Allow: true}, nil
+				},
+				BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+					<-end
+					return secret.Value{}, nil
 				},
 			}, concurrency, queue, time.Hour)
 			var all sync.WaitGroup
 			for range crowd {
 				all.Go(func() { _, _ = h.Secret(AboutStranger(t.Context()), "random") })
+				all.Go(func() { _, _ = h.Allow(t.Context(), &Request{}) })
+				all.Go(func() { _, _ = h.BucketCreds(t.Context(), "", "public") })
 			}
 			synctest.Wait()
 			var clients sync.WaitGroup
@@ -127,6 +136,53 @@ func TestACrowdThatAnybodyCanCauseHasNoKnownClientRefused(t *testing.T) {
 				})
 			}
 			clients.Wait()
+			close(end)
+			all.Wait()
+		})
+	}
+}
+
+// The crowd takes half of the places, and a queue of its own half as long.
+func TestRequestsWithoutASignatureHaveHalfOfThePlaces(t *testing.T) {
+	for _, c := range []struct{ concurrency, queue, run, wait int }{
+		{2, 0, 1, 0}, {2, 1, 1, 1}, {3, 2, 1, 1}, {8, 8, 4, 4}, {32, 100, 16, 50},
+	} {
+		inBubble(t, func(t *testing.T) {
+			end := make(chan struct{})
+			var running, refused atomic.Int32
+			h := Limited(Hooks{
+				Allow: func(context.Context, *Request) (Decision, error) {
+					running.Add(1)
+					<-end
+					return Decision{}, nil
+				},
+				BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+					running.Add(1)
+					<-end
+					return secret.Value{}, nil
+				},
+			}, c.concurrency, c.queue, time.Hour)
+			const crowd = 50
+			var all sync.WaitGroup
+			count := func(err error) {
+				if errors.Is(err, ErrOverloaded) {
+					refused.Add(1)
+				}
+			}
+			for range crowd {
+				all.Go(func() {
+					_, err := h.Allow(t.Context(), &Request{})
+					count(err)
+				})
+				all.Go(func() {
+					_, err := h.BucketCreds(t.Context(), "", "public")
+					count(err)
+				})
+			}
+			time.Sleep(time.Second)
+			if int(running.Load()) != c.run || int(refused.Load()) != 2*crowd-c.run-c.wait {
+				t.Errorf("%+v: %d run, %d of %d refused", c, running.Load(), refused.Load(), 2*crowd)
+			}
 			close(end)
 			all.Wait()
 		})
@@ -178,7 +234,7 @@ func TestAStrangerWhoFindsNoSlotGivesItsPlaceBack(t *testing.T) {
 			},
 		}, 2, 8, time.Hour)
 		for range 2 {
-			go func() { _, _ = h.Allow(t.Context(), &Request{}) }()
+			go func() { _, _ = h.Allow(t.Context(), &Request{Token: "client"}) }()
 		}
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -27,6 +27,10 @@ const keepWorker = time.Second
 // wait beside it.
 const strangersPart = 8
 
+// anonymousPart is the same of questions about requests without a signature: a
+// half. A public site needs more than a scan may have.
+const anonymousPart = 2
+
 // stranger marks the context of a question.
 type stranger struct{}
 
@@ -42,8 +46,9 @@ func AboutStranger(ctx context.Context) context.Context {
 // them run at a time, at most queue wait for their turn, and none takes longer
 // than timeout from question to answer, waiting included. Past any of these
 // the caller gets ErrOverloaded, though a hook that does not return keeps its
-// place until it does. A panic in a hook becomes an error. Questions about
-// strangers reach the limits sooner.
+// place until it does. A panic in a hook becomes an error. Questions that
+// anybody can cause, about strangers and about requests without a signature
+// (which have no token), reach limits of their own sooner.
 //
 // When the caller's context is cancelled while its question waits, the
 // question is dropped. One that is being answered goes on to its end or
@@ -52,21 +57,27 @@ func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
 	g := &gate{
 		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()), timeout: timeout,
 		known: newLane(concurrency, queue, 1), strangers: newLane(concurrency, queue, strangersPart),
+		anonymous: newLane(concurrency, queue, anonymousPart),
+	}
+	if concurrency == 2 { // of which they would take both
+		g.anonymous.places = g.strangers.places
 	}
 	limited := Hooks{AllowSeesRequest: h.AllowSeesRequest}
 	if h.Secret != nil {
 		limited.Secret = func(ctx context.Context, accessKey string) (Secret, error) {
-			return ask(ctx, g, func(ctx context.Context) (Secret, error) { return h.Secret(ctx, accessKey) })
+			return ask(ctx, g, g.about(ctx), func(ctx context.Context) (Secret, error) { return h.Secret(ctx, accessKey) })
 		}
 	}
 	if h.Allow != nil {
 		limited.Allow = func(ctx context.Context, r *Request) (Decision, error) {
-			return ask(ctx, g, func(ctx context.Context) (Decision, error) { return h.Allow(ctx, r) })
+			return ask(ctx, g, g.onBehalfOf(r.Token), func(ctx context.Context) (Decision, error) { return h.Allow(ctx, r) })
 		}
 	}
 	if h.BucketCreds != nil {
 		limited.BucketCreds = func(ctx context.Context, token, bucket string) (secret.Value, error) {
-			return ask(ctx, g, func(ctx context.Context) (secret.Value, error) { return h.BucketCreds(ctx, token, bucket) })
+			return ask(ctx, g, g.onBehalfOf(token), func(ctx context.Context) (secret.Value, error) {
+				return h.BucketCreds(ctx, token, bucket)
+			})
 		}
 	}
 	return limited
@@ -106,7 +117,23 @@ type gate struct {
 	idle    chan func() // to workers that wait for another question
 	timeout time.Duration
 
-	known, strangers *lane
+	known, strangers, anonymous *lane
+}
+
+// about is the lane of a question about an access key.
+func (g *gate) about(ctx context.Context) *lane {
+	if ctx.Value(stranger{}) != nil {
+		return g.strangers
+	}
+	return g.known
+}
+
+// onBehalfOf is the lane of a question about a request, by its token.
+func (g *gate) onBehalfOf(token string) *lane {
+	if token == "" {
+		return g.anonymous
+	}
+	return g.known
 }
 
 // enter takes a place of the lane, then a slot, and then a head start, and gives
@@ -197,13 +224,9 @@ type result[T any] struct {
 	err    error
 }
 
-func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, g *gate, l *lane, hook func(context.Context) (T, error)) (T, error) {
 	var none T
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
-	l := g.known
-	if ctx.Value(stranger{}) != nil {
-		l = g.strangers
-	}
 	if err := g.enter(l, ctx, deadline); err != nil {
 		cancel()
 		return none, err

@@ -58,7 +58,7 @@ func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 5000 {
-				if d, err := h.Allow(t.Context(), &Request{}); err != nil || !d.Allow {
+				if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 					t.Errorf("got %+v, %v", d, err)
 					return
 				}
@@ -82,7 +82,7 @@ func TestOnlySoManyRunAtATime(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 12 {
 			wg.Go(func() {
-				if _, err := h.Allow(t.Context(), &Request{}); err != nil {
+				if _, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -108,7 +108,7 @@ func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 12 {
 			wg.Go(func() {
-				if _, err := h.Allow(t.Context(), &Request{}); err != nil {
+				if _, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -132,11 +132,11 @@ func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
 		for range places { // one after the other in each, so that there is always one for it
 			wg.Go(func() {
 				for i := range 20_000 {
-					token := ""
-					if i%100 == 0 {
+					token, ends := "client", i%100 == 0
+					if ends {
 						token = "ends its goroutine"
 					}
-					if _, err := h.Allow(t.Context(), &Request{Token: token}); (err != nil) != (token != "") || errors.Is(err, ErrOverloaded) {
+					if _, err := h.Allow(t.Context(), &Request{Token: token}); (err != nil) != ends || errors.Is(err, ErrOverloaded) {
 						t.Errorf("with %d places, question %d: %v", places, i, err)
 						return
 					}
@@ -156,7 +156,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 		}), 1, 1, time.Minute)
 		results := make(chan error, 3)
 		ask := func() {
-			d, err := h.Allow(t.Context(), &Request{})
+			d, err := h.Allow(t.Context(), &Request{Token: "client"})
 			if d.Allow {
 				t.Error("allowed")
 			}
@@ -182,7 +182,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 		}
 		close(end)
 		synctest.Wait()
-		if d, err := h.Allow(t.Context(), &Request{}); err != nil || !d.Allow {
+		if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 			t.Errorf("after all have returned: %+v, %v", d, err)
 		}
 	})
@@ -197,12 +197,12 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 			<-end
 			return Decision{Allow: true}, nil
 		}), 1, 1, time.Minute)
-		go func() { _, _ = h.Allow(t.Context(), &Request{}) }()
+		go func() { _, _ = h.Allow(t.Context(), &Request{Token: "client"}) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan error)
 		go func() {
-			_, err := h.Allow(ctx, &Request{})
+			_, err := h.Allow(ctx, &Request{Token: "client"})
 			left <- err
 		}()
 		synctest.Wait()
