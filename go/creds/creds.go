@@ -232,7 +232,7 @@ func (r *Resolver) Forget(token, bucket *string) {
 	about := func(k key) bool {
 		return (token == nil || k.token == hash) && (bucket == nil || k.bucket == *bucket)
 	}
+	r.forgotten.mark(token, bucket, r.now()) // first: what looks at it from now on may be kept
 	r.fetched.DeleteFunc(func(k key, _ answer) bool { return about(k) })
 	r.confirmed.DeleteFunc(func(k key, _ Credentials) bool { return about(k) })
-	r.forgotten.mark(token, bucket, r.now())
 }
