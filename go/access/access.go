@@ -78,7 +78,7 @@ func New(h hooks.Hooks, o Options) *Checker {
 // decision brings its own; what a raised exception led to is never kept. What
 // is not kept serves this very request: others that look the same, at the same
 // time, are asked about themselves, since what decided may be something that
-// the key lacks. The request must not change afterwards: a hook may still look
+// the key lacks. That nothing was decided in time goes for all of them. The request must not change afterwards: a hook may still look
 // at it.
 func (c *Checker) Check(ctx context.Context, ttl time.Duration, r *hooks.Request) error {
 	if c.allow == nil {
@@ -98,6 +98,11 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *hooks.Re
 	}
 	d, err := get(ctx, k, func(ctx context.Context) (cache.Entry[decision], error) {
 		answer, err := c.allow(ctx, r)
+		if errors.Is(err, hooks.ErrOverloaded) {
+			// Nothing was decided. Each of those who waited would wait as long again,
+			// and take a place from others.
+			err = cache.ForAll(err)
+		}
 		if err != nil {
 			return cache.Entry[decision]{}, fmt.Errorf("validator: %w", err)
 		}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"osp/go/hooks"
+	"osp/go/s3err"
 )
 
 // at asks about 20 requests that come at the same time and look the same but
@@ -56,12 +58,6 @@ func TestADecisionForOneRequestServesNoOther(t *testing.T) {
 			}
 			return hooks.Decision{Allow: true, Once: true}, nil
 		}},
-		"too late": {time.Hour, func(admin bool) (hooks.Decision, error) {
-			if !admin {
-				return hooks.Decision{}, hooks.ErrOverloaded
-			}
-			return hooks.Decision{Allow: true, Once: true}, nil
-		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if asked, kept := at(t, c.ttl, c.decide); asked != 20 || kept != 0 {
@@ -69,6 +65,37 @@ func TestADecisionForOneRequestServesNoOther(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		checker := New(hooks.Limited(hooks.Hooks{
+			Allow: func(ctx context.Context, r *hooks.Request) (hooks.Decision, error) {
+				if r.Bucket == "bad" {
+					asked.Add(1)
+					<-ctx.Done()
+					time.Sleep(time.Minute) // and keeps its place
+				}
+				return hooks.Decision{Allow: true}, nil
+			},
+		}, 8, 100, 2*time.Second), Options{Capacity: 10})
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for range 40 {
+			wg.Go(func() {
+				err := checker.Check(t.Context(), time.Hour, &hooks.Request{Token: "alice", Bucket: "bad"})
+				if took := time.Since(begun); !errors.Is(err, s3err.SlowDown) || took != 2*time.Second {
+					t.Errorf("%v after %v", err, took)
+				}
+			})
+		}
+		wg.Wait()
+		if err := checker.Check(t.Context(), time.Hour, &hooks.Request{Token: "bob", Bucket: "good"}); err != nil || asked.Load() != 1 {
+			t.Errorf("asked %d times; another client: %v", asked.Load(), err)
+		}
+		time.Sleep(2 * time.Minute) // until nobody is left
+	})
 }
 
 func TestAnAnswerFromBeforeForgettingServesNobodyWhoComesLater(t *testing.T) {

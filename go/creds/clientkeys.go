@@ -109,7 +109,7 @@ func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey str
 		return cache.Entry[hooks.Secret]{TTL: min(keepUnknown, c.ttl), Aside: true}, nil
 	}
 	if err != nil {
-		return cache.Entry[hooks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", err)
+		return cache.Entry[hooks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", shared(err))
 	}
 	ttl := c.ttl
 	if s.TTL != nil {

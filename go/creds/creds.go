@@ -143,7 +143,7 @@ func (r *Resolver) ask(ctx context.Context, b *config.Bucket, token string) (ans
 	return get(ctx, k, func(ctx context.Context) (cache.Entry[answer], error) {
 		raw, err := r.fetch(ctx, token, b.Name)
 		if err != nil {
-			return cache.Entry[answer]{}, fmt.Errorf("bucket_creds_fetcher: %w", err)
+			return cache.Entry[answer]{}, fmt.Errorf("bucket_creds_fetcher: %w", shared(err))
 		}
 		a, err := parseAnswer(raw, r.now())
 		if err != nil {
@@ -152,6 +152,16 @@ func (r *Resolver) ask(ctx context.Context, b *config.Bucket, token string) (ans
 		ttl := r.keepFor(a, b.TTL)
 		return cache.Entry[answer]{Value: a, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
 	})
+}
+
+// shared makes that the owner could not answer in time, which says nothing about
+// anybody, the answer to all who waited: each of them would wait as long again,
+// and take a place from others.
+func shared(err error) error {
+	if errors.Is(err, hooks.ErrOverloaded) {
+		return cache.ForAll(err)
+	}
+	return err
 }
 
 // keepFor is the answer's own ttl, else the bucket's, cut at its expiration.
@@ -232,7 +242,7 @@ func (r *Resolver) Forget(token, bucket *string) {
 	about := func(k key) bool {
 		return (token == nil || k.token == hash) && (bucket == nil || k.bucket == *bucket)
 	}
+	r.forgotten.mark(token, bucket, r.now()) // first: what looks at it from now on may be kept
 	r.fetched.DeleteFunc(func(k key, _ answer) bool { return about(k) })
 	r.confirmed.DeleteFunc(func(k key, _ Credentials) bool { return about(k) })
-	r.forgotten.mark(token, bucket, r.now())
 }

@@ -116,3 +116,37 @@ func TestThatCredentialsWereConfirmedIsForgotten(t *testing.T) {
 		}
 	})
 }
+
+// steady has one token for everybody, whatever the stores say of it.
+type steady struct{ after time.Time }
+
+func (b *steady) Token(_ context.Context, _ secret.Value, after time.Time) (secret.Value, time.Time, error) {
+	b.after = after
+	return secret.New("bearer"), time.Time{}, nil
+}
+
+func (*steady) Reject(_, _ secret.Value) {}
+
+func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
+	now, meanwhile := time.Unix(1, 0), func() {}
+	bearer := &steady{}
+	apiKey := func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), nil }
+	r := New(apiKey, bearer, Options{Now: func() time.Time {
+		do := meanwhile
+		meanwhile = func() {}
+		do()
+		return now
+	}})
+	b := bucket("b", time.Hour)
+	renew := func() {
+		if _, _, err := r.Renew(t.Context(), b, "t", Credentials{Bearer: secret.New("bearer")}); err != nil {
+			t.Error(err)
+		}
+	}
+	meanwhile = renew // when Forget looks at the clock
+	r.Forget(named("t"), nil)
+	renew()
+	if bearer.after != now {
+		t.Errorf("a token of before %v serves", bearer.after)
+	}
+}

@@ -22,17 +22,22 @@ const headStart = 500 * time.Microsecond
 // encodes, calls and decodes goes deep, and the stack for that has grown then.
 const keepWorker = time.Second
 
-// strangersPart is the part of the places, and of the queue, that questions about
-// strangers may take: an eighth of them, and one at least.
+// strangersPart is the part of the places that questions about strangers may
+// take: an eighth of them, and one at least. As many as that part of the queue
+// wait beside it.
 const strangersPart = 8
+
+// anonymousPart is the same of questions about requests without a signature: a
+// half. A public site needs more than a scan may have.
+const anonymousPart = 2
 
 // stranger marks the context of a question.
 type stranger struct{}
 
 // AboutStranger marks a question that anybody can cause: it is about an access
 // key with which nobody has signed yet. Such questions share a small part of the
-// places and of the queue, so that a scan with random keys leaves the rest to
-// clients who are known.
+// places and have a small queue of their own, so that a scan with random keys
+// leaves the rest to clients who are known.
 func AboutStranger(ctx context.Context) context.Context {
 	return context.WithValue(ctx, stranger{}, true)
 }
@@ -41,124 +46,129 @@ func AboutStranger(ctx context.Context) context.Context {
 // them run at a time, at most queue wait for their turn, and none takes longer
 // than timeout from question to answer, waiting included. Past any of these
 // the caller gets ErrOverloaded, though a hook that does not return keeps its
-// place until it does. A panic in a hook becomes an error. Questions about
-// strangers reach the limits sooner.
+// place until it does. A panic in a hook becomes an error. Questions that
+// anybody can cause, about strangers and about requests without a signature
+// (which have no token), reach limits of their own sooner.
 //
 // When the caller's context is cancelled while its question waits, the
 // question is dropped. One that is being answered goes on to its end or
 // deadline, since its answer is worth caching by then.
 func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
 	g := &gate{
-		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()),
-		queue: line{most: int64(queue)}, timeout: timeout,
-		strangers: make(chan struct{}, part(concurrency)), strangersQueue: line{most: int64(part(queue))},
+		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()), timeout: timeout,
+		known: newLane(concurrency, queue, 1), strangers: newLane(concurrency, queue, strangersPart),
+		anonymous: newLane(concurrency, queue, anonymousPart),
+	}
+	if concurrency == 2 { // of which they would take both
+		g.anonymous.places = g.strangers.places
 	}
 	limited := Hooks{AllowSeesRequest: h.AllowSeesRequest}
 	if h.Secret != nil {
 		limited.Secret = func(ctx context.Context, accessKey string) (Secret, error) {
-			return ask(ctx, g, func(ctx context.Context) (Secret, error) { return h.Secret(ctx, accessKey) })
+			return ask(ctx, g, g.about(ctx), func(ctx context.Context) (Secret, error) { return h.Secret(ctx, accessKey) })
 		}
 	}
 	if h.Allow != nil {
 		limited.Allow = func(ctx context.Context, r *Request) (Decision, error) {
-			return ask(ctx, g, func(ctx context.Context) (Decision, error) { return h.Allow(ctx, r) })
+			return ask(ctx, g, g.onBehalfOf(r.Token), func(ctx context.Context) (Decision, error) { return h.Allow(ctx, r) })
 		}
 	}
 	if h.BucketCreds != nil {
 		limited.BucketCreds = func(ctx context.Context, token, bucket string) (secret.Value, error) {
-			return ask(ctx, g, func(ctx context.Context) (secret.Value, error) { return h.BucketCreds(ctx, token, bucket) })
+			return ask(ctx, g, g.onBehalfOf(token), func(ctx context.Context) (secret.Value, error) {
+				return h.BucketCreds(ctx, token, bucket)
+			})
 		}
 	}
 	return limited
 }
 
-func part(of int) int { return max(1, of/strangersPart) }
-
-// line counts those who wait.
-type line struct {
-	waiting atomic.Int64
-	most    int64
+// lane is for questions of one kind, of which only so many run and so many
+// wait. It counts no others, so a crowd in one lane fills no other one: it may
+// make a question wait there that would have run, but never has it refused.
+type lane struct {
+	places   chan struct{} // held by each question that has a slot or waits for one
+	admitted atomic.Int64
+	most     int64
 }
 
-// join is followed by leave, also when it fails.
-func (l *line) join() error {
-	if l.waiting.Add(1) > l.most {
-		return fmt.Errorf("%w: %d questions wait already", ErrOverloaded, l.most)
+// newLane makes a lane for a part of all places and of the queue. Of each it has
+// one at least, if there is any.
+func newLane(concurrency, queue, part int) *lane {
+	places := max(1, concurrency/part)
+	waiting := min(queue, max(1, queue/part))
+	return &lane{places: make(chan struct{}, places), most: int64(places + waiting)}
+}
+
+// admit is followed by leave, also when it fails.
+func (l *lane) admit() error {
+	if l.admitted.Add(1) > l.most {
+		return fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
 	}
 	return nil
 }
 
-func (l *line) leave() { l.waiting.Add(-1) }
+func (l *lane) leave() { l.admitted.Add(-1) }
 
 // gate lets questions through, one slot each, one after the other.
 type gate struct {
 	start   chan struct{} // held by the question that has its head start
 	slots   chan struct{}
 	idle    chan func() // to workers that wait for another question
-	queue   line
 	timeout time.Duration
 
-	strangers      chan struct{} // held by a question about one, beside its slot, and while it waits for that
-	strangersQueue line          // to strangers; each of it is in queue as well
+	known, strangers, anonymous *lane
 }
 
-// enter takes a slot and a head start. It fails at once when the queue is full,
-// when caller is cancelled, and when deadline passes.
-func (g *gate) enter(caller, deadline context.Context) error {
-	select {
-	case g.start <- struct{}{}:
-		select {
-		case g.slots <- struct{}{}:
-			return nil
-		default:
-			<-g.start
+// about is the lane of a question about an access key.
+func (g *gate) about(ctx context.Context) *lane {
+	if ctx.Value(stranger{}) != nil {
+		return g.strangers
+	}
+	return g.known
+}
+
+// onBehalfOf is the lane of a question about a request, by its token.
+func (g *gate) onBehalfOf(token string) *lane {
+	if token == "" {
+		return g.anonymous
+	}
+	return g.known
+}
+
+// enter takes a place of the lane, then a slot, and then a head start, and gives
+// back what it has when it fails: at once when the lane is full, when caller is
+// cancelled, and when deadline passes.
+func (g *gate) enter(l *lane, caller, deadline context.Context) error {
+	err := l.admit()
+	if err == nil {
+		err = g.await(caller, deadline, l.places, g.slots, g.start)
+	}
+	if err != nil {
+		l.leave()
+	}
+	return err
+}
+
+// await takes all of the places, in that order, or none.
+func (g *gate) await(caller, deadline context.Context, places ...chan struct{}) error {
+	for i, place := range places {
+		if err := g.take(place, caller, deadline); err != nil {
+			for _, taken := range places[:i] {
+				<-taken
+			}
+			return err
 		}
-	default:
 	}
-	defer g.queue.leave()
-	if err := g.queue.join(); err != nil {
-		return err
-	}
-	if err := g.await(g.start, caller, deadline); err != nil {
-		return err
-	}
-	err := g.await(g.slots, caller, deadline)
-	if err != nil {
-		<-g.start
-	}
-	return err
+	return nil
 }
 
-// enterStranger is enter within the part that is for strangers.
-func (g *gate) enterStranger(caller, deadline context.Context) error {
-	if err := g.awaitPart(caller, deadline); err != nil {
-		return err
-	}
-	err := g.enter(caller, deadline)
-	if err != nil {
-		<-g.strangers
-	}
-	return err
-}
-
-func (g *gate) awaitPart(caller, deadline context.Context) error {
+func (g *gate) take(place chan<- struct{}, caller, deadline context.Context) error {
 	select {
-	case g.strangers <- struct{}{}:
+	case place <- struct{}{}:
 		return nil
-	default:
+	default: // and only now what takes longer
 	}
-	defer g.strangersQueue.leave()
-	if err := g.strangersQueue.join(); err != nil {
-		return err
-	}
-	defer g.queue.leave()
-	if err := g.queue.join(); err != nil {
-		return err
-	}
-	return g.await(g.strangers, caller, deadline)
-}
-
-func (g *gate) await(place chan<- struct{}, caller, deadline context.Context) error {
 	select {
 	case place <- struct{}{}:
 		return nil
@@ -182,7 +192,7 @@ func (g *gate) work(f func()) {
 	patience := time.NewTimer(keepWorker)
 	defer patience.Stop()
 	for {
-		g.run(f)
+		f()
 		f = nil // and what it holds
 		patience.Reset(keepWorker)
 		select {
@@ -193,16 +203,18 @@ func (g *gate) work(f func()) {
 	}
 }
 
-// run calls f and leaves.
-func (g *gate) run(f func()) {
+// hold begins the head start of what has entered by a lane. What it returns ends
+// the stay.
+func (g *gate) hold(l *lane) (leave func()) {
 	start := time.AfterFunc(headStart, func() { <-g.start })
-	defer func() {
+	return func() {
 		if start.Stop() {
 			<-g.start
 		}
 		<-g.slots
-	}()
-	f()
+		<-l.places
+		l.leave()
+	}
 }
 
 func (g *gate) late() error { return fmt.Errorf("%w: no answer within %v", ErrOverloaded, g.timeout) }
@@ -212,21 +224,19 @@ type result[T any] struct {
 	err    error
 }
 
-func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, g *gate, l *lane, hook func(context.Context) (T, error)) (T, error) {
 	var none T
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
-	enter, leave := g.enter, func() {}
-	if ctx.Value(stranger{}) != nil {
-		enter, leave = g.enterStranger, func() { <-g.strangers }
-	}
-	if err := enter(ctx, deadline); err != nil {
+	if err := g.enter(l, ctx, deadline); err != nil {
 		cancel()
 		return none, err
 	}
 	answered := make(chan result[T], 1) // a late answer finds room and nobody
 	g.begin(func() {
-		defer leave()
-		answered <- call(deadline, hook)
+		r := result[T]{err: errNoAnswer}
+		defer func() { answered <- r }() // last: whoever has it finds the place free
+		defer g.hold(l)()
+		r = call(deadline, hook)
 	})
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
 	defer cancel()
@@ -244,9 +254,8 @@ func ask[T any](ctx context.Context, g *gate, hook func(context.Context) (T, err
 	}
 }
 
-// call runs a hook and turns whatever way it ends into a result.
+// call runs a hook and turns a panic into an error.
 func call[T any](ctx context.Context, hook func(context.Context) (T, error)) (r result[T]) {
-	r.err = errNoAnswer
 	defer func() {
 		if p := recover(); p != nil {
 			r.err = fmt.Errorf("callback panicked: %v\n%s", p, debug.Stack())

@@ -58,7 +58,7 @@ func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 5000 {
-				if d, err := h.Allow(t.Context(), &Request{}); err != nil || !d.Allow {
+				if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 					t.Errorf("got %+v, %v", d, err)
 					return
 				}
@@ -82,7 +82,7 @@ func TestOnlySoManyRunAtATime(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 12 {
 			wg.Go(func() {
-				if _, err := h.Allow(t.Context(), &Request{}); err != nil {
+				if _, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -108,7 +108,7 @@ func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 12 {
 			wg.Go(func() {
-				if _, err := h.Allow(t.Context(), &Request{}); err != nil {
+				if _, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -120,6 +120,33 @@ func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 	})
 }
 
+func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
+	for _, places := range []int{1, 2, 8} {
+		h := Limited(allowing(func(_ context.Context, token string) (Decision, error) {
+			if token == "ends its goroutine" {
+				runtime.Goexit()
+			}
+			return Decision{Allow: true}, nil
+		}), places, 0, time.Minute)
+		var wg sync.WaitGroup
+		for range places { // one after the other in each, so that there is always one for it
+			wg.Go(func() {
+				for i := range 20_000 {
+					token, ends := "client", i%100 == 0
+					if ends {
+						token = "ends its goroutine"
+					}
+					if _, err := h.Allow(t.Context(), &Request{Token: token}); (err != nil) != ends || errors.Is(err, ErrOverloaded) {
+						t.Errorf("with %d places, question %d: %v", places, i, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
 func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
@@ -129,7 +156,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 		}), 1, 1, time.Minute)
 		results := make(chan error, 3)
 		ask := func() {
-			d, err := h.Allow(t.Context(), &Request{})
+			d, err := h.Allow(t.Context(), &Request{Token: "client"})
 			if d.Allow {
 				t.Error("allowed")
 			}
@@ -155,7 +182,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 		}
 		close(end)
 		synctest.Wait()
-		if d, err := h.Allow(t.Context(), &Request{}); err != nil || !d.Allow {
+		if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 			t.Errorf("after all have returned: %+v, %v", d, err)
 		}
 	})
@@ -170,12 +197,12 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 			<-end
 			return Decision{Allow: true}, nil
 		}), 1, 1, time.Minute)
-		go func() { _, _ = h.Allow(t.Context(), &Request{}) }()
+		go func() { _, _ = h.Allow(t.Context(), &Request{Token: "client"}) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan error)
 		go func() {
-			_, err := h.Allow(ctx, &Request{})
+			_, err := h.Allow(ctx, &Request{Token: "client"})
 			left <- err
 		}()
 		synctest.Wait()
@@ -209,148 +236,4 @@ func TestAHookThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
 	if h.Allow != nil {
 		t.Error("a hook that nobody gave")
 	}
-}
-
-// Whatever the limits, questions about strangers that nobody answers leave seven
-// eighths of the places, and of the queue, to all others.
-func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
-	for _, c := range []struct{ concurrency, queue, run, wait int }{
-		{2, 0, 1, 0}, {2, 1, 1, 1}, {8, 8, 1, 1}, {15, 20, 1, 2}, {32, 100, 4, 12}, {100, 800, 12, 100},
-	} {
-		inBubble(t, func(t *testing.T) {
-			end := make(chan struct{})
-			var strangers, known atomic.Int32
-			answer := func(ctx context.Context, running *atomic.Int32) {
-				running.Add(1)
-				defer running.Add(-1)
-				select {
-				case <-end:
-				case <-ctx.Done():
-				}
-			}
-			h := Limited(Hooks{
-				Secret: func(ctx context.Context, key string) (Secret, error) {
-					if key != "client" {
-						answer(ctx, &strangers)
-					}
-					return Secret{}, ErrUnknownKey
-				},
-				Allow: func(ctx context.Context, r *Request) (Decision, error) {
-					if r.Token == "slow" {
-						answer(ctx, &known)
-					}
-					return Decision{Allow: true}, nil
-				},
-				BucketCreds: func(context.Context, string, string) (secret.Value, error) { return secret.New("x"), nil },
-			}, c.concurrency, c.queue, time.Hour)
-
-			const scan = 300
-			var refused atomic.Int32
-			for range scan {
-				go func() {
-					if _, err := h.Secret(AboutStranger(t.Context()), "random"); errors.Is(err, ErrOverloaded) {
-						refused.Add(1)
-					}
-				}()
-			}
-			time.Sleep(time.Second) // all that can happen has happened
-			if n := int(strangers.Load()); n != c.run || int(refused.Load()) != scan-c.run-c.wait {
-				t.Errorf("%+v: %d run, %d of %d refused", c, n, refused.Load(), scan)
-			}
-			ask := func(of string) {
-				if d, err := h.Allow(t.Context(), &Request{}); err != nil || !d.Allow {
-					t.Errorf("%+v: %s: the validator: %v", c, of, err)
-				}
-				if _, err := h.BucketCreds(t.Context(), "t", "b"); err != nil {
-					t.Errorf("%+v: %s: credentials: %v", c, of, err)
-				}
-				if _, err := h.Secret(t.Context(), "client"); !errors.Is(err, ErrUnknownKey) {
-					t.Errorf("%+v: %s: a client's secret: %v", c, of, err)
-				}
-			}
-			ask("beside the scan")
-			for range c.concurrency - c.run - 1 {
-				go func() { _, _ = h.Allow(t.Context(), &Request{Token: "slow"}) }()
-			}
-			time.Sleep(time.Second)
-			if n := int(known.Load()); n != c.concurrency-c.run-1 {
-				t.Errorf("%+v: %d others run", c, n)
-			}
-			ask("in the last place")
-			go func() { _, _ = h.Allow(t.Context(), &Request{Token: "slow"}) }()
-			time.Sleep(time.Second)
-			var queued sync.WaitGroup
-			for range c.queue - c.wait {
-				queued.Go(func() { ask("in the queue") })
-			}
-			time.Sleep(time.Second)
-			close(end)
-			queued.Wait()
-			synctest.Wait()
-			if _, err := h.Secret(AboutStranger(t.Context()), "random"); !errors.Is(err, ErrUnknownKey) {
-				t.Errorf("%+v: a stranger, after all: %v", c, err)
-			}
-		})
-	}
-}
-
-func TestAStrangerWhoLeavesGivesItsPlaceBack(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		end := make(chan struct{})
-		h := Limited(Hooks{Secret: func(context.Context, string) (Secret, error) {
-			<-end
-			return Secret{}, ErrUnknownKey
-		}}, 2, 8, time.Minute)
-		go func() { _, _ = h.Secret(AboutStranger(t.Context()), "a") }()
-		synctest.Wait()
-		for range 3 { // one waits at a time, and leaves
-			ctx, cancel := context.WithCancel(t.Context())
-			left := make(chan error)
-			go func() {
-				_, err := h.Secret(AboutStranger(ctx), "b")
-				left <- err
-			}()
-			synctest.Wait()
-			cancel()
-			if err := <-left; !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v", err)
-			}
-		}
-		begun := time.Now()
-		if _, err := h.Secret(AboutStranger(t.Context()), "c"); !errors.Is(err, ErrOverloaded) || time.Since(begun) != time.Minute {
-			t.Errorf("got %v after %v", err, time.Since(begun))
-		}
-		close(end)
-		synctest.Wait()
-		if _, err := h.Secret(AboutStranger(t.Context()), "d"); !errors.Is(err, ErrUnknownKey) {
-			t.Errorf("got %v", err)
-		}
-	})
-}
-
-func TestAStrangerWhoFindsNoSlotGivesItsPlaceBack(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		end := make(chan struct{})
-		h := Limited(Hooks{
-			Secret: func(context.Context, string) (Secret, error) { return Secret{}, ErrUnknownKey },
-			Allow: func(context.Context, *Request) (Decision, error) {
-				<-end
-				return Decision{}, nil
-			},
-		}, 2, 8, time.Hour)
-		for range 2 {
-			go func() { _, _ = h.Allow(t.Context(), &Request{}) }()
-		}
-		time.Sleep(time.Second)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := h.Secret(AboutStranger(ctx), "a"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v", err)
-		}
-		close(end)
-		synctest.Wait()
-		if _, err := h.Secret(AboutStranger(t.Context()), "b"); !errors.Is(err, ErrUnknownKey) {
-			t.Errorf("got %v", err)
-		}
-	})
 }

@@ -184,9 +184,11 @@ class ProxyServerConfig:
             process may open, but no more than 10,000. An idle one takes some 20 KiB.
         callback_concurrency: calls of the callables that run at the same time. An eighth of
             them, and one at least, is for questions about access keys with which nobody has
-            signed yet, which get no more: a scan with random keys leaves the rest to clients.
-        callback_queue: calls that may wait for their turn; past that 503 SlowDown. The same
-            eighth of it is for such keys.
+            signed yet, which get no more, and half of them for requests without a signature:
+            a scan leaves the rest to clients.
+        callback_queue: calls that may wait for their turn; past that 503 SlowDown.
+            Questions about such keys have a queue of their own, an eighth as long, and those
+            about requests without a signature one that is half as long.
         callback_timeout: seconds that a callable has, waiting for its turn included; then
             503 SlowDown.
         drain_timeout: seconds that a stop waits for requests in flight.
