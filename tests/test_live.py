@@ -20,6 +20,7 @@ from helpers.clients import Keys, refused
 from helpers.double import KEYS, S3Double, Seen
 from helpers.ibm import IamDouble
 from helpers.wait import until
+from object_storage_proxy import _lib
 
 
 @contextmanager
@@ -261,13 +262,41 @@ class TestUpdate:
                     keystore = front.server._config.hmac_keystore or []
                     assert len(keystore) == (2 if there else 1)
 
-    def test_a_signals_handler_may_update_during_an_update(self, serve: Any) -> None:
+    @pytest.mark.parametrize("what", ["updates", "starts it again"])
+    @pytest.mark.parametrize("who", ["a signal's handler", "another thread"])
+    def test_who_comes_between_the_server_and_the_configuration(
+        self, serve: Any, monkeypatch: pytest.MonkeyPatch, who: str, what: str
+    ) -> None:
+        """Whatever comes last, both have it."""
         with S3Double() as double:
             front: Front = serve({"data": double.entry()})
-            with front.server._updating:  # where a signal may come
-                front.server.update(cos_map={"more": double.entry()})
+            update, others = _lib.Library.update, list[threading.Thread]()
+
+            def act() -> None:
+                if what == "updates":
+                    front.server.update(cos_map={"theirs": double.entry()})
+                else:
+                    front.server.stop(0)
+                    front.server.start()
+
+            def updated(lib: _lib.Library, handle: int, document: bytes) -> None:
+                update(lib, handle, document)
+                monkeypatch.undo()
+                if who == "another thread":
+                    others.append(threading.Thread(target=act))
+                    others[0].start()
+                    others[0].join(0.3)  # as far as it comes
+                else:
+                    act()
+
+            monkeypatch.setattr(_lib.Library, "update", updated)
+            front.server.update(cos_map={"mine": double.entry()})
+            for other in others:
+                other.join(20)
+            last = "theirs" if what == "updates" and who == "another thread" else "mine"
             names = front.boto().list_buckets()["Buckets"]
-            assert [bucket["Name"] for bucket in names] == ["more"]
+            assert [bucket["Name"] for bucket in names] == [last]
+            assert list(front.server._config.cos_map) == [last]
 
     def test_credentials_fetched_for_one_store_stay_there(self, serve: Any) -> None:
         asked: list[str] = []

@@ -1,4 +1,4 @@
-"""Signals that come as early as they can."""
+"""Signals that come as early as they can, and as late."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.children import Child
-from helpers.cli import write_toml
+from helpers.cli import PROGRAM, write_toml
 from helpers.scripts import Run, ended, scripts
 from helpers.wait import accepts, free_port, until
 
@@ -138,3 +138,65 @@ class TestReload:
             else:  # by its default, or by Ctrl-C's
                 assert ended(child) in (128 + signal.SIGTERM, 130), child.output()
         until(lambda: not accepts(port), "nobody listens")
+
+
+# A module of the configuration sends its process a signal when all is done but the
+# interpreter's own end: as what is registered with atexit runs, or as modules are thrown away.
+LATE = """
+import atexit, os, signal
+number, when = signal.Signals[{name!r}], {when!r}
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=int(number)):
+        kill(pid, number)
+if when == "in the end":
+    late = Late()
+else:
+    atexit.register(os.kill, os.getpid(), number)
+def may(token, bucket):
+    return True
+"""
+
+
+def late(folder: Path, name: str, when: str) -> int:
+    """Writes a configuration with such a module; returns its port."""
+    port = free_port()
+    (folder / "rules.py").write_text(LATE.format(name=name, when=when))
+    settings = {"host": "127.0.0.1", "http_port": port, "cos_map": {}, "validator": "rules:may"}
+    write_toml(folder / "proxy.toml", settings)
+    return port
+
+
+@pytest.mark.parametrize("when", ["at exit", "in the end"])
+class TestLate:
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+    def test_a_signal_changes_nothing(self, tmp_path: Path, name: str, when: str) -> None:
+        port = late(tmp_path, name, when)
+        with Child([PROGRAM, "serve"], tmp_path / "serve.log", cwd=tmp_path) as child:
+            child.listening(port)
+            child.process.terminate()
+            assert ended(child) == 0, child.output()
+            assert "Traceback" not in child.output()
+
+    def test_a_hangup_at_a_change_does_not_end_what_reloads(
+        self, tmp_path: Path, when: str
+    ) -> None:
+        port = late(tmp_path, "SIGHUP", when)
+        command = [PROGRAM, "serve", "--reload"]
+        with Child(command, tmp_path / "serve.log", cwd=tmp_path) as child:
+            child.listening(port)
+            (tmp_path / "rules.py").touch()
+            until(lambda: child.output().count("serving") == 2, "the next child")
+            child.process.terminate()
+            assert ended(child) == 0, child.output()
+
+
+def test_a_thread_that_does_not_end_is_cut_off_by_a_second_signal(tmp_path: Path) -> None:
+    port = late(tmp_path, "SIGHUP", "at exit")
+    with (tmp_path / "rules.py").open("a") as rules:
+        rules.write("import threading\nthreading.Thread(target=threading.Event().wait).start()\n")
+    with Child([PROGRAM, "serve"], tmp_path / "serve.log", cwd=tmp_path) as child:
+        child.listening(port)
+        child.process.terminate()
+        until(lambda: not accepts(port), "it stops")
+        until(lambda: not child.alive() or child.process.terminate(), "it ends")
+        assert ended(child) == 0, child.output()

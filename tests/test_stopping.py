@@ -176,6 +176,52 @@ print("done")
         assert ended(child, 250) == 0, child.output()
         assert "done" in child.output()
 
+    @pytest.mark.parametrize("what", ["update", "restart"])
+    @pytest.mark.parametrize("who", ["handler", "thread"])
+    def test_of_an_update_another_update_or_a_restart_may_come(
+        self, run: Run, who: str, what: str
+    ) -> None:
+        child = run(
+            LINES
+            + f"""
+from object_storage_proxy import _lib
+serving = None  # the keys that the server has
+def noted(function, place):
+    def call(*args):
+        global serving
+        result = function(*args)
+        serving = json.loads(args[place])["hmac_keystore"]
+        return result
+    return call
+_lib.Library.start = noted(_lib.Library.start, 1)
+_lib.Library.update = noted(_lib.Library.update, 2)
+
+def pairs(name):
+    return [{{"access_key": name, "secret_key": "s"}}]
+def update():
+    server.update(hmac_keystore=pairs("theirs"))
+def restart():
+    server.stop(0)
+    server.start()
+act = {what} if {who!r} == "handler" else partial(beside, {what})
+
+def mine():
+    try:
+        server.update(hmac_keystore=pairs("mine"))
+    except RuntimeError:  # it was being started again
+        pass
+server.start()
+for _ in each_line(act, mine):
+    all_end()
+    assert serving == server._config.hmac_keystore, (serving, server._config.hmac_keystore)
+server.stop()
+works(server)
+print("done")
+"""
+        )
+        assert ended(child, 250) == 0, child.output()
+        assert "done" in child.output()
+
     def test_of_a_start_ctrl_c_may_come(self, run: Run) -> None:
         child = run(
             LINES

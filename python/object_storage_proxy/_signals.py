@@ -7,8 +7,10 @@ since a handler may come in the middle of an import or of a line of the log.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from .config import ProxyServerConfig
 from .server import ProxyServer
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what ends a process by default
 
 _log = logging.getLogger("object_storage_proxy")
 
@@ -41,9 +44,29 @@ class Hangups:
         return self._seen != before
 
 
+def ignore_at_exit() -> None:
+    """Has signals ignored when the interpreter takes itself down, all else being done.
+
+    It gives the signals that have handlers their defaults back then, so that one which
+    comes late would end a process that is about to end well.
+    """
+    atexit.register(_ignore)
+
+
+def _ignore() -> None:
+    for number in _ENDING:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    """Ends a process of which the server has stopped, whatever thread it still waits for."""
+    os._exit(0)
+
+
 @contextmanager
 def stopped_by_signals(
-    server: ProxyServer, hangups: Hangups | None = None
+    server: ProxyServer, hangups: Hangups | None = None, *, last: bool = False
 ) -> Iterator[Callable[[], None]]:
     """Handles SIGINT and SIGTERM, unless the application has handlers of its own.
 
@@ -52,8 +75,9 @@ def stopped_by_signals(
 
     Args:
         hangups: notes SIGHUP, if the access log is a file; None: somebody else does.
+        last: the process ends when the server has: signals that come then change nothing.
     """
-    received, begun = 0, False
+    received, begun, ended = 0, False, False
 
     def stop(signum: int, frame: FrameType | None) -> None:
         nonlocal received
@@ -83,9 +107,10 @@ def stopped_by_signals(
         for number in before:
             signal.signal(number, wanted[number])
         yield begin
+        ended = True
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, _leave if last and ended else handler)
 
 
 def _logs_to_file(config: ProxyServerConfig) -> bool:

@@ -58,7 +58,10 @@ class ProxyServer:
         self._run: Run | None = None
         self._starting = threading.Lock()
         self._stop_asked = False
-        self._updating = threading.RLock()  # a signal's handler may update during an update
+        # Held while the configuration and what serves come together. A signal's handler may
+        # update or start during an update, on the same thread: the count tells that it did.
+        self._updating = threading.RLock()
+        self._updates = 0
 
     def start(self) -> None:
         """Binds the ports and begins to serve.
@@ -71,35 +74,38 @@ class ProxyServer:
                 a proxy had been started in it.
             ImportError: the library can't be loaded on this system.
         """
-        from ._document import render
-        from ._run import Run
-
         if self._starting.locked():
             raise RuntimeError("this server is being started")
         with self._starting:
             if self._run is not None and self._run.handle:
                 raise RuntimeError("this server runs already")
             self._stop_asked = False
-            document, mistakes = render(self._config)
-            lib = _lib.load(_at_exit)
-            if mistakes:
-                raise _config_error(lib, document, mistakes)
-            _drain_logs(lib)
-            self._run = Run(self._config, lib)
-            self._launch(self._run, document)
+            self._launch()
 
-    def _launch(self, run: Run, document: bytes) -> None:
+    def _launch(self) -> None:
         from ._callbacks import ask
+        from ._document import render
+        from ._run import Run
 
+        run = None
         try:
-            with _lock:
-                _running.add(self)
-            run.lib.start(document, ask, run.owner.user, run.place)
-            run.ports = run.lib.ports(run.handle)
+            with self._updating:  # or an update of the run before could be missed
+                self._updates += 1
+                document, mistakes = render(self._config)
+                lib = _lib.load(_at_exit)
+                if mistakes:
+                    raise _config_error(lib, document, mistakes)
+                _drain_logs(lib)
+                self._run = run = Run(self._config, lib)
+                with _lock:
+                    _running.add(self)
+                lib.start(document, ask, run.owner.user, run.place)
+                run.ports = lib.ports(run.handle)
             if self._stop_asked:
                 self.stop()
         except BaseException:  # also a Ctrl-C: then nothing has started
-            self._forget(run)
+            if run is not None:
+                self._forget(run)
             raise
 
     def check(self) -> None:
@@ -139,15 +145,23 @@ class ProxyServer:
         """
         from ._document import encode, snapshot
 
-        lib, handle = self._serving()
+        self._serving()
         given = {"cos_map": cos_map, "hmac_keystore": hmac_keystore}
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:
             raise ConfigError(mistakes)
-        with self._updating:  # or the configuration could end with another one than the server
-            lib.update(handle, encode(change))
-            for name, value in change.items():
-                setattr(self._config, name, value)
+        document = encode(change)
+        with self._updating:
+            while True:
+                self._updates = number = self._updates + 1
+                lib, handle = self._serving()  # now: it may have been started again meanwhile
+                lib.update(handle, document)
+                for name, value in change.items():
+                    setattr(self._config, name, value)
+                # A signal's handler that came in between has found what serves changed, and
+                # the configuration not: then this update is the last one, for both.
+                if self._updates == number:
+                    return
 
     def invalidate(self, token: str | None = None, bucket: str | None = None) -> None:
         """Forgets the callables' answers: decisions, store credentials, client secrets.

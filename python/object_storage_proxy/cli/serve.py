@@ -10,7 +10,7 @@ import threading
 
 from .. import _systemd
 from .._shield import shielded
-from .._signals import Hangups, stopped_by_signals
+from .._signals import Hangups, ignore_at_exit, stopped_by_signals
 from ..config import ProxyServerConfig
 from ..errors import ConfigError
 from ..server import ProxyServer
@@ -81,6 +81,7 @@ def add(adder: Adder) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serves; returns when the server has stopped."""
+    ignore_at_exit()
     if options.reload:
         return reload.supervise(options.arguments)
     hangups = Hangups()
@@ -110,7 +111,7 @@ def _serve(
 ) -> int:
     before = _read(options)
     server = ProxyServer(before.config())
-    with stopped_by_signals(server) as begun:
+    with stopped_by_signals(server, last=True) as begun:
         _start(server)
         begun()
         while not server.wait(_STEP):
