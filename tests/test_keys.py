@@ -99,7 +99,7 @@ def test_neighbouring_keys_are_not_mixed_up(serve: Any, key: str) -> None:
 def test_every_byte_may_stand_in_a_key(serve: Any) -> None:
     """Whether it is text or not: a target has it escaped, unless it is a letter or the like."""
     with S3Double() as double:
-        url = serve({"data": double.entry()}).url()
+        url = serve({"data": double.entry(keys="opaque")}).url()
         for byte in range(256):
             target = f"/data/x{quote(bytes([byte]))}x"
             headers = raw.sign("PUT", url + target, CLIENT, b"odd") | {"Content-Length": "3"}
