@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"osp/go/config"
@@ -82,6 +83,9 @@ func (f *Listener) Addr() net.Addr { return f.from.Addr() }
 // Of the two servers that stop, the second finds it closed: that is no error.
 func (f *Listener) Close() error {
 	f.close()
+	if socket, ok := f.from.(syscall.Conn); ok {
+		shut(socket)
+	}
 	if err := f.from.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
@@ -98,6 +102,9 @@ func (f *Listener) accept() {
 		conn, err := f.from.Accept()
 		if err != nil {
 			<-f.slots
+			if f.closed.Err() != nil { // which the error may say in another way
+				return
+			}
 			if !f.http1.deliver(accepted{err: err}) || errors.Is(err, net.ErrClosed) {
 				return
 			}
@@ -273,6 +280,7 @@ func (c *tcpConn) RemoteAddr() net.Addr {
 // Close implements net.Conn.
 func (c *tcpConn) Close() error {
 	c.slot.giveBack()
+	shut(c.TCPConn)
 	return c.TCPConn.Close()
 }
 
@@ -286,6 +294,7 @@ func (c *unixConn) place() *slot { return &c.slot }
 // Close implements net.Conn.
 func (c *unixConn) Close() error {
 	c.slot.giveBack()
+	shut(c.UnixConn)
 	return c.UnixConn.Close()
 }
 

@@ -131,7 +131,7 @@ func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
 		var wg sync.WaitGroup
 		for range places { // one after the other in each, so that there is always one for it
 			wg.Go(func() {
-				for i := range 20_000 {
+				for i := range 5_000 {
 					token, ends := "client", i%100 == 0
 					if ends {
 						token = "ends its goroutine"
