@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import CLIENT
-from helpers.cli import Run, mistaken, runner
+from helpers.cli import Run, mistaken, runner, write_toml
 from helpers.clients import Keys, refused
 from helpers.double import S3Double
 from helpers.served import PAIR, Served
@@ -71,6 +71,27 @@ def looped(name: str) -> Callable[[Path], None]:
     return change
 
 
+def piped(name: str) -> Callable[[Path], None]:
+    """A file that waits for who writes into it."""
+
+    def change(folder: Path) -> None:
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+
+    return change
+
+
+def with_a_secret_in_a_pipe(folder: Path) -> None:
+    piped("pipe")(folder)
+    appended('server_name = "${file:pipe}"\n')(folder)
+
+
+def with_authorities_in_a_pipe(folder: Path) -> None:
+    piped("pipe")(folder)
+    entry = {"host": "h", "port": 1, "ca_file": str(folder / "pipe")}
+    write_toml(folder / "proxy.toml", {"http_port": 0, "cos_map": {"data": entry}})
+
+
 def a_directory(folder: Path) -> None:
     (folder / "proxy.toml").unlink()
     (folder / "proxy.toml").mkdir()
@@ -91,6 +112,7 @@ def validator(code: str) -> Callable[[Path], None]:
 BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
     ".env is not UTF-8": (replaced(".env", b"MODE=\xff\n"), ".env: is not UTF-8"),
     ".env can't be read": (looped(".env"), ".env: can't be read: "),
+    ".env is a FIFO": (piped(".env"), ".env: can't be read: Not a regular file"),
     ".env holds a zero byte": (replaced(".env", b"MODE=a\0b\n"), ".env: holds a zero byte"),
     ".env has an impossible name": (
         replaced(".env", b"MODE=closed\n'a=b'=c\n"),
@@ -102,6 +124,11 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
         "proxy.toml: No such file or directory",
     ),
     "it can't be read": (looped("proxy.toml"), "proxy.toml: "),
+    "it is a FIFO": (piped("proxy.toml"), "proxy.toml: Not a regular file"),
+    "it is too long": (
+        lambda folder: os.truncate(folder / "proxy.toml", 1 << 30),
+        "proxy.toml: File too large",
+    ),
     "it is a directory": (a_directory, "proxy.toml: Is a directory"),
     "it is empty": (replaced("proxy.toml", b"http_port = 0"), "cos_map: is required"),
     "it is not UTF-8": (replaced("proxy.toml", b"host = '\xff'"), "proxy.toml: is not UTF-8"),
@@ -123,6 +150,14 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
         appended(f"threads{'.a' * 5000} = 1\n"),
         "proxy.toml: is nested too deeply",
     ),
+    "a key has very many parts": (
+        appended(f"threads{'.a' * 20000} = 1\n"),
+        "proxy.toml: is nested too deeply",
+    ),
+    "a quoted key has very many parts": (
+        appended("threads = {a" + " . 'b'" * 20000 + " = 1}\n"),
+        "proxy.toml: is nested too deeply",
+    ),
     "lists are nested somewhat too deeply": (
         appended(f"threads = {'[' * 100}{']' * 100}\n"),
         "threads: is nested too deeply",
@@ -135,6 +170,11 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
         appended('server_name = "${file:.}"\n'),
         "needs the file .: Is a directory",
     ),
+    "a reference names a FIFO": (
+        with_a_secret_in_a_pipe,
+        "needs the file pipe: Not a regular file",
+    ),
+    "authorities are a FIFO": (with_authorities_in_a_pipe, "not a regular file"),
     "a module exits": (validator("raise SystemExit(3)"), "SystemExit: 3"),
     "a module is interrupted": (validator("raise KeyboardInterrupt"), "KeyboardInterrupt"),
     "a module is no Python": (validator("def may(:"), "invalid syntax"),

@@ -19,6 +19,7 @@ from helpers.apart import Apart
 from helpers.clients import Keys
 from helpers.double import KEYS, S3Double
 from helpers.raw import Answer, send, sign
+from helpers.wait import until
 
 
 def ask(url: str, key: str = "k", keys: Keys = CLIENT) -> Answer:
@@ -311,6 +312,15 @@ async def later(token, bucket, request):
     await asyncio.sleep(0)
     fork()
     return True
+
+tasks = set()
+
+async def behind(token, bucket, request):
+    async def left():
+        fork()
+    tasks.add(asyncio.create_task(left()))
+    list(request["headers"])  # so that it is asked about each request
+    return True
 """
 CHILDREN = {
     "ends at once": ("os._exit(5)", 5),
@@ -323,7 +333,10 @@ CHILDREN = {
 }
 
 
-@pytest.mark.parametrize("function", ["validator", pytest.param("later", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "function",
+    ["validator", *(pytest.param(f, marks=pytest.mark.slow) for f in ("later", "behind"))],
+)
 @pytest.mark.parametrize("child", CHILDREN)
 def test_a_callable_may_fork(tmp_path: Path, double: S3Double, child: str, function: str) -> None:
     """A child that comes back ends there, and answers nobody's client."""
@@ -331,8 +344,12 @@ def test_a_callable_may_fork(tmp_path: Path, double: S3Double, child: str, funct
     with proxy(tmp_path, double, FORKS.format(child=code), function) as apart:
         for key in "klk":
             assert ask(apart.http_url, key).body == b"x"
-        said = re.findall(r"^child: (.*)$", apart.output(), re.MULTILINE)
-        assert said == [str(status)] * 3  # the child may have looked at a header
+
+        def said() -> list[str]:
+            return re.findall(r"^child: (.*)$", apart.output(), re.MULTILINE)
+
+        until(lambda: len(said()) == 3, "the ends of the children")
+        assert said() == [str(status)] * 3  # the child may have looked at a header
 
 
 def proxy(tmp_path: Path, double: S3Double, code: str, function: str = "validator") -> Apart:

@@ -311,6 +311,30 @@ print("done")
     assert "done" in child.output()
 
 
+def test_after_a_start_that_ctrl_c_ended_the_port_is_free(run: Run) -> None:
+    child = run(
+        LINES
+        + f"""
+from object_storage_proxy import _lib
+ports = _lib.Library.ports
+def interrupted(*args):
+    raise KeyboardInterrupt
+another = osp.ProxyServer(config(http_port={free_port()}))
+for _ in range(30):
+    _lib.Library.ports = interrupted
+    try:
+        another.start()
+    except KeyboardInterrupt:
+        pass
+    _lib.Library.ports = ports
+    works(another)
+print("done")
+"""
+    )
+    assert ended(child, 60) == 0, child.output()
+    assert "done" in child.output()
+
+
 def test_a_signal_handler_stops_while_a_stop_waits(run: Run) -> None:
     """The drain time is longer than the test: what hangs, fails."""
     child = run(

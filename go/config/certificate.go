@@ -5,10 +5,12 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // The parameters by which owners give the pair.
@@ -26,7 +28,15 @@ type TLS struct {
 
 // Load reads the files anew.
 func (t *TLS) Load() (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	chain, err := readRegular(t.Cert)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readRegular(t.Key)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +111,7 @@ func readFile(path *value) []byte {
 	if !ok {
 		return nil
 	}
-	data, err := os.ReadFile(name)
+	data, err := readRegular(name)
 	if err != nil {
 		var pathErr *fs.PathError
 		if errors.As(err, &pathErr) {
@@ -114,6 +124,27 @@ func readFile(path *value) []byte {
 		data = []byte{}
 	}
 	return data
+}
+
+// errNotRegular refuses files that could hold up their reader: a FIFO waits for
+// who writes into it, and many a device has no end.
+var errNotRegular = errors.New("not a regular file")
+
+// readRegular returns the content of a regular file.
+func readRegular(name string) ([]byte, error) {
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() { // reading tells of a directory
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errNotRegular}
+	}
+	return io.ReadAll(file)
 }
 
 // holdsCertificate reports whether the first certificate in the file can be

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -38,5 +40,27 @@ func TestHowAStoreIsReached(t *testing.T) {
 	b := storesOf(t, `{"bkt": {"host": "h", "port": 1, "connect_timeout": 0.5, "answer_timeout": 90, "trust_env": true}}`).Buckets.Find("bkt")
 	if want := (Transport{VerifyTLS: true, TrustEnv: true, ConnectTimeout: 500 * time.Millisecond, AnswerTimeout: 90 * time.Second}); b.Transport != want {
 		t.Errorf("got %+v", b.Transport)
+	}
+}
+
+func TestAFileThatWaitsForAWriterIsRefused(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, keys := range []string{`"ca_file": %`, `"client_cert_file": %, "client_key_file": %`} {
+		entry := strings.ReplaceAll(keys, "%", strconv.Quote(fifo))
+		_, err := running.ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1, ` + entry + `}}}`))
+		if err == nil || !strings.Contains(err.Error(), "cannot be read: not a regular file") {
+			t.Errorf("%s: got %v", keys, err)
+		}
+	}
+	front := `"cos_map": {}, "https_port": 0, "tls_cert_path": %, "tls_key_path": %, "tls_client_ca_path": %`
+	_, err := Parse([]byte("{" + strings.ReplaceAll(front, "%", strconv.Quote(fifo)) + "}"))
+	if err == nil || strings.Count(err.Error(), "cannot be read: not a regular file") != 3 {
+		t.Errorf("the front: got %v", err)
+	}
+	if _, err := (&TLS{Cert: fifo, Key: fifo}).Load(); !errors.Is(err, errNotRegular) {
+		t.Errorf("read anew: got %v", err)
 	}
 }

@@ -13,7 +13,6 @@ import itertools
 import json
 import logging
 import math
-import os
 import threading
 import time
 from collections import Counter
@@ -22,7 +21,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from . import _answers, _lib
+from . import _answers
+from ._child import end_child
 from ._ffi import ffi
 from ._headers import Headers
 from ._lib import Library
@@ -98,13 +98,13 @@ class Owner:
                 asked["request"]["headers"] = headers
                 spell = partial(_answers.allow, headers=headers)
             value = function(*asked.values())  # in the order of the question's members
-            _end_child()
+            end_child()
             if not isinstance(value, _PLAIN) and inspect.isawaitable(value):
                 self._begin(_Pending(self, value, call, name, spell))
                 return _PENDING
             self._lib.answer(call, spell(value))
         except BaseException as error:  # also SystemExit: it must end neither thread nor process
-            _end_child(error)
+            end_child(error)
             self._report(name, error)
             return _FAILED
         finally:
@@ -144,10 +144,10 @@ class _Pending:
                 self._owner._report(self._name, late if self.late else error)
             raise
         except BaseException as error:  # a SystemExit here would end the loop's run
-            _end_child(error)
+            end_child(error)
             self._owner._report(self._name, error)
         finally:
-            _end_child()
+            end_child()
             self._owner._lib.answer(self._call, answer)
 
     def refuse(self) -> None:
@@ -157,19 +157,6 @@ class _Pending:
         self.refuse()
         if inspect.iscoroutine(self._value):
             self._value.close()  # or Python warns that nobody awaited it
-
-
-def _end_child(error: BaseException | None = None) -> None:
-    """Ends this process if it is a child that a callable has forked, and that comes back.
-
-    What would go on in it is a copy of the request, on the client's own connection.
-    A SystemExit has the status that it asks for.
-    """
-    if not _lib.forked():
-        return
-    os.write(2, b"object_storage_proxy: a child that a callable has forked ends here\n")
-    code = error.code if isinstance(error, SystemExit) else 1
-    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 class _Reports:

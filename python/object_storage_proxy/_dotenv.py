@@ -6,6 +6,7 @@ from io import StringIO
 
 from dotenv import load_dotenv
 
+from . import _files
 from .errors import ConfigError
 
 _NAME = ".env"
@@ -17,7 +18,7 @@ def text() -> StringIO:
     Raises ConfigError.
     """
     try:
-        with open(_NAME, encoding="utf-8") as file:
+        with open(_NAME, encoding="utf-8", opener=_files.regular) as file:
             found = file.read()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may have that name
         found = ""

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from ._child import end_child, ended_in_loop
+
 
 class Work(Protocol):
     """What a loop is given to do."""
@@ -150,15 +152,16 @@ class Loop:
         """Runs the loop until stop(), also when a task exits or stops the loop itself."""
         asyncio.set_event_loop(loop)
         try:
-            while not (self._stopped or loop.is_closed()):
+            with ended_in_loop(loop):
+                while not (self._stopped or loop.is_closed()):
+                    with self._reported():
+                        loop.run_forever()
                 with self._reported():
-                    loop.run_forever()
-            with self._reported():
-                rest = asyncio.all_tasks(loop)
-                for task in rest:
-                    task.cancel()
-                loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
-                loop.run_until_complete(loop.shutdown_asyncgens())
+                    rest = asyncio.all_tasks(loop)
+                    for task in rest:
+                        task.cancel()
+                    loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+                    loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
 
@@ -167,4 +170,5 @@ class Loop:
         try:
             yield
         except BaseException as error:  # asyncio lets SystemExit and KeyboardInterrupt through
+            end_child(error)
             self._report(error)

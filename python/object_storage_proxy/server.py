@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
+_ABANDONED = 1.0  # seconds that a start which fails waits for what it has begun
 _EXIT_DRAIN = 5.0  # seconds that an interpreter which exits waits for requests in flight
 
 # A signal handler may stop a server on a thread that has a lock: those that it needs are
@@ -105,7 +106,7 @@ class ProxyServer:
                 self.stop()
         except BaseException:  # also a Ctrl-C: then nothing has started
             if run is not None:
-                self._forget(run)
+                self._abandon(run)
             raise
 
     def check(self) -> None:
@@ -244,6 +245,15 @@ class ProxyServer:
         while not run.lib.wait(run.handle, _STEP):
             pass
         self._forget(run)
+
+    def _abandon(self, run: Run) -> None:
+        """Ends what has just begun; its ports are free then, but for a system that hangs."""
+        try:
+            if run.handle:
+                run.lib.stop(run.handle, 0)
+                run.lib.wait(run.handle, _ABANDONED)
+        finally:
+            self._forget(run)
 
     def _forget(self, run: Run) -> None:
         run.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from .. import _dotenv
+from .. import _dotenv, _files
 from ..errors import ConfigError
 from .lines import Part
 from .problems import MistakesError
@@ -118,7 +118,7 @@ def _look_up(reference: str) -> str:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", opener=_files.regular) as file:
             return file.read().rstrip("\r\n")
     except OSError as error:
         raise ValueError(f"needs the file {path}: {error.strerror}") from error

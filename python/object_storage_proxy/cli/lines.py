@@ -32,8 +32,17 @@ _TOKEN = re.compile(
 )
 
 
+# A key of so many parts that a parser, which looks at all the tables on the way to each
+# of them, takes very long. In a string it is refused, too: no name in the DNS has as many.
+_LONG_KEY = re.compile(
+    r"""(?<![\w.-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){200}""", re.ASCII
+)
+
+
 def parse(text: str) -> dict[str, Any]:
     """Reads TOML. Raises ValueError, whose text reads on after a file's name."""
+    if _LONG_KEY.search(text):
+        raise ValueError("is nested too deeply")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

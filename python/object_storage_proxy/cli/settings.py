@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import _files
 from .._document import NOT_DATA
 from ..config import CosMapItem, ProxyServerConfig
 from ..errors import ConfigError
@@ -164,7 +165,7 @@ def read(option: str | None, overrides: Mapping[str, Any] | None = None) -> Sett
 def _read_file(settings: Settings) -> None:
     assert settings.path is not None
     try:
-        with open(settings.path, encoding="utf-8", newline="") as file:
+        with open(settings.path, encoding="utf-8", newline="", opener=_files.regular) as file:
             settings._text = file.read()
     except OSError as error:
         raise CommandError(f"{settings.path}: {error.strerror}", status=2) from error
