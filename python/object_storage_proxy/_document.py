@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import Any, cast
 
 from .config import ProxyServerConfig
 
@@ -91,9 +91,22 @@ def _parameter(value: object, name: str, mistakes: list[Mistake]) -> object:
             return _plain(value, name, mistakes)
         except _EndlessError:
             mistakes.append((name, "is nested too deeply"))
-        except Exception as error:  # mappings and paths are the owner's code
+        except Exception as error:
+            if _plain_already(value):
+                raise  # of a signal's handler, which came meanwhile
             mistakes.append((name, f"can't be read: {_kind(error)}"))
     return None
+
+
+def _plain_already(value: object, depth: int = 0) -> bool:
+    """Whether to read the value runs none of the owner's code, as mappings and paths do."""
+    if depth > _DEEPEST:
+        return False
+    if type(value) is dict:
+        return all(type(k) is str and _plain_already(v, depth + 1) for k, v in value.items())
+    if type(value) in (list, tuple):
+        return all(_plain_already(v, depth + 1) for v in cast("Sequence[object]", value))
+    return type(value) in (str, int, float, bool, type(None))
 
 
 def _plain(value: object, path: str, mistakes: list[Mistake], depth: int = 0) -> object:
