@@ -28,6 +28,7 @@ _NEVER_NONE = frozenset(
     if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not None
 )
 _SECONDS = ("callback_timeout", "drain_timeout")  # what Python reckons with itself
+_PAIR = ("access_key", "secret_key")  # what an entry of hmac_keystore has
 _DEEPEST = 16  # levels of lists and dicts
 _MOST_BITS = 1024  # of a number: no float has more, and Python refuses to spell long ones
 # What the library knows of the environment is as old as the library's start.
@@ -144,7 +145,10 @@ def _plain_dict(
     plain: dict[str, object] = {}
     for key, item in value.items():
         if isinstance(key, str) and _is_unicode(key):
-            plain[str(key)] = _plain(item, f"{path}[{json.dumps(key)}]", mistakes, depth)
+            place = f"{path}[{json.dumps(key)}]"
+            if path.startswith("hmac_keystore") and key not in _PAIR:
+                place = path  # what nobody knows may be what belongs into a value
+            plain[str(key)] = _plain(item, place, mistakes, depth)
         else:
             mistakes.append((path, f"must have text keys, got one of {type(key).__name__}"))
     return plain
