@@ -209,6 +209,17 @@ def test_no_mistake_quotes_a_secret() -> None:
     assert "s3cret" not in str(caught.value) + repr(caught.value)
 
 
+@pytest.mark.parametrize("value", ["", None, object(), [object()]])
+def test_a_key_that_may_be_a_secret_is_not_named(value: object) -> None:
+    """Some write {"the access key": "the secret"}, or the other way round."""
+    with pytest.raises(osp.ConfigError) as caught:
+        osp.ProxyServer(
+            osp.ProxyServerConfig({"data": ENTRY}, [{"s3cret": value}], http_port=0)  # type: ignore[dict-item]
+        ).start()
+    assert "hmac_keystore[0]" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_repr_shows_no_secret() -> None:
     config = osp.ProxyServerConfig(
         {"data": {**ENTRY, "api_key": "s3cret"}}, [{"access_key": "a", "secret_key": "s3cret"}]

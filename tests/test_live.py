@@ -20,7 +20,7 @@ from helpers.clients import Keys, refused
 from helpers.double import KEYS, S3Double, Seen
 from helpers.ibm import IamDouble
 from helpers.wait import until
-from object_storage_proxy import _lib
+from object_storage_proxy import _document, _lib
 
 
 @contextmanager
@@ -297,6 +297,26 @@ class TestUpdate:
             names = front.boto().list_buckets()["Buckets"]
             assert [bucket["Name"] for bucket in names] == [last]
             assert list(front.server._config.cos_map) == [last]
+
+    def test_what_a_signals_handler_raises_is_no_mistake_of_the_configuration(
+        self, serve: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only code of what is given could raise while that is read."""
+
+        class Odd(dict[str, Any]):
+            def items(self) -> Any:
+                raise LookupError
+
+        def handled(*_: object) -> bool:
+            raise LookupError
+
+        with S3Double() as double:
+            front: Front = serve({"data": double.entry()})
+            with pytest.raises(osp.ConfigError, match=r"^cos_map: can't be read: LookupError$"):
+                front.server.update(cos_map={"data": Odd()})
+            monkeypatch.setattr(_document, "_is_unicode", handled)
+            with pytest.raises(LookupError):
+                front.server.update(cos_map={"data": double.entry()})
 
     def test_credentials_fetched_for_one_store_stay_there(self, serve: Any) -> None:
         asked: list[str] = []

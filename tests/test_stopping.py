@@ -287,6 +287,31 @@ print("done")
     assert "done" in child.output()
 
 
+def test_of_the_first_start_another_start_may_come(run: Run) -> None:
+    """When modules are half imported, too."""
+    child = run(
+        """
+        server = osp.ProxyServer(config(http_port=0))
+        def trace(frame, event, arg):
+            code = frame.f_code
+            if code.co_name == "<module>" and code.co_filename.endswith("_document.py"):
+                sys.settrace(None)
+                for call in (server.start, server.update):
+                    try:
+                        call()
+                    except RuntimeError as error:
+                        print(error)
+            return trace
+        sys.settrace(trace)
+        server.start()
+        server.stop()
+        """
+    )
+    assert ended(child) == 0, child.output()
+    assert "this server is being started" in child.output()
+    assert "this server does not run" in child.output()
+
+
 def test_a_start_that_fails_may_be_tried_again(run: Run) -> None:
     child = run(
         LINES

@@ -200,6 +200,7 @@ func readKeystore(v *value) map[string]secret.Value {
 		if d == nil {
 			continue
 		}
+		d.private = true // {alice: secret} is how some write such a list
 		accessKey := d.need("access_key")
 		id, idOK := accessKey.str()
 		key, keyOK := d.need("secret_key").str()

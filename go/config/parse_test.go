@@ -186,6 +186,14 @@ func TestMistakesAreReportedAllAtOnceAndInOrder(t *testing.T) {
 	}
 }
 
+func TestNoKeyThatMayBeASecretIsNamed(t *testing.T) {
+	got := mistakesOf(t, `{"cos_map": {}, "http_port": 1, "hmac_keystore": [{"access_key": "a", "wJalrXUtnFEMI": ""}]}`)
+	want := []string{`hmac_keystore[0].secret_key: is required`, `hmac_keystore[0]: has an unknown key`}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 func TestMistakesCrossTheBorderAsJSON(t *testing.T) {
 	err := &MistakesError{Mistakes: []Mistake{{`cos_map["a"].port`, "is required"}, {"x", "unknown key"}}}
 	var back []Mistake

@@ -17,6 +17,7 @@ type dict struct {
 	path     string // empty: the configuration itself
 	fields   map[string]any
 	known    []string
+	private  bool // keys that nobody knows are not named: one may be what belongs into a value
 }
 
 // value is one given value and where it stands. The methods of a nil value,
@@ -71,6 +72,10 @@ func (d *dict) finish() {
 		}
 	}
 	slices.Sort(unknown)
+	if d.private && len(unknown) > 0 {
+		d.mistakes.add(d.path, "has an unknown key")
+		return
+	}
 	for _, key := range unknown {
 		path := d.at(printable(key))
 		if near := nearest(key, d.known); near != "" {

@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import Any, cast
 
 from .config import ProxyServerConfig
 
@@ -28,6 +28,7 @@ _NEVER_NONE = frozenset(
     if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not None
 )
 _SECONDS = ("callback_timeout", "drain_timeout")  # what Python reckons with itself
+_PAIR = ("access_key", "secret_key")  # what an entry of hmac_keystore has
 _DEEPEST = 16  # levels of lists and dicts
 _MOST_BITS = 1024  # of a number: no float has more, and Python refuses to spell long ones
 # What the library knows of the environment is as old as the library's start.
@@ -91,9 +92,22 @@ def _parameter(value: object, name: str, mistakes: list[Mistake]) -> object:
             return _plain(value, name, mistakes)
         except _EndlessError:
             mistakes.append((name, "is nested too deeply"))
-        except Exception as error:  # mappings and paths are the owner's code
+        except Exception as error:
+            if _plain_already(value):
+                raise  # of a signal's handler, which came meanwhile
             mistakes.append((name, f"can't be read: {_kind(error)}"))
     return None
+
+
+def _plain_already(value: object, depth: int = 0) -> bool:
+    """Whether to read the value runs none of the owner's code, as mappings and paths do."""
+    if depth > _DEEPEST:
+        return False
+    if type(value) is dict:
+        return all(type(k) is str and _plain_already(v, depth + 1) for k, v in value.items())
+    if type(value) in (list, tuple):
+        return all(_plain_already(v, depth + 1) for v in cast("Sequence[object]", value))
+    return type(value) in (str, int, float, bool, type(None))
 
 
 def _plain(value: object, path: str, mistakes: list[Mistake], depth: int = 0) -> object:
@@ -131,7 +145,10 @@ def _plain_dict(
     plain: dict[str, object] = {}
     for key, item in value.items():
         if isinstance(key, str) and _is_unicode(key):
-            plain[str(key)] = _plain(item, f"{path}[{json.dumps(key)}]", mistakes, depth)
+            place = f"{path}[{json.dumps(key)}]"
+            if path.startswith("hmac_keystore") and key not in _PAIR:
+                place = path  # what nobody knows may be what belongs into a value
+            plain[str(key)] = _plain(item, place, mistakes, depth)
         else:
             mistakes.append((path, f"must have text keys, got one of {type(key).__name__}"))
     return plain

@@ -22,8 +22,9 @@ class Headers(Mapping[str, str]):
     """Read-only; names in any case. Remembers whether anybody may have looked at it.
 
     A decision that depends on a header holds for one request only, since headers
-    are not among the things that decisions are kept by. So there is no way to the
-    fields but past the mark. A copy is the same object: who reads it has read this one.
+    are not among the things that decisions are kept by. So every ordinary way to the
+    fields leads past the mark; it is no defence against code that goes round it, through
+    closures or the garbage collector. A copy is the same object: who reads it has read this one.
     Pickling reads, since nobody hears of what becomes of that copy; and so does a fork
     (of whatever thread), in whose child there is another one.
     """

@@ -144,9 +144,9 @@ class ProxyServer:
             ConfigError: the new values have mistakes; it lists all of them.
             RuntimeError: the server does not run, or this process is a fork.
         """
+        self._serving()
         from ._document import encode, snapshot
 
-        self._serving()
         given = {"cos_map": cos_map, "hmac_keystore": hmac_keystore}
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:
