@@ -14,7 +14,7 @@ import (
 
 // verify is the gate: it returns a VerifiedRequest or an error, for every mode.
 func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
-	if x.bucket != nil && x.bucket.Anonymous && !x.req.Operation.Writes() {
+	if x.bucket != nil && x.bucket.Anonymous && !x.req.Writes() {
 		if r := signable(x); !sigv4.ClaimsSignature(r) {
 			return sigv4.Anonymous(r)
 		}
@@ -71,7 +71,7 @@ func signable(x *exchange) *sigv4.Request {
 // of a copy or a renaming; to each key of a list to delete. A presigned URL is
 // used up only by what would go on.
 func (h *handler) authorize(x *exchange) error {
-	if x.bucket.ReadOnly && x.req.Operation.Writes() {
+	if x.bucket.ReadOnly && x.req.Writes() {
 		return s3err.AccessDenied.Msg("The bucket is read-only.")
 	}
 	if err := view.CheckTarget(x.bucket, x.req); err != nil {
@@ -116,12 +116,8 @@ func (h *handler) authorizeOperation(x *exchange, question *hooks.Request) error
 	if err := h.check(x, x.bucket, question); err != nil {
 		return err
 	}
-	if twin := view.Twin(x.bucket, x.req.Key); twin != "" && x.req.Operation == s3req.DeleteObject {
-		if err := h.check(x, x.bucket, deletionOf(question, view.Deletion{Key: twin, VersionID: question.VersionID})); err != nil {
-			return err
-		}
-	}
-	if x.req.Fallback == "" || x.bucket.Complete || !h.validatorSeesRequest {
+	complete := x.bucket.Complete && x.req.Unlisted == nil
+	if x.req.Fallback == "" || complete || !h.validatorSeesRequest {
 		return nil
 	}
 	return h.check(x, x.bucket, insteadOf(question, x.req.Fallback))
@@ -131,6 +127,9 @@ func (h *handler) authorizeOperation(x *exchange, question *hooks.Request) error
 func (h *handler) check(x *exchange, b *config.Bucket, question *hooks.Request) error {
 	begun := h.watch.clock()
 	err := h.access.Check(x.r.Context(), b.TTL, question)
+	if id := s3req.UUID(question.VersionID); err == nil && id != "" && !b.OpaqueKeys {
+		err = h.access.Check(x.r.Context(), b.TTL, versionOf(question, id))
+	}
 	h.watch.callback(x, begun)
 	return err
 }
@@ -148,7 +147,7 @@ func (h *handler) authorizeSource(x *exchange, question *hooks.Request) error {
 	if from == nil {
 		return s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
 	}
-	if err := view.CheckKey(from, source.Key); err != nil {
+	if err := view.CheckSource(from, source); err != nil {
 		return err
 	}
 	if err := h.check(x, from, sourceOf(question, source, http.MethodGet, s3req.GetObject)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"osp/go/access"
 	"osp/go/hooks"
 	"osp/go/s3err"
+	"osp/go/s3req"
 	"osp/go/upstream"
 	"osp/go/view"
 )
@@ -42,8 +43,8 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 	return nil
 }
 
-// refusedDeletions asks about each object of the list, and about each that a store
-// might take for one of them. It returns a refusal or nil for each.
+// refusedDeletions asks about each object of the list, by each spelling of its
+// version. It returns a refusal or nil for each.
 func (h *handler) refusedDeletions(x *exchange, question *hooks.Request) ([]error, error) {
 	objects := x.deletions.Objects
 	var questions []access.Question
@@ -52,12 +53,10 @@ func (h *handler) refusedDeletions(x *exchange, question *hooks.Request) ([]erro
 		if err := view.CheckKey(x.bucket, object.Key); err != nil {
 			return nil, err
 		}
-		for _, key := range []string{object.Key, view.Twin(x.bucket, object.Key)} {
-			if key != "" {
-				object.Key = key
-				questions = append(questions, access.Question{Request: deletionOf(question, object), TTL: x.bucket.TTL})
-				about = append(about, i)
-			}
+		asked := deletionOf(question, object)
+		questions, about = append(questions, access.Question{Request: asked, TTL: x.bucket.TTL}), append(about, i)
+		if id := s3req.UUID(object.VersionID); id != "" && !x.bucket.OpaqueKeys {
+			questions, about = append(questions, access.Question{Request: versionOf(asked, id), TTL: x.bucket.TTL}), append(about, i)
 		}
 	}
 	answers, err := h.checkAll(x, questions)

@@ -166,7 +166,7 @@ func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
 		{"POST", "/open/public/k?select&select-type=2", "", 403},
 		{"POST", "/open?delete", "", 403},
 		{"OPTIONS", "/open/public/k", "", 403},
-		{"GET", "/open/public/k?unheard", "", 501},
+		{"GET", "/open/public/k?unheard", "", 403},
 		{"GET", "/open/public/k?X-Amz-Signature=0", "", 400},
 	} {
 		req := r.request(c.method, c.target, "")

@@ -3,6 +3,7 @@ package proxy
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"osp/go/hooks"
@@ -26,6 +27,9 @@ func (h *handler) question(x *exchange) *hooks.Request {
 	q.Header = x.shownHeader
 	q.VersionID, _ = x.req.Query.Get("versionId")
 	for _, p := range x.req.Query {
+		if hidden(p.Field()) {
+			p.Value = notShown
+		}
 		if !s3req.IsSignature(p.Name) {
 			q.Query = append(q.Query, hooks.Param(p))
 		}
@@ -53,12 +57,29 @@ func (x *exchange) shownHeader() http.Header {
 		}
 	}
 	for name := range header {
-		if strings.Contains(name, "-Customer-Key") {
-			header[name] = []string{"(not shown)"}
+		if hidden(name) {
+			header[name] = []string{notShown}
 		}
 	}
 	header["Host"] = []string{x.r.Host}
 	return header
+}
+
+const notShown = "(not shown)"
+
+// hidden reports whether a field holds a key that encrypts an object.
+func hidden(field string) bool { return strings.Contains(field, "-Customer-Key") }
+
+// versionOf asks about a version by another spelling of its id.
+func versionOf(asked *hooks.Request, id string) *hooks.Request {
+	q := *asked
+	q.VersionID, q.Query = id, slices.Clone(asked.Query)
+	for i := range q.Query {
+		if q.Query[i].Name == "versionId" {
+			q.Query[i].Value = id
+		}
+	}
+	return &q
 }
 
 // insteadOf asks about what a store may do instead: one that lacks the

@@ -29,7 +29,7 @@ func answerRewritten(x *exchange, resp *http.Response, to view.Answer) error {
 		x.w.WriteHeader(resp.StatusCode)
 		return x.stream(resp.Body)
 	}
-	if resp.Header["Content-Encoding"] != nil {
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return s3err.BadGateway
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength <= maxWholeAnswer {

@@ -1,6 +1,7 @@
 package s3req
 
 import (
+	"encoding/hex"
 	"net/http"
 	"net/textproto"
 	"strconv"
@@ -124,8 +125,28 @@ func isID(id string) bool {
 	if strings.ContainsFunc(id, other) || id == "." || id == ".." {
 		return false
 	}
-	isUUID := len(id) == 36 && strings.Count(id, "-") == 4 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-'
-	return !isUUID || id == strings.ToLower(id)
+	switch {
+	case looksLikeUUID(id):
+		return id == strings.ToLower(id)
+	case len(id) == 38: // some take the first and the last for braces, whatever they are
+		return !looksLikeUUID(id[1:37])
+	}
+	return true
+}
+
+func looksLikeUUID(id string) bool {
+	return len(id) == 36 && strings.Count(id, "-") == 4 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-'
+}
+
+// UUID is the canonical spelling of an id of 32 hexadecimal digits, and empty for
+// all others. Such an id is one of its own at some stores, and at MinIO that of
+// the version with hyphens between.
+func UUID(id string) string {
+	if raw, err := hex.DecodeString(id); err != nil || len(raw) != 16 {
+		return ""
+	}
+	id = strings.ToLower(id)
+	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
 }
 
 // ofHeader reports whether a parameter of a presigned URL stands for a field of
@@ -169,6 +190,9 @@ func IsSignature(name string) bool {
 // access log (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html):
 // they begin with "x-" and mean nothing to S3.
 func isNote(name string) bool {
+	if strings.EqualFold(name, "x-amz-user-agent") { // which some SDKs sign into URLs
+		return true
+	}
 	return hasPrefixFold(name, "x-") && !hasPrefixFold(name, "x-amz-") && name != "x-id"
 }
 

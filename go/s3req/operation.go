@@ -76,12 +76,15 @@ func (r *Request) classify(header http.Header) error {
 	if err != nil {
 		return err
 	}
-	if r.Method == http.MethodPost && isForm(header) {
+	if r.Method == http.MethodPost && r.scope() == bucket && isForm(header) {
 		return r.form(selector, header)
 	}
 	candidates := operations[selected{r.Method, r.scope(), selector}]
 	if len(candidates) == 0 {
-		r.Operation, r.Unlisted, r.body = Unknown, s3err.MethodNotAllowed, true
+		r.Operation, r.Selected, r.Unlisted, r.body = Unknown, selector != "", s3err.MethodNotAllowed, true
+		for _, plain := range operations[selected{r.Method, r.scope(), ""}] {
+			r.Fallback = plain.name
+		}
 		return r.sources(header)
 	}
 	op, err := r.choose(candidates)
@@ -107,8 +110,8 @@ var methods = map[string]bool{
 // none but notes, which nobody is shown; and a form with a parameter that selects
 // an operation is one to some stores, and none to others.
 func (r *Request) form(selector string, header http.Header) error {
-	if selector != "" || r.scope() != bucket {
-		return s3err.InvalidRequest.Msg("A form is posted to a bucket.")
+	if selector != "" {
+		return s3err.InvalidRequest.Msg("A form is posted to a bucket, not to a part of one.")
 	}
 	for _, p := range r.Query {
 		if !isNote(p.Name) && p.Name != "x-id" {
@@ -176,6 +179,10 @@ func isForm(header http.Header) bool {
 	mediaType, _, _ := strings.Cut(header.Get("Content-Type"), ";")
 	return strings.EqualFold(strings.TrimSpace(mediaType), "multipart/form-data")
 }
+
+// Writes reports whether the request may change anything at the store. What S3
+// does not have may.
+func (r *Request) Writes() bool { return r.Unlisted != nil || r.Operation.Writes() }
 
 // Writes reports whether the operation may change anything at the store. What
 // is not known to be a read is a write.

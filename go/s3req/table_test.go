@@ -100,7 +100,7 @@ func TestWhatSThreeDoesNotHaveIsUnlisted(t *testing.T) {
 		r, err := Parse(method, path, "", nil)
 		// Where there is an operation all that goes for it stays.
 		none := errors.Is(want, s3err.MethodNotAllowed)
-		if err != nil || !errors.Is(r.Unlisted, want) || none != (r.Operation == Unknown) || none && r.Fallback != "" {
+		if err != nil || !errors.Is(r.Unlisted, want) || none != (r.Operation == Unknown) || !r.Writes() {
 			t.Errorf("%s: %+v, %v", target, r, err)
 		}
 	}
@@ -124,7 +124,8 @@ func TestAParameterHasTheValueThatItNeeds(t *testing.T) {
 		"POST /b/k?select&select-type=1", "PUT /b?inventory", "DELETE /b?metrics=&id=", "GET /b/k?annotation&annotationName=",
 		"GET /b/k?uploadId=../x", "GET /b/k?uploadId=..", "GET /b/k?uploadId=a%2Fb", "GET /b/k?uploadId=a%5Cb",
 		"GET /b/k?versionId=%20", "DELETE /b/k?versionId=%C2%A0", "GET /b/k?versionId=v%20", "GET /b/k?versionId=urn:uuid:v",
-		"GET /b/k?versionId=8C0A0D2E-6F1B-4C2B-9F9A-0A1B2C3D4E5F", "GET /b/k?versionId={v}", "GET /b/k?uploadId=%20",
+		"GET /b/k?versionId=8C0A0D2E-6F1B-4C2B-9F9A-0A1B2C3D4E5F", "GET /b/k?versionId={v}", "GET /b/k?versionId=x8c0a0d2e-6f1b-4c2b-9f9a-0a1b2c3d4e5fx", "GET /b/k?versionId=-8c0a0d2e-6f1b-4c2b-9f9a-0a1b2c3d4e5f-",
+		"GET /b/k?uploadId=%20",
 		"GET /b/k?versionId=%00", "GET /b/k?versionId=../secret", "GET /b?versions&version-id-marker=a/b",
 	} {
 		method, path, _ := strings.Cut(target, " ")
@@ -212,10 +213,13 @@ func TestBrowsersHaveOperationsOfTheirOwn(t *testing.T) {
 	if r, err := Parse("POST", "/b?x-note=1", "", form); err != nil || len(r.Query) > 0 {
 		t.Errorf("a note on a form: %+v, %v", r, err)
 	}
-	for _, target := range []string{"/b?versionId=5", "/b?prefix=public/", "/b?x-amz-acl=private", "/b?role=admin", "/b?delete", "/b?metadataTable", "/b/k", "/b/k?uploads"} {
+	for _, target := range []string{"/b?versionId=5", "/b?prefix=public/", "/b?x-amz-acl=private", "/b?role=admin", "/b?delete", "/b?metadataTable"} {
 		if r, err := Parse("POST", target, "", form); err == nil {
 			t.Errorf("a form to %s: %+v", target, r)
 		}
+	}
+	if r, err := Parse("POST", "/b/k?uploads", "", form); err != nil || r.Operation != "CreateMultipartUpload" {
+		t.Errorf("an upload of a form that somebody keeps: %+v, %v", r, err)
 	}
 	if r, err := Parse("OPTIONS", "/b/k?acl&anything=x", "", nil); err != nil || r.Operation != Preflight || r.Unlisted != nil {
 		t.Errorf("a preflight: %+v, %v", r, err)
@@ -254,8 +258,19 @@ func TestAnOrderIsGivenOnce(t *testing.T) {
 	}
 }
 
+func TestAnIdOfHexDigitsMayBeAUUID(t *testing.T) {
+	for id, want := range map[string]string{
+		"8C0A0D2E6F1B4C2B9F9A0A1B2C3D4E5F": "8c0a0d2e-6f1b-4c2b-9f9a-0a1b2c3d4e5f", "": "", "null": "",
+		"8c0a0d2e-6f1b-4c2b-9f9a-0a1b2c3d4e5f": "", "8c0a0d2e6f1b4c2b9f9a0a1b2c3d4e5": "", "xc0a0d2e6f1b4c2b9f9a0a1b2c3d4e5f": "",
+	} {
+		if got := UUID(id); got != want {
+			t.Errorf("%s: %q", id, got)
+		}
+	}
+}
+
 func TestNotesAndSignaturesEndHere(t *testing.T) {
-	q := Query{{"X-Amz-Signature", "s"}, {"x-id", "GetObject"}, {"X-Amz-Credential", ""}, {"x-note", "1"}, {"X-User", "u"}, {"x-amz-acl", "private"}, {"versionId", "1"}}
+	q := Query{{"x-amz-user-agent", "aws-sdk-js"}, {"X-Amz-Signature", "s"}, {"x-id", "GetObject"}, {"X-Amz-Credential", ""}, {"x-note", "1"}, {"X-User", "u"}, {"x-amz-acl", "private"}, {"versionId", "1"}}
 	if got := q.ForStore().Encode(); got != "x-id=GetObject&x-amz-acl=private&versionId=1" {
 		t.Errorf("got %s", got)
 	}

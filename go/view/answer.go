@@ -144,7 +144,7 @@ var (
 // within; what came of it so far must not look complete.
 func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) error {
 	source := &source{in: bufio.NewReader(from), out: to, flush: flush}
-	if err := source.prologue(); err != nil {
+	if err := source.prologue(a.Hides()); err != nil {
 		if errors.Is(err, io.EOF) {
 			return to.Flush()
 		}
@@ -224,12 +224,34 @@ func (w *rewriter) start(t xml.StartElement, raw []byte) error {
 	}
 	w.holds, w.text = named[strings.Join(w.path, "/")], w.text[:0]
 	w.raw = w.raw[:0]
+	if w.Hides() && len(t.Attr) > 0 {
+		raw = withoutAttributes(t, raw)
+	}
 	if len(w.path) == 1 && len(w.Refused) > 0 && strings.HasSuffix(string(raw), "/>") {
 		raw = append(raw[:len(raw)-2:len(raw)-2], '>')
 		w.endRoot = "</" + qualified(t.Name) + ">"
 	}
 	_, err := w.out.Write(raw)
 	return err
+}
+
+// withoutAttributes leaves a tag no more than the names of its namespaces and
+// types; S3 has no other attributes, and they could say anything.
+func withoutAttributes(t xml.StartElement, raw []byte) []byte {
+	var tag bytes.Buffer
+	tag.WriteString("<" + qualified(t.Name))
+	for _, a := range t.Attr {
+		if a.Name.Space == "xmlns" || a.Name.Space == "" && a.Name.Local == "xmlns" || a.Name.Space == "xsi" && a.Name.Local == "type" {
+			tag.WriteString(" " + qualified(a.Name) + `="`)
+			_ = xml.EscapeText(&tag, []byte(a.Value)) // a bytes.Buffer never fails
+			tag.WriteByte('"')
+		}
+	}
+	if bytes.HasSuffix(raw, []byte("/>")) {
+		tag.WriteByte('/')
+	}
+	tag.WriteByte('>')
+	return tag.Bytes()
 }
 
 // failure passes on an Error whose start tag has been read. It is held until
@@ -368,8 +390,9 @@ func (s *source) take(offset int64) []byte {
 	return s.raw[begin:s.done:s.done]
 }
 
-// prologue passes on what comes before the root element, each byte at once.
-func (s *source) prologue() error {
+// prologue passes on what comes before the root element, each byte at once. For
+// an answer that hides names that is the declaration alone.
+func (s *source) prologue(hides bool) error {
 	for inside := false; ; {
 		if err := s.beforeWaiting(); err != nil {
 			return err
@@ -385,6 +408,9 @@ func (s *source) prologue() error {
 			}
 			if two[1] != '?' {
 				return nil
+			}
+			if begin, _ := s.in.Peek(5); hides && string(begin) != "<?xml" {
+				return errStrange
 			}
 			inside = true
 		} else if next[0] == '>' {

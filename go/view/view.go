@@ -44,13 +44,14 @@ func CheckKey(b *config.Bucket, key string) error {
 	return nil
 }
 
-// Twin is the object that a store which keeps keys as paths may delete in the
-// place of a folder: S3Proxy takes `a/` in a list for `a`. Empty: there is none.
-func Twin(b *config.Bucket, key string) string {
-	if b.OpaqueKeys || !strings.HasSuffix(key, "/") {
-		return ""
+// CheckSource is CheckKey for what a copy reads. There are stores that decode the
+// field before they look for a version in it, as versitygw does, and would copy
+// another object. The error is InvalidURI.
+func CheckSource(b *config.Bucket, c *s3req.CopySource) error {
+	if !b.OpaqueKeys && strings.Contains(strings.ToLower(b.Prefix+c.Key), "?versionid") {
+		return s3err.InvalidURI.Msg(`A key with "?versionId" in it is not copied here: the store's "keys" are "path".`)
 	}
-	return strings.TrimSuffix(key, "/")
+	return CheckKey(b, c.Key)
 }
 
 // misread reports whether a key has another spelling as a path, or is none of

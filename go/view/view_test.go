@@ -228,7 +228,7 @@ func TestRefusedKeysJoinTheAnswer(t *testing.T) {
 	for from, to := range map[string]string{
 		`<DeleteResult><Deleted><Key>team a/k</Key></Deleted></DeleteResult>`: `<DeleteResult><Deleted><Key>k</Key></Deleted>` + entry + `</DeleteResult>`,
 		`<DeleteResult xmlns="x"/>`:        `<DeleteResult xmlns="x">` + entry + `</DeleteResult>`,
-		`<s:DeleteResult xmlns:s="x" />`:   `<s:DeleteResult xmlns:s="x" >` + entry + `</s:DeleteResult>`,
+		`<s:DeleteResult xmlns:s="x"/>`:    `<s:DeleteResult xmlns:s="x">` + entry + `</s:DeleteResult>`,
 		`<Error><Code>Oops</Code></Error>`: `<Error><Code>Oops</Code></Error>`,
 	} {
 		if got, err := rewritten(Answer{Place: Place{Bucket: team}, Refused: refused}, from); got != to || err != nil {
