@@ -34,6 +34,7 @@ DIFFERENCES: dict[str, list[str]] = {
         "<(RequestId|HostId)>[^<]*",
     ],
     "the proxy's own, as server_name says": ["server"],
+    "how busy MinIO is at that moment": ["x-ratelimit-limit", "x-ratelimit-remaining"],
     "hop by hop: RFC 9110, section 7.6.1": ["connection", "keep-alive", "transfer-encoding"],
 }
 # What may differ at one store alone.
