@@ -200,8 +200,8 @@ class TestCheckConfig:
             "3": "prose",
             "8": "list",
             "13": "a",
-            "15": "hmac_keystore[0].one",
-            "19": "hmac_keystore[1].two",
+            "14": "hmac_keystore[0]",  # its key is not named, it may be a secret
+            "18": "hmac_keystore[1]",
             "22": 'cos_map."it\'s [a] #".port',
             "23": 'cos_map."it\'s [a] #".three',
             "25": "cos_map.x.dotted",

@@ -138,6 +138,7 @@ def test_10_000_keys_in_flight_take_bounded_threads_and_memory(tmp_path: Path) -
         "cos_map": {"data": {"host": "127.0.0.1", "port": 9, "access_key": "a", "secret_key": "s"}},
         "host": "127.0.0.1",
         "http_port": port,
+        "callback_queue": 8 * CLIENTS,  # whoever has not signed before has an eighth of it
     }
     command = [sys.executable, "-c", PROXY, json.dumps(settings), str(CLIENTS)]
     with Child(command, tmp_path / "proxy.log", cwd=tmp_path) as proxy:
