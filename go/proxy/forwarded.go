@@ -25,13 +25,13 @@ func (h hosts) of(r *http.Request) (virtual string, signable []string) {
 	if len(h.domains) == 0 {
 		return "", signable
 	}
-	asked := signable[0]
-	if len(signable) > 1 {
-		asked = signable[1] // that of the forwarder's client
-	}
-	virtual = h.bucket(asked)
+	virtual = h.bucket(askedHost(signable))
 	return virtual, slices.DeleteFunc(signable, func(host string) bool { return h.bucket(host) != virtual })
 }
+
+// askedHost is the authority that the client asked for, out of those that it may
+// have signed: where a forwarder says one, that of its client.
+func askedHost(signable []string) string { return signable[min(1, len(signable)-1)] }
 
 // bucket is what precedes one of the domains in an authority.
 func (h hosts) bucket(authority string) string {

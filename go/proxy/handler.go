@@ -47,10 +47,8 @@ type handler struct {
 	updating sync.Mutex
 	stores   atomic.Pointer[config.Stores] // what requests begin with
 
-	hosts hosts
-	forms places // of strangers
-
-	preflights places // likewise
+	hosts             hosts
+	forms, preflights places // of strangers
 
 	inFlight sync.WaitGroup
 	watch    *watch
@@ -72,12 +70,10 @@ func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
 		upstream: upstream.New(),
 		started:  time.Now(),
 		hosts:    hosts{forwarders: forwarders{cfg.TrustedProxies}, domains: cfg.Domains},
-		forms:    make(places, maxForms),
+		watch:    watch,
 
-		preflights: make(places, maxPreflights),
-
-		watch: watch,
-
+		forms:                make(places, maxForms),
+		preflights:           make(places, maxPreflights),
 		validatorSeesRequest: h.AllowSeesRequest,
 		serverHeader:         serverHeader(cfg.ServerName),
 	}

@@ -104,9 +104,5 @@ func (x *exchange) location() string {
 	if !x.req.Virtual {
 		path = "/" + s3req.EscapeKey(x.req.Bucket) + path
 	}
-	host := x.r.Host
-	if len(x.hosts) > 1 {
-		host = x.hosts[1] // that of the forwarder's client
-	}
-	return x.clientScheme + "://" + host + path
+	return x.clientScheme + "://" + askedHost(x.hosts) + path
 }
