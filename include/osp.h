@@ -79,7 +79,7 @@ enum osp_asked {
 typedef struct {
     uint64_t user;
     int32_t (*ask)(uint64_t user, uint64_t call, int32_t question, const char *json, size_t len);
-} osp_hooks;
+} osp_callbacks;
 
 /* A text that is lent to the library for the time of the call. */
 typedef const char *osp_text;
@@ -95,7 +95,7 @@ int32_t osp_check(osp_text config, size_t len, char **error);
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_OS_ERROR (a port in use, no right to bind it),
  *    OSP_INTERNAL, OSP_BAD_ARGUMENT.
  * *error is set to NULL or to a text for osp_free. */
-int32_t osp_start(osp_text config, size_t len, osp_hooks *hooks, int32_t *handle, char **error);
+int32_t osp_start(osp_text config, size_t len, osp_callbacks *callbacks, int32_t *handle, char **error);
 
 /* Tells the ports that are bound, 0 for a front that does not exist:
  * JSON {"http_port": number, "https_port": number, "metrics_port": number}, for

@@ -159,8 +159,8 @@ def generated_table() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "model.go"
         command(sys.executable, "python/s3_model.py", made)
-        if not filecmp.cmp(made, ROOT / "go" / "s3req" / "model.go", shallow=False):
-            raise CheckFailedError("go/s3req/model.go is old: run python/s3_model.py")
+        if not filecmp.cmp(made, ROOT / "go" / "s3op" / "model.go", shallow=False):
+            raise CheckFailedError("go/s3op/model.go is old: run python/s3_model.py")
 
 
 def generated_documents() -> None:

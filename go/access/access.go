@@ -1,5 +1,5 @@
 // Package access decides whether a verified request may go on, by the owner's
-// Allow hook and a cache of its decisions. Whatever is not a clear yes is a
+// Allow callback and a cache of its decisions. Whatever is not a clear yes is a
 // refusal. It verifies no signature and looks at no credentials.
 package access
 
@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"osp/go/cache"
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 )
 
@@ -26,21 +26,21 @@ const longestRefusal = 30 * time.Second
 // time, so that it leaves room for those of others.
 const atATime = 8
 
-// ErrRefused is the cause of an AccessDenied that the owner's hook decided on,
+// ErrRefused is the cause of an AccessDenied that the owner's callback decided on,
 // as opposed to one that it raised.
 var ErrRefused = errors.New("refused by the validator")
 
 // Options of a Checker.
 type Options struct {
 	Capacity    int              // decisions kept, at least 1
-	CacheBy     []string         // names out of config.CacheFields; empty: everything that the hook sees
-	ShowReasons bool             // the hook's reason for a refusal goes to the client
+	CacheBy     []string         // names out of config.CacheFields; empty: everything that the callback sees
+	ShowReasons bool             // the callback's reason for a refusal goes to the client
 	Now         func() time.Time // nil: time.Now
 }
 
 // Checker is safe for concurrent use. Make it with New.
 type Checker struct {
-	allow       func(context.Context, *hooks.Request) (hooks.Decision, error)
+	allow       func(context.Context, *callbacks.Request) (callbacks.Decision, error)
 	seesRequest bool
 	showReasons bool
 	parts       parts
@@ -55,8 +55,8 @@ type decision struct {
 	bucket  string
 }
 
-// New makes a Checker for the owner's hooks.
-func New(h hooks.Hooks, o Options) *Checker {
+// New makes a Checker for the owner's callbacks.
+func New(h callbacks.Set, o Options) *Checker {
 	c := &Checker{
 		allow:       h.Allow,
 		seesRequest: h.AllowSeesRequest,
@@ -70,17 +70,17 @@ func New(h hooks.Hooks, o Options) *Checker {
 }
 
 // Check returns nil when the request may go on, and otherwise an answer of
-// package s3err: AccessDenied when the hook refused or raised, SlowDown when
+// package s3err: AccessDenied when the callback refused or raised, SlowDown when
 // it was not asked or did not answer in time; or ctx's own error. Without a
-// hook every request may go on: a valid signature is enough.
+// callback every request may go on: a valid signature is enough.
 //
 // An allowance is kept for ttl, a refusal for at most 30 s of it, unless the
 // decision brings its own; what a raised exception led to is never kept. What
 // is not kept serves this very request: others that look the same, at the same
 // time, are asked about themselves, since what decided may be something that
-// the key lacks. That nothing was decided in time goes for all of them. The request must not change afterwards: a hook may still look
+// the key lacks. That nothing was decided in time goes for all of them. The request must not change afterwards: a callback may still look
 // at it.
-func (c *Checker) Check(ctx context.Context, ttl time.Duration, r *hooks.Request) error {
+func (c *Checker) Check(ctx context.Context, ttl time.Duration, r *callbacks.Request) error {
 	if c.allow == nil {
 		return nil
 	}
@@ -91,14 +91,14 @@ func (c *Checker) Check(ctx context.Context, ttl time.Duration, r *hooks.Request
 	return c.ask(ctx, k, ttl, c.visible(r))
 }
 
-func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *hooks.Request) error {
+func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callbacks.Request) error {
 	get := c.decisions.Get
 	if ttl == 0 { // unless a decision brings its own
 		get = c.decisions.Ask
 	}
 	d, err := get(ctx, k, func(ctx context.Context) (cache.Entry[decision], error) {
 		answer, err := c.allow(ctx, r)
-		if errors.Is(err, hooks.ErrOverloaded) {
+		if errors.Is(err, callbacks.ErrOverloaded) {
 			// Nothing was decided. Each of those who waited would wait as long again,
 			// and take a place from others.
 			err = cache.ForAll(err)
@@ -112,14 +112,14 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *hooks.Re
 		}, nil
 	})
 	if err != nil {
-		return hooks.Refusal(ctx, err)
+		return callbacks.Refusal(ctx, err)
 	}
 	return d.refusal
 }
 
 // Question is one of several to ask together, with the arguments of Check.
 type Question struct {
-	Request *hooks.Request
+	Request *callbacks.Request
 	TTL     time.Duration
 }
 
@@ -146,17 +146,17 @@ func (c *Checker) CheckAll(ctx context.Context, questions []Question) ([]error, 
 	return refusals, context.Cause(ctx)
 }
 
-// visible is what the hook gets to see of a request: never more than its
+// visible is what the callback gets to see of a request: never more than its
 // decision is cached by, unless the owner narrowed that, and the headers: they
 // are in no key, so a decision that needed them has to say Once.
-func (c *Checker) visible(r *hooks.Request) *hooks.Request {
+func (c *Checker) visible(r *callbacks.Request) *callbacks.Request {
 	if !c.seesRequest {
-		return &hooks.Request{Token: r.Token, Bucket: r.Bucket}
+		return &callbacks.Request{Token: r.Token, Bucket: r.Bucket}
 	}
 	return r
 }
 
-func (c *Checker) refusalOf(d hooks.Decision) error {
+func (c *Checker) refusalOf(d callbacks.Decision) error {
 	switch {
 	case d.Allow:
 		return nil
@@ -170,7 +170,7 @@ func (c *Checker) refusalOf(d hooks.Decision) error {
 	return refusal.Because(fmt.Errorf("%w: %s", ErrRefused, d.Reason))
 }
 
-func keepFor(d hooks.Decision, ttl time.Duration) time.Duration {
+func keepFor(d callbacks.Decision, ttl time.Duration) time.Duration {
 	if d.TTL != nil {
 		ttl = *d.TTL
 	}
@@ -187,7 +187,7 @@ func keepFor(d hooks.Decision, ttl time.Duration) time.Duration {
 func (c *Checker) Stats() cache.Stats { return c.decisions.Stats() }
 
 // Forget drops the decisions about a token, a bucket, or both together; nil
-// matches all. Hooks that are asked at that moment answer those who wait, but
+// matches all. Callbacks that are asked at that moment answer those who wait, but
 // their answers are not kept.
 func (c *Checker) Forget(token, bucket *string) {
 	var hash [sha256.Size]byte

@@ -13,55 +13,55 @@ import (
 	"testing/synctest"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 )
 
 // owner counts the questions and answers with what decide says.
 type owner struct {
 	calls  atomic.Int32
-	decide func(r *hooks.Request) (hooks.Decision, error)
+	decide func(r *callbacks.Request) (callbacks.Decision, error)
 }
 
-func (o *owner) hooks(seesRequest bool) hooks.Hooks {
-	return hooks.Hooks{AllowSeesRequest: seesRequest, Allow: func(_ context.Context, r *hooks.Request) (hooks.Decision, error) {
+func (o *owner) callbacks(seesRequest bool) callbacks.Set {
+	return callbacks.Set{AllowSeesRequest: seesRequest, Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		o.calls.Add(1)
 		return o.decide(r)
 	}}
 }
 
-func always(d hooks.Decision) func(*hooks.Request) (hooks.Decision, error) {
-	return func(*hooks.Request) (hooks.Decision, error) { return d, nil }
+func always(d callbacks.Decision) func(*callbacks.Request) (callbacks.Decision, error) {
+	return func(*callbacks.Request) (callbacks.Decision, error) { return d, nil }
 }
 
-func full() *hooks.Request {
-	return &hooks.Request{
-		Token: "alice", Bucket: "photos", Method: "GET", Path: "/photos/a%20b", Query: []hooks.Param{{Name: "x", Value: "1"}},
+func full() *callbacks.Request {
+	return &callbacks.Request{
+		Token: "alice", Bucket: "photos", Method: "GET", Path: "/photos/a%20b", Query: []callbacks.Param{{Name: "x", Value: "1"}},
 		Source: "192.0.2.1", Operation: "GetObject", Key: "a b", VersionID: "v", Region: "us-east-1", ClientIP: "192.0.2.9",
 		ContentLength: -1, CopySource: "other/key",
 	}
 }
 
 // changes alter one thing each that a validator may see.
-var changes = map[string]func(*hooks.Request){
-	"Token":         func(r *hooks.Request) { r.Token = "bob" },
-	"Bucket":        func(r *hooks.Request) { r.Bucket = "videos" },
-	"Method":        func(r *hooks.Request) { r.Method = "PUT" },
-	"Path":          func(r *hooks.Request) { r.Path = "/photos/secret" },
-	"Query":         func(r *hooks.Request) { r.Query = []hooks.Param{{Name: "x", Value: "2"}} },
-	"Source":        func(r *hooks.Request) { r.Source = "" },
-	"Operation":     func(r *hooks.Request) { r.Operation = "CopyObject" },
-	"Key":           func(r *hooks.Request) { r.Key = "c" },
-	"VersionID":     func(r *hooks.Request) { r.VersionID = "w" },
-	"Region":        func(r *hooks.Request) { r.Region = "eu-west-1" },
-	"Presigned":     func(r *hooks.Request) { r.Presigned = true },
-	"ClientIP":      func(r *hooks.Request) { r.ClientIP = "192.0.2.10" },
-	"ContentLength": func(r *hooks.Request) { r.ContentLength = 7 },
-	"CopySource":    func(r *hooks.Request) { r.CopySource = "other/key2" },
+var changes = map[string]func(*callbacks.Request){
+	"Token":         func(r *callbacks.Request) { r.Token = "bob" },
+	"Bucket":        func(r *callbacks.Request) { r.Bucket = "videos" },
+	"Method":        func(r *callbacks.Request) { r.Method = "PUT" },
+	"Path":          func(r *callbacks.Request) { r.Path = "/photos/secret" },
+	"Query":         func(r *callbacks.Request) { r.Query = []callbacks.Param{{Name: "x", Value: "2"}} },
+	"Source":        func(r *callbacks.Request) { r.Source = "" },
+	"Operation":     func(r *callbacks.Request) { r.Operation = "CopyObject" },
+	"Key":           func(r *callbacks.Request) { r.Key = "c" },
+	"VersionID":     func(r *callbacks.Request) { r.VersionID = "w" },
+	"Region":        func(r *callbacks.Request) { r.Region = "eu-west-1" },
+	"Presigned":     func(r *callbacks.Request) { r.Presigned = true },
+	"ClientIP":      func(r *callbacks.Request) { r.ClientIP = "192.0.2.10" },
+	"ContentLength": func(r *callbacks.Request) { r.ContentLength = 7 },
+	"CopySource":    func(r *callbacks.Request) { r.CopySource = "other/key2" },
 }
 
-func TestWithoutAHookAValidSignatureIsEnough(t *testing.T) {
-	if err := New(hooks.Hooks{}, Options{Capacity: 1}).Check(t.Context(), time.Hour, full()); err != nil {
+func TestWithoutACallbackAValidSignatureIsEnough(t *testing.T) {
+	if err := New(callbacks.Set{}, Options{Capacity: 1}).Check(t.Context(), time.Hour, full()); err != nil {
 		t.Error(err)
 	}
 }
@@ -83,11 +83,11 @@ func TestADecisionServesOnlyForWhatItWasMadeBy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for change, apply := range changes {
-				o := &owner{decide: always(hooks.Decision{Allow: true})}
-				checker := New(o.hooks(c.sees), Options{Capacity: 10, CacheBy: c.cacheBy})
+				o := &owner{decide: always(callbacks.Decision{Allow: true})}
+				checker := New(o.callbacks(c.sees), Options{Capacity: 10, CacheBy: c.cacheBy})
 				changed := full()
 				apply(changed)
-				for _, r := range []*hooks.Request{full(), full(), changed} {
+				for _, r := range []*callbacks.Request{full(), full(), changed} {
 					if err := checker.Check(t.Context(), time.Hour, r); err != nil {
 						t.Fatal(err)
 					}
@@ -105,7 +105,7 @@ func TestADecisionServesOnlyForWhatItWasMadeBy(t *testing.T) {
 }
 
 func TestEveryFieldOfARequestIsEitherInTheKeyOrHidden(t *testing.T) {
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[hooks.Request]()) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[callbacks.Request]()) {
 		// Two raw paths with one path name the same object.
 		if _, tested := changes[f.Name]; !tested && f.Name != "Header" && f.Name != "RawPath" {
 			t.Errorf("a new field, %s: put it into the key and into this test", f.Name)
@@ -114,24 +114,27 @@ func TestEveryFieldOfARequestIsEitherInTheKeyOrHidden(t *testing.T) {
 }
 
 func TestFieldsDoNotRunIntoEachOther(t *testing.T) {
-	a := &hooks.Request{Token: "ab", Bucket: "c", Query: []hooks.Param{{Name: "p", Value: ""}, {Name: "q", Value: "r"}}}
-	b := &hooks.Request{Token: "a", Bucket: "bc", Query: a.Query}
-	c := &hooks.Request{Token: "ab", Bucket: "c", Query: []hooks.Param{{Name: "p", Value: "q"}, {Name: "", Value: "r"}}}
+	a := &callbacks.Request{Token: "ab", Bucket: "c", Query: []callbacks.Param{{Name: "p", Value: ""}, {Name: "q", Value: "r"}}}
+	b := &callbacks.Request{Token: "a", Bucket: "bc", Query: a.Query}
+	c := &callbacks.Request{Token: "ab", Bucket: "c", Query: []callbacks.Param{{Name: "p", Value: "q"}, {Name: "", Value: "r"}}}
 	if everything.key(a) == everything.key(b) || everything.key(a) == everything.key(c) {
 		t.Error("different requests have the same key")
 	}
 }
 
-func TestTheHookSeesNothingThatIsNotInTheKeyButHeaders(t *testing.T) {
+func TestTheCallbackSeesNothingThatIsNotInTheKeyButHeaders(t *testing.T) {
 	for _, sees := range []bool{false, true} {
-		var seen *hooks.Request
-		o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) { seen = r; return hooks.Decision{Allow: true}, nil }}
+		var seen *callbacks.Request
+		o := &owner{decide: func(r *callbacks.Request) (callbacks.Decision, error) {
+			seen = r
+			return callbacks.Decision{Allow: true}, nil
+		}}
 		r := full()
 		r.Header = func() http.Header { return http.Header{"X-Role": {"admin"}} }
-		if err := New(o.hooks(sees), Options{Capacity: 1}).Check(t.Context(), 0, r); err != nil {
+		if err := New(o.callbacks(sees), Options{Capacity: 1}).Check(t.Context(), 0, r); err != nil {
 			t.Fatal(err)
 		}
-		want := &hooks.Request{Token: "alice", Bucket: "photos"}
+		want := &callbacks.Request{Token: "alice", Bucket: "photos"}
 		if sees && seen != r || !sees && !reflect.DeepEqual(seen, want) {
 			t.Errorf("three arguments %v: got %+v", sees, seen)
 		}
@@ -140,17 +143,17 @@ func TestTheHookSeesNothingThatIsNotInTheKeyButHeaders(t *testing.T) {
 
 func TestManyQuestionsOfOneClient(t *testing.T) {
 	var running, most atomic.Int32
-	o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) {
+	o := &owner{decide: func(r *callbacks.Request) (callbacks.Decision, error) {
 		n := running.Add(1)
 		defer running.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
 		if r.Key == "late" {
-			return hooks.Decision{}, hooks.ErrOverloaded
+			return callbacks.Decision{}, callbacks.ErrOverloaded
 		}
-		return hooks.Decision{Allow: r.Key != "closed"}, nil
+		return callbacks.Decision{Allow: r.Key != "closed"}, nil
 	}}
-	checker := New(o.hooks(true), Options{Capacity: 1000})
+	checker := New(o.callbacks(true), Options{Capacity: 1000})
 	var questions []Question
 	for i := range 200 {
 		r := full()
@@ -182,25 +185,25 @@ func TestHowLongADecisionIsKept(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		ttl      time.Duration
-		decision hooks.Decision
+		decision callbacks.Decision
 		want     time.Duration
 	}{
-		{"an allowance for the bucket's ttl", time.Hour, hooks.Decision{Allow: true}, time.Hour},
-		{"an allowance for its own ttl", time.Hour, hooks.Decision{Allow: true, TTL: of(time.Minute)}, time.Minute},
-		{"an allowance with its own ttl although the bucket has none", 0, hooks.Decision{Allow: true, TTL: of(time.Minute)}, time.Minute},
-		{"nothing with ttl 0", 0, hooks.Decision{Allow: true}, 0},
-		{"nothing with its own ttl 0", time.Hour, hooks.Decision{Allow: true, TTL: of(0)}, 0},
-		{"nothing that holds once", time.Hour, hooks.Decision{Allow: true, Once: true, TTL: of(time.Hour)}, 0},
-		{"nothing with a negative ttl", time.Hour, hooks.Decision{Allow: true, TTL: of(-time.Hour)}, 0},
-		{"a refusal for 30 s", time.Hour, hooks.Decision{}, 30 * time.Second},
-		{"a refusal for 30 s whatever it says", time.Second, hooks.Decision{TTL: of(time.Hour)}, 30 * time.Second},
-		{"a refusal for a ttl that is shorter", 10 * time.Second, hooks.Decision{}, 10 * time.Second},
-		{"no refusal with ttl 0", 0, hooks.Decision{}, 0},
+		{"an allowance for the bucket's ttl", time.Hour, callbacks.Decision{Allow: true}, time.Hour},
+		{"an allowance for its own ttl", time.Hour, callbacks.Decision{Allow: true, TTL: of(time.Minute)}, time.Minute},
+		{"an allowance with its own ttl although the bucket has none", 0, callbacks.Decision{Allow: true, TTL: of(time.Minute)}, time.Minute},
+		{"nothing with ttl 0", 0, callbacks.Decision{Allow: true}, 0},
+		{"nothing with its own ttl 0", time.Hour, callbacks.Decision{Allow: true, TTL: of(0)}, 0},
+		{"nothing that holds once", time.Hour, callbacks.Decision{Allow: true, Once: true, TTL: of(time.Hour)}, 0},
+		{"nothing with a negative ttl", time.Hour, callbacks.Decision{Allow: true, TTL: of(-time.Hour)}, 0},
+		{"a refusal for 30 s", time.Hour, callbacks.Decision{}, 30 * time.Second},
+		{"a refusal for 30 s whatever it says", time.Second, callbacks.Decision{TTL: of(time.Hour)}, 30 * time.Second},
+		{"a refusal for a ttl that is shorter", 10 * time.Second, callbacks.Decision{}, 10 * time.Second},
+		{"no refusal with ttl 0", 0, callbacks.Decision{}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			now := time.Unix(1000, 0)
 			o := &owner{decide: always(c.decision)}
-			checker := New(o.hooks(true), Options{Capacity: 10, Now: func() time.Time { return now }})
+			checker := New(o.callbacks(true), Options{Capacity: 10, Now: func() time.Time { return now }})
 			ask := func() {
 				t.Helper()
 				err := checker.Check(t.Context(), c.ttl, full())
@@ -229,19 +232,21 @@ func TestWhatIsNotAYesIsARefusal(t *testing.T) {
 	raised := errors.New("raised")
 	for _, c := range []struct {
 		name   string
-		decide func(*hooks.Request) (hooks.Decision, error)
+		decide func(*callbacks.Request) (callbacks.Decision, error)
 		want   *s3err.Error
 		cause  error
 		kept   int
 	}{
-		{"a refusal", always(hooks.Decision{}), s3err.AccessDenied, ErrRefused, 1},
-		{"an exception, even beside an allowance", func(*hooks.Request) (hooks.Decision, error) { return hooks.Decision{Allow: true}, raised }, s3err.AccessDenied, raised, 0},
-		{"a panic", func(*hooks.Request) (hooks.Decision, error) { panic("boom") }, s3err.AccessDenied, nil, 0},
-		{"callbacks past their limits", func(*hooks.Request) (hooks.Decision, error) { return hooks.Decision{Allow: true}, hooks.ErrOverloaded }, s3err.SlowDown, hooks.ErrOverloaded, 0},
+		{"a refusal", always(callbacks.Decision{}), s3err.AccessDenied, ErrRefused, 1},
+		{"an exception, even beside an allowance", func(*callbacks.Request) (callbacks.Decision, error) { return callbacks.Decision{Allow: true}, raised }, s3err.AccessDenied, raised, 0},
+		{"a panic", func(*callbacks.Request) (callbacks.Decision, error) { panic("boom") }, s3err.AccessDenied, nil, 0},
+		{"callbacks past their limits", func(*callbacks.Request) (callbacks.Decision, error) {
+			return callbacks.Decision{Allow: true}, callbacks.ErrOverloaded
+		}, s3err.SlowDown, callbacks.ErrOverloaded, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := &owner{decide: c.decide}
-			checker := New(o.hooks(true), Options{Capacity: 10})
+			checker := New(o.callbacks(true), Options{Capacity: 10})
 			for range 2 {
 				err := checker.Check(t.Context(), time.Hour, full())
 				if !errors.Is(err, c.want) || c.cause != nil && !errors.Is(err, c.cause) {
@@ -257,8 +262,8 @@ func TestWhatIsNotAYesIsARefusal(t *testing.T) {
 
 func TestTheReasonReachesTheClientOnlyIfAsked(t *testing.T) {
 	for _, show := range []bool{false, true} {
-		o := &owner{decide: always(hooks.Decision{Reason: "not in group x"})}
-		err := New(o.hooks(true), Options{Capacity: 1, ShowReasons: show}).Check(t.Context(), 0, full())
+		o := &owner{decide: always(callbacks.Decision{Reason: "not in group x"})}
+		err := New(o.callbacks(true), Options{Capacity: 1, ShowReasons: show}).Check(t.Context(), 0, full())
 		if !strings.Contains(err.Error(), "not in group x") || strings.Contains(s3err.From(err).Message, "group") != show {
 			t.Errorf("shown %v: got %v", show, err)
 		}
@@ -267,13 +272,13 @@ func TestTheReasonReachesTheClientOnlyIfAsked(t *testing.T) {
 
 func TestOneSlowTokenHoldsUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) {
+		o := &owner{decide: func(r *callbacks.Request) (callbacks.Decision, error) {
 			if r.Token == "slow" {
 				time.Sleep(5 * time.Second)
 			}
-			return hooks.Decision{Allow: true}, nil
+			return callbacks.Decision{Allow: true}, nil
 		}}
-		checker := New(o.hooks(true), Options{Capacity: 10})
+		checker := New(o.callbacks(true), Options{Capacity: 10})
 		slow := full()
 		slow.Token = "slow"
 		var wg sync.WaitGroup
@@ -305,11 +310,11 @@ func TestForgetting(t *testing.T) {
 		{"carol", "", ""},
 	} {
 		t.Run(c.token+"@"+c.bucket, func(t *testing.T) {
-			o := &owner{decide: always(hooks.Decision{Allow: true})}
-			checker := New(o.hooks(false), Options{Capacity: 10})
+			o := &owner{decide: always(callbacks.Decision{Allow: true})}
+			checker := New(o.callbacks(false), Options{Capacity: 10})
 			asked := func(token, bucket string) bool {
 				before := o.calls.Load()
-				if err := checker.Check(t.Context(), time.Hour, &hooks.Request{Token: token, Bucket: bucket}); err != nil {
+				if err := checker.Check(t.Context(), time.Hour, &callbacks.Request{Token: token, Bucket: bucket}); err != nil {
 					t.Fatal(err)
 				}
 				return o.calls.Load() > before

@@ -10,22 +10,22 @@ import (
 	"testing/synctest"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 )
 
 // at asks about 20 requests that come at the same time and look the same but
 // for what is in no key: a header, and a path that auth_cache_by leaves out.
-func at(t *testing.T, ttl time.Duration, decide func(admin bool) (hooks.Decision, error)) (asked int32, kept int) {
+func at(t *testing.T, ttl time.Duration, decide func(admin bool) (callbacks.Decision, error)) (asked int32, kept int) {
 	synctest.Test(t, func(t *testing.T) {
-		o := &owner{decide: func(r *hooks.Request) (hooks.Decision, error) {
+		o := &owner{decide: func(r *callbacks.Request) (callbacks.Decision, error) {
 			time.Sleep(time.Second) // so that all come meanwhile
 			if role := r.Header().Get("X-Role"); role != r.Path {
 				t.Errorf("the headers of %s came with the path of %s", role, r.Path)
 			}
 			return decide(r.Path == "admin")
 		}}
-		checker := New(o.hooks(true), Options{Capacity: 10, CacheBy: []string{"method"}})
+		checker := New(o.callbacks(true), Options{Capacity: 10, CacheBy: []string{"method"}})
 		var wg sync.WaitGroup
 		for i := range 20 {
 			wg.Go(func() {
@@ -47,16 +47,16 @@ func TestADecisionForOneRequestServesNoOther(t *testing.T) {
 	none := time.Duration(0)
 	for name, c := range map[string]struct {
 		ttl    time.Duration
-		decide func(admin bool) (hooks.Decision, error)
+		decide func(admin bool) (callbacks.Decision, error)
 	}{
-		"made by a header":    {time.Hour, func(admin bool) (hooks.Decision, error) { return hooks.Decision{Allow: admin, Once: true}, nil }},
-		"of a bucket's ttl 0": {0, func(admin bool) (hooks.Decision, error) { return hooks.Decision{Allow: admin}, nil }},
-		"of a ttl 0":          {time.Hour, func(admin bool) (hooks.Decision, error) { return hooks.Decision{Allow: admin, TTL: &none}, nil }},
-		"an exception": {time.Hour, func(admin bool) (hooks.Decision, error) {
+		"made by a header":    {time.Hour, func(admin bool) (callbacks.Decision, error) { return callbacks.Decision{Allow: admin, Once: true}, nil }},
+		"of a bucket's ttl 0": {0, func(admin bool) (callbacks.Decision, error) { return callbacks.Decision{Allow: admin}, nil }},
+		"of a ttl 0":          {time.Hour, func(admin bool) (callbacks.Decision, error) { return callbacks.Decision{Allow: admin, TTL: &none}, nil }},
+		"an exception": {time.Hour, func(admin bool) (callbacks.Decision, error) {
 			if !admin {
-				return hooks.Decision{}, errors.New("raised")
+				return callbacks.Decision{}, errors.New("raised")
 			}
-			return hooks.Decision{Allow: true, Once: true}, nil
+			return callbacks.Decision{Allow: true, Once: true}, nil
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,28 +70,28 @@ func TestADecisionForOneRequestServesNoOther(t *testing.T) {
 func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		checker := New(hooks.Limited(hooks.Hooks{
-			Allow: func(ctx context.Context, r *hooks.Request) (hooks.Decision, error) {
+		checker := New(callbacks.Limited(callbacks.Set{
+			Allow: func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 				if r.Bucket == "bad" {
 					asked.Add(1)
 					<-ctx.Done()
 					time.Sleep(time.Minute) // and keeps its place
 				}
-				return hooks.Decision{Allow: true}, nil
+				return callbacks.Decision{Allow: true}, nil
 			},
 		}, 8, 100, 2*time.Second), Options{Capacity: 10})
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for range 40 {
 			wg.Go(func() {
-				err := checker.Check(t.Context(), time.Hour, &hooks.Request{Token: "alice", Bucket: "bad"})
+				err := checker.Check(t.Context(), time.Hour, &callbacks.Request{Token: "alice", Bucket: "bad"})
 				if took := time.Since(begun); !errors.Is(err, s3err.SlowDown) || took != 2*time.Second {
 					t.Errorf("%v after %v", err, took)
 				}
 			})
 		}
 		wg.Wait()
-		if err := checker.Check(t.Context(), time.Hour, &hooks.Request{Token: "bob", Bucket: "good"}); err != nil || asked.Load() != 1 {
+		if err := checker.Check(t.Context(), time.Hour, &callbacks.Request{Token: "bob", Bucket: "good"}); err != nil || asked.Load() != 1 {
 			t.Errorf("asked %d times; another client: %v", asked.Load(), err)
 		}
 		time.Sleep(2 * time.Minute) // until nobody is left
@@ -101,12 +101,12 @@ func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 func TestAnAnswerFromBeforeForgettingServesNobodyWhoComesLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var revoked atomic.Bool
-		o := &owner{decide: func(*hooks.Request) (hooks.Decision, error) {
+		o := &owner{decide: func(*callbacks.Request) (callbacks.Decision, error) {
 			allow := !revoked.Load()
 			time.Sleep(time.Second)
-			return hooks.Decision{Allow: allow}, nil
+			return callbacks.Decision{Allow: allow}, nil
 		}}
-		checker := New(o.hooks(true), Options{Capacity: 10})
+		checker := New(o.callbacks(true), Options{Capacity: 10})
 		early := make(chan error, 1)
 		go func() { early <- checker.Check(t.Context(), time.Hour, full()) }()
 		synctest.Wait()

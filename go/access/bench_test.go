@@ -4,15 +4,15 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // BenchmarkCheck asks again what was allowed before.
 func BenchmarkCheck(b *testing.B) {
 	for name, seesRequest := range map[string]bool{"by token and bucket": false, "by all of the request": true} {
 		b.Run(name, func(b *testing.B) {
-			o := &owner{decide: always(hooks.Decision{Allow: true})}
-			c := New(o.hooks(seesRequest), Options{Capacity: 1024})
+			o := &owner{decide: always(callbacks.Decision{Allow: true})}
+			c := New(o.callbacks(seesRequest), Options{Capacity: 1024})
 			request := full()
 			b.ReportAllocs()
 			for b.Loop() {
@@ -21,7 +21,7 @@ func BenchmarkCheck(b *testing.B) {
 				}
 			}
 			if o.calls.Load() != 1 {
-				b.Errorf("the hook was asked %d times", o.calls.Load())
+				b.Errorf("the callback was asked %d times", o.calls.Load())
 			}
 		})
 	}

@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // key identifies a decision: the hash of all that it was made by. A hash
@@ -46,7 +46,7 @@ func partsOf(names []string) parts {
 // different requests give the same bytes. The operation goes with the method
 // and the client's address with the source: they tell more of the same.
 // Header is in no key: see Checker.visible.
-func (p parts) key(r *hooks.Request) key {
+func (p parts) key(r *callbacks.Request) key {
 	var stack [1024]byte // longer requests spill to the heap
 	b := field(stack[:0], r.Token)
 	b = field(b, r.Bucket)

@@ -1,6 +1,6 @@
 // Package main is the C border: the functions that include/osp.h declares, and
 // nothing else. It turns handles into servers and C function pointers into
-// hooks, and it is the only room that imports "C". A panic never leaves it.
+// callbacks, and it is the only room that imports "C". A panic never leaves it.
 package main
 
 /*
@@ -46,9 +46,9 @@ func osp_check(text C.osp_text, size C.size_t, failure **C.char) (code C.int32_t
 }
 
 //export osp_start
-func osp_start(text C.osp_text, size C.size_t, hooks *C.osp_hooks, handle *C.int32_t, failure **C.char) (code C.int32_t) {
+func osp_start(text C.osp_text, size C.size_t, owner *C.osp_callbacks, handle *C.int32_t, failure **C.char) (code C.int32_t) {
 	defer firewall(0, &code, failure)
-	if hooks == nil || hooks.ask == nil || handle == nil || failure == nil {
+	if owner == nil || owner.ask == nil || handle == nil || failure == nil {
 		return C.OSP_BAD_ARGUMENT
 	}
 	*handle, *failure = 0, nil
@@ -56,7 +56,7 @@ func osp_start(text C.osp_text, size C.size_t, hooks *C.osp_hooks, handle *C.int
 	if !ok {
 		return C.OSP_BAD_ARGUMENT
 	}
-	instance, err := start(data, asker(*hooks))
+	instance, err := start(data, asker(*owner))
 	if err != nil {
 		return fail(failure, err)
 	}
@@ -72,7 +72,7 @@ func start(data []byte, ask border.Ask) (*border.Instance, error) {
 	cfg.Version = version
 	tune(cfg.Threads)
 	bridge := border.NewBridge(&calls, ask)
-	server := proxy.New(cfg, bridge.Hooks(cfg), logger)
+	server := proxy.New(cfg, bridge.Callbacks(cfg), logger)
 	if err := server.Listen(); err != nil {
 		return nil, err
 	}

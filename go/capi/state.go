@@ -3,7 +3,7 @@ package main
 /*
 #include "../../include/osp.h"
 
-static inline int32_t call_ask(const osp_hooks *h, uint64_t call, int32_t question, const char *json, size_t len) {
+static inline int32_t call_ask(const osp_callbacks *h, uint64_t call, int32_t question, const char *json, size_t len) {
 	return h->ask(h->user, call, question, json, len);
 }
 */
@@ -41,10 +41,10 @@ var _ = [1]struct{}{}[(C.OSP_ASK_SECRET^border.AskSecret)|(C.OSP_ASK_ALLOW^borde
 	(C.OSP_ASK_ANSWERED^border.AskAnswered)|(C.OSP_ASK_PENDING^border.AskPending)]
 
 // asker keeps its own copy of the owner's functions and calls them.
-func asker(hooks C.osp_hooks) border.Ask {
+func asker(owner C.osp_callbacks) border.Ask {
 	return func(call uint64, question int32, json []byte) int32 {
 		text := (*C.char)(unsafe.Pointer(unsafe.SliceData(json)))
-		return int32(C.call_ask(&hooks, C.uint64_t(call), C.int32_t(question), text, C.size_t(len(json))))
+		return int32(C.call_ask(&owner, C.uint64_t(call), C.int32_t(question), text, C.size_t(len(json))))
 	}
 }
 

@@ -66,7 +66,7 @@ type Config struct {
 
 	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 
-	// What callables the owner gave.
+	// Which callbacks the owner gave.
 	HasValidator, ValidatorSeesRequest, HasBucketCreds, HasSecretFetcher bool
 	// AuthCacheBy narrows by what a decision of a validator that sees the
 	// request is cached: names out of CacheFields. Empty: by everything.

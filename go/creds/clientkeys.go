@@ -10,7 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"osp/go/cache"
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/secret"
 )
 
@@ -25,8 +25,8 @@ const (
 )
 
 // FetchSecret asks the owner for the secret of a client's access key, as
-// hooks.Hooks.Secret does.
-type FetchSecret func(ctx context.Context, accessKey string) (hooks.Secret, error)
+// callbacks.Set.Secret does.
+type FetchSecret func(ctx context.Context, accessKey string) (callbacks.Secret, error)
 
 // ClientKeys finds the secret with which a client should have signed: in the
 // keystore, else by the owner's fetcher, whose answers it keeps. Make it with
@@ -37,7 +37,7 @@ type ClientKeys struct {
 	now   func() time.Time
 	// known holds that a key is unknown, too, as the zero Secret, aside: a scan
 	// with random access keys must not push the secrets of real ones out.
-	known *cache.Cache[[sha256.Size]byte, hooks.Secret]
+	known *cache.Cache[[sha256.Size]byte, callbacks.Secret]
 	// verified are the keys with which somebody has signed. They outlive what
 	// the fetcher said about them: a client that comes back is no stranger.
 	verified *lru.Cache[[sha256.Size]byte, struct{}]
@@ -53,7 +53,7 @@ func NewClientKeys(fetch FetchSecret, ttl time.Duration, o Options) *ClientKeys 
 	}
 	return &ClientKeys{
 		fetch: fetch, ttl: ttl, now: o.Now, verified: verified,
-		known: cache.New[[sha256.Size]byte, hooks.Secret](o.Capacity, o.Now),
+		known: cache.New[[sha256.Size]byte, callbacks.Secret](o.Capacity, o.Now),
 	}
 }
 
@@ -71,15 +71,15 @@ func (c *ClientKeys) Verified(keystore map[string]secret.Value, accessKey string
 
 // Secret returns the secret of an access key: that of the keystore, which may
 // be another one for every request, else the fetcher's. Its errors are
-// hooks.ErrUnknownKey when nobody knows the key, ctx's own, or answers of
+// callbacks.ErrUnknownKey when nobody knows the key, ctx's own, or answers of
 // package s3err: AccessDenied when the fetcher raised or answered nonsense,
 // SlowDown when it was not asked or did not answer in time.
-func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Value, accessKey string) (hooks.Secret, error) {
+func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Value, accessKey string) (callbacks.Secret, error) {
 	if s, ok := keystore[accessKey]; ok {
-		return hooks.Secret{Key: s}, nil
+		return callbacks.Secret{Key: s}, nil
 	}
 	if c.fetch == nil {
-		return hooks.Secret{}, hooks.ErrUnknownKey
+		return callbacks.Secret{}, callbacks.ErrUnknownKey
 	}
 	k := sha256.Sum256([]byte(accessKey))
 	s, ok := c.known.Lookup(k)
@@ -89,27 +89,27 @@ func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Valu
 			get = c.known.Ask
 		}
 		var err error
-		s, err = get(ctx, k, func(ctx context.Context) (cache.Entry[hooks.Secret], error) { return c.ask(ctx, k, accessKey) })
+		s, err = get(ctx, k, func(ctx context.Context) (cache.Entry[callbacks.Secret], error) { return c.ask(ctx, k, accessKey) })
 		if err != nil {
-			return hooks.Secret{}, hooks.Refusal(ctx, err)
+			return callbacks.Secret{}, callbacks.Refusal(ctx, err)
 		}
 	}
 	if s.Key.Empty() {
-		return hooks.Secret{}, hooks.ErrUnknownKey
+		return callbacks.Secret{}, callbacks.ErrUnknownKey
 	}
 	return s, nil
 }
 
-func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey string) (cache.Entry[hooks.Secret], error) {
+func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey string) (cache.Entry[callbacks.Secret], error) {
 	if !c.verified.Contains(k) {
-		ctx = hooks.AboutStranger(ctx)
+		ctx = callbacks.AboutStranger(ctx)
 	}
 	s, err := c.fetch(ctx, accessKey)
-	if errors.Is(err, hooks.ErrUnknownKey) || err == nil && s.Key.Empty() {
-		return cache.Entry[hooks.Secret]{TTL: min(keepUnknown, c.ttl), Aside: true}, nil
+	if errors.Is(err, callbacks.ErrUnknownKey) || err == nil && s.Key.Empty() {
+		return cache.Entry[callbacks.Secret]{TTL: min(keepUnknown, c.ttl), Aside: true}, nil
 	}
 	if err != nil {
-		return cache.Entry[hooks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", shared(err))
+		return cache.Entry[callbacks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", shared(err))
 	}
 	ttl := c.ttl
 	if s.TTL != nil {
@@ -118,7 +118,7 @@ func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey str
 	if !s.Expires.IsZero() {
 		ttl = min(ttl, s.Expires.Sub(c.now()))
 	}
-	return cache.Entry[hooks.Secret]{Value: s, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
+	return cache.Entry[callbacks.Secret]{Value: s, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
 }
 
 // Stats says how useful the remembered answers of the fetcher were. That it

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
@@ -24,14 +24,14 @@ type directory struct {
 	err     error
 }
 
-func (d *directory) fetch(_ context.Context, accessKey string) (hooks.Secret, error) {
+func (d *directory) fetch(_ context.Context, accessKey string) (callbacks.Secret, error) {
 	d.mu.Lock()
 	d.calls++
-	s, err := hooks.Secret{Key: secret.New(fmt.Sprintf("%s#%d", accessKey, d.calls)), Expires: d.expires, TTL: d.ttl}, d.err
+	s, err := callbacks.Secret{Key: secret.New(fmt.Sprintf("%s#%d", accessKey, d.calls)), Expires: d.expires, TTL: d.ttl}, d.err
 	d.mu.Unlock()
 	time.Sleep(d.delay)
 	if err != nil {
-		return hooks.Secret{}, err
+		return callbacks.Secret{}, err
 	}
 	return s, nil
 }
@@ -66,7 +66,7 @@ func TestTheKeystoreComesBeforeTheFetcher(t *testing.T) {
 func TestWithoutKeystoreAndFetcherNobodyIsKnown(t *testing.T) {
 	c := NewClientKeys(nil, keepSecret, Options{})
 	for _, key := range []string{"", "anybody"} {
-		if _, err := c.Secret(t.Context(), nil, key); !errors.Is(err, hooks.ErrUnknownKey) {
+		if _, err := c.Secret(t.Context(), nil, key); !errors.Is(err, callbacks.ErrUnknownKey) {
 			t.Errorf("%q: %v", key, err)
 		}
 	}
@@ -112,10 +112,10 @@ func TestAFetchedSecretEndsAtItsExpiration(t *testing.T) {
 
 func TestAnUnknownKeyIsRememberedForSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &directory{err: hooks.ErrUnknownKey}
+		d := &directory{err: callbacks.ErrUnknownKey}
 		c := NewClientKeys(d.fetch, keepSecret, Options{})
 		for range 3 {
-			if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, hooks.ErrUnknownKey) || d.asked() != 1 {
+			if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, callbacks.ErrUnknownKey) || d.asked() != 1 {
 				t.Fatalf("%v after %d questions", err, d.asked())
 			}
 		}
@@ -134,19 +134,19 @@ func TestAWithdrawnKeyEndsWithTheNextRefresh(t *testing.T) {
 		if _, err := c.Secret(t.Context(), nil, "k"); err != nil {
 			t.Fatal(err)
 		}
-		d.fail(hooks.ErrUnknownKey)
+		d.fail(callbacks.ErrUnknownKey)
 		time.Sleep(keepSecret * 95 / 100)
 		_, _ = c.Secret(t.Context(), nil, "k") // served the old one, and begins the refresh
 		synctest.Wait()
-		if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, hooks.ErrUnknownKey) {
+		if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, callbacks.ErrUnknownKey) {
 			t.Errorf("after the refresh: %v", err)
 		}
 	})
 }
 
 func TestAnEmptySecretAdmitsNobody(t *testing.T) {
-	c := NewClientKeys(func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, nil }, keepSecret, Options{})
-	if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, hooks.ErrUnknownKey) {
+	c := NewClientKeys(func(context.Context, string) (callbacks.Secret, error) { return callbacks.Secret{}, nil }, keepSecret, Options{})
+	if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, callbacks.ErrUnknownKey) {
 		t.Error(err)
 	}
 }
@@ -157,7 +157,7 @@ func TestAFetcherThatFailsRefusesAndIsAskedAgain(t *testing.T) {
 		want  *s3err.Error
 	}{
 		{errors.New("raised"), s3err.AccessDenied},
-		{fmt.Errorf("late: %w", hooks.ErrOverloaded), s3err.SlowDown},
+		{fmt.Errorf("late: %w", callbacks.ErrOverloaded), s3err.SlowDown},
 	} {
 		d := &directory{err: c.cause}
 		keys := NewClientKeys(d.fetch, keepSecret, Options{})
@@ -175,9 +175,9 @@ func TestAScanOfRandomKeysDoesNotPushRealOnesOut(t *testing.T) {
 	if _, err := c.Secret(t.Context(), nil, "real"); err != nil {
 		t.Fatal(err)
 	}
-	d.fail(hooks.ErrUnknownKey)
+	d.fail(callbacks.ErrUnknownKey)
 	for i := range 100 {
-		if _, err := c.Secret(t.Context(), nil, fmt.Sprint(i)); !errors.Is(err, hooks.ErrUnknownKey) {
+		if _, err := c.Secret(t.Context(), nil, fmt.Sprint(i)); !errors.Is(err, callbacks.ErrUnknownKey) {
 			t.Fatal(err)
 		}
 	}
@@ -242,7 +242,7 @@ func TestASecretThatIsNotKeptServesItsAskerAlone(t *testing.T) {
 		"its own ttl 0":       {time.Minute, &directory{ttl: &none}, nil},
 		"one that has ended":  {time.Minute, &directory{expires: time.Now().Add(-time.Hour)}, nil},
 		"an exception":        {time.Minute, &directory{err: errors.New("raised")}, s3err.AccessDenied},
-		"unknown, with ttl 0": {0, &directory{err: hooks.ErrUnknownKey}, hooks.ErrUnknownKey},
+		"unknown, with ttl 0": {0, &directory{err: callbacks.ErrUnknownKey}, callbacks.ErrUnknownKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -279,7 +279,7 @@ func TestASecretThatIsNotKeptServesItsAskerAlone(t *testing.T) {
 
 func TestALateNoEvictsNoSecretThatCameMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &directory{err: hooks.ErrUnknownKey, delay: time.Minute}
+		d := &directory{err: callbacks.ErrUnknownKey, delay: time.Minute}
 		c := NewClientKeys(d.fetch, keepSecret, Options{})
 		early := make(chan error, 1)
 		go func() {
@@ -297,7 +297,7 @@ func TestALateNoEvictsNoSecretThatCameMeanwhile(t *testing.T) {
 				t.Errorf("got %q, %v", s.Key.Reveal(), err)
 			}
 			if early != nil {
-				if err := <-early; !errors.Is(err, hooks.ErrUnknownKey) {
+				if err := <-early; !errors.Is(err, callbacks.ErrUnknownKey) {
 					t.Errorf("who came before: %v", err)
 				}
 				early = nil
@@ -310,7 +310,7 @@ func TestALateNoEvictsNoSecretThatCameMeanwhile(t *testing.T) {
 func TestAScanOfRandomKeysKeepsNoClientWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{}
-		limited := hooks.Limited(hooks.Hooks{Secret: func(ctx context.Context, accessKey string) (hooks.Secret, error) {
+		limited := callbacks.Limited(callbacks.Set{Secret: func(ctx context.Context, accessKey string) (callbacks.Secret, error) {
 			if accessKey != "client" && accessKey != "seen" {
 				<-ctx.Done() // nobody answers about random keys
 			}

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"osp/go/cache"
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
@@ -50,7 +50,7 @@ type Bearer interface {
 }
 
 // Fetch asks the owner for the credentials of a token and a bucket, as
-// hooks.Hooks.BucketCreds does.
+// callbacks.Set.BucketCreds does.
 type Fetch func(ctx context.Context, token, bucket string) (secret.Value, error)
 
 // Options of a Resolver or a ClientKeys. The zero value is usable.
@@ -123,7 +123,7 @@ func (r *Resolver) For(ctx context.Context, b *config.Bucket, token string) (Cre
 	}
 	a, err := r.ask(ctx, b, token)
 	if err != nil {
-		return Credentials{}, hooks.Refusal(ctx, err)
+		return Credentials{}, callbacks.Refusal(ctx, err)
 	}
 	if !a.apiKey.Empty() {
 		return r.exchange(ctx, b, token, a.apiKey)
@@ -158,7 +158,7 @@ func (r *Resolver) ask(ctx context.Context, b *config.Bucket, token string) (ans
 // anybody, the answer to all who waited: each of them would wait as long again,
 // and take a place from others.
 func shared(err error) error {
-	if errors.Is(err, hooks.ErrOverloaded) {
+	if errors.Is(err, callbacks.ErrOverloaded) {
 		return cache.ForAll(err)
 	}
 	return err

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
@@ -182,8 +182,8 @@ func TestWhatFailsIsDeniedAndNotKept(t *testing.T) {
 		{"a fetcher that answers nonsense", func(context.Context, string, string) (secret.Value, error) { return secret.Value{}, nil }, s3err.AccessDenied, errEmpty},
 		{"a fetcher that panics", func(context.Context, string, string) (secret.Value, error) { panic("boom") }, s3err.AccessDenied, nil},
 		{"callbacks past their limits", func(context.Context, string, string) (secret.Value, error) {
-			return secret.Value{}, hooks.ErrOverloaded
-		}, s3err.SlowDown, hooks.ErrOverloaded},
+			return secret.Value{}, callbacks.ErrOverloaded
+		}, s3err.SlowDown, callbacks.ErrOverloaded},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := New(c.fetch, noBearer, Options{})

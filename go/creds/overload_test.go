@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
@@ -20,7 +20,7 @@ func TestAFetcherWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 		asked int32
 		want  error
 	}{
-		"too late": {hooks.ErrOverloaded, 1, s3err.SlowDown},
+		"too late": {callbacks.ErrOverloaded, 1, s3err.SlowDown},
 		"raised":   {errors.New("boom"), 40, s3err.AccessDenied}, // it may have been about one of them
 	} {
 		var asked atomic.Int32
@@ -29,7 +29,7 @@ func TestAFetcherWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 			time.Sleep(time.Second)
 			return failure.err
 		}
-		keys := NewClientKeys(func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, late() }, time.Hour, Options{})
+		keys := NewClientKeys(func(context.Context, string) (callbacks.Secret, error) { return callbacks.Secret{}, late() }, time.Hour, Options{})
 		stores := New(func(context.Context, string, string) (secret.Value, error) { return secret.Value{}, late() }, noBearer, Options{})
 		b := bucket("b", time.Hour)
 		for of, ask := range map[string]func(context.Context) error{

@@ -7,7 +7,7 @@ import (
 )
 
 // shut ends a socket for the peer, also while a child of this process, forked by
-// a callable say, has a duplicate: close(2) alone would end it with the last of
+// a callback say, has a duplicate: close(2) alone would end it with the last of
 // them. A listening one takes no connection from then on, on Linux. It is for a
 // socket that is closed next.
 func shut(socket syscall.Conn) {

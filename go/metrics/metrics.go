@@ -68,8 +68,8 @@ func New(from Source) *Metrics {
 	m.signatureRefusals = m.counter("signature_refusals_total", "Requests whose signature was missing, wrong or could not be checked, by S3 error code.", "code")
 	m.upstream = m.histogram("upstream_duration_seconds", "Time from a store's request, sending its body included, to the head of the answer.", seconds, "bucket")
 	m.upstreamErrors = m.counter("upstream_errors_total", "Requests to stores that failed, by S3 error code, ServerError (a status of 500 or above) or CredentialsRefused.", "bucket", "error")
-	m.callbackDuration = m.histogram("callback_duration_seconds", "Time from a question to a callable to its answer, waiting for its turn included.", seconds, "callback")
-	m.callbacks = m.counter("callbacks_total", "Questions to callables, by how they ended.", "callback", "outcome")
+	m.callbackDuration = m.histogram("callback_duration_seconds", "Time from a question to a callback to its answer, waiting for its turn included.", seconds, "callback")
+	m.callbacks = m.counter("callbacks_total", "Questions to callbacks, by how they ended.", "callback", "outcome")
 	m.tokens = m.counter("token_renewals_total", "Exchanges of IBM API keys for tokens, by how they ended.", "outcome")
 	m.registry.MustRegister(
 		&sampled{from: from},

@@ -18,7 +18,7 @@ var (
 	connections   = described("active_connections", "Connections of clients that are open.")
 	inFlight      = described("requests_in_flight", "Requests that are being served.")
 	memory        = described("memory_bytes", "Memory of the process, Python included: the resident set on Linux, elsewhere what Go has.")
-	cacheRequests = described("cache_requests_total", "Answers of callables and token services that were wanted: remembered (hit) or asked for (miss).", "cache", "result")
+	cacheRequests = described("cache_requests_total", "Answers of callbacks and token services that were wanted: remembered (hit) or asked for (miss).", "cache", "result")
 	cacheEntries  = described("cache_entries", "Answers that are remembered.", "cache")
 	logDrops      = described("log_lines_dropped_total", "Lines that a log lost because it could not be written as fast as they came, or at all.", "log")
 	storeUp       = described("store_up", "1 when the store could be reached the last time somebody looked, else 0.", "store")

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/secret"
 )
 
@@ -46,7 +46,7 @@ type Exchange struct {
 
 	Total    time.Duration // until the last byte of the answer was handed to the system
 	Upstream time.Duration // of that, from the store's request to the head of its answer
-	Callback time.Duration // of that, waiting for answers of the owner's callables, remembered or not
+	Callback time.Duration // of that, waiting for answers of the owner's callbacks, remembered or not
 }
 
 // What StoreError can be, beside the codes of package s3err.
@@ -62,7 +62,7 @@ type Observer interface{ Ended(*Exchange) }
 // Callables are the owner's functions by the names of their parameters.
 var Callables = []string{Validator, HmacFetcher, BucketCredsFetcher}
 
-// The names of the callables.
+// The names of the callbacks.
 const (
 	Validator          = "validator"
 	HmacFetcher        = "hmac_fetcher"
@@ -90,18 +90,18 @@ type Callback struct {
 	Took    time.Duration // waiting for its turn included
 }
 
-// Hooks returns h with an observer of each question. seen is called on the
+// Callbacks returns h with an observer of each question. seen is called on the
 // goroutine that asked, when the answer is there.
-func Hooks(h hooks.Hooks, seen func(Callback)) hooks.Hooks {
-	out := hooks.Hooks{AllowSeesRequest: h.AllowSeesRequest}
+func Callbacks(h callbacks.Set, seen func(Callback)) callbacks.Set {
+	out := callbacks.Set{AllowSeesRequest: h.AllowSeesRequest}
 	if h.Secret != nil {
-		out.Secret = func(ctx context.Context, accessKey string) (s hooks.Secret, err error) {
+		out.Secret = func(ctx context.Context, accessKey string) (s callbacks.Secret, err error) {
 			defer watch(ctx, HmacFetcher, time.Now(), &err, nil, seen)
 			return h.Secret(ctx, accessKey)
 		}
 	}
 	if h.Allow != nil {
-		out.Allow = func(ctx context.Context, r *hooks.Request) (d hooks.Decision, err error) {
+		out.Allow = func(ctx context.Context, r *callbacks.Request) (d callbacks.Decision, err error) {
 			defer watch(ctx, Validator, time.Now(), &err, &d, seen)
 			return h.Allow(ctx, r)
 		}
@@ -115,17 +115,17 @@ func Hooks(h hooks.Hooks, seen func(Callback)) hooks.Hooks {
 	return out
 }
 
-func watch(ctx context.Context, name string, begun time.Time, err *error, d *hooks.Decision, seen func(Callback)) {
+func watch(ctx context.Context, name string, begun time.Time, err *error, d *callbacks.Decision, seen func(Callback)) {
 	seen(Callback{Ctx: ctx, Name: name, Outcome: outcomeOf(*err, d), Begun: begun, Took: time.Since(begun)})
 }
 
-func outcomeOf(err error, d *hooks.Decision) string {
+func outcomeOf(err error, d *callbacks.Decision) string {
 	switch {
 	case err == nil && (d == nil || d.Allow):
 		return Answered
-	case err == nil, errors.Is(err, hooks.ErrUnknownKey):
+	case err == nil, errors.Is(err, callbacks.ErrUnknownKey):
 		return Refused
-	case errors.Is(err, hooks.ErrOverloaded):
+	case errors.Is(err, callbacks.ErrOverloaded):
 		return Overloaded
 	case errors.Is(err, context.Canceled):
 		return Abandoned

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/secret"
 )
 
@@ -20,14 +20,14 @@ func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
 		{true, nil, Answered},
 		{false, nil, Refused},
 		{true, errors.New("raised"), Failed},
-		{false, fmt.Errorf("late: %w", hooks.ErrOverloaded), Overloaded},
+		{false, fmt.Errorf("late: %w", callbacks.ErrOverloaded), Overloaded},
 		{false, context.Canceled, Abandoned},
 	} {
 		var got []Callback
-		h := Hooks(hooks.Hooks{
+		h := Callbacks(callbacks.Set{
 			AllowSeesRequest: true,
-			Allow: func(context.Context, *hooks.Request) (hooks.Decision, error) {
-				return hooks.Decision{Allow: c.allow}, c.err
+			Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+				return callbacks.Decision{Allow: c.allow}, c.err
 			},
 		}, func(seen Callback) { got = append(got, seen) })
 		d, err := h.Allow(t.Context(), nil)
@@ -42,14 +42,16 @@ func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
 
 func TestFetchersAreObservedByTheirNames(t *testing.T) {
 	var got []string
-	h := Hooks(hooks.Hooks{
-		Secret: func(context.Context, string) (hooks.Secret, error) { return hooks.Secret{}, hooks.ErrUnknownKey },
+	h := Callbacks(callbacks.Set{
+		Secret: func(context.Context, string) (callbacks.Secret, error) {
+			return callbacks.Secret{}, callbacks.ErrUnknownKey
+		},
 		BucketCreds: func(context.Context, string, string) (secret.Value, error) {
 			return secret.New("k"), nil
 		},
 	}, func(seen Callback) { got = append(got, seen.Name+" "+seen.Outcome) })
 	if h.Allow != nil {
-		t.Error("a hook that the owner did not give")
+		t.Error("a callback that the owner did not give")
 	}
 	_, _ = h.Secret(t.Context(), "a")
 	_, _ = h.BucketCreds(t.Context(), "a", "b")

@@ -8,10 +8,10 @@ import (
 	"syscall"
 	"time"
 
+	"osp/go/names"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/upstream"
-	"osp/go/view"
 )
 
 // responseWriter remembers whether an answer has begun, and gives every write
@@ -76,7 +76,7 @@ func (h *handler) answer(x *exchange, resp *http.Response) error {
 }
 
 func passOn(x *exchange, resp *http.Response) error {
-	to := view.Answer{Place: x.place(), Source: x.source()}
+	to := names.Answer{Place: x.place(), Source: x.source()}
 	header := resp.Header
 	if to.Hides() {
 		header = withoutNames(header)
@@ -88,7 +88,7 @@ func passOn(x *exchange, resp *http.Response) error {
 	}
 	// Where an upload went is always said in the client's terms: the store's own
 	// address may be of no use to it.
-	if to.Hides() || len(x.refused) > 0 || x.req.Operation == s3req.CompleteMultipartUpload {
+	if to.Hides() || len(x.refused) > 0 || x.req.Operation == s3op.CompleteMultipartUpload {
 		return answerRewritten(x, resp, to)
 	}
 	x.w.WriteHeader(resp.StatusCode)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // zipped compresses a text as a store would that answers in gzip.
@@ -39,7 +39,7 @@ func says(status int, coding string, body []byte) http.HandlerFunc {
 }
 
 func TestOnlyContentComesInTheEncodingThatTheClientTakes(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	for _, c := range []struct{ method, target, want string }{
 		{"GET", "/photos/k", "gzip"}, {"HEAD", "/photos/k", "gzip"}, {"GET", "/photos/k?versionId=1", "gzip"},
 		{"GET", "/photos", "identity"}, {"GET", "/photos/k?tagging", "identity"}, {"PUT", "/photos/k", "identity"},
@@ -54,7 +54,7 @@ func TestOnlyContentComesInTheEncodingThatTheClientTakes(t *testing.T) {
 }
 
 func TestACompressedRefusalIsJudgedLikeAnyOther(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	refusal := "<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>" + storeKey + "</AWSAccessKeyId></Error>"
 	for coding, body := range map[string][]byte{"gzip": zipped(t, refusal), "x-gzip": zipped(t, refusal), "br": []byte(refusal)} {
 		r.store.answers(says(403, coding, body))
@@ -69,7 +69,7 @@ func TestARefusalThatCantBeReadMayBeAboutCredentials(t *testing.T) {
 	k := &rotation{}
 	k.fetched.Store("old")
 	k.taken.Store("old")
-	r := entries(t, k.hooks(), nil, map[string]settings{"photos": {"access_key": nil, "secret_key": nil}})
+	r := entries(t, k.callbacks(), nil, map[string]settings{"photos": {"access_key": nil, "secret_key": nil}})
 	r.store.answers(func(w http.ResponseWriter, q *http.Request) {
 		if strings.Contains(q.Header.Get("Authorization"), "Credential="+k.taken.Load().(string)+"/") {
 			return
@@ -90,7 +90,7 @@ func TestARefusalThatCantBeReadMayBeAboutCredentials(t *testing.T) {
 }
 
 func TestACompressedRefusalIsToldInPlain(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {}, "data": {"bucket": "lake", "prefix": "team"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {}, "data": {"bucket": "lake", "prefix": "team"}})
 	refusal := "<Error><Code>NoSuchKey</Code><Message>lake</Message></Error>"
 	for _, c := range []struct {
 		name, coding string
@@ -121,7 +121,7 @@ func TestACompressedRefusalIsToldInPlain(t *testing.T) {
 }
 
 func TestObjectsStayCompressed(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}})
 	body := zipped(t, "content")
 	r.store.answers(says(200, "gzip", body))
 	a := r.do(r.signed("GET", "/data/k", "", "Accept-Encoding", "gzip"))
@@ -148,13 +148,13 @@ const (
 
 // talkative is a store that names its bucket and folder wherever it can.
 func talkative(t *testing.T) *rig {
-	return entries(t, hooks.Hooks{}, nil, map[string]settings{
+	return entries(t, callbacks.Set{}, nil, map[string]settings{
 		"data": {"bucket": realBucket, "prefix": realFolder}, "named": {"bucket": realBucket}, "plain": {},
 	})
 }
 
-// names answers with a document, and with fields that name bucket and folder.
-func names(status int, document string) http.HandlerFunc {
+// telling answers with a document, and with fields that name bucket and folder.
+func telling(status int, document string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for _, field := range []string{
 			"Location", "Content-Location", "Link", "Refresh", "Bucket", "X-Amz-Bucket-Arn", "X-Amz-Error-Message", "X-Amz-Error-Detail-Key",
@@ -201,7 +201,7 @@ func TestNoAnswerOfARenamedEntryHasTheStoresNames(t *testing.T) {
 		{"PUT", "/named/k", "", 404, refusal, copying},
 		{"PUT", "/data/k", "", 404, refusal, []string{"X-Amz-Copy-Source", "/plain/none"}},
 	} {
-		r.store.answers(names(c.status, c.answer))
+		r.store.answers(telling(c.status, c.answer))
 		a := r.do(r.signed(c.method, c.target, c.body, c.header...))
 		if a.StatusCode != c.status {
 			t.Errorf("%s %s: %d %s", c.method, c.target, a.StatusCode, a.body)
@@ -217,7 +217,7 @@ func TestNoAnswerOfARenamedEntryHasTheStoresNames(t *testing.T) {
 
 func TestThePlaceInAnErrorAboutACopyIsTheSources(t *testing.T) {
 	r := talkative(t)
-	r.store.answers(names(404, `<Error><Code>NoSuchKey</Code><Key>FOLDER/none</Key><BucketName>BUCKET</BucketName><Resource>/plain/k</Resource></Error>`))
+	r.store.answers(telling(404, `<Error><Code>NoSuchKey</Code><Key>FOLDER/none</Key><BucketName>BUCKET</BucketName><Resource>/plain/k</Resource></Error>`))
 	a := r.do(r.signed("PUT", "/plain/k", "", "X-Amz-Copy-Source", "/data/none"))
 	if want := "<Error><Code>NoSuchKey</Code><Key>none</Key><BucketName>data</BucketName><Resource>/data/none</Resource></Error>"; !strings.HasSuffix(string(a.body), want) {
 		t.Errorf("got %s", a.body)
@@ -226,7 +226,7 @@ func TestThePlaceInAnErrorAboutACopyIsTheSources(t *testing.T) {
 
 func TestTheKeyInAnErrorAboutARenameIsTheSources(t *testing.T) {
 	r := talkative(t)
-	r.store.answers(names(404, `<Error><Code>NoSuchKey</Code><Key>FOLDER/old</Key><BucketName>BUCKET</BucketName></Error>`))
+	r.store.answers(telling(404, `<Error><Code>NoSuchKey</Code><Key>FOLDER/old</Key><BucketName>BUCKET</BucketName></Error>`))
 	a := r.do(r.signed("PUT", "/data/new?renameObject", "", "X-Amz-Rename-Source", "old"))
 	if want := "<Error><Code>NoSuchKey</Code><Key>old</Key><BucketName>data</BucketName></Error>"; !strings.HasSuffix(string(a.body), want) {
 		t.Errorf("got %d %s", a.StatusCode, a.body)

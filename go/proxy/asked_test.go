@@ -8,22 +8,22 @@ import (
 	"sync"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // asked notes the questions to a validator that refuses some operations.
 type asked struct {
 	mu        sync.Mutex
-	questions []hooks.Request
+	questions []callbacks.Request
 	refused   []string
 }
 
-func (a *asked) hooks() hooks.Hooks {
-	return hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+func (a *asked) callbacks() callbacks.Set {
+	return callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.questions = append(a.questions, *q)
-		return hooks.Decision{Allow: !slices.Contains(a.refused, q.Operation+" "+q.Key)}, nil
+		return callbacks.Decision{Allow: !slices.Contains(a.refused, q.Operation+" "+q.Key)}, nil
 	}}
 }
 
@@ -58,7 +58,7 @@ func TestWhatAStoreMightDoInsteadIsAskedToo(t *testing.T) {
 		own, fallback, falls := strings.Cut(c.asked, ", ")
 		for _, complete := range []bool{false, true} {
 			a := &asked{}
-			r := entries(t, a.hooks(), nil, map[string]settings{"photos": {"complete": complete}})
+			r := entries(t, a.callbacks(), nil, map[string]settings{"photos": {"complete": complete}})
 			if got := r.do(r.signed(method, target, "")); got.StatusCode != 200 {
 				t.Errorf("%s: %d %s", c.request, got.StatusCode, got.body)
 			}
@@ -72,7 +72,7 @@ func TestWhatAStoreMightDoInsteadIsAskedToo(t *testing.T) {
 		}
 		for _, refused := range []string{own, fallback} {
 			a := &asked{refused: []string{refused}}
-			r := entries(t, a.hooks(), nil, map[string]settings{"photos": {}})
+			r := entries(t, a.callbacks(), nil, map[string]settings{"photos": {}})
 			if falls || refused == own {
 				r.refuses(r.signed(method, target, ""), 403, "AccessDenied")
 			}
@@ -82,7 +82,7 @@ func TestWhatAStoreMightDoInsteadIsAskedToo(t *testing.T) {
 
 func TestOperationsOutsideOfSThreeNeedAnEntryThatSaysSo(t *testing.T) {
 	a := &asked{refused: []string{"Unknown secret"}}
-	r := entries(t, a.hooks(), nil, map[string]settings{"photos": {}, "open": {"unknown_operations": true}, "folder": {"unknown_operations": true, "prefix": "team"}})
+	r := entries(t, a.callbacks(), nil, map[string]settings{"photos": {}, "open": {"unknown_operations": true}, "folder": {"unknown_operations": true, "prefix": "team"}})
 	for _, request := range []string{"POST /photos/k?append&position=0", "DELETE /photos/k?retention", "GET /photos?replication-check=x", "HEAD /photos/k?acl"} {
 		method, target, _ := strings.Cut(request, " ")
 		if got := r.do(r.signed(method, target, "")); got.StatusCode != 405 && got.StatusCode != 501 {
@@ -113,8 +113,8 @@ func TestOperationsOutsideOfSThreeNeedAnEntryThatSaysSo(t *testing.T) {
 
 func TestAnotherSpellingOfAVersionIsAskedAboutToo(t *testing.T) {
 	const hex, uuid = "8c0a0d2e6f1b4c2b9f9a0a1b2c3d4e5f", "8c0a0d2e-6f1b-4c2b-9f9a-0a1b2c3d4e5f"
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
-		return hooks.Decision{Allow: q.VersionID != uuid}, nil
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Allow: q.VersionID != uuid}, nil
 	}}
 	r := start(t, h, nil)
 	r.refuses(r.signed("GET", "/photos/k?versionId="+hex, ""), 403, "AccessDenied")
@@ -127,7 +127,7 @@ func TestAnotherSpellingOfAVersionIsAskedAboutToo(t *testing.T) {
 }
 
 func TestACopySourceThatHoldsAVersionIsRefused(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {}, "opaque": {"keys": "opaque"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {}, "opaque": {"keys": "opaque"}})
 	for _, source := range []string{"/photos/secret%3FversionId%3D", "/photos/doc%3FversionID%3Dv1", "/photos/doc%3fversionId"} {
 		r.refuses(r.signed("PUT", "/photos/k", "", "X-Amz-Copy-Source", source), 400, "InvalidURI")
 		r.refuses(r.signed("PUT", "/photos/k?uploadId=u&partNumber=1", "", "X-Amz-Copy-Source", source), 400, "InvalidURI")
@@ -138,16 +138,16 @@ func TestACopySourceThatHoldsAVersionIsRefused(t *testing.T) {
 }
 
 func TestAReadOnlyEntryTakesNothingThatSThreeDoesNotHave(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {"unknown_operations": true, "read_only": true}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {"unknown_operations": true, "read_only": true}})
 	r.refuses(r.signed("GET", "/photos/k?junk", ""), 403, "AccessDenied")
 	r.refuses(r.signed("GET", "/photos?policyX", ""), 403, "AccessDenied")
 }
 
 func TestAKeyThatEncryptsIsNotShownInTheQueryEither(t *testing.T) {
-	var seen hooks.Request
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+	var seen callbacks.Request
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		seen = *q
-		return hooks.Decision{Allow: true}, nil
+		return callbacks.Decision{Allow: true}, nil
 	}}
 	r := start(t, h, nil)
 	r.do(r.signed("PUT", "/photos/k?x-amz-server-side-encryption-customer-key=SECRET", "x"))
@@ -176,7 +176,7 @@ func TestAJunkParameterLeavesTheOperationWhatItIs(t *testing.T) {
 			header = []string{"X-Amz-Copy-Source", c.source}
 		}
 		a := &asked{}
-		r := entries(t, a.hooks(), nil, map[string]settings{"open": {"unknown_operations": true}})
+		r := entries(t, a.callbacks(), nil, map[string]settings{"open": {"unknown_operations": true}})
 		if got := r.do(r.signed(method, target, c.body, header...)); got.StatusCode != 200 {
 			t.Errorf("%s: %d %s", c.request, got.StatusCode, got.body)
 		}
@@ -185,12 +185,12 @@ func TestAJunkParameterLeavesTheOperationWhatItIs(t *testing.T) {
 		}
 		for _, refused := range strings.Split(c.asked, ", ") {
 			a := &asked{refused: []string{refused}}
-			r := entries(t, a.hooks(), nil, map[string]settings{"open": {"unknown_operations": true}})
+			r := entries(t, a.callbacks(), nil, map[string]settings{"open": {"unknown_operations": true}})
 			r.refuses(r.signed(method, target, c.body, header...), 403, "AccessDenied")
 		}
 	}
 	a := &asked{refused: []string{"DeleteObjects secret"}}
-	r := entries(t, a.hooks(), nil, map[string]settings{"open": {"unknown_operations": true}})
+	r := entries(t, a.callbacks(), nil, map[string]settings{"open": {"unknown_operations": true}})
 	if got := r.do(r.signed("POST", "/open?delete&foo=1", list)); got.StatusCode != 200 {
 		t.Errorf("a list: %d %s", got.StatusCode, got.body)
 	}
@@ -204,9 +204,9 @@ func TestAJunkParameterLeavesTheOperationWhatItIs(t *testing.T) {
 
 func TestOrdersInTheQueryAreShownAsTheFieldsThatTheyAre(t *testing.T) {
 	var seen http.Header
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		seen = q.Header()
-		return hooks.Decision{Allow: true}, nil
+		return callbacks.Decision{Allow: true}, nil
 	}}
 	r := start(t, h, nil)
 	for _, req := range []*http.Request{
@@ -221,7 +221,7 @@ func TestOrdersInTheQueryAreShownAsTheFieldsThatTheyAre(t *testing.T) {
 
 func TestARenamingReadsAndTakesAwayItsSource(t *testing.T) {
 	a := &asked{}
-	r := entries(t, a.hooks(), nil, map[string]settings{"photos": {"bucket": "lake", "prefix": "team a", "complete": true}})
+	r := entries(t, a.callbacks(), nil, map[string]settings{"photos": {"bucket": "lake", "prefix": "team a", "complete": true}})
 	if got := r.do(r.signed("PUT", "/photos/new?renameObject", "", "X-Amz-Rename-Source", "old%20one")); got.StatusCode != 200 {
 		t.Fatalf("got %d %s", got.StatusCode, got.body)
 	}
@@ -233,15 +233,15 @@ func TestARenamingReadsAndTakesAwayItsSource(t *testing.T) {
 	}
 	for _, refused := range []string{"RenameObject new", "GetObject old", "DeleteObject old"} {
 		a := &asked{refused: []string{refused}}
-		r := entries(t, a.hooks(), nil, map[string]settings{"photos": {"complete": true}})
+		r := entries(t, a.callbacks(), nil, map[string]settings{"photos": {"complete": true}})
 		r.refuses(r.signed("PUT", "/photos/new?renameObject", "", "X-Amz-Rename-Source", "old"), 403, "AccessDenied")
 	}
-	r = entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {}})
+	r = entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {}})
 	r.refuses(r.signed("PUT", "/photos/new?renameObject", "", "X-Amz-Rename-Source", "a//b"), 400, "InvalidURI")
 }
 
 func TestEveryKeyOfARequestHasOneMeaning(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {}, "opaque": {"keys": "opaque"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {}, "opaque": {"keys": "opaque"}})
 	for _, key := range []string{"/secret/x", "public//x", "a/../b", "./a"} {
 		r.refuses(r.signed("GET", "/photos/"+key, ""), 400, "InvalidURI")
 		r.refuses(r.signed("PUT", "/photos/k", "", "X-Amz-Copy-Source", "/photos/"+key), 400, "InvalidURI")
@@ -263,9 +263,9 @@ func TestEveryKeyOfARequestHasOneMeaning(t *testing.T) {
 
 func TestTheValidatorSeesWhatAFormOrders(t *testing.T) {
 	var seen http.Header
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		seen = q.Header()
-		return hooks.Decision{Allow: q.Path == "/photos/up/cat.jpg"}, nil
+		return callbacks.Decision{Allow: q.Path == "/photos/up/cat.jpg"}, nil
 	}}
 	r := start(t, h, nil)
 	fields := [][2]string{{"x-amz-website-redirect-location", "/there"}, {"acl", "public-read"}, {"x-amz-object-lock-mode", "GOVERNANCE"}}
@@ -280,12 +280,12 @@ func TestTheValidatorSeesWhatAFormOrders(t *testing.T) {
 		t.Errorf("the validator saw %v", seen)
 	}
 	for _, field := range []string{"x-amz-meta-ä", "x-amz-meta-a: b"} {
-		r := start(t, hooks.Hooks{}, nil)
+		r := start(t, callbacks.Set{}, nil)
 		form := formOf{conditions: []any{map[string]string{field: "true"}}, fields: [][2]string{{field, "true"}}, file: "x"}
 		r.refuses(form.request(r), 400, "InvalidArgument")
 	}
 	for _, field := range []string{"x-amz-meta-snowball-auto-extract", "x-amz-meta-minio-snowball-prefix"} {
-		r := start(t, hooks.Hooks{}, nil)
+		r := start(t, callbacks.Set{}, nil)
 		form := formOf{conditions: []any{map[string]string{field: "true"}}, fields: [][2]string{{field, "true"}}, file: "x"}
 		r.refuses(form.request(r), 501, "NotImplemented")
 	}

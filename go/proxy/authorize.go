@@ -4,12 +4,12 @@ import (
 	"errors"
 	"net/http"
 
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
+	"osp/go/names"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/sigv4"
-	"osp/go/view"
 )
 
 // verify is the gate: it returns a VerifiedRequest or an error, for every mode.
@@ -19,7 +19,7 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 			return sigv4.Anonymous(r)
 		}
 	}
-	if x.req.Operation == s3req.PostObject {
+	if x.req.Operation == s3op.PostObject {
 		leave, err := h.forms.enter()
 		if err != nil {
 			return nil, err
@@ -37,7 +37,7 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 	begun := h.watch.clock()
 	key, err := h.clients.Secret(x.r.Context(), x.stores.Keystore, signed.AccessKey())
 	h.watch.callback(x, begun)
-	if errors.Is(err, hooks.ErrUnknownKey) {
+	if errors.Is(err, callbacks.ErrUnknownKey) {
 		return nil, h.verifier.Reject(signed)
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func (h *handler) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 
 // parseSignature finds the signature where this kind of request carries it.
 func (h *handler) parseSignature(x *exchange) (*sigv4.SignedRequest, error) {
-	if x.req.Operation == s3req.PostObject {
+	if x.req.Operation == s3op.PostObject {
 		return h.parseForm(x)
 	}
 	return sigv4.Parse(signable(x))
@@ -74,7 +74,7 @@ func (h *handler) authorize(x *exchange) error {
 	if x.bucket.ReadOnly && x.req.Writes() {
 		return s3err.AccessDenied.Msg("The bucket is read-only.")
 	}
-	if err := view.CheckTarget(x.bucket, x.req); err != nil {
+	if err := names.CheckTarget(x.bucket, x.req); err != nil {
 		return err
 	}
 	if x.form != nil { // whoever had not signed could order nothing
@@ -84,7 +84,7 @@ func (h *handler) authorize(x *exchange) error {
 		}
 	}
 	question := h.question(x)
-	if x.req.Operation == s3req.DeleteObjects {
+	if x.req.Operation == s3op.DeleteObjects {
 		if err := h.authorizeDeletions(x, question); err != nil {
 			return err
 		}
@@ -94,8 +94,8 @@ func (h *handler) authorize(x *exchange) error {
 	if err := h.authorizeSource(x, question); err != nil {
 		return err
 	}
-	if x.req.Unlisted != nil && x.req.Operation != s3req.Unknown {
-		if err := h.check(x, x.bucket, insteadOf(question, s3req.Unknown)); err != nil {
+	if x.req.Unlisted != nil && x.req.Operation != s3op.Unknown {
+		if err := h.check(x, x.bucket, insteadOf(question, s3op.Unknown)); err != nil {
 			return err
 		}
 	}
@@ -112,7 +112,7 @@ func (h *handler) countUse(x *exchange) error {
 	return err
 }
 
-func (h *handler) authorizeOperation(x *exchange, question *hooks.Request) error {
+func (h *handler) authorizeOperation(x *exchange, question *callbacks.Request) error {
 	if err := h.check(x, x.bucket, question); err != nil {
 		return err
 	}
@@ -124,10 +124,10 @@ func (h *handler) authorizeOperation(x *exchange, question *hooks.Request) error
 }
 
 // check asks about one bucket and what is to happen in it.
-func (h *handler) check(x *exchange, b *config.Bucket, question *hooks.Request) error {
+func (h *handler) check(x *exchange, b *config.Bucket, question *callbacks.Request) error {
 	begun := h.watch.clock()
 	err := h.access.Check(x.r.Context(), b.TTL, question)
-	if id := s3req.UUID(question.VersionID); err == nil && id != "" && !b.OpaqueKeys {
+	if id := s3op.UUID(question.VersionID); err == nil && id != "" && !b.OpaqueKeys {
 		err = h.access.Check(x.r.Context(), b.TTL, versionOf(question, id))
 	}
 	h.watch.callback(x, begun)
@@ -135,9 +135,9 @@ func (h *handler) check(x *exchange, b *config.Bucket, question *hooks.Request) 
 }
 
 // authorizeSource asks for the second object that the request names, if any.
-func (h *handler) authorizeSource(x *exchange, question *hooks.Request) error {
+func (h *handler) authorizeSource(x *exchange, question *callbacks.Request) error {
 	if key := x.req.RenameSource; key != "" {
-		return h.authorizeRenaming(x, question, &s3req.CopySource{Bucket: x.req.Bucket, Key: key})
+		return h.authorizeRenaming(x, question, &s3op.CopySource{Bucket: x.req.Bucket, Key: key})
 	}
 	source := x.req.CopySource
 	if source == nil {
@@ -147,10 +147,10 @@ func (h *handler) authorizeSource(x *exchange, question *hooks.Request) error {
 	if from == nil {
 		return s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
 	}
-	if err := view.CheckSource(from, source); err != nil {
+	if err := names.CheckSource(from, source); err != nil {
 		return err
 	}
-	if err := h.check(x, from, sourceOf(question, source, http.MethodGet, s3req.GetObject)); err != nil {
+	if err := h.check(x, from, sourceOf(question, source, http.MethodGet, s3op.GetObject)); err != nil {
 		return err
 	}
 	if from.Host != x.bucket.Host || from.Port != x.bucket.Port {
@@ -160,12 +160,12 @@ func (h *handler) authorizeSource(x *exchange, question *hooks.Request) error {
 }
 
 // authorizeRenaming: whoever renames reads an object, and takes it away.
-func (h *handler) authorizeRenaming(x *exchange, question *hooks.Request, source *s3req.CopySource) error {
-	if err := view.CheckKey(x.bucket, source.Key); err != nil {
+func (h *handler) authorizeRenaming(x *exchange, question *callbacks.Request, source *s3op.CopySource) error {
+	if err := names.CheckKey(x.bucket, source.Key); err != nil {
 		return err
 	}
-	if err := h.check(x, x.bucket, sourceOf(question, source, http.MethodGet, s3req.GetObject)); err != nil {
+	if err := h.check(x, x.bucket, sourceOf(question, source, http.MethodGet, s3op.GetObject)); err != nil {
 		return err
 	}
-	return h.check(x, x.bucket, sourceOf(question, source, http.MethodDelete, s3req.DeleteObject))
+	return h.check(x, x.bucket, sourceOf(question, source, http.MethodDelete, s3op.DeleteObject))
 }

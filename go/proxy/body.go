@@ -12,7 +12,7 @@ import (
 
 	"osp/go/payload"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/sigv4"
 	"osp/go/upstream"
 )
@@ -37,7 +37,7 @@ func (h *handler) bodySpec(x *exchange) (*payload.Spec, error) {
 		ContentLength:  x.length(),
 		Kind:           payloadKinds[signed.Kind],
 		SHA256:         signed.SHA256,
-		ObjectChecksum: x.req.Operation == s3req.CompleteMultipartUpload,
+		ObjectChecksum: x.req.Operation == s3op.CompleteMultipartUpload,
 	})
 }
 

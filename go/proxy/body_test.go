@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 const (
@@ -35,7 +35,7 @@ func trailerHeaders(body string) []string {
 }
 
 func TestATrailerIsVerifiedAndReachesTheStoreInANewFrame(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	body := strings.Repeat("trailing ", 20_000)
 	a := r.do(r.signed("PUT", "/photos/k", unsignedTrailer(body, crc32.ChecksumIEEE([]byte(body))), trailerHeaders(body)...))
 	if a.StatusCode != 200 {
@@ -51,7 +51,7 @@ func TestATrailerIsVerifiedAndReachesTheStoreInANewFrame(t *testing.T) {
 }
 
 func TestATrailerIsVerifiedAndDroppedWhereTheStoreDoesNotTakeIt(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.server.cfg.Buckets.Find("photos").VerifyChecksums = true
 	header := append(trailerHeaders("data"), "Content-Encoding", "gzip")
 	a := r.do(r.signed("PUT", "/photos/k", unsignedTrailer("data", crc32.ChecksumIEEE([]byte("data"))), header...))
@@ -97,7 +97,7 @@ func (r *rig) chunked(body string, change func(string) string) *http.Request {
 }
 
 func TestSignedChunksAreVerified(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	body := strings.Repeat("chunk", 100_000)
 	if a := r.do(r.chunked(body, func(s string) string { return s })); a.StatusCode != 200 {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
@@ -154,14 +154,14 @@ func TestABodyThatIsNotWhatWasSignedIsNeverStored(t *testing.T) {
 		}, 501, "NotImplemented"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := start(t, hooks.Hooks{}, nil)
+			r := start(t, callbacks.Set{}, nil)
 			r.refuses(c.make(r), c.status, c.code)
 		})
 	}
 }
 
 func TestWithoutSignaturesLengthsAndChecksumsStillCount(t *testing.T) {
-	r := start(t, hooks.Hooks{}, settings{"skip_signature_validation": true})
+	r := start(t, callbacks.Set{}, settings{"skip_signature_validation": true})
 	good := r.signed("PUT", "/photos/k", unsignedTrailer("data", crc32.ChecksumIEEE([]byte("data"))), trailerHeaders("data")...)
 	good.Header.Set("Authorization", strings.Replace(good.Header.Get("Authorization"), "Signature=", "Signature=0000", 1)[:len(good.Header.Get("Authorization"))])
 	if a := r.do(good); a.StatusCode != 200 {

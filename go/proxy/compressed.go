@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/upstream"
 )
 
@@ -17,7 +17,7 @@ var identity = []string{"identity"}
 // acceptEncoding has a store send in plain what is judged or rewritten here.
 // An object comes as its reader wants it: Google transcodes by that.
 func acceptEncoding(x *exchange, call *upstream.Call) {
-	if x.req.Operation != s3req.GetObject && x.req.Operation != "HeadObject" {
+	if x.req.Operation != s3op.GetObject && x.req.Operation != "HeadObject" {
 		call.Header["Accept-Encoding"] = identity
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/h1"
-	"osp/go/hooks"
 )
 
 // Whoever has shown no signature may send a head of maxHeaderBytes, or that and
@@ -186,7 +186,7 @@ func (s switchboard) Close() error { return nil }
 
 // listener lets the proxy hear requests without a network between.
 func listener(t testing.TB) (r *rig, say func(wire []byte) (answer []byte)) {
-	r = start(t, hooks.Hooks{}, nil)
+	r = start(t, callbacks.Set{}, nil)
 	r.server.handler.log = slog.New(slog.DiscardHandler)
 	server := &h1.Server{
 		Handler: r.server.handler.at("http"), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,

@@ -5,16 +5,16 @@ import (
 	"net/http"
 
 	"osp/go/access"
-	"osp/go/hooks"
+	"osp/go/callbacks"
+	"osp/go/names"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/upstream"
-	"osp/go/view"
 )
 
 // authorizeDeletions reads the list of keys, as it comes, and asks about each.
 // What is refused leaves the list and goes into the answer.
-func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error {
+func (h *handler) authorizeDeletions(x *exchange, question *callbacks.Request) error {
 	body, _, err := h.verifiedBody(x)
 	if err != nil {
 		return err
@@ -22,14 +22,14 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 	if body.Len() > maxDocument {
 		return s3err.MaxMessageLengthExceeded
 	}
-	if x.deletions, err = view.ParseDeletions(body); err != nil {
+	if x.deletions, err = names.ParseDeletions(body); err != nil {
 		return err
 	}
 	refusals, err := h.refusedDeletions(x, question)
 	if err != nil {
 		return err
 	}
-	var allowed, stay []view.Deletion
+	var allowed, stay []names.Deletion
 	var why []*s3err.Error
 	for i, object := range x.deletions.Objects {
 		if refusals[i] == nil {
@@ -39,23 +39,23 @@ func (h *handler) authorizeDeletions(x *exchange, question *hooks.Request) error
 		stay, why = append(stay, object), append(why, s3err.From(refusals[i]))
 		h.logRefusal(x, why[len(why)-1])
 	}
-	x.deletions.Objects, x.refused = allowed, view.Refusals(stay, why)
+	x.deletions.Objects, x.refused = allowed, names.Refusals(stay, why)
 	return nil
 }
 
 // refusedDeletions asks about each object of the list, by each spelling of its
 // version. It returns a refusal or nil for each.
-func (h *handler) refusedDeletions(x *exchange, question *hooks.Request) ([]error, error) {
+func (h *handler) refusedDeletions(x *exchange, question *callbacks.Request) ([]error, error) {
 	objects := x.deletions.Objects
 	var questions []access.Question
 	var about []int // which object each question is for
 	for i, object := range objects {
-		if err := view.CheckKey(x.bucket, object.Key); err != nil {
+		if err := names.CheckKey(x.bucket, object.Key); err != nil {
 			return nil, err
 		}
 		asked := deletionOf(question, object)
 		questions, about = append(questions, access.Question{Request: asked, TTL: x.bucket.TTL}), append(about, i)
-		if id := s3req.UUID(object.VersionID); id != "" && !x.bucket.OpaqueKeys {
+		if id := s3op.UUID(object.VersionID); id != "" && !x.bucket.OpaqueKeys {
 			questions, about = append(questions, access.Question{Request: versionOf(asked, id), TTL: x.bucket.TTL}), append(about, i)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // deleteResult is the answer to DeleteObjects.
@@ -48,12 +48,12 @@ func deletesAll(s *storeDouble) http.HandlerFunc {
 
 func TestEachKeyOfAListIsAuthorised(t *testing.T) {
 	var mu sync.Mutex
-	var asked []*hooks.Request
-	r := start(t, hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+	var asked []*callbacks.Request
+	r := start(t, callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, q)
-		return hooks.Decision{Allow: strings.HasPrefix(q.Key, "open/")}, nil
+		return callbacks.Decision{Allow: strings.HasPrefix(q.Key, "open/")}, nil
 	}}, nil)
 	r.store.answers(deletesAll(r.store))
 	a := r.do(r.signed("POST", "/photos?delete", deletions("open/a", "closed/b", "open/c%20d")))
@@ -80,7 +80,9 @@ func TestEachKeyOfAListIsAuthorised(t *testing.T) {
 }
 
 func TestAListOfWhichNothingMayGoNeverReachesTheStore(t *testing.T) {
-	r := start(t, hooks.Hooks{Allow: func(context.Context, *hooks.Request) (hooks.Decision, error) { return hooks.Decision{}, nil }}, nil)
+	r := start(t, callbacks.Set{Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{}, nil
+	}}, nil)
 	a := r.do(r.signed("POST", "/photos?delete", deletions("a", "b&amp;c")))
 	var got deleteResult
 	if err := xml.Unmarshal(a.body, &got); err != nil || a.StatusCode != 200 || len(got.Error) != 2 || got.Error[1].Key != "b&c" || len(got.Deleted) != 0 {
@@ -90,11 +92,11 @@ func TestAListOfWhichNothingMayGoNeverReachesTheStore(t *testing.T) {
 }
 
 func TestAListThatCannotBeJudgedIsRefusedAsAWhole(t *testing.T) {
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		if q.Key == "late" {
-			return hooks.Decision{}, hooks.ErrOverloaded
+			return callbacks.Decision{}, callbacks.ErrOverloaded
 		}
-		return hooks.Decision{Allow: true}, nil
+		return callbacks.Decision{Allow: true}, nil
 	}}
 	r := start(t, h, nil)
 	r.refuses(r.signed("POST", "/photos?delete", deletions("a", "late")), 503, "SlowDown")

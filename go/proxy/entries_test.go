@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
-	"osp/go/s3req"
+	"osp/go/callbacks"
+	"osp/go/s3op"
 )
 
 func TestAnEntryMayShowAnotherNameAndAFolder(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}})
 	for target, want := range map[string]string{
 		"/data/k%20l/m?versionId=1":   "/lake/team/k%20l/m?versionId=1",
 		"/data/team/x":                "/lake/team/team/x",
@@ -42,7 +42,7 @@ func TestAnEntryMayShowAnotherNameAndAFolder(t *testing.T) {
 }
 
 func TestCopiesWithinAFolderStayThere(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}, "plain": {}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}, "plain": {}})
 	a := r.do(r.signed("PUT", "/plain/to", "", "X-Amz-Copy-Source", "/data/from?versionId=7"))
 	if got := r.store.only(t); a.StatusCode != 200 || got.Header.Get("X-Amz-Copy-Source") != "lake/team/from?versionId=7" || got.Target != "/plain/to" {
 		t.Errorf("%d; the store saw %s %v", a.StatusCode, got.Target, got.Header)
@@ -50,7 +50,7 @@ func TestCopiesWithinAFolderStayThere(t *testing.T) {
 }
 
 func TestAnswersOfARenamedBucketHaveTheClientsNames(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"data": {"bucket": "lake", "prefix": "team"}})
 	r.store.answers(func(w http.ResponseWriter, q *http.Request) {
 		w.Header().Set("Location", "/lake")
 		w.Header().Set("Content-Type", "application/xml")
@@ -102,7 +102,7 @@ func TestAnswersOfARenamedBucketHaveTheClientsNames(t *testing.T) {
 }
 
 func TestPatternsStandForManyBuckets(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"team-*": {}, "team-a-*": {"read_only": true}, "team-special": {"bucket": "other"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"team-*": {}, "team-a-*": {"read_only": true}, "team-special": {"bucket": "other"}})
 	for target, want := range map[string]string{
 		"/team-x/k": "/team-x/k", "/team-/k": "/team-/k", "/team-special/k": "/other/k", "/tea/k": "", "/team-../k": "", "/team-b%3Ac/k": "",
 		"/team-x%40evil/k": "", "/team-x%00/k": "", "/team-" + strings.Repeat("x", 60) + "/k": "",
@@ -124,10 +124,10 @@ func TestPatternsStandForManyBuckets(t *testing.T) {
 }
 
 func TestReadOnlyEntriesTakeNoWrites(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {"read_only": true}, "other": {}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {"read_only": true}, "other": {}})
 	everyRequest(func(method, target string) {
-		parsed, err := s3req.Parse(method, target, "", nil)
-		if err != nil || parsed.Unlisted != nil || parsed.Bucket != "photos" || !parsed.Operation.Writes() || parsed.Operation == s3req.PostObject {
+		parsed, err := s3op.Parse(method, target, "", nil)
+		if err != nil || parsed.Unlisted != nil || parsed.Bucket != "photos" || !parsed.Operation.Writes() || parsed.Operation == s3op.PostObject {
 			return
 		}
 		if a := r.do(r.signed(method, target, "")); a.StatusCode != 403 {
@@ -144,8 +144,8 @@ func TestReadOnlyEntriesTakeNoWrites(t *testing.T) {
 }
 
 func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
-		return hooks.Decision{Allow: q.Token == "" && strings.HasPrefix(q.Key, "public/")}, nil
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Allow: q.Token == "" && strings.HasPrefix(q.Key, "public/")}, nil
 	}}
 	r := entries(t, h, settings{"callables": settings{"validator": 3}}, map[string]settings{"open": {"anonymous": true}, "closed": {}})
 	for _, c := range []struct {
@@ -190,9 +190,9 @@ func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
 
 func TestTheHostMayNameTheBucket(t *testing.T) {
 	var asked []string
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		asked = append(asked, q.Bucket+" "+q.Key+" "+q.Path)
-		return hooks.Decision{Allow: true}, nil
+		return callbacks.Decision{Allow: true}, nil
 	}}
 	change := settings{"domains": []string{"proxy.example", "s3.proxy.example"}, "trusted_proxies": []string{"127.0.0.1"}}
 	r := entries(t, h, change, map[string]settings{"photos": {"ttl": 0}, "my.photos": {"ttl": 0}})
@@ -229,7 +229,7 @@ func TestTheHostMayNameTheBucket(t *testing.T) {
 }
 
 func TestLocationsAreInTheClientsStyle(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, settings{"domains": []string{"proxy.example"}}, map[string]settings{"data": {"bucket": "lake"}})
+	r := entries(t, callbacks.Set{}, settings{"domains": []string{"proxy.example"}}, map[string]settings{"data": {"bucket": "lake"}})
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "<CompleteMultipartUploadResult><Location>http://store/lake/a</Location></CompleteMultipartUploadResult>")
 	})

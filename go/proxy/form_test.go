@@ -18,7 +18,7 @@ import (
 	"testing/iotest"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // formOf makes a signed form upload to the bucket photos. Conditions and
@@ -84,7 +84,7 @@ func (f formOf) request(r *rig) *http.Request {
 }
 
 func TestAFormIsStoredAsAnObject(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	file := strings.Repeat("file\r\n--", 50_000)
 	a := r.do(formOf{
 		file:       file,
@@ -104,7 +104,7 @@ func TestAFormIsStoredAsAnObject(t *testing.T) {
 }
 
 func TestTheTagsOfAFormAreThoseOfTheObject(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	tags := `<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag><Tag><Key>c</Key><Value/></Tag></TagSet></Tagging>`
 	a := r.do(formOf{file: "x", fields: [][2]string{{"tagging", tags}}, conditions: []any{[]string{"starts-with", "$tagging", ""}}}.request(r))
 	if got := r.store.only(t).Header.Get("X-Amz-Tagging"); a.StatusCode != 204 || got != "a+b=1%262&c=" {
@@ -118,7 +118,7 @@ func TestAFormsAnswerIsWhatItAskedFor(t *testing.T) {
 	covered := []any{[]string{"starts-with", "$success_action_status", ""}}
 	redirected := []any{[]string{"starts-with", "$success_action_redirect", "https://app.example/"}}
 
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	a := r.do(formOf{file: "x", fields: created, conditions: covered}.request(r))
 	if a.StatusCode != 201 || !strings.Contains(string(a.body), "<Key>up/cat.jpg</Key>") || !strings.Contains(string(a.body), "<Bucket>photos</Bucket>") {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
@@ -164,17 +164,17 @@ func TestAFormThatBreaksItsPolicyIsRefused(t *testing.T) {
 		{"a line break in a header", formOf{file: "x", fields: [][2]string{{"x-amz-meta-a", "b\r\nX-Evil: 1"}}, conditions: []any{[]string{"starts-with", "$x-amz-meta-a", ""}}}, 400, "InvalidArgument"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := start(t, hooks.Hooks{}, nil)
+			r := start(t, callbacks.Set{}, nil)
 			r.refuses(c.form.request(r), c.status, c.code)
 		})
 	}
 }
 
 func TestTheValidatorSeesTheKeyOfAForm(t *testing.T) {
-	var seen *hooks.Request
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, r *hooks.Request) (hooks.Decision, error) {
+	var seen *callbacks.Request
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		seen = r
-		return hooks.Decision{}, nil
+		return callbacks.Decision{}, nil
 	}}
 	r := start(t, h, nil)
 	r.refuses(formOf{file: "x"}.request(r), 403, "AccessDenied")
@@ -207,7 +207,7 @@ func TestAFormIsReadUpToItsFileAndNoFurther(t *testing.T) {
 }
 
 func TestSoManyFormsAreReadAtATime(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	places := r.server.handler.forms
 	for range maxForms - 1 {
 		places <- struct{}{}

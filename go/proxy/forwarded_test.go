@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
 )
 
 func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
@@ -56,9 +56,9 @@ func TestTheSignedHostMayBeTheForwardedOne(t *testing.T) {
 		signed.Header.Set("X-Forwarded-Port", "8443")
 		return signed
 	}
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.refuses(forwarded(r), 403, "SignatureDoesNotMatch")
-	r = start(t, hooks.Hooks{}, settings{"trusted_proxies": []string{"127.0.0.0/8"}})
+	r = start(t, callbacks.Set{}, settings{"trusted_proxies": []string{"127.0.0.0/8"}})
 	if a := r.do(forwarded(r)); a.StatusCode != 200 {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}

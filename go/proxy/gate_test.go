@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/hooks"
-	"osp/go/s3req"
+	"osp/go/callbacks"
+	"osp/go/s3op"
 )
 
 // selectors are the query parameters that make an S3 operation another one,
@@ -32,10 +32,10 @@ func everyRequest(f func(method, target string)) {
 }
 
 func TestEveryOperationIsWalked(t *testing.T) {
-	seen := map[s3req.Operation]bool{}
+	seen := map[s3op.Operation]bool{}
 	everyRequest(func(method, target string) {
 		for _, header := range []http.Header{{}, {"X-Amz-Copy-Source": {"/photos/a"}}, {"Content-Type": {"multipart/form-data; boundary=b"}}} {
-			if r, err := s3req.Parse(method, target, "", header); err == nil {
+			if r, err := s3op.Parse(method, target, "", header); err == nil {
 				seen[r.Operation] = true
 			}
 		}
@@ -45,7 +45,7 @@ func TestEveryOperationIsWalked(t *testing.T) {
 		ListParts ListMultipartUploads ListObjectVersions DeleteObjects PostObject SelectObjectContent RestoreObject GetObjectAttributes
 		GetObjectAcl PutObjectAcl GetBucketPolicy PutBucketPolicy DeleteBucketPolicy PutBucketLifecycleConfiguration PutBucketReplication
 		PutObjectTagging PutObjectRetention PutObjectLegalHold PutBucketWebsite PutBucketNotificationConfiguration Preflight Unknown`) {
-		if !seen[s3req.Operation(op)] {
+		if !seen[s3op.Operation(op)] {
 			t.Errorf("%s is not walked", op)
 		}
 	}
@@ -137,7 +137,7 @@ func TestNothingUnverifiedReachesAStore(t *testing.T) {
 	for name, make := range withoutSignature {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, hooks.Hooks{}, nil)
+			r := start(t, callbacks.Set{}, nil)
 			everyRequest(func(method, target string) {
 				if a := r.do(make(r, method, target)); a.StatusCode < 400 || a.StatusCode >= 500 && a.StatusCode != http.StatusNotImplemented {
 					t.Errorf("%s %s: got %d %s", method, target, a.StatusCode, a.body)
@@ -152,7 +152,7 @@ func TestNothingUnverifiedReachesAStore(t *testing.T) {
 
 // The same walk with a signature shows that the one above could fail.
 func TestWhatIsSignedReachesTheStore(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	for _, target := range []string{"/photos", "/photos/a/key?acl", "/photos?list-type=2"} {
 		if a := r.do(r.signed("GET", target, "")); a.StatusCode != 200 {
 			t.Errorf("%s: got %d %s", target, a.StatusCode, a.body)
@@ -164,7 +164,7 @@ func TestWhatIsSignedReachesTheStore(t *testing.T) {
 }
 
 func TestUnsignedHeadersAreNotLaundered(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	for _, name := range strings.Fields(`X-Amz-Copy-Source X-Amz-Acl X-Amz-Grant-Full-Control X-Amz-Server-Side-Encryption
 		X-Amz-Server-Side-Encryption-Customer-Key X-Amz-Tagging X-Amz-Website-Redirect-Location X-Amz-Object-Lock-Mode
 		X-Amz-Bypass-Governance-Retention X-Amz-Meta-Owner X-Amz-Storage-Class X-Amz-Mfa`) {

@@ -15,17 +15,17 @@ import (
 	"time"
 
 	"osp/go/access"
+	"osp/go/callbacks"
 	"osp/go/config"
 	"osp/go/creds"
 	"osp/go/front"
-	"osp/go/hooks"
 	"osp/go/iam"
+	"osp/go/names"
 	"osp/go/observe"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/sigv4"
 	"osp/go/upstream"
-	"osp/go/view"
 )
 
 // handler leads every request through the same gate, whatever its mode.
@@ -54,9 +54,9 @@ type handler struct {
 	watch    *watch
 }
 
-func newHandler(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *handler {
+func newHandler(cfg *config.Config, h callbacks.Set, log *slog.Logger) *handler {
 	watch := newWatch(cfg, log)
-	h = watch.hooks(hooks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))
+	h = watch.observed(callbacks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))
 	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Exchanged: watch.tokenExchanged})
 	made := &handler{
 		cfg:      cfg,
@@ -111,17 +111,17 @@ type exchange struct {
 	requestID string
 	stores    *config.Stores // as they were when the request came
 
-	req   *s3req.Request
+	req   *s3op.Request
 	hosts []string // that the client may have signed
 
 	clientScheme string // by which the client came to the first trusted forwarder
 
 	form      *form // of PostObject, else nil
 	verified  *sigv4.VerifiedRequest
-	question  hooks.Request   // to the validator
-	bucket    *config.Bucket  // nil: there is none of that name
-	deletions *view.Deletions // of DeleteObjects, else nil; without those that were refused
-	refused   []byte          // of DeleteObjects: what the answer says about those
+	question  callbacks.Request // to the validator
+	bucket    *config.Bucket    // nil: there is none of that name
+	deletions *names.Deletions  // of DeleteObjects, else nil; without those that were refused
+	refused   []byte            // of DeleteObjects: what the answer says about those
 
 	seen     notes         // for those who watch
 	document *bytes.Reader // a body that was read because nobody told its length, else nil
@@ -190,7 +190,7 @@ func (h *handler) serve(x *exchange) error {
 	if x.req.Unlisted != nil && (x.bucket == nil || !x.bucket.UnknownOperations) {
 		return x.req.Unlisted
 	}
-	if x.req.Operation == s3req.ListBuckets {
+	if x.req.Operation == s3op.ListBuckets {
 		if err := h.countUse(x); err != nil {
 			return err
 		}
@@ -228,7 +228,7 @@ func (h *handler) parse(x *exchange) error {
 	var virtual string
 	virtual, x.hosts = h.hosts.of(x.r)
 	x.clientScheme = h.hosts.scheme(x.r, x.scheme)
-	if x.req, err = s3req.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
+	if x.req, err = s3op.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
 		return err
 	}
 	x.bucket = x.stores.Buckets.Find(x.req.Bucket)

@@ -23,8 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
 )
 
 const (
@@ -133,13 +133,13 @@ type settings = map[string]any
 
 // start runs a proxy for the buckets "photos" and "other" of one store. change
 // adds to its configuration.
-func start(t testing.TB, h hooks.Hooks, change settings) *rig {
+func start(t testing.TB, h callbacks.Set, change settings) *rig {
 	t.Helper()
 	return entries(t, h, change, map[string]settings{"photos": {}, "other": {}})
 }
 
 // entries is start with other entries, each with changes of its own.
-func entries(t testing.TB, h hooks.Hooks, change settings, named map[string]settings) *rig {
+func entries(t testing.TB, h callbacks.Set, change settings, named map[string]settings) *rig {
 	t.Helper()
 	store := newStore(t)
 	u, err := url.Parse(store.URL)
@@ -166,7 +166,7 @@ func entries(t testing.TB, h hooks.Hooks, change settings, named map[string]sett
 	return rig{t: t, store: store}.run(document, h)
 }
 
-func (r rig) run(document settings, h hooks.Hooks) *rig {
+func (r rig) run(document settings, h callbacks.Set) *rig {
 	r.t.Helper()
 	raw, err := json.Marshal(document)
 	if err != nil {

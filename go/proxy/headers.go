@@ -21,7 +21,7 @@ const (
 	// ends here: hop-by-hop fields (RFC 9110 section 7.6.1), the client's
 	// signature, and what load balancers add.
 	ends
-	// ifSigned is the fate of S3's own fields; s3req has refused all other
+	// ifSigned is the fate of S3's own fields; s3op has refused all other
 	// x-amz-*. Nobody but the client may add one.
 	ifSigned
 	// passes although the client may not have signed it: AWS takes it unsigned

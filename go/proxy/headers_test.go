@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/upstream"
 )
 
@@ -54,7 +54,7 @@ func TestFieldsOfIBMGoToIBMOnly(t *testing.T) {
 }
 
 func TestConnectionTakesNothingAwayThatWasSigned(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	req := r.signed("PUT", "/photos/k", "x", "X-Amz-Storage-Class", "GLACIER")
 	req.Header.Set("Connection", "X-AMZ-storage-class")
 	r.refuses(req, http.StatusBadRequest, "InvalidRequest")

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
 )
 
 func TestServersThatStoppedLeaveNoGoroutines(t *testing.T) {
@@ -42,7 +42,7 @@ func leaveNothing(t *testing.T, more string) {
 	defer occupant.Close()
 	occupied := occupant.Addr().(*net.TCPAddr).Port
 	cycle := func() {
-		s := New(cfg, hooks.Hooks{}, slog.New(slog.DiscardHandler))
+		s := New(cfg, callbacks.Set{}, slog.New(slog.DiscardHandler))
 		if err := s.Listen(); err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func leaveNothing(t *testing.T, more string) {
 		}
 		taken := *cfg
 		taken.HTTPPort = &occupied
-		if err := New(&taken, hooks.Hooks{}, slog.New(slog.DiscardHandler)).Listen(); !errors.Is(err, syscall.EADDRINUSE) {
+		if err := New(&taken, callbacks.Set{}, slog.New(slog.DiscardHandler)).Listen(); !errors.Is(err, syscall.EADDRINUSE) {
 			t.Fatalf("listening on a port in use: %v", err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestAServerThatNeverServedStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(cfg, hooks.Hooks{}, slog.New(slog.DiscardHandler))
+	s := New(cfg, callbacks.Set{}, slog.New(slog.DiscardHandler))
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}

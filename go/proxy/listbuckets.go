@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"osp/go/access"
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 )
 
@@ -80,7 +80,7 @@ func (h *handler) listBuckets(x *exchange) error {
 }
 
 // mayList asks about each bucket; see access.CheckAll.
-func (h *handler) mayList(x *exchange, listing *hooks.Request, names []string) ([]error, error) {
+func (h *handler) mayList(x *exchange, listing *callbacks.Request, names []string) ([]error, error) {
 	questions := make([]access.Question, len(names))
 	for i, name := range names {
 		questions[i] = access.Question{Request: listOf(listing, name), TTL: x.stores.Buckets.Find(name).TTL}

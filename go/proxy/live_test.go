@@ -11,12 +11,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/secret"
 )
 
 func TestStoresAreSwappedUnderLoad(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	port, err := strconv.Atoi(r.store.URL[strings.LastIndexByte(r.store.URL, ':')+1:])
 	if err != nil {
 		t.Fatal(err)
@@ -64,8 +64,8 @@ func TestStoresAreSwappedUnderLoad(t *testing.T) {
 // rotation is a fetcher's and a store's idea of the current key.
 type rotation struct{ fetched, taken atomic.Value }
 
-func (k *rotation) hooks() hooks.Hooks {
-	return hooks.Hooks{BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+func (k *rotation) callbacks() callbacks.Set {
+	return callbacks.Set{BucketCreds: func(context.Context, string, string) (secret.Value, error) {
 		return secret.New(`{"access_key": "` + k.fetched.Load().(string) + `", "secret_key": "s"}`), nil
 	}}
 }
@@ -85,7 +85,7 @@ func TestRefusedCredentialsAreRenewed(t *testing.T) {
 	k := &rotation{}
 	k.fetched.Store("old")
 	k.taken.Store("old")
-	r := entries(t, k.hooks(), nil, map[string]settings{"photos": {"access_key": nil, "secret_key": nil}})
+	r := entries(t, k.callbacks(), nil, map[string]settings{"photos": {"access_key": nil, "secret_key": nil}})
 	r.store.answers(k.store("InvalidAccessKeyId"))
 	rotate := func(key string) {
 		if a := r.do(r.signed("GET", "/photos/k", "")); a.StatusCode != 200 {

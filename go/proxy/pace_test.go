@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 )
 
@@ -131,7 +131,7 @@ func (c *outlived) Read(p []byte) (int, error) {
 func (c *outlived) Close() error { return nil }
 
 func TestAnUploadLeavesTheConnectionAloneOnceItWasAnswered(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.store.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusConflict) })
 	req := r.signed("PUT", "/photos/k", "", "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 	c := &outlived{ResponseWriter: httptest.NewRecorder(), returned: make(chan struct{}), asked: make(chan struct{})}

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/hooks"
-	"osp/go/s3req"
+	"osp/go/callbacks"
+	"osp/go/s3op"
 	"osp/go/secret"
 )
 
 func TestASignedRequestGoesToTheStoreSignedAgain(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	a := r.do(r.signed("PUT", "/photos/a%20b%2Bc/d/", "content", "Content-Type", "text/x", "X-Amz-Meta-Name", "value"))
 	if a.StatusCode != 200 || a.Header.Get("ETag") != `"stored"` {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
@@ -37,7 +37,7 @@ func TestASignedRequestGoesToTheStoreSignedAgain(t *testing.T) {
 }
 
 func TestThePathsOfTheStoresAnswerComeThrough(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Range", "bytes 0-3/10")
 		w.Header().Set("X-Amz-Version-Id", "v1")
@@ -71,7 +71,7 @@ func TestAStoreErrorPassesUnlessItIsAboutTheProxysKeys(t *testing.T) {
 		{403, "InvalidAccessKeyId", "AccessDenied"},
 		{400, "ExpiredToken", "AccessDenied"},
 	} {
-		r := start(t, hooks.Hooks{}, nil)
+		r := start(t, callbacks.Set{}, nil)
 		r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(c.status)
 			_, _ = w.Write([]byte("<Error><Code>" + c.code + "</Code><AWSAccessKeyId>" + storeKey + "</AWSAccessKeyId></Error>"))
@@ -87,7 +87,7 @@ func TestAStoreErrorPassesUnlessItIsAboutTheProxysKeys(t *testing.T) {
 }
 
 func TestWithoutKeysNobodyCanSign(t *testing.T) {
-	r := start(t, hooks.Hooks{}, settings{"hmac_keystore": nil})
+	r := start(t, callbacks.Set{}, settings{"hmac_keystore": nil})
 	r.refuses(r.signed("GET", "/photos/k", ""), 403, "InvalidAccessKeyId")
 	if !strings.Contains(r.log.String(), "nobody can sign") {
 		t.Error("no warning at start")
@@ -95,20 +95,20 @@ func TestWithoutKeysNobodyCanSign(t *testing.T) {
 }
 
 func TestAnUnknownBucketShowsOnlyToWhoCanSign(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.refuses(r.signed("GET", "/nowhere/k", ""), 404, "NoSuchBucket")
 	r.refuses(r.request("GET", "/nowhere/k", ""), 403, "AccessDenied")
 }
 
 func TestTheValidatorDecides(t *testing.T) {
-	h := hooks.Hooks{Allow: func(_ context.Context, r *hooks.Request) (hooks.Decision, error) {
+	h := callbacks.Set{Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		switch {
 		case r.Bucket == "photos":
-			return hooks.Decision{Allow: true}, nil
+			return callbacks.Decision{Allow: true}, nil
 		case r.Bucket == "other":
-			return hooks.Decision{}, nil
+			return callbacks.Decision{}, nil
 		}
-		return hooks.Decision{}, errors.New("raised")
+		return callbacks.Decision{}, errors.New("raised")
 	}}
 	r := start(t, h, nil)
 	r.refuses(r.signed("GET", "/other/k", ""), 403, "AccessDenied")
@@ -122,11 +122,11 @@ func TestTheValidatorDecides(t *testing.T) {
 func TestACopyGoesOnWhenBothObjectsAreAllowed(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, r *hooks.Request) (hooks.Decision, error) {
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, r.Operation+" "+r.Bucket+"/"+r.Key+" "+r.VersionID)
-		return hooks.Decision{Allow: true}, nil
+		return callbacks.Decision{Allow: true}, nil
 	}}
 	r := start(t, h, nil)
 	if a := r.do(r.signed("PUT", "/photos/to", "", "X-Amz-Copy-Source", "/other/a%20b?versionId=v9")); a.StatusCode != 200 {
@@ -141,8 +141,8 @@ func TestACopyGoesOnWhenBothObjectsAreAllowed(t *testing.T) {
 }
 
 func TestListBucketsShowsWhatTheCallerMayList(t *testing.T) {
-	h := hooks.Hooks{Allow: func(_ context.Context, r *hooks.Request) (hooks.Decision, error) {
-		return hooks.Decision{Allow: r.Bucket == "photos"}, nil
+	h := callbacks.Set{Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Allow: r.Bucket == "photos"}, nil
 	}}
 	r := start(t, h, nil)
 	a := r.do(r.signed("GET", "/", ""))
@@ -156,9 +156,9 @@ func TestListBucketsShowsWhatTheCallerMayList(t *testing.T) {
 }
 
 func TestStoreCredentialsComePerToken(t *testing.T) {
-	h := hooks.Hooks{
-		Secret: func(context.Context, string) (hooks.Secret, error) {
-			return hooks.Secret{Key: secret.New(clientSecret)}, nil
+	h := callbacks.Set{
+		Secret: func(context.Context, string) (callbacks.Secret, error) {
+			return callbacks.Secret{Key: secret.New(clientSecret)}, nil
 		},
 		BucketCreds: func(_ context.Context, token, bucket string) (secret.Value, error) {
 			return secret.New(`{"access_key": "for-` + bucket + `", "secret_key": "s", "session_token": "ses"}`), nil
@@ -176,7 +176,7 @@ func TestStoreCredentialsComePerToken(t *testing.T) {
 }
 
 func TestAPresignedURLIsUsedUpAfterItsLimit(t *testing.T) {
-	r := start(t, hooks.Hooks{}, settings{"max_presign_url_usage_attempts": 2})
+	r := start(t, callbacks.Set{}, settings{"max_presign_url_usage_attempts": 2})
 	target := r.presigned("GET", "/photos/k", 0)
 	for range 2 {
 		if a := r.do(r.request("GET", target, "")); a.StatusCode != 200 {
@@ -200,11 +200,11 @@ func TestAPresignedURLIsUsedUpAfterItsLimit(t *testing.T) {
 }
 
 func TestEveryOperationUsesAPresignedURLUp(t *testing.T) {
-	r := start(t, hooks.Hooks{}, settings{"max_presign_url_usage_attempts": 1})
-	used := map[s3req.Operation]bool{}
+	r := start(t, callbacks.Set{}, settings{"max_presign_url_usage_attempts": 1})
+	used := map[s3op.Operation]bool{}
 	everyRequest(func(method, target string) {
-		parsed, err := s3req.Parse(method, target, "", nil)
-		if err != nil || parsed.Operation == s3req.Preflight { // which nobody signs
+		parsed, err := s3op.Parse(method, target, "", nil)
+		if err != nil || parsed.Operation == s3op.Preflight { // which nobody signs
 			return
 		}
 		url := r.presigned(method, target, 0)
@@ -216,7 +216,7 @@ func TestEveryOperationUsesAPresignedURLUp(t *testing.T) {
 			t.Errorf("%s %s, again: got %d %s", method, target, again.StatusCode, again.body)
 		}
 	})
-	for _, op := range []s3req.Operation{s3req.ListBuckets, "HeadBucket", "GetObject", "DeleteObject", "CompleteMultipartUpload", "PutBucketPolicy"} {
+	for _, op := range []s3op.Operation{s3op.ListBuckets, "HeadBucket", "GetObject", "DeleteObject", "CompleteMultipartUpload", "PutBucketPolicy"} {
 		if !used[op] {
 			t.Errorf("%s was never used", op)
 		}
@@ -224,14 +224,14 @@ func TestEveryOperationUsesAPresignedURLUp(t *testing.T) {
 }
 
 func TestAStoreThatIsDownIsABadGateway(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.store.Close()
 	r.refuses(r.signed("GET", "/photos/k", ""), 502, "BadGateway")
 	r.refuses(r.signed("PUT", "/photos/k", "body"), 502, "BadGateway")
 }
 
 func TestHeadAnswersHaveNoBodyAndKeepTheirLength(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "5368709120") })
 	if a := r.do(r.signed("HEAD", "/photos/k", "")); a.StatusCode != 200 || a.ContentLength != 5<<30 {
 		t.Errorf("got %d with length %d", a.StatusCode, a.ContentLength)
@@ -242,7 +242,7 @@ func TestHeadAnswersHaveNoBodyAndKeepTheirLength(t *testing.T) {
 }
 
 func TestBytesReachTheClientAsTheyCome(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	more := make(chan struct{})
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("first"))
@@ -266,7 +266,7 @@ func TestBytesReachTheClientAsTheyCome(t *testing.T) {
 }
 
 func TestAnAnswerThatBreaksOffNeverLooksComplete(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("first"))
 		_ = http.NewResponseController(w).Flush()
@@ -283,7 +283,7 @@ func TestAnAnswerThatBreaksOffNeverLooksComplete(t *testing.T) {
 }
 
 func TestAPanicIsOneRequestsError(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	r.server.handler.access = nil // whatever could be wrong inside
 	r.refuses(r.signed("GET", "/photos/k", ""), 500, "InternalError")
 	if !strings.Contains(r.log.String(), "panic in a request") {
@@ -292,7 +292,7 @@ func TestAPanicIsOneRequestsError(t *testing.T) {
 }
 
 func TestStopLetsRequestsInFlightEnd(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	began, end := make(chan struct{}), make(chan struct{})
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		close(began)
@@ -329,7 +329,7 @@ func TestStopLetsRequestsInFlightEnd(t *testing.T) {
 }
 
 func TestLengthsOfHugeObjectsAndEmptyOnesPass(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	for _, length := range []string{"0", "5368709120", "5497558138880"} {
 		r.store.answers(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", length) })
 		if a := r.do(r.signed("HEAD", "/photos/k", "")); a.Header.Get("Content-Length") != length {
@@ -339,7 +339,7 @@ func TestLengthsOfHugeObjectsAndEmptyOnesPass(t *testing.T) {
 }
 
 func TestSpacesOfALongCompletionReachTheClientAtOnce(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	seen := make(chan struct{})
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "<?xml version=\"1.0\"?>\n  ")

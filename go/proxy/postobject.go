@@ -12,7 +12,7 @@ import (
 	"osp/go/h1"
 	"osp/go/payload"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/sigv4"
 	"osp/go/strictxml"
 	"osp/go/upstream"
@@ -31,8 +31,8 @@ func (h *handler) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
 		return nil, err
 	}
 	x.form, x.req.Key = f, f.field("key")
-	x.req.Path = s3req.Path(x.req.Bucket, x.req.Key)
-	if err := s3req.CheckKey(x.req.Key); err != nil {
+	x.req.Path = s3op.Path(x.req.Bucket, x.req.Key)
+	if err := s3op.CheckKey(x.req.Key); err != nil {
 		return nil, err
 	}
 	return sigv4.ParsePostPolicy(x.req.Bucket, f.fields)
@@ -81,7 +81,7 @@ func formHeader(fields []sigv4.Field) (http.Header, error) {
 				return nil, err
 			}
 			header.Set("X-Amz-Tagging", tags)
-		case s3req.Foreign(name):
+		case s3op.Foreign(name):
 			return nil, s3err.NotImplemented.Msg("The form's field " + name + " is not supported.")
 		case isFormHeader(name):
 			if value := strings.TrimSpace(f.Value); !h1.IsToken(name) || !h1.IsValue(value) {

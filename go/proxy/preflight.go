@@ -3,10 +3,10 @@ package proxy
 import (
 	"net/http"
 
+	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/sigv4"
 	"osp/go/upstream"
-	"osp/go/view"
 )
 
 // preflightFields make a request a CORS preflight
@@ -44,10 +44,10 @@ func (h *handler) askBucket(x *exchange) error {
 		return err
 	}
 	defer leave()
-	if err := view.CheckKey(x.bucket, x.req.Key); err != nil {
+	if err := names.CheckKey(x.bucket, x.req.Key); err != nil {
 		return err
 	}
-	key, err := view.Key(x.bucket, x.req.Key)
+	key, err := names.Key(x.bucket, x.req.Key)
 	if err != nil {
 		return err
 	}

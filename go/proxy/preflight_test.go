@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 func TestPreflightsAreTheBucketsToAnswer(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"photos": {"bucket": "lake", "prefix": "team"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {"bucket": "lake", "prefix": "team"}})
 	r.store.answers(func(w http.ResponseWriter, q *http.Request) {
 		if q.Header.Get("Origin") != "https://app.example" {
 			w.WriteHeader(http.StatusForbidden)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // introduced is a client whose connections begin with a text.
@@ -43,9 +43,9 @@ func TestTheClientIsWhomATrustedBalancerIntroduces(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var sources []string
-			h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+			h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 				sources = append(sources, q.Source)
-				return hooks.Decision{Allow: true, Once: true}, nil
+				return callbacks.Decision{Allow: true, Once: true}, nil
 			}}
 			r := start(t, h, settings{"proxy_protocol": true, "trusted_proxies": []string{c.trusted}})
 			req := r.signed("GET", "/photos/k", "")

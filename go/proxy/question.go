@@ -6,14 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"osp/go/hooks"
-	"osp/go/s3req"
-	"osp/go/view"
+	"osp/go/callbacks"
+	"osp/go/names"
+	"osp/go/s3op"
 )
 
 // question is what the validator may see of a verified request. It is a part
 // of the exchange, and made once.
-func (h *handler) question(x *exchange) *hooks.Request {
+func (h *handler) question(x *exchange) *callbacks.Request {
 	q := &x.question
 	q.Token, q.Bucket = x.verified.AccessKey(), x.req.Bucket
 	if !h.validatorSeesRequest {
@@ -30,8 +30,8 @@ func (h *handler) question(x *exchange) *hooks.Request {
 		if hidden(p.Field()) {
 			p.Value = notShown
 		}
-		if !s3req.IsSignature(p.Name) {
-			q.Query = append(q.Query, hooks.Param(p))
+		if !s3op.IsSignature(p.Name) {
+			q.Query = append(q.Query, callbacks.Param(p))
 		}
 	}
 	switch c := x.req.CopySource; {
@@ -71,7 +71,7 @@ const notShown = "(not shown)"
 func hidden(field string) bool { return strings.Contains(field, "-Customer-Key") }
 
 // versionOf asks about a version by another spelling of its id.
-func versionOf(asked *hooks.Request, id string) *hooks.Request {
+func versionOf(asked *callbacks.Request, id string) *callbacks.Request {
 	q := *asked
 	q.VersionID, q.Query = id, slices.Clone(asked.Query)
 	for i := range q.Query {
@@ -84,37 +84,37 @@ func versionOf(asked *hooks.Request, id string) *hooks.Request {
 
 // insteadOf asks about what a store may do instead: one that lacks the
 // operation, or one that knows what S3 does not.
-func insteadOf(asked *hooks.Request, op s3req.Operation) *hooks.Request {
+func insteadOf(asked *callbacks.Request, op s3op.Operation) *callbacks.Request {
 	q := *asked
 	q.Operation = string(op)
 	return &q
 }
 
 // deletionOf asks about one key of a list to delete.
-func deletionOf(list *hooks.Request, object view.Deletion) *hooks.Request {
+func deletionOf(list *callbacks.Request, object names.Deletion) *callbacks.Request {
 	q := *list
 	q.Key, q.VersionID, q.ContentLength = object.Key, object.VersionID, 0
-	q.Path = s3req.Path(q.Bucket, object.Key)
+	q.Path = s3op.Path(q.Bucket, object.Key)
 	return &q
 }
 
 // sourceOf asks for what is done to the object that a copy reads, or that a
 // renaming takes away, in the name of who asks for that.
-func sourceOf(asked *hooks.Request, source *s3req.CopySource, method string, op s3req.Operation) *hooks.Request {
+func sourceOf(asked *callbacks.Request, source *s3op.CopySource, method string, op s3op.Operation) *callbacks.Request {
 	q := *asked
 	q.Bucket, q.Key, q.VersionID = source.Bucket, source.Key, source.VersionID
 	q.Method, q.Operation = method, string(op)
-	q.Path = s3req.Path(source.Bucket, source.Key)
+	q.Path = s3op.Path(source.Bucket, source.Key)
 	q.Query, q.CopySource, q.ContentLength = nil, "", 0
 	if source.VersionID != "" {
-		q.Query = []hooks.Param{{Name: "versionId", Value: source.VersionID}}
+		q.Query = []callbacks.Param{{Name: "versionId", Value: source.VersionID}}
 	}
 	return &q
 }
 
 // listOf asks whether the caller may list one bucket.
-func listOf(listing *hooks.Request, bucket string) *hooks.Request {
+func listOf(listing *callbacks.Request, bucket string) *callbacks.Request {
 	q := *listing
-	q.Bucket, q.Operation, q.Path, q.Query = bucket, string(s3req.ListObjects), s3req.Path(bucket, ""), nil
+	q.Bucket, q.Operation, q.Path, q.Query = bucket, string(s3op.ListObjects), s3op.Path(bucket, ""), nil
 	return &q
 }

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 )
 
 func TestARestoreNamesNoOtherBucket(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	const plain = `<RestoreRequest xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Days>2</Days><GlacierJobParameters><Tier>Bulk</Tier></GlacierJobParameters></RestoreRequest>`
 	if a := r.do(r.signed("POST", "/photos/k?restore", plain)); a.StatusCode != 200 {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)

@@ -7,15 +7,15 @@ import (
 	"net/http"
 	"strconv"
 
+	"osp/go/names"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/upstream"
-	"osp/go/view"
 )
 
 // answerRewritten is answer where the store's names are not the client's, or
 // where the answer needs an addition.
-func answerRewritten(x *exchange, resp *http.Response, to view.Answer) error {
+func answerRewritten(x *exchange, resp *http.Response, to names.Answer) error {
 	delete(x.w.Header(), upstream.Spell("Location")) // of a bucket, or to the store itself
 	to.Location, to.Refused = x.location(), x.refused
 	if how, _ := x.req.Query.Get("encoding-type"); how == "url" {
@@ -25,7 +25,7 @@ func answerRewritten(x *exchange, resp *http.Response, to view.Answer) error {
 	switch {
 	case failed && to.Hides():
 		return answerFailure(x, resp, to)
-	case failed || !view.Names(x.req.Operation):
+	case failed || !names.Names(x.req.Operation):
 		x.w.WriteHeader(resp.StatusCode)
 		return x.stream(resp.Body)
 	}
@@ -45,7 +45,7 @@ func answerRewritten(x *exchange, resp *http.Response, to view.Answer) error {
 // nothing comes later for that.
 const maxWholeAnswer = 4 << 20
 
-func answerWhole(x *exchange, resp *http.Response, to view.Answer) error {
+func answerWhole(x *exchange, resp *http.Response, to names.Answer) error {
 	var body bytes.Buffer
 	if err := to.Rewrite(bufio.NewWriter(&body), resp.Body, func() error { return nil }); err != nil {
 		return err
@@ -64,7 +64,7 @@ func writeWhole(x *exchange, status int, body []byte) error {
 
 // answerFailure tells a refusal in the client's names, or no more of it than
 // its status.
-func answerFailure(x *exchange, resp *http.Response, to view.Answer) error {
+func answerFailure(x *exchange, resp *http.Response, to names.Answer) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if len(body) > 0 || err != nil {
 		if body, err = to.Failure(body); err != nil {
@@ -85,24 +85,24 @@ func (x *exchange) refusalOf(resp *http.Response) []byte {
 }
 
 // place is what the client's request is about, by the client's names.
-func (x *exchange) place() view.Place { return view.Place{Bucket: x.bucket, Key: x.req.Key} }
+func (x *exchange) place() names.Place { return names.Place{Bucket: x.bucket, Key: x.req.Key} }
 
 // source is what a copy or a rename reads, nil for all other requests.
-func (x *exchange) source() *view.Place {
+func (x *exchange) source() *names.Place {
 	switch from := x.req.CopySource; {
 	case from != nil:
-		return &view.Place{Bucket: x.stores.Buckets.Find(from.Bucket), Key: from.Key}
+		return &names.Place{Bucket: x.stores.Buckets.Find(from.Bucket), Key: from.Key}
 	case x.req.RenameSource != "":
-		return &view.Place{Bucket: x.bucket, Key: x.req.RenameSource}
+		return &names.Place{Bucket: x.bucket, Key: x.req.RenameSource}
 	}
 	return nil
 }
 
 // location is the URL of that place, in the style that the client uses.
 func (x *exchange) location() string {
-	path := "/" + s3req.EscapeKey(x.req.Key)
+	path := "/" + s3op.EscapeKey(x.req.Key)
 	if !x.req.Virtual {
-		path = "/" + s3req.EscapeKey(x.req.Bucket) + path
+		path = "/" + s3op.EscapeKey(x.req.Bucket) + path
 	}
 	return x.clientScheme + "://" + askedHost(x.hosts) + path
 }

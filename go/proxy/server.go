@@ -1,7 +1,7 @@
 // Package proxy is the pipeline: it takes HTTP requests, leads each through
 // parsing, verification, authorisation and credentials, and streams it to its
 // store. It knows neither C nor Python; their part are the functions in
-// hooks.Hooks.
+// callbacks.Set.
 package proxy
 
 import (
@@ -16,10 +16,10 @@ import (
 	"sync"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/config"
 	"osp/go/front"
 	"osp/go/h1"
-	"osp/go/hooks"
 )
 
 const (
@@ -53,7 +53,7 @@ type listening struct {
 }
 
 // New builds a Server from a checked configuration. It opens no socket.
-func New(cfg *config.Config, h hooks.Hooks, log *slog.Logger) *Server {
+func New(cfg *config.Config, h callbacks.Set, log *slog.Logger) *Server {
 	s := &Server{cfg: cfg, log: log, handler: newHandler(cfg, h, log), done: make(chan struct{})}
 	if cfg.HTTPPort != nil {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))

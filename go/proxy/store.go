@@ -3,11 +3,11 @@ package proxy
 import (
 	"net/http"
 
+	"osp/go/names"
 	"osp/go/observe"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/upstream"
-	"osp/go/view"
 )
 
 // prepare makes the store's request out of the client's.
@@ -27,7 +27,7 @@ func (h *handler) prepare(x *exchange) (*upstream.Call, error) {
 		return call, h.prepareForm(x, call)
 	case x.deletions != nil:
 		return call, attachDeletions(x, call)
-	case x.req.Operation == s3req.RestoreObject:
+	case x.req.Operation == s3op.RestoreObject:
 		return call, h.attachRestore(x, call)
 	}
 	return call, h.attachBody(x, call)
@@ -35,39 +35,39 @@ func (h *handler) prepare(x *exchange) (*upstream.Call, error) {
 
 // translate says what the client asks for in the names of the store.
 func translate(x *exchange) (*upstream.Call, error) {
-	if err := view.Check(x.bucket, x.req); err != nil {
+	if err := names.Check(x.bucket, x.req); err != nil {
 		return nil, err
 	}
 	call := &upstream.Call{
 		Bucket: x.bucket, Method: x.r.Method, Header: storeHeader(x.r.Header, x.verified.SignedHeaders(), x.bucket.IBM),
 	}
 	switch x.req.Operation {
-	case s3req.CompleteMultipartUpload, s3req.CopyObject, s3req.UploadPartCopy:
+	case s3op.CompleteMultipartUpload, s3op.CopyObject, s3op.UploadPartCopy:
 		call.Patient = true
 	}
 	var err error
-	if call.Key, err = view.Key(x.bucket, x.req.Key); err != nil {
+	if call.Key, err = names.Key(x.bucket, x.req.Key); err != nil {
 		return nil, err
 	}
-	if x.req.Operation == s3req.Preflight {
+	if x.req.Operation == s3op.Preflight {
 		return call, nil // its query is that of another request
 	}
-	if call.Query, err = view.Query(x.bucket, x.req.Operation, x.req.Query.ForStore()); err != nil {
+	if call.Query, err = names.Query(x.bucket, x.req.Operation, x.req.Query.ForStore()); err != nil {
 		return nil, err
 	}
 	if source := x.req.CopySource; source != nil {
-		copied, err := view.CopySource(x.stores.Buckets.Find(source.Bucket), source)
+		copied, err := names.CopySource(x.stores.Buckets.Find(source.Bucket), source)
 		if err != nil {
 			return nil, err
 		}
 		call.Header.Set("X-Amz-Copy-Source", copied)
 	}
 	if key := x.req.RenameSource; key != "" {
-		renamed, err := view.Key(x.bucket, key)
+		renamed, err := names.Key(x.bucket, key)
 		if err != nil {
 			return nil, err
 		}
-		call.Header.Set("X-Amz-Rename-Source", s3req.EscapeKey(renamed))
+		call.Header.Set("X-Amz-Rename-Source", s3op.EscapeKey(renamed))
 	}
 	return call, nil
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/secret"
 )
 
@@ -21,16 +21,18 @@ func TestAScanWithRandomKeysCostsAKnownClientNothing(t *testing.T) {
 	const concurrency, queue, scan = 8, 16, 100
 	const stay = 1 + queue/8 // of the scan: one is asked about, two wait
 	asked, end := make(chan struct{}, scan), make(chan struct{})
-	h := hooks.Hooks{
-		Secret: func(_ context.Context, key string) (hooks.Secret, error) {
+	h := callbacks.Set{
+		Secret: func(_ context.Context, key string) (callbacks.Secret, error) {
 			if key != clientKey {
 				asked <- struct{}{}
 				<-end
-				return hooks.Secret{}, hooks.ErrUnknownKey
+				return callbacks.Secret{}, callbacks.ErrUnknownKey
 			}
-			return hooks.Secret{Key: secret.New(clientSecret)}, nil
+			return callbacks.Secret{Key: secret.New(clientSecret)}, nil
 		},
-		Allow: func(context.Context, *hooks.Request) (hooks.Decision, error) { return hooks.Decision{Allow: true}, nil },
+		Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+			return callbacks.Decision{Allow: true}, nil
+		},
 		BucketCreds: func(context.Context, string, string) (secret.Value, error) {
 			return secret.New(`{"access_key": "` + storeKey + `", "secret_key": "` + storeSecret + `"}`), nil
 		},

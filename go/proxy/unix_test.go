@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // unixClient speaks to a unix socket, whatever the URL says.
@@ -42,7 +42,7 @@ func socketPath(t *testing.T) string {
 
 func TestALongAnswerFlowsThroughAUnixSocketAsItComes(t *testing.T) {
 	path := socketPath(t)
-	r := start(t, hooks.Hooks{}, settings{"http_port": nil, "unix_socket": path})
+	r := start(t, callbacks.Set{}, settings{"http_port": nil, "unix_socket": path})
 	half := bytes.Repeat([]byte("0123456789"), 10_001)
 	read := make(chan struct{})
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
@@ -71,9 +71,9 @@ func TestALongAnswerFlowsThroughAUnixSocketAsItComes(t *testing.T) {
 func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
 	path := socketPath(t)
 	sources := make(chan string, 1)
-	h := hooks.Hooks{AllowSeesRequest: true, Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
+	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		sources <- q.Source
-		return hooks.Decision{Allow: true, Once: true}, nil
+		return callbacks.Decision{Allow: true, Once: true}, nil
 	}}
 	r := start(t, h, settings{"http_port": nil, "unix_socket": path, "trusted_proxies": []string{"unix"}})
 	if r.server.HTTPPort() != 0 {
@@ -116,7 +116,7 @@ func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
 	if resp.StatusCode != 403 {
 		t.Errorf("without a signature: %d", resp.StatusCode)
 	}
-	if err := New(r.server.cfg, hooks.Hooks{}, r.server.log).Listen(); !errors.Is(err, syscall.EADDRINUSE) {
+	if err := New(r.server.cfg, callbacks.Set{}, r.server.log).Listen(); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("a second one: %v", err)
 	}
 	client.CloseIdleConnections()

@@ -13,8 +13,8 @@ import (
 
 	"osp/go/accesslog"
 	"osp/go/cache"
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
 	"osp/go/metrics"
 	"osp/go/monitor"
 	"osp/go/observe"
@@ -156,12 +156,12 @@ func (w *watch) tokenExchanged(outcome string) {
 	}
 }
 
-// hooks returns h with an eye on each question.
-func (w *watch) hooks(h hooks.Hooks) hooks.Hooks {
+// observed returns h with an eye on each question.
+func (w *watch) observed(h callbacks.Set) callbacks.Set {
 	if w.cfg.MetricsPort == nil && w.tracer == nil {
 		return h
 	}
-	return observe.Hooks(h, func(c observe.Callback) {
+	return observe.Callbacks(h, func(c observe.Callback) {
 		if w.monitor != nil {
 			w.monitor.CallbackEnded(c)
 		}
@@ -181,7 +181,7 @@ func (w *watch) clock() time.Duration {
 	return time.Since(w.started)
 }
 
-// callback notes that a request waited for a callable since begun.
+// callback notes that a request waited for a callback since begun.
 func (w *watch) callback(x *exchange, begun time.Duration) { x.seen.Callback += w.clock() - begun }
 
 func (w *watch) begun(x *exchange) {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/observe"
 )
 
@@ -43,7 +43,7 @@ func (o *onlooker) next(t *testing.T) observe.Exchange {
 }
 
 // watched is start with an onlooker.
-func watched(t *testing.T, h hooks.Hooks, change settings) (*rig, *onlooker) {
+func watched(t *testing.T, h callbacks.Set, change settings) (*rig, *onlooker) {
 	t.Helper()
 	r := entries(t, h, change, map[string]settings{"photos": {}, "team-*": {}})
 	o := &onlooker{came: make(chan struct{}, 1000)}
@@ -52,9 +52,9 @@ func watched(t *testing.T, h hooks.Hooks, change settings) (*rig, *onlooker) {
 }
 
 func TestARequestIsSeenWithAllThatIsKnownOfIt(t *testing.T) {
-	r, o := watched(t, hooks.Hooks{Allow: func(context.Context, *hooks.Request) (hooks.Decision, error) {
+	r, o := watched(t, callbacks.Set{Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		time.Sleep(time.Millisecond)
-		return hooks.Decision{Allow: true}, nil
+		return callbacks.Decision{Allow: true}, nil
 	}}, settings{"metrics_port": 0, "trusted_proxies": []string{"127.0.0.1"}, "access_log": "python"})
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(time.Millisecond)
@@ -79,8 +79,8 @@ func TestARequestIsSeenWithAllThatIsKnownOfIt(t *testing.T) {
 }
 
 func TestEveryEndOfARequestIsSeen(t *testing.T) {
-	r, o := watched(t, hooks.Hooks{Allow: func(_ context.Context, q *hooks.Request) (hooks.Decision, error) {
-		return hooks.Decision{Allow: q.Key != "secret"}, nil
+	r, o := watched(t, callbacks.Set{Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Allow: q.Key != "secret"}, nil
 	}, AllowSeesRequest: true}, settings{"max_presign_url_usage_attempts": 1})
 	type want struct {
 		status              int
@@ -139,7 +139,7 @@ func TestEveryEndOfARequestIsSeen(t *testing.T) {
 
 func TestAnAnswerThatBreaksOffIsSeenAsWhatItWas(t *testing.T) {
 	for name, some := range map[string]int{"small": 9, "large, which the kernel moves": 300_000} {
-		r, o := watched(t, hooks.Hooks{}, nil)
+		r, o := watched(t, callbacks.Set{}, nil)
 		r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000000")
 			_, _ = w.Write(make([]byte, some))
@@ -159,7 +159,7 @@ func TestAnAnswerThatBreaksOffIsSeenAsWhatItWas(t *testing.T) {
 }
 
 func TestALargeAnswerIsCountedWhole(t *testing.T) {
-	r, o := watched(t, hooks.Hooks{}, nil)
+	r, o := watched(t, callbacks.Set{}, nil)
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "5000000")
 		_, _ = w.Write(make([]byte, 5_000_000))
@@ -171,7 +171,7 @@ func TestALargeAnswerIsCountedWhole(t *testing.T) {
 }
 
 func TestAClientThatLeavesInTheMiddleIsNoFaultOfTheStore(t *testing.T) {
-	r, o := watched(t, hooks.Hooks{}, nil)
+	r, o := watched(t, callbacks.Set{}, nil)
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000000000")
 		chunk := make([]byte, 1<<20)
@@ -200,7 +200,7 @@ func TestAClientThatLeavesBetweenTwoPiecesIsNoFaultOfTheStore(t *testing.T) {
 		"in chunks": func(r *rig) *http.Request { return r.signed("GET", "/photos/k", "") },
 		"rewritten": func(r *rig) *http.Request { return r.signed("POST", "/photos/k?uploadId=u", "<C/>") },
 	} {
-		r, o := watched(t, hooks.Hooks{}, nil)
+		r, o := watched(t, callbacks.Set{}, nil)
 		left := make(chan struct{})
 		r.store.answers(func(w http.ResponseWriter, asked *http.Request) {
 			_, _ = io.WriteString(w, "    ") // as S3 does while it completes an upload
@@ -224,7 +224,7 @@ func TestAClientThatLeavesBetweenTwoPiecesIsNoFaultOfTheStore(t *testing.T) {
 }
 
 func TestACompletionThatBreaksOffIsTheStoresFault(t *testing.T) {
-	r, o := watched(t, hooks.Hooks{}, nil)
+	r, o := watched(t, callbacks.Set{}, nil)
 	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "<CompleteMultipartUploadResult>")
 		_ = http.NewResponseController(w).Flush()
@@ -244,7 +244,7 @@ func TestACompletionThatBreaksOffIsTheStoresFault(t *testing.T) {
 }
 
 func TestAClientThatLeavesIsSeenAsOne(t *testing.T) {
-	r, o := watched(t, hooks.Hooks{}, nil)
+	r, o := watched(t, callbacks.Set{}, nil)
 	asked, release := make(chan struct{}), make(chan struct{})
 	r.store.answers(func(http.ResponseWriter, *http.Request) { close(asked); <-release })
 	defer close(release)
@@ -262,8 +262,8 @@ func TestAClientThatLeavesIsSeenAsOne(t *testing.T) {
 }
 
 func TestARefusalIsLoggedWithWhoAndWhy(t *testing.T) {
-	r := start(t, hooks.Hooks{Allow: func(context.Context, *hooks.Request) (hooks.Decision, error) {
-		return hooks.Decision{Reason: "not on Sundays"}, nil
+	r := start(t, callbacks.Set{Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Reason: "not on Sundays"}, nil
 	}}, nil)
 	r.do(r.signed("GET", "/photos/k", ""))
 	log := r.log.String()
@@ -275,7 +275,7 @@ func TestARefusalIsLoggedWithWhoAndWhy(t *testing.T) {
 }
 
 func TestTheMetricsPortIsOneOfItsOwn(t *testing.T) {
-	r := start(t, hooks.Hooks{}, settings{"metrics_port": 0})
+	r := start(t, callbacks.Set{}, settings{"metrics_port": 0})
 	port := r.server.MetricsPort()
 	if port == 0 || port == r.server.HTTPPort() {
 		t.Fatalf("metrics on port %d", port)
@@ -292,7 +292,7 @@ func TestTheMetricsPortIsOneOfItsOwn(t *testing.T) {
 			t.Errorf("%s on the port of clients: %d", path, got)
 		}
 	}
-	if off := start(t, hooks.Hooks{}, nil).server; off.MetricsPort() != 0 || off.handler.watch.on() {
+	if off := start(t, callbacks.Set{}, nil).server; off.MetricsPort() != 0 || off.handler.watch.on() {
 		t.Error("somebody watches, though nobody was asked to")
 	}
 }
@@ -319,7 +319,7 @@ func BenchmarkWatching(b *testing.B) {
 // watchedOnce is the metrics of a proxy, and a request that was served.
 func watchedOnce(t testing.TB) (*watch, *exchange) {
 	t.Helper()
-	r := start(t, hooks.Hooks{}, settings{"metrics_port": 0})
+	r := start(t, callbacks.Set{}, settings{"metrics_port": 0})
 	h := r.server.handler
 	request := r.signed("GET", "/photos/k", "", "User-Agent", "agent/1")
 	request.RequestURI = "/photos/k"

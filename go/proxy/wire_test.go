@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 func TestABodyWithAHashOfItsOwnIsAnOrdinaryOne(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	if a := r.do(r.signed("PUT", "/photos/k", "content", "Content-Encoding", "aws-chunked,gzip")); a.StatusCode != 200 {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}
@@ -33,7 +33,7 @@ func (r *rig) inChunks(method, target, signed, sent string) *http.Request {
 }
 
 func TestADocumentMayComeWithoutALength(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	const document, list = "<Tagging/>", "<Delete><Object><Key>k</Key></Object></Delete>"
 	for target, body := range map[string]string{"PUT /photos/k?tagging": document, "POST /photos/k?uploadId=u": document, "POST /photos?delete": list} {
 		method, path, _ := strings.Cut(target, " ")
@@ -57,7 +57,7 @@ func TestLocationsHaveTheSchemeThatATrustedForwarderSays(t *testing.T) {
 	for _, c := range []struct{ trusted, said, want string }{
 		{"127.0.0.0/8", "https", "https"}, {"127.0.0.0/8", "HTTPS", "https"}, {"127.0.0.0/8", "gopher", "http"}, {"127.0.0.0/8", "", "http"}, {"192.0.2.0/24", "https", "http"},
 	} {
-		r := start(t, hooks.Hooks{}, settings{"trusted_proxies": []string{c.trusted}})
+		r := start(t, callbacks.Set{}, settings{"trusted_proxies": []string{c.trusted}})
 		r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "<CompleteMultipartUploadResult><Location>http://store/lake/a</Location></CompleteMultipartUploadResult>")
 		})
@@ -70,7 +70,7 @@ func TestLocationsHaveTheSchemeThatATrustedForwarderSays(t *testing.T) {
 }
 
 func TestWhatIsNoRequestIsToldSoAsS3Does(t *testing.T) {
-	r := start(t, hooks.Hooks{}, nil)
+	r := start(t, callbacks.Set{}, nil)
 	for text, want := range map[string]string{
 		"GET /photos/k HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n":                               "400 InvalidRequest",
 		"GET /photos/k HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n": "431 RequestHeaderSectionTooLarge",
@@ -94,7 +94,7 @@ func TestWhatIsNoRequestIsToldSoAsS3Does(t *testing.T) {
 }
 
 func TestListBucketsTakesAWSsParameters(t *testing.T) {
-	r := entries(t, hooks.Hooks{}, nil, map[string]settings{"a-one": {"region": "eu-west-1"}, "a-two": {}, "b-one": {"region": "eu-west-1"}, "b-two": {"region": "eu-west-1"}})
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"a-one": {"region": "eu-west-1"}, "a-two": {}, "b-one": {"region": "eu-west-1"}, "b-two": {"region": "eu-west-1"}})
 	for query, want := range map[string]string{
 		"":                                       "a-one a-two b-one b-two ",
 		"?bucket-region=eu-west-1":               "a-one b-one b-two ",

@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
@@ -45,7 +45,7 @@ func TestTheLifeOfAPresignedURL(t *testing.T) {
 }
 
 func TestKeysThatEndAndTokensThatBelong(t *testing.T) {
-	temporary := hooks.Secret{Key: owner.Key, SessionToken: secret.New("the-token")}
+	temporary := callbacks.Secret{Key: owner.Key, SessionToken: secret.New("the-token")}
 	with := signedByHeader(t, "GET", "/photos/k", map[string]string{"X-Amz-Security-Token": "the-token"})
 	without := signedByHeader(t, "GET", "/photos/k", nil)
 	other := signedByHeader(t, "GET", "/photos/k", map[string]string{"X-Amz-Security-Token": "another"})
@@ -54,7 +54,7 @@ func TestKeysThatEndAndTokensThatBelong(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		r    *Request
-		key  hooks.Secret
+		key  callbacks.Secret
 		want *s3err.Error
 	}{
 		{"the right token", with, temporary, nil},
@@ -62,8 +62,8 @@ func TestKeysThatEndAndTokensThatBelong(t *testing.T) {
 		{"another token", other, temporary, s3err.InvalidToken},
 		{"a token for a key that has none", with, owner, s3err.InvalidToken},
 		{"a key that has ended", with, ended, s3err.ExpiredToken},
-		{"an empty secret", without, hooks.Secret{}, s3err.InvalidAccessKeyID},
-		{"another secret", without, hooks.Secret{Key: secret.New("x")}, s3err.SignatureDoesNotMatch},
+		{"an empty secret", without, callbacks.Secret{}, s3err.InvalidAccessKeyID},
+		{"another secret", without, callbacks.Secret{Key: secret.New("x")}, s3err.SignatureDoesNotMatch},
 	} {
 		err := verify(c.r.clone(), noon, c.key)
 		if c.want == nil && err != nil || c.want != nil && !isCode(err, c.want) {

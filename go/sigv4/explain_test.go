@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
@@ -37,7 +37,7 @@ func explained(t *testing.T, err error) map[string]string {
 
 func TestAWrongSignatureIsExplainedByWhatTheClientSent(t *testing.T) {
 	r := signedByHeader(t, "GET", "/b/k?x=1", map[string]string{"X-Amz-Meta-A": "b"})
-	err := verify(r, noon, hooks.Secret{Key: secret.New("another")})
+	err := verify(r, noon, callbacks.Secret{Key: secret.New("another")})
 	got := explained(t, err)
 	if got["Code"] != "SignatureDoesNotMatch" || got["AWSAccessKeyId"] != "AKID" {
 		t.Errorf("got %v", got)

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/secret"
 )
 
-var stranger = hooks.Secret{Key: secret.New("not the secret")}
+var stranger = callbacks.Secret{Key: secret.New("not the secret")}
 
 // judge fails the test when a request that nobody signed verifies, or an error
 // is none that a client may see.
@@ -88,7 +88,7 @@ func TestRandomRequestsVerifyAndTheirMutationsDoNot(t *testing.T) {
 		return string(b)
 	}
 	for i := range 1500 {
-		target := "/photos/" + s3req.EscapeKey(text(20))
+		target := "/photos/" + s3op.EscapeKey(text(20))
 		for range random.IntN(4) {
 			target += fmt.Sprintf("%c%s=%s", "&?"[min(1, strings.Count(target, "?")^1)], url.QueryEscape(text(6)), url.QueryEscape(text(6)))
 		}

@@ -12,14 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
 
 var (
 	noon  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	owner = hooks.Secret{Key: secret.New("the-secret")}
+	owner = callbacks.Secret{Key: secret.New("the-secret")}
 )
 
 func at(t time.Time) *Verifier { return New(Options{Now: func() time.Time { return t }}) }
@@ -77,7 +77,7 @@ func presignedBySDK(t testing.TB, method, target string, header map[string]strin
 	return &Request{Method: method, RawPath: u.EscapedPath(), RawQuery: u.RawQuery, Hosts: []string{r.Host}, Header: r.Header, ContentLength: -1}
 }
 
-func verify(r *Request, now time.Time, key hooks.Secret) error {
+func verify(r *Request, now time.Time, key callbacks.Secret) error {
 	s, err := Parse(r)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
@@ -55,7 +55,7 @@ func New(o Options) *Verifier {
 // AccessDenied (expired, not yet valid, against the policy), ExpiredToken,
 // InvalidToken, InvalidAccessKeyId, InvalidPolicyDocument, or what is wrong about
 // the region.
-func (v *Verifier) Verify(s *SignedRequest, sec hooks.Secret) (*VerifiedRequest, error) {
+func (v *Verifier) Verify(s *SignedRequest, sec callbacks.Secret) (*VerifiedRequest, error) {
 	if sec.Key.Empty() {
 		return nil, v.Reject(s)
 	}

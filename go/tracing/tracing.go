@@ -1,5 +1,5 @@
 // Package tracing makes OpenTelemetry spans of requests, of the stores' part in
-// them and of callables, when the standard's environment variables ask for it,
+// them and of callbacks, when the standard's environment variables ask for it,
 // and sends them by OTLP over HTTP. Without those it does not exist: New
 // returns nil, and a nil *Tracer does nothing.
 //

@@ -24,7 +24,7 @@ import (
 	"osp/go/config"
 	"osp/go/creds"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 )
 
 // UnsignedPayload is the payload hash of a request whose body the signature
@@ -40,7 +40,7 @@ type Call struct {
 
 	Method string
 	Key    string // decoded; empty: the bucket itself
-	Query  s3req.Query
+	Query  s3op.Query
 	Header http.Header // what goes to the store, without Host, length and signature
 
 	Body        io.Reader // nil: no body, or Whole
@@ -172,7 +172,7 @@ func locate(b *config.Bucket, at, key string) (host, path, rawPath string) {
 	default:
 		path = "/" + b.Remote + "/" + key
 	}
-	return host, path, s3req.EscapeKey(path)
+	return host, path, s3op.EscapeKey(path)
 }
 
 // virtualStyle says whether the bucket goes into the host name. It can't where

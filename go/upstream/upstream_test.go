@@ -18,11 +18,11 @@ import (
 	"testing"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/config"
 	"osp/go/creds"
-	"osp/go/hooks"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/secret"
 	"osp/go/sigv4"
 )
@@ -69,7 +69,7 @@ func (s *store) verify(r *http.Request) {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	signed, err := sigv4.Parse(&sigv4.Request{Method: r.Method, RawPath: path, RawQuery: query, Hosts: []string{r.Host}, Header: r.Header, ContentLength: r.ContentLength})
 	if err == nil {
-		key := hooks.Secret{Key: secret.New("SK"), SessionToken: secret.New(r.Header.Get("X-Amz-Security-Token"))}
+		key := callbacks.Secret{Key: secret.New("SK"), SessionToken: secret.New(r.Header.Get("X-Amz-Security-Token"))}
 		_, err = sigv4.New(sigv4.Options{}).Verify(signed, key)
 	}
 	if err != nil {
@@ -148,7 +148,7 @@ func TestKeysGoOverTheWireByteForByte(t *testing.T) {
 			t.Errorf("%q goes as %s, want %s", key, got, want)
 		}
 	}
-	query := s3req.Query{{Name: "prefix", Value: "a b/ü+"}, {Name: "acl"}, {Name: "list-type", Value: "2"}}
+	query := s3op.Query{{Name: "prefix", Value: "a b/ü+"}, {Name: "acl"}, {Name: "list-type", Value: "2"}}
 	if _, err := send(t, &Call{Bucket: s.bucket(nil), Query: query}); err != nil {
 		t.Fatal(err)
 	}

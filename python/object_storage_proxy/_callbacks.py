@@ -206,7 +206,7 @@ def _on_error(
     onerror=_on_error,
 )
 def ask(user: int, call: int, question: int, text: Any, size: int) -> int:
-    """The C function of the library's hooks; it must live as long as the process."""
+    """The C function of the library's osp_callbacks; it must live as long as the process."""
     owner = _owners.get(user)
     if owner is None:
         return _FAILED

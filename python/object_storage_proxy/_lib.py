@@ -63,9 +63,9 @@ class Library:
         It is there before any Python code runs: an exception of a signal handler loses no
         server. Raises ConfigError, OSError, or RuntimeError for a fault of the library.
         """
-        hooks = self._ffi.new("osp_hooks *", {"user": user, "ask": ask})
+        callbacks = self._ffi.new("osp_callbacks *", {"user": user, "ask": ask})
         error = self._ffi.new("char **")
-        code = self._lib.osp_start(document, len(document), hooks, handle, error)
+        code = self._lib.osp_start(document, len(document), callbacks, handle, error)
         detail = self._take(error)
         if code == self._lib.OSP_CONFIG_ERROR:
             raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 	"osp/go/secret"
 )
 
@@ -36,12 +36,12 @@ func decodeAnswer(answer []byte, out any) error {
 
 // decodeDecision knows the two answers that nearly all are without a parser,
 // whose depth would make the goroutine of each question grow its stack.
-func decodeDecision(answer []byte) (hooks.Decision, error) {
+func decodeDecision(answer []byte) (callbacks.Decision, error) {
 	switch string(answer) {
 	case `{"allow":true}`:
-		return hooks.Decision{Allow: true}, nil
+		return callbacks.Decision{Allow: true}, nil
 	case `{"allow":false}`:
-		return hooks.Decision{}, nil
+		return callbacks.Decision{}, nil
 	}
 	var a struct {
 		Allow  *bool    `json:"allow"`
@@ -50,12 +50,12 @@ func decodeDecision(answer []byte) (hooks.Decision, error) {
 		Reason string   `json:"reason"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
-		return hooks.Decision{}, err
+		return callbacks.Decision{}, err
 	}
 	if a.Allow == nil {
-		return hooks.Decision{}, errAnswer
+		return callbacks.Decision{}, errAnswer
 	}
-	d := hooks.Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
+	d := callbacks.Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
 	var err error
 	d.TTL, err = duration(a.TTL)
 	return d, err
@@ -74,9 +74,9 @@ func duration(seconds *float64) (*time.Duration, error) {
 }
 
 // decodeSecret knows the answer that nearly all are, as decodeDecision does.
-func decodeSecret(answer []byte) (hooks.Secret, error) {
+func decodeSecret(answer []byte) (callbacks.Secret, error) {
 	if key, ok := bareSecret(answer); ok {
-		return hooks.Secret{Key: secret.New(key)}, nil
+		return callbacks.Secret{Key: secret.New(key)}, nil
 	}
 	var a struct {
 		Key          string   `json:"secret_key"`
@@ -86,19 +86,19 @@ func decodeSecret(answer []byte) (hooks.Secret, error) {
 		Unknown      bool     `json:"unknown"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
-		return hooks.Secret{}, err
+		return callbacks.Secret{}, err
 	}
 	if a.Unknown {
-		return hooks.Secret{}, hooks.ErrUnknownKey
+		return callbacks.Secret{}, callbacks.ErrUnknownKey
 	}
 	if a.Key == "" {
-		return hooks.Secret{}, fmt.Errorf("%w: no secret_key", errAnswer)
+		return callbacks.Secret{}, fmt.Errorf("%w: no secret_key", errAnswer)
 	}
-	s := hooks.Secret{Key: secret.New(a.Key), SessionToken: secret.New(a.SessionToken)}
+	s := callbacks.Secret{Key: secret.New(a.Key), SessionToken: secret.New(a.SessionToken)}
 	if a.Expiration != nil {
 		expires, err := unixTime(*a.Expiration)
 		if err != nil {
-			return hooks.Secret{}, err
+			return callbacks.Secret{}, err
 		}
 		s.Expires = expires
 	}

@@ -4,22 +4,22 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // BenchmarkCallback is a question to the owner and its answer, with all that
 // lies between the pipeline and the border: limits, deadline, spelling. What
 // an owner's language adds comes on top.
 func BenchmarkCallback(b *testing.B) {
-	request := &hooks.Request{
+	request := &callbacks.Request{
 		Token: "alice", Bucket: "photos", Method: "GET", Path: "/photos/2026/0001.jpg", Source: "192.0.2.1",
 		Operation: "GetObject", Key: "2026/0001.jpg", Region: "us-east-1", ClientIP: "192.0.2.1",
 	}
 	calls := &Calls{}
-	h := hooks.Limited(NewBridge(calls, func(call uint64, _ int32, _ []byte) int32 {
+	h := callbacks.Limited(NewBridge(calls, func(call uint64, _ int32, _ []byte) int32 {
 		calls.Answer(call, []byte(`{"allow":true}`))
 		return AskAnswered
-	}).Hooks(everything), 32, 1000, time.Minute)
+	}).Callbacks(everything), 32, 1000, time.Minute)
 	b.ReportAllocs()
 	for b.Loop() {
 		if d, err := h.Allow(b.Context(), request); err != nil || !d.Allow {

@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"sync"
 
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
 	"osp/go/secret"
 )
 
@@ -28,7 +28,7 @@ const (
 )
 
 var (
-	// ErrFailed is what a question comes to when the owner's callable failed.
+	// ErrFailed is what a question comes to when the owner's callback failed.
 	// Why is in the owner's log.
 	ErrFailed = errors.New("the callback failed")
 	// ErrCutOff says that the server has stopped and asks nobody any more.
@@ -56,17 +56,17 @@ func NewBridge(calls *Calls, owner Ask) *Bridge {
 	return &Bridge{owner: owner, calls: calls, cut: make(chan struct{}), idle: make(chan struct{})}
 }
 
-// Hooks are the questions that cfg says its owner answers.
-func (b *Bridge) Hooks(cfg *config.Config) hooks.Hooks {
-	h := hooks.Hooks{AllowSeesRequest: cfg.ValidatorSeesRequest}
+// Callbacks are the questions that cfg says its owner answers.
+func (b *Bridge) Callbacks(cfg *config.Config) callbacks.Set {
+	h := callbacks.Set{AllowSeesRequest: cfg.ValidatorSeesRequest}
 	if cfg.HasSecretFetcher {
 		h.Secret = b.secret
 	}
 	if cfg.HasValidator {
-		h.Allow = func(ctx context.Context, r *hooks.Request) (hooks.Decision, error) {
+		h.Allow = func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 			answer, err := b.question(ctx, AskAllow, allowQuestion(r, cfg.ValidatorSeesRequest))
 			if err != nil {
-				return hooks.Decision{}, err
+				return callbacks.Decision{}, err
 			}
 			return decodeDecision(answer)
 		}
@@ -77,10 +77,10 @@ func (b *Bridge) Hooks(cfg *config.Config) hooks.Hooks {
 	return h
 }
 
-func (b *Bridge) secret(ctx context.Context, accessKey string) (hooks.Secret, error) {
+func (b *Bridge) secret(ctx context.Context, accessKey string) (callbacks.Secret, error) {
 	answer, err := b.question(ctx, AskSecret, secretQuestion(accessKey))
 	if err != nil {
-		return hooks.Secret{}, err
+		return callbacks.Secret{}, err
 	}
 	return decodeSecret(answer)
 }

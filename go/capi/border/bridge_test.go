@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/hooks"
 )
 
 // owner answers questions as a test tells it to.
@@ -43,8 +43,8 @@ func answering(text string) *owner {
 
 var everything = &config.Config{HasValidator: true, HasSecretFetcher: true, HasBucketCreds: true, ValidatorSeesRequest: true}
 
-func TestHooksExistOnlyForWhatTheOwnerGave(t *testing.T) {
-	h := answering("").bridge().Hooks(&config.Config{})
+func TestCallbacksExistOnlyForWhatTheOwnerGave(t *testing.T) {
+	h := answering("").bridge().Callbacks(&config.Config{})
 	if h.Secret != nil || h.Allow != nil || h.BucketCreds != nil || h.AllowSeesRequest {
 		t.Errorf("got %+v", h)
 	}
@@ -52,7 +52,7 @@ func TestHooksExistOnlyForWhatTheOwnerGave(t *testing.T) {
 
 func TestAnAnswerDuringTheCall(t *testing.T) {
 	o := answering(`{"allow": true}`)
-	d, err := o.bridge().Hooks(everything).Allow(t.Context(), &hooks.Request{Token: "t", Bucket: "b", Key: "k"})
+	d, err := o.bridge().Callbacks(everything).Allow(t.Context(), &callbacks.Request{Token: "t", Bucket: "b", Key: "k"})
 	if err != nil || !d.Allow {
 		t.Errorf("got %+v, %v", d, err)
 	}
@@ -70,7 +70,7 @@ func TestAnAnswerAfterTheCall(t *testing.T) {
 		go o.calls.Answer(call, []byte(`{"credentials": "key"}`))
 		return AskPending
 	}
-	creds, err := o.bridge().Hooks(everything).BucketCreds(t.Context(), "t", "b")
+	creds, err := o.bridge().Callbacks(everything).BucketCreds(t.Context(), "t", "b")
 	if err != nil || creds.Reveal() != "key" {
 		t.Errorf("got %v", err)
 	}
@@ -85,7 +85,7 @@ func TestWhatIsNoAnswerIsAnError(t *testing.T) {
 	} {
 		o := &owner{}
 		o.ask = func(call uint64, _ int32, _ []byte) int32 { return ask(o, call) }
-		d, err := o.bridge().Hooks(everything).Allow(t.Context(), &hooks.Request{})
+		d, err := o.bridge().Callbacks(everything).Allow(t.Context(), &callbacks.Request{})
 		if err == nil || d.Allow {
 			t.Errorf("%s: got %+v, %v", name, d, err)
 		}
@@ -97,8 +97,8 @@ func TestAnswersThatSayNothingAreErrorsAndNeverQuoted(t *testing.T) {
 		`{"allow": true, "sesame": 1}`, `{"allow": true} {"allow": true}`, `{"secret_key": ""}`, `{"credentials": ""}`,
 		`{"credentials": 7}`, `{"secret_key": "sesame", "expiration": -1}`, `{"secret_key": "sesame", "expiration": 1e300}`,
 		`{"secret_key": "sesame", "ttl": -1}`, `{"secret_key": "sesame", "ttl": 1e300}`, `{"unknown": false}`} {
-		h := answering(text).bridge().Hooks(everything)
-		_, allow := h.Allow(t.Context(), &hooks.Request{})
+		h := answering(text).bridge().Callbacks(everything)
+		_, allow := h.Allow(t.Context(), &callbacks.Request{})
 		_, secretErr := h.Secret(t.Context(), "k")
 		_, creds := h.BucketCreds(t.Context(), "t", "b")
 		for question, err := range map[string]error{"allow": allow, "secret": secretErr, "credentials": creds} {
@@ -112,13 +112,13 @@ func TestAnswersThatSayNothingAreErrorsAndNeverQuoted(t *testing.T) {
 }
 
 func TestASecretComesWithItsTokenEndAndTTL(t *testing.T) {
-	h := answering(`{"secret_key": "s", "session_token": "t", "expiration": 1700000000.5, "ttl": 1.5}`).bridge().Hooks(everything)
+	h := answering(`{"secret_key": "s", "session_token": "t", "expiration": 1700000000.5, "ttl": 1.5}`).bridge().Callbacks(everything)
 	s, err := h.Secret(t.Context(), "k")
 	if err != nil || s.Key.Reveal() != "s" || s.SessionToken.Reveal() != "t" || !s.Expires.Equal(time.UnixMilli(1700000000500)) || *s.TTL != 1500*time.Millisecond {
 		t.Errorf("got %v, %v, %v", s.Expires, s.TTL, err)
 	}
-	h = answering(`{"unknown": true}`).bridge().Hooks(everything)
-	if _, err := h.Secret(t.Context(), "k"); !errors.Is(err, hooks.ErrUnknownKey) {
+	h = answering(`{"unknown": true}`).bridge().Callbacks(everything)
+	if _, err := h.Secret(t.Context(), "k"); !errors.Is(err, callbacks.ErrUnknownKey) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -143,13 +143,13 @@ func TestASecretIsTheSameHoweverItIsSpelled(t *testing.T) {
 }
 
 func TestADecisionMayBringItsTTLAndReason(t *testing.T) {
-	h := answering(`{"allow": false, "ttl": 1.5, "reason": "not today"}`).bridge().Hooks(everything)
-	d, err := h.Allow(t.Context(), &hooks.Request{})
+	h := answering(`{"allow": false, "ttl": 1.5, "reason": "not today"}`).bridge().Callbacks(everything)
+	d, err := h.Allow(t.Context(), &callbacks.Request{})
 	if err != nil || d.Allow || d.TTL == nil || *d.TTL != 1500*time.Millisecond || d.Reason != "not today" {
 		t.Errorf("got %+v, %v", d, err)
 	}
-	h = answering(`{"allow": true, "ttl": -1}`).bridge().Hooks(everything)
-	if _, err := h.Allow(t.Context(), &hooks.Request{}); err == nil {
+	h = answering(`{"allow": true, "ttl": -1}`).bridge().Callbacks(everything)
+	if _, err := h.Allow(t.Context(), &callbacks.Request{}); err == nil {
 		t.Error("a negative ttl is taken")
 	}
 }
@@ -162,7 +162,7 @@ func TestACallerWhoGivesUpIsNotHeld(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
 	go func() {
-		_, err := b.Hooks(everything).Secret(ctx, "k")
+		_, err := b.Callbacks(everything).Secret(ctx, "k")
 		failed <- err
 	}()
 	call := <-asked
@@ -180,7 +180,7 @@ func TestACutBridgeAsksNobody(t *testing.T) {
 	entered, release := make(chan uint64, 2), make(chan int32)
 	o.ask = func(call uint64, _ int32, _ []byte) int32 { entered <- call; return <-release }
 	b := o.bridge()
-	h := b.Hooks(everything)
+	h := b.Callbacks(everything)
 	failed := make(chan error, 2)
 	for range 2 {
 		go func() {

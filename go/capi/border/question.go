@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 // encoder appends one JSON object. Unlike encoding/json it loses no byte of a
@@ -109,7 +109,7 @@ func credsQuestion(token, bucket string) []byte {
 	return e.buf
 }
 
-func allowQuestion(r *hooks.Request, withRequest bool) []byte {
+func allowQuestion(r *callbacks.Request, withRequest bool) []byte {
 	e := newEncoder(2*len(r.Token) + 2*len(r.Path) + 1024)
 	e.open('{')
 	e.str("token", r.Token)
@@ -134,7 +134,7 @@ var facts = map[string]bool{
 // beside the facts of the proxy. A parameter that is called like a fact never
 // shows, and of several with one name the first does; the whole query is there
 // as "query" too.
-func (e *encoder) request(r *hooks.Request) {
+func (e *encoder) request(r *callbacks.Request) {
 	e.str("method", r.Method)
 	e.str("path", r.Path)
 	e.str("raw_path", r.RawPath)
@@ -172,7 +172,7 @@ func (e *encoder) request(r *hooks.Request) {
 
 // headers appends each field once, under its lower-case name, several values
 // joined by commas (RFC 9110, section 5.3).
-func (e *encoder) headers(r *hooks.Request) {
+func (e *encoder) headers(r *callbacks.Request) {
 	var h http.Header
 	if r.Header != nil {
 		h = r.Header()

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"osp/go/hooks"
+	"osp/go/callbacks"
 )
 
 func TestStringsKeepEveryByte(t *testing.T) {
@@ -47,14 +47,14 @@ func FuzzStrings(f *testing.F) {
 }
 
 func TestNoParameterPassesForAFact(t *testing.T) {
-	r := &hooks.Request{
+	r := &callbacks.Request{
 		Token: "t", Bucket: "b", Method: "PUT", Path: "/b/k", Key: "k", Operation: "PutObject", ContentLength: 7, Presigned: true,
 		Header: func() http.Header { return http.Header{"X-A": {"1", "2"}} },
 	}
 	for fact := range facts {
-		r.Query = append(r.Query, hooks.Param{Name: fact, Value: "forged"})
+		r.Query = append(r.Query, callbacks.Param{Name: fact, Value: "forged"})
 	}
-	r.Query = append(r.Query, hooks.Param{Name: "prefix", Value: "one"}, hooks.Param{Name: "prefix", Value: "two"}, hooks.Param{Name: "__class__", Value: "x"})
+	r.Query = append(r.Query, callbacks.Param{Name: "prefix", Value: "one"}, callbacks.Param{Name: "prefix", Value: "two"}, callbacks.Param{Name: "__class__", Value: "x"})
 	raw := allowQuestion(r, true)
 	var question struct{ Request map[string]any }
 	if err := json.Unmarshal(raw, &question); err != nil {
@@ -81,7 +81,7 @@ func TestNoParameterPassesForAFact(t *testing.T) {
 }
 
 func TestAValidatorOfTwoSeesNoRequest(t *testing.T) {
-	if got := string(allowQuestion(&hooks.Request{Token: "t", Bucket: "b", Key: "k"}, false)); got != `{"token":"t","bucket":"b"}` {
+	if got := string(allowQuestion(&callbacks.Request{Token: "t", Bucket: "b", Key: "k"}, false)); got != `{"token":"t","bucket":"b"}` {
 		t.Errorf("got %s", got)
 	}
 }

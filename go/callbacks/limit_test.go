@@ -1,4 +1,4 @@
-package hooks
+package callbacks
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 	"osp/go/secret"
 )
 
-func allowing(f func(ctx context.Context, token string) (Decision, error)) Hooks {
-	return Hooks{Allow: func(ctx context.Context, r *Request) (Decision, error) { return f(ctx, r.Token) }}
+func allowing(f func(ctx context.Context, token string) (Decision, error)) Set {
+	return Set{Allow: func(ctx context.Context, r *Request) (Decision, error) { return f(ctx, r.Token) }}
 }
 
 // inBubble runs a test in a bubble, which must not end before those who wait for
@@ -176,7 +176,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 				t.Errorf("too late: %v after %v", err, time.Since(begun))
 			}
 		}
-		go ask() // the hook that never returned keeps its place
+		go ask() // the callback that never returned keeps its place
 		if err := <-results; !errors.Is(err, ErrOverloaded) {
 			t.Errorf("got %v", err)
 		}
@@ -218,8 +218,8 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 	})
 }
 
-func TestAHookThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
-	h := Limited(Hooks{
+func TestACallbackThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
+	h := Limited(Set{
 		Secret: func(context.Context, string) (Secret, error) { panic("boom") },
 		BucketCreds: func(ctx context.Context, _, _ string) (secret.Value, error) {
 			return secret.New("x"), context.DeadlineExceeded // its own, not the limit's
@@ -234,6 +234,6 @@ func TestAHookThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
 		}
 	}
 	if h.Allow != nil {
-		t.Error("a hook that nobody gave")
+		t.Error("a callback that nobody gave")
 	}
 }

@@ -1,4 +1,4 @@
-package hooks
+package callbacks
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
 				case <-ctx.Done():
 				}
 			}
-			h := Limited(Hooks{
+			h := Limited(Set{
 				Secret: func(ctx context.Context, key string) (Secret, error) {
 					if key != "client" {
 						answer(ctx, &strangers)
@@ -103,7 +103,7 @@ func TestACrowdThatAnybodyCanCauseHasNoKnownClientRefused(t *testing.T) {
 		concurrency, queue, crowd := 2+rand.IntN(20), rand.IntN(20), rand.IntN(200)
 		inBubble(t, func(t *testing.T) {
 			end := make(chan struct{})
-			h := Limited(Hooks{
+			h := Limited(Set{
 				Secret: func(context.Context, string) (Secret, error) {
 					<-end
 					return Secret{}, ErrUnknownKey
@@ -150,7 +150,7 @@ func TestRequestsWithoutASignatureHaveHalfOfThePlaces(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			end := make(chan struct{})
 			var running, refused atomic.Int32
-			h := Limited(Hooks{
+			h := Limited(Set{
 				Allow: func(context.Context, *Request) (Decision, error) {
 					running.Add(1)
 					<-end
@@ -192,7 +192,7 @@ func TestRequestsWithoutASignatureHaveHalfOfThePlaces(t *testing.T) {
 func TestAStrangerWhoLeavesGivesItsPlaceBack(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
-		h := Limited(Hooks{Secret: func(context.Context, string) (Secret, error) {
+		h := Limited(Set{Secret: func(context.Context, string) (Secret, error) {
 			<-end
 			return Secret{}, ErrUnknownKey
 		}}, 2, 8, time.Minute)
@@ -226,7 +226,7 @@ func TestAStrangerWhoLeavesGivesItsPlaceBack(t *testing.T) {
 func TestAStrangerWhoFindsNoSlotGivesItsPlaceBack(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
-		h := Limited(Hooks{
+		h := Limited(Set{
 			Secret: func(context.Context, string) (Secret, error) { return Secret{}, ErrUnknownKey },
 			Allow: func(context.Context, *Request) (Decision, error) {
 				<-end

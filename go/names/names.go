@@ -1,15 +1,15 @@
-// Package view translates between the names that clients say and those of the
+// Package names translates between the names that clients say and those of the
 // store, where an entry of cos_map shows a bucket under another name or one
 // folder of it as the whole: in keys, query parameters, lists of keys to
 // delete, and answers. It decides nothing about clients and sends nothing.
-package view
+package names
 
 import (
 	"strings"
 
 	"osp/go/config"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 )
 
 // maxKey is S3's limit for a key, in bytes
@@ -18,7 +18,7 @@ const maxKey = 1024
 
 // CheckTarget is CheckKey for the object of a request. A store that keeps keys
 // as paths takes the tags of `a/` for those of `a`. The error is InvalidURI.
-func CheckTarget(b *config.Bucket, r *s3req.Request) error {
+func CheckTarget(b *config.Bucket, r *s3op.Request) error {
 	if !b.OpaqueKeys && r.Selected && strings.HasSuffix(r.Key, "/") {
 		return s3err.InvalidURI.Msg(`Objects with a slash at their end are read, written and deleted as a whole here: the store's "keys" are "path".`)
 	}
@@ -47,7 +47,7 @@ func CheckKey(b *config.Bucket, key string) error {
 // CheckSource is CheckKey for what a copy reads. There are stores that decode the
 // field before they look for a version in it, as versitygw does, and would copy
 // another object. The error is InvalidURI.
-func CheckSource(b *config.Bucket, c *s3req.CopySource) error {
+func CheckSource(b *config.Bucket, c *s3op.CopySource) error {
 	if !b.OpaqueKeys && strings.Contains(strings.ToLower(b.Prefix+c.Key), "?versionid") {
 		return s3err.InvalidURI.Msg(`A key with "?versionId" in it is not copied here: the store's "keys" are "path".`)
 	}
@@ -90,7 +90,7 @@ func Key(b *config.Bucket, key string) (string, error) {
 
 // CopySource returns the value of x-amz-copy-source for a source that lies in
 // an entry's bucket. The error is KeyTooLongError.
-func CopySource(b *config.Bucket, c *s3req.CopySource) (string, error) {
+func CopySource(b *config.Bucket, c *s3op.CopySource) (string, error) {
 	key, err := Key(b, c.Key)
 	if err != nil {
 		return "", err
@@ -102,8 +102,8 @@ func CopySource(b *config.Bucket, c *s3req.CopySource) (string, error) {
 
 // listings are the operations whose answers list keys, and the parameters of
 // each that hold the beginning of a key or a whole one.
-var listings = map[s3req.Operation][]string{
-	s3req.ListObjects:      {"prefix", "marker"},
+var listings = map[s3op.Operation][]string{
+	s3op.ListObjects:       {"prefix", "marker"},
 	"ListObjectsV2":        {"prefix", "start-after"},
 	"ListObjectVersions":   {"prefix", "key-marker"},
 	"ListMultipartUploads": {"prefix", "key-marker"},
@@ -118,14 +118,14 @@ var listParameters = map[string]bool{
 }
 
 // wholeBucket are the operations on a bucket that make sense for one folder of it.
-var wholeBucket = map[s3req.Operation]bool{
+var wholeBucket = map[s3op.Operation]bool{
 	"HeadBucket": true, "GetBucketLocation": true, "GetBucketVersioning": true,
-	s3req.DeleteObjects: true, s3req.PostObject: true, s3req.Preflight: true,
+	s3op.DeleteObjects: true, s3op.PostObject: true, s3op.Preflight: true,
 }
 
 // Check refuses what would show or change more of a bucket than the folder
 // that an entry stands for. The error is NotImplemented.
-func Check(b *config.Bucket, r *s3req.Request) error {
+func Check(b *config.Bucket, r *s3op.Request) error {
 	if b.Prefix == "" {
 		return nil
 	}
@@ -141,7 +141,7 @@ func Check(b *config.Bucket, r *s3req.Request) error {
 // Query returns the parameters for the store. Every listing of a folder names
 // that folder. The errors are NotImplemented, KeyTooLongError and InvalidURI,
 // and InvalidArgument or NoSuchUpload for what was not sealed here.
-func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, error) {
+func Query(b *config.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error) {
 	keys, lists := listings[op]
 	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && misread(prefix) {
 		return nil, s3err.InvalidURI.Msg(`Such a prefix is not served here: the store's "keys" are "path".`)
@@ -149,7 +149,7 @@ func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, er
 	if b.Prefix == "" || !lists && len(q) == 0 {
 		return q, nil
 	}
-	out := make(s3req.Query, 0, len(q)+1)
+	out := make(s3op.Query, 0, len(q)+1)
 	confined := !lists
 	for _, p := range q {
 		p, err := opened(b, p)
@@ -174,7 +174,7 @@ func Query(b *config.Bucket, op s3req.Operation, q s3req.Query) (s3req.Query, er
 		out = append(out, p)
 	}
 	if !confined {
-		out = append(out, s3req.Param{Name: "prefix", Value: b.Prefix})
+		out = append(out, s3op.Param{Name: "prefix", Value: b.Prefix})
 	}
 	return out, nil
 }

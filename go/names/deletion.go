@@ -1,4 +1,4 @@
-package view
+package names
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 
 	"osp/go/config"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/strictxml"
 )
 
@@ -36,7 +36,7 @@ const maxField = 1024
 // ParseDeletions reads the body of DeleteObjects up to its end. It takes what AWS
 // documents and nothing else, since whatever it overlooked a store might act on,
 // and reads no further than to the first thing that is not in a list. The errors
-// are MalformedXML, those of s3req.CheckKey and s3req.CheckVersionID, and those of
+// are MalformedXML, those of s3op.CheckKey and s3op.CheckVersionID, and those of
 // reading body.
 func ParseDeletions(body io.Reader) (*Deletions, error) {
 	d := &Deletions{}
@@ -109,10 +109,10 @@ func deletion(doc *strictxml.Reader) (Deletion, error) {
 	case d.Key == "":
 		return d, s3err.MalformedXML
 	}
-	if err := s3req.CheckKey(d.Key); err != nil {
+	if err := s3op.CheckKey(d.Key); err != nil {
 		return d, err
 	}
-	return d, s3req.CheckVersionID(d.VersionID)
+	return d, s3op.CheckVersionID(d.VersionID)
 }
 
 // Render writes the list for the store of an entry. The error is KeyTooLongError.

@@ -1,4 +1,4 @@
-package hooks
+package callbacks
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"osp/go/s3err"
 )
 
-// Refusal turns an error that came of asking a hook into the answer for the
+// Refusal turns an error that came of asking a callback into the answer for the
 // client: SlowDown when the question could not be answered in time,
 // AccessDenied for everything else that went wrong in the owner's code, with
 // err as the cause for the log. Errors that are answers already stay as they

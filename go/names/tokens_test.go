@@ -1,4 +1,4 @@
-package view
+package names
 
 import (
 	"errors"

@@ -1,9 +1,9 @@
-package view
+package names
 
 import (
 	"osp/go/config"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 )
 
 // What a store says of a place in a listing is often the last key of the page,
@@ -30,9 +30,9 @@ func sealed(b *config.Bucket, what, text string) (string, error) {
 
 // opened returns a parameter as the store knows it. The errors are those that
 // S3 has for a token or an upload that it never gave.
-func opened(b *config.Bucket, p s3req.Param) (s3req.Param, error) {
+func opened(b *config.Bucket, p s3op.Param) (s3op.Param, error) {
 	what, isSealed := sealedParams[p.Name]
-	if !isSealed || p.Value == "" { // an empty marker is none; no upload has an empty id (s3req)
+	if !isSealed || p.Value == "" { // an empty marker is none; no upload has an empty id (s3op)
 		return p, nil
 	}
 	text, ok := b.Tokens.Open(of(b, what), p.Value)

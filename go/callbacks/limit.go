@@ -1,4 +1,4 @@
-package hooks
+package callbacks
 
 import (
 	"context"
@@ -42,18 +42,18 @@ func AboutStranger(ctx context.Context) context.Context {
 	return context.WithValue(ctx, stranger{}, true)
 }
 
-// Limited returns hooks that share one set of limits: at most concurrency of
+// Limited returns callbacks that share one set of limits: at most concurrency of
 // them run at a time, at most queue wait for their turn, and none takes longer
 // than timeout from question to answer, waiting included. Past any of these
-// the caller gets ErrOverloaded, though a hook that does not return keeps its
-// place until it does. A panic in a hook becomes an error. Questions that
+// the caller gets ErrOverloaded, though a callback that does not return keeps its
+// place until it does. A panic in a callback becomes an error. Questions that
 // anybody can cause, about strangers and about requests without a signature
 // (which have no token), reach limits of their own sooner.
 //
 // When the caller's context is cancelled while its question waits, the
 // question is dropped. One that is being answered goes on to its end or
 // deadline, since its answer is worth caching by then.
-func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
+func Limited(h Set, concurrency, queue int, timeout time.Duration) Set {
 	g := &gate{
 		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()), timeout: timeout,
 		known: newLane(concurrency, queue, 1), strangers: newLane(concurrency, queue, strangersPart),
@@ -62,7 +62,7 @@ func Limited(h Hooks, concurrency, queue int, timeout time.Duration) Hooks {
 	if concurrency == 2 { // of which they would take both
 		g.anonymous.places = g.strangers.places
 	}
-	limited := Hooks{AllowSeesRequest: h.AllowSeesRequest}
+	limited := Set{AllowSeesRequest: h.AllowSeesRequest}
 	if h.Secret != nil {
 		limited.Secret = func(ctx context.Context, accessKey string) (Secret, error) {
 			return ask(ctx, g, g.about(ctx), func(ctx context.Context) (Secret, error) { return h.Secret(ctx, accessKey) })
@@ -224,7 +224,7 @@ type result[T any] struct {
 	err    error
 }
 
-func ask[T any](ctx context.Context, g *gate, l *lane, hook func(context.Context) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, g *gate, l *lane, callback func(context.Context) (T, error)) (T, error) {
 	var none T
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
 	if err := g.enter(l, ctx, deadline); err != nil {
@@ -236,7 +236,7 @@ func ask[T any](ctx context.Context, g *gate, l *lane, hook func(context.Context
 		r := result[T]{err: errNoAnswer}
 		defer func() { answered <- r }() // last: whoever has it finds the place free
 		defer g.hold(l)()
-		r = call(deadline, hook)
+		r = call(deadline, callback)
 	})
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
 	defer cancel()
@@ -254,13 +254,13 @@ func ask[T any](ctx context.Context, g *gate, l *lane, hook func(context.Context
 	}
 }
 
-// call runs a hook and turns a panic into an error.
-func call[T any](ctx context.Context, hook func(context.Context) (T, error)) (r result[T]) {
+// call runs a callback and turns a panic into an error.
+func call[T any](ctx context.Context, callback func(context.Context) (T, error)) (r result[T]) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.err = fmt.Errorf("callback panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	r.answer, r.err = hook(ctx)
+	r.answer, r.err = callback(ctx)
 	return r
 }

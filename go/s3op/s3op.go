@@ -1,8 +1,8 @@
-// Package s3req reads a request target as S3 means it: bucket, key, query and
+// Package s3op reads a request target as S3 means it: bucket, key, query and
 // the name of the operation. It works on the bytes of the wire and never
 // cleans a path: `//`, `%2F` and `+` stay what the client said. It neither
 // verifies nor authorises anything.
-package s3req
+package s3op
 
 import (
 	"net/http"

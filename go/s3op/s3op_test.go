@@ -1,4 +1,4 @@
-package s3req
+package s3op
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package view
+package names
 
 import (
 	"bufio"
@@ -14,15 +14,15 @@ import (
 
 	"osp/go/config"
 	"osp/go/s3err"
-	"osp/go/s3req"
+	"osp/go/s3op"
 	"osp/go/seal"
 )
 
 var team = &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/", Tokens: seal.Derive("test", nil)}
 
-func request(t *testing.T, method, target string) *s3req.Request {
+func request(t *testing.T, method, target string) *s3op.Request {
 	t.Helper()
-	r, err := s3req.Parse(method, target, "", nil)
+	r, err := s3op.Parse(method, target, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestKeysGainTheFolder(t *testing.T) {
 	if _, err := Key(team, strings.Repeat("k", 1018)); !errors.Is(err, s3err.KeyTooLong) {
 		t.Errorf("a key that is too long with its folder: %v", err)
 	}
-	if source, err := CopySource(team, &s3req.CopySource{Bucket: "data", Key: "k", VersionID: "v"}); source != "lake/team%20a/k?versionId=v" || err != nil {
+	if source, err := CopySource(team, &s3op.CopySource{Bucket: "data", Key: "k", VersionID: "v"}); source != "lake/team%20a/k?versionId=v" || err != nil {
 		t.Errorf("got %q, %v", source, err)
 	}
 }
@@ -71,7 +71,7 @@ func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 			t.Errorf("%q: %v", key, err)
 		}
 	}
-	for _, r := range []*s3req.Request{{Key: "k/", Selected: true}, {Key: "a/../b"}} {
+	for _, r := range []*s3op.Request{{Key: "k/", Selected: true}, {Key: "a/../b"}} {
 		if err := CheckTarget(paths, r); !errors.Is(err, s3err.InvalidURI) {
 			t.Errorf("%+v: %v", r, err)
 		}
@@ -79,7 +79,7 @@ func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 			t.Errorf("%+v at a store that keeps keys: %v", r, err)
 		}
 	}
-	for _, r := range []*s3req.Request{{Key: "k/"}, {Key: "k", Selected: true}, {Selected: true}} {
+	for _, r := range []*s3op.Request{{Key: "k/"}, {Key: "k", Selected: true}, {Selected: true}} {
 		if err := CheckTarget(paths, r); err != nil {
 			t.Errorf("%+v: %v", r, err)
 		}

@@ -1,4 +1,4 @@
-package view
+package names
 
 import (
 	"bufio"
@@ -9,7 +9,7 @@ import (
 	"io"
 	"strings"
 
-	"osp/go/s3req"
+	"osp/go/s3op"
 )
 
 // kind says what an element of an answer holds.
@@ -100,13 +100,13 @@ func fails(path []string) bool {
 
 // Names reports whether the answer to an operation names buckets or keys when
 // it succeeds. Every error may.
-func Names(op s3req.Operation) bool {
+func Names(op s3op.Operation) bool {
 	switch op {
-	case s3req.DeleteObjects, "CreateMultipartUpload", "ListParts", "ListObjectAnnotations", "PutObjectAnnotation":
+	case s3op.DeleteObjects, "CreateMultipartUpload", "ListParts", "ListObjectAnnotations", "PutObjectAnnotation":
 		return true
 	case "GetBucketLocation", "GetBucketVersioning": // a store that lacks them lists the bucket
 		return true
-	case s3req.CompleteMultipartUpload, s3req.CopyObject, s3req.UploadPartCopy: // they may fail after a 200
+	case s3op.CompleteMultipartUpload, s3op.CopyObject, s3op.UploadPartCopy: // they may fail after a 200
 		return true
 	}
 	_, lists := listings[op]

@@ -1,7 +1,7 @@
-// Package hooks names the questions that the proxy asks its owner, and the
-// shape of the answers. In a Python process they end in Python callables; a
+// Package callbacks names the questions that the proxy asks its owner, and the
+// shape of the answers. In a Python process they end in Python functions; a
 // plain Go program sets Go functions. It never decides anything itself.
-package hooks
+package callbacks
 
 import (
 	"context"
@@ -20,9 +20,9 @@ var ErrUnknownKey = errors.New("unknown access key")
 // too many wait already, or the deadline passed. It is never an allow.
 var ErrOverloaded = errors.New("callback overloaded")
 
-// Hooks are the owner's functions. A nil field means that the owner gave none.
+// Set holds the owner's functions. A nil field means that the owner gave none.
 // An error of any of them denies the request and is not cached.
-type Hooks struct {
+type Set struct {
 	// Secret returns the secret of a client's access key, or ErrUnknownKey.
 	Secret func(ctx context.Context, accessKey string) (Secret, error)
 	// Allow decides about one request.
