@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"osp/go/seal"
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 // ibmSuffix ends every public host name of IBM Cloud Object Storage, which
@@ -28,74 +28,27 @@ const rookHosts = "rook-ceph-rgw-"
 
 const maxTTL = 365 * 24 * time.Hour
 
-// Bucket is one entry of cos_map: a client's bucket name and its store.
-//
-// An entry may hold an HMAC pair and an API key at once; the pair wins.
-type Bucket struct {
-	Name   string // as clients say it; a pattern in an entry for many names
-	Remote string // as the store says it
-	Prefix string // of the keys that clients see, and that they don't say; empty, or ends with a slash
+// entry is one of cos_map while it is read.
+type entry struct{ *stores.Bucket }
 
-	Host         string // without port; IPv6 without brackets
-	Port         int
-	Region       string
-	TLS          bool
-	VirtualStyle bool // bucket in the host name; otherwise in the path
-
-	Transport
-
-	IBM        bool // the store is IBM's, which has header fields of its own
-	OpaqueKeys bool // the store keeps keys as they are; otherwise it may clean them like paths
-	Complete   bool // the store has every operation of S3, and takes none for another one
-	// UnknownOperations lets pass what S3 does not have, if the validator allows
-	// the operation Unknown.
-	UnknownOperations bool
-
-	AccessKey string       // static HMAC credentials, or empty
-	SecretKey secret.Value // goes with AccessKey
-	APIKey    secret.Value // static IBM API key, or empty
-
-	ReadOnly  bool // whatever is not known to be a read is refused
-	Anonymous bool // reads without a signature go on to the validator, with an empty token
-
-	TTL             time.Duration // of decisions and credentials; 0: no caching
-	VerifyChecksums bool          // verify trailing checksums here and drop them, instead of forwarding
-
-	Tokens seal.Key // seals what the store calls a place in a listing or an upload; none without Prefix
-
-	entry *Bucket // of a name that a pattern matched: its entry
-}
-
-// Entry identifies the entry of cos_map that b comes from: the same pointer as
-// long as nothing in it changed.
-func (b *Bucket) Entry() *Bucket {
-	if b.entry != nil {
-		return b.entry
-	}
-	return b
-}
-
-// Renamed reports whether the store's names differ from the client's.
-func (b *Bucket) Renamed() bool { return b.Remote != b.Name || b.Prefix != "" }
-
-func (c *Config) readBucket(name string, entry *value) *Bucket {
-	b := &Bucket{Name: name, Remote: name, Region: DefaultRegion, TTL: DefaultTTL}
+func (c *Config) readBucket(name string, v *value) *stores.Bucket {
+	b := entry{&stores.Bucket{Name: name, Remote: name, Region: DefaultRegion, TTL: DefaultTTL}}
 	isPattern := strings.Contains(name, "*")
 	complaint := checkBucketName(name)
 	if isPattern {
 		complaint = checkPattern(name)
 	}
 	if complaint != "" {
-		entry.reject("%s", complaint)
+		v.reject("%s", complaint)
 	}
-	d := entry.dict()
+	d := v.dict()
 	if d == nil {
-		return b
+		return b.Bucket
 	}
 	b.readStore(d)
 	b.Transport = readTransport(d, c.VerifyTLS)
 	b.readCredentials(d)
-	b.readView(d, isPattern)
+	b.readNames(d, isPattern)
 	b.readLimits(d, c.HasValidator)
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {
 		b.TTL = ttl
@@ -105,12 +58,12 @@ func (c *Config) readBucket(name string, entry *value) *Bucket {
 	if mode, ok := d.take("checksums").oneOf("forward", "verify"); ok {
 		b.VerifyChecksums = mode == "verify"
 	}
-	b.Tokens = b.tokenKey()
+	b.Tokens = b.TokenKey()
 	d.finish()
-	return b
+	return b.Bucket
 }
 
-func (b *Bucket) readStore(d *dict) {
+func (b entry) readStore(d *dict) {
 	isIP := false
 	if v := d.need("host"); v != nil {
 		b.Host, isIP = readStoreHost(v)
@@ -136,7 +89,7 @@ func (b *Bucket) readStore(d *dict) {
 
 // readDialect reads how far the store can be trusted to be S3. Those whose hosts
 // are known keep keys as they are; only AWS has all that is AWS's.
-func (b *Bucket) readDialect(d *dict) {
+func (b entry) readDialect(d *dict) {
 	b.IBM = strings.HasSuffix(b.Host, ibmSuffix)
 	b.Complete = awsHosts.MatchString(b.Host)
 	b.OpaqueKeys = b.IBM || b.Complete || hasSuffix(b.Host, opaqueHosts) || strings.HasPrefix(b.Host, rookHosts)
@@ -153,7 +106,7 @@ func hasSuffix(host string, suffixes []string) bool {
 	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(host, suffix) })
 }
 
-func (b *Bucket) readCredentials(d *dict) {
+func (b entry) readCredentials(d *dict) {
 	access, secretKey := d.take("access_key", "accessKey"), d.take("secret_key", "secretKey")
 	switch {
 	case access == nil && secretKey != nil:
@@ -170,8 +123,8 @@ func (b *Bucket) readCredentials(d *dict) {
 	}
 }
 
-// readView reads what clients see of the store's bucket.
-func (b *Bucket) readView(d *dict, isPattern bool) {
+// readNames reads what clients see of the store's bucket.
+func (b entry) readNames(d *dict, isPattern bool) {
 	remote := d.take("bucket")
 	if s, ok := remote.str(); ok {
 		b.Remote = s
@@ -193,7 +146,7 @@ func (b *Bucket) readView(d *dict, isPattern bool) {
 }
 
 // readLimits reads what may be done in the bucket.
-func (b *Bucket) readLimits(d *dict, hasValidator bool) {
+func (b entry) readLimits(d *dict, hasValidator bool) {
 	b.ReadOnly, _ = d.take("read_only").boolean()
 	anonymous := d.take("anonymous")
 	if b.Anonymous, _ = anonymous.boolean(); b.Anonymous && !hasValidator {

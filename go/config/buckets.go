@@ -1,109 +1,26 @@
 package config
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"osp/go/stores"
+	"osp/go/wire"
 )
 
-// Buckets are the entries of cos_map.
-type Buckets struct {
-	exact    map[string]*Bucket // by the name that clients say
-	patterns []*Bucket          // most literal characters first
-}
-
-func (c *Config) readBuckets(v *value) Buckets {
+func (c *Config) readBuckets(v *value) stores.Buckets {
 	all := v.dict()
 	if all == nil {
-		return Buckets{}
+		return stores.Buckets{}
 	}
-	out := Buckets{exact: make(map[string]*Bucket, len(all.fields))}
+	var entries []*stores.Bucket
 	for _, name := range slices.Sorted(maps.Keys(all.fields)) {
 		entry := &value{v.mistakes, v.path + "[" + strconv.Quote(shorten(name)) + "]", all.fields[name]}
-		b := c.readBucket(name, entry)
-		if strings.Contains(name, "*") {
-			out.patterns = append(out.patterns, b)
-		} else {
-			out.exact[name] = b
-		}
+		entries = append(entries, c.readBucket(name, entry))
 	}
-	// Stable: equally long ones stay in the order of their names.
-	slices.SortStableFunc(out.patterns, func(a, b *Bucket) int { return cmp.Compare(len(b.Name), len(a.Name)) })
-	return out
-}
-
-// Find returns the entry for a name that a client said, nil if there is none:
-// the one with that very name, else the most specific pattern's, filled in.
-func (b Buckets) Find(name string) *Bucket {
-	if exact := b.exact[name]; exact != nil {
-		return exact
-	}
-	for _, p := range b.patterns {
-		if matches(p.Name, name) && plainName(name) && !reserved[strings.ToLower(name)] {
-			name = strings.Clone(name) // caches keep it, and not the rest of the request
-			filled := *p
-			filled.Name, filled.Remote, filled.entry = name, name, p
-			return &filled
-		}
-	}
-	return nil
-}
-
-// Names are the names that have an entry of their own, sorted.
-func (b Buckets) Names() []string { return slices.Sorted(maps.Keys(b.exact)) }
-
-// Entries are all of them, patterns included, in the order of their names.
-func (b Buckets) Entries() []*Bucket {
-	all := append(slices.Collect(maps.Values(b.exact)), b.patterns...)
-	slices.SortFunc(all, func(a, b *Bucket) int { return cmp.Compare(a.Name, b.Name) })
-	return all
-}
-
-// keep puts the entries of before in the place of equal ones.
-func (b Buckets) keep(before Buckets) {
-	for name, entry := range b.exact {
-		if old := before.exact[name]; old != nil && *old == *entry {
-			b.exact[name] = old
-		}
-	}
-	for i, entry := range b.patterns {
-		for _, old := range before.patterns {
-			if *old == *entry {
-				b.patterns[i] = old
-			}
-		}
-	}
-}
-
-// matches reports whether a name fits a pattern with one star, which stands
-// for any text, also none.
-func matches(pattern, name string) bool {
-	before, after, _ := strings.Cut(pattern, "*")
-	return len(name) >= len(pattern)-1 && strings.HasPrefix(name, before) && strings.HasSuffix(name, after)
-}
-
-// plainName reports whether a client's name for a bucket may go to a store
-// that nobody listed by name. It becomes a part of a host name there, so it
-// keeps to the rules of S3
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html),
-// and to the capitals and underscores of older buckets.
-func plainName(name string) bool {
-	return len(name) >= 3 && len(name) <= 63 && !strings.Contains(name, "..") && name[0] != '.' && name[len(name)-1] != '.' &&
-		!strings.ContainsFunc(name, func(r rune) bool { return r != '.' && notInLabel(r) })
-}
-
-// reserved are names that some store has for itself, where a bucket in path
-// style would be: MinIO's interfaces for admins, Ceph's for admins and for
-// Swift, versitygw's for admins and its parts of uploads, what answers for health and metrics. They
-// are no buckets under a pattern; an entry with that very name says otherwise.
-var reserved = map[string]bool{
-	"minio": true, ".minio.sys": true, "admin": true, "swift": true, "auth": true, ".sgwtmp": true, ".uploads": true,
-	"health": true, "healthz": true, "healthcheck": true, "livez": true, "readyz": true, "status": true, "info": true,
-	"metrics": true, "debug": true, "crossdomain.xml": true, "rustfs": true, "recon": true, "endpoints": true,
-	"create-user": true, "delete-user": true, "update-user": true, "list-users": true, "change-bucket-owner": true, "list-buckets": true,
-	"moto-api": true, "_aws": true, "_localstack": true,
+	return stores.NewBuckets(entries)
 }
 
 // checkPattern returns what is wrong with the name of an entry for many buckets.
@@ -111,7 +28,7 @@ func checkPattern(pattern string) string {
 	switch literal := strings.Replace(pattern, "*", "", 1); {
 	case strings.Contains(literal, "*"):
 		return "must have one star at most"
-	case len(literal) > 63 || strings.ContainsFunc(literal, func(r rune) bool { return r != '.' && notInLabel(r) }):
+	case len(literal) > 63 || strings.ContainsFunc(literal, func(r rune) bool { return r != '.' && wire.NotInLabel(r) }):
 		return "must have letters, digits, dots, hyphens and underscores around its star"
 	}
 	return ""

@@ -8,18 +8,19 @@ import (
 	"testing"
 
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 // running is what a server was started with that gets updates.
 var running = &Config{VerifyTLS: true, HasValidator: true}
 
-func storesOf(t *testing.T, cosMap string) *Stores {
+func storesOf(t *testing.T, cosMap string) *stores.Set {
 	t.Helper()
 	u, err := running.ParseUpdate([]byte(`{"cos_map": ` + cosMap + `}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return u.Apply(&Stores{})
+	return u.Apply(&stores.Set{})
 }
 
 func TestTheExactEntryComesFirstThenTheLongestPattern(t *testing.T) {
@@ -103,7 +104,7 @@ func TestAnUpdateKeepsEntriesThatAreTheSame(t *testing.T) {
 	}
 }
 
-func updated(t *testing.T, before *Stores, update string) *Stores {
+func updated(t *testing.T, before *stores.Set, update string) *stores.Set {
 	t.Helper()
 	u, err := running.ParseUpdate([]byte(update))
 	if err != nil {
@@ -142,7 +143,7 @@ func TestEntriesOfAnUpdateCheckCertificatesAsTheServerWasStarted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := u.Apply(&Stores{}).Buckets.Find("bkt").VerifyTLS; got != verify {
+		if got := u.Apply(&stores.Set{}).Buckets.Find("bkt").VerifyTLS; got != verify {
 			t.Errorf("started with %v: %v", verify, got)
 		}
 	}
@@ -156,7 +157,7 @@ func TestWithoutAValidatorNoEntryIsAnonymous(t *testing.T) {
 			t.Errorf("got %q", mistakes)
 		}
 	}
-	if c := parsed(t, with("cos_map", entries, "callables", `{"validator": 2}`)); !c.Buckets.Find("bkt").Anonymous {
+	if c := parsed(t, with("cos_map", entries, "callables", `{"validator": 2}`)); !c.Stores.Buckets.Find("bkt").Anonymous {
 		t.Error("with a validator it is not anonymous")
 	}
 	if _, err := (&Config{}).ParseUpdate([]byte(`{"cos_map": ` + entries + `}`)); err == nil {

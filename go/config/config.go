@@ -6,7 +6,8 @@ package config
 import (
 	"time"
 
-	"osp/go/secret"
+	"osp/go/peers"
+	"osp/go/stores"
 )
 
 // What a configuration means when it does not say.
@@ -38,7 +39,7 @@ type Config struct {
 	Unix      string // absolute path of a socket that speaks HTTP; empty: none
 	TLS       *TLS   // of the HTTPS front
 
-	Stores
+	Stores stores.Set // as it starts
 
 	ServerName      string   // the Server header of every answer; empty: none
 	Threads         int      // GOMAXPROCS; 0: all that the process may use
@@ -52,7 +53,7 @@ type Config struct {
 	AccessLog       string   // "stderr", "python" or a file's path; empty: none
 	AccessLogFormat string   // out of AccessLogFormats
 	ShowReasons     bool     // a validator's reason goes to the client, too
-	TrustedProxies  Peers
+	TrustedProxies  peers.Trusted
 	ProxyProtocol   bool     // their connections begin with a header of the PROXY protocol
 	Domains         []string // of virtual-hosted style clients, in lower case, longest first
 	IAMEndpoint     string   // URL of IBM's token service
@@ -71,12 +72,6 @@ type Config struct {
 	// AuthCacheBy narrows by what a decision of a validator that sees the
 	// request is cached: names out of CacheFields. Empty: by everything.
 	AuthCacheBy []string
-}
-
-// Stores are the part of a configuration that may change while a server runs.
-type Stores struct {
-	Buckets  Buckets
-	Keystore map[string]secret.Value // client access key -> secret key
 }
 
 // AccessLogFormats are the values of access_log_format, the default first.

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"osp/go/wire"
 )
 
 // readStoreHost reads a bare host name, IPv4 address or IPv6 address in
@@ -94,13 +96,9 @@ func checkHostName(s string) string {
 		return "must be a host name of at most 253 characters"
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || strings.ContainsFunc(label, notInLabel) {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, wire.NotInLabel) {
 			return "must be a host name: letters, digits, hyphens and dots"
 		}
 	}
 	return ""
-}
-
-func notInLabel(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
 }

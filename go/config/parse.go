@@ -69,8 +69,8 @@ func decode(data []byte, mistakes *MistakesError) *dict {
 func (c *Config) readStores(top *dict) {
 	verify, given := top.take("verify").boolean()
 	c.VerifyTLS = verify || !given
-	c.Buckets = c.readBuckets(top.need("cos_map"))
-	c.Keystore = readKeystore(top.take("hmac_keystore"))
+	c.Stores.Buckets = c.readBuckets(top.need("cos_map"))
+	c.Stores.Keystore = readKeystore(top.take("hmac_keystore"))
 }
 
 func (c *Config) readFronts(top *dict) {

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"osp/go/peers"
+	"osp/go/stores"
 )
 
 // store is the smallest valid configuration with one changed or added field.
@@ -57,16 +60,16 @@ func parsed(t *testing.T, data string) *Config {
 
 func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
 	c := parsed(t, with())
-	b := c.Buckets.Find("photos")
+	b := c.Stores.Buckets.Find("photos")
 	if c.Host != "0.0.0.0" || *c.HTTPPort != 8080 || c.HTTPSPort != nil || c.ReusePort || c.TLS != nil || c.MetricsPort != nil ||
 		c.MetricsHost != "127.0.0.1" || c.AccessLog != "" || c.AccessLogFormat != "json" || c.ServerName != "<osp⚡>" || c.Threads != 0 || c.SkipSignature || c.PresignUses != 3 || c.AccessCacheSize != 1024 ||
 		c.IAMEndpoint != "https://iam.cloud.ibm.com/identity/token" || c.CallbackConcurrency != 32 || c.CallbackQueue != 10_000 || c.MaxConnections != 0 ||
 		c.CallbackTimeout != 30*time.Second || c.DrainTimeout != 30*time.Second || c.SecretTTL != 5*time.Minute || !c.TrustedProxies.None() || c.ProxyProtocol || c.Unix != "" || c.AuthCacheBy != nil ||
-		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Keystore) != 0 {
+		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Stores.Keystore) != 0 {
 		t.Errorf("got %+v", c)
 	}
-	want := Bucket{Name: "photos", Remote: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VirtualStyle: true, TTL: 300 * time.Second,
-		Transport: Transport{VerifyTLS: true, ConnectTimeout: 10 * time.Second, AnswerTimeout: time.Minute}}
+	want := stores.Bucket{Name: "photos", Remote: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VirtualStyle: true, TTL: 300 * time.Second,
+		Transport: stores.Transport{VerifyTLS: true, ConnectTimeout: 10 * time.Second, AnswerTimeout: time.Minute}}
 	if *b != want {
 		t.Errorf("got %+v", b)
 	}
@@ -113,7 +116,7 @@ func TestEveryFieldArrives(t *testing.T) {
 		!c.HasValidator || !c.ValidatorSeesRequest || !c.HasBucketCreds || !c.HasSecretFetcher {
 		t.Errorf("got %+v", c)
 	}
-	if want := (Peers{[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}, true}); !reflect.DeepEqual(c.TrustedProxies, want) {
+	if want := (peers.Trusted{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}, Unix: true}); !reflect.DeepEqual(c.TrustedProxies, want) {
 		t.Errorf("trusted proxies: %v", c.TrustedProxies)
 	}
 	if !reflect.DeepEqual(c.MetricsHosts, []string{"osp.svc", "::2"}) {
@@ -122,10 +125,10 @@ func TestEveryFieldArrives(t *testing.T) {
 	if !reflect.DeepEqual(c.AuthCacheBy, []string{"token", "path"}) {
 		t.Errorf("auth_cache_by: %v", c.AuthCacheBy)
 	}
-	if c.Keystore["one"].Reveal() != "s1" || c.Keystore["two/with slash"].Reveal() != "s2" {
+	if c.Stores.Keystore["one"].Reveal() != "s1" || c.Stores.Keystore["two/with slash"].Reveal() != "s2" {
 		t.Error("the keystore is not what was given")
 	}
-	aws, ibm, lab := c.Buckets.Find("aws-bucket"), c.Buckets.Find("ibm-bucket"), c.Buckets.Find("lab-bucket")
+	aws, ibm, lab := c.Stores.Buckets.Find("aws-bucket"), c.Stores.Buckets.Find("ibm-bucket"), c.Stores.Buckets.Find("lab-bucket")
 	if aws.Host != "s3.eu-west-3.amazonaws.com" || aws.Region != "eu-west-3" || aws.AccessKey != "AK" || aws.SecretKey.Reveal() != "SK" ||
 		aws.TTL != 0 || aws.VerifyChecksums || aws.VerifyTLS || !aws.VirtualStyle {
 		t.Errorf("got %+v", aws)
@@ -157,7 +160,7 @@ func TestSomeDefaultsDependOnOtherFields(t *testing.T) {
 		{"spellings that agree are fine", `"host": "a", "port": 443, "tls": false, "is_tls_enabled": false`, false, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := parsed(t, with("cos_map", `{"photos": {`+c.entry+`}}`)).Buckets.Find("photos")
+			b := parsed(t, with("cos_map", `{"photos": {`+c.entry+`}}`)).Stores.Buckets.Find("photos")
 			if b.TLS != c.tls || b.VirtualStyle != c.virtual || b.VerifyChecksums != c.verify {
 				t.Errorf("got %+v", b)
 			}

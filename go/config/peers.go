@@ -3,51 +3,19 @@ package config
 import (
 	"net/netip"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"osp/go/peers"
 )
 
-// UnixPeer stands for whoever connects to the unix socket, who has no address:
-// in trusted_proxies, and as the peer of a connection.
-const UnixPeer = "unix"
-
-// Peers are those whose word about their own clients counts.
-type Peers struct {
-	Networks []netip.Prefix
-	Unix     bool // whoever may connect to the unix socket
-}
-
-// None reports whether there are none.
-func (p Peers) None() bool { return len(p.Networks) == 0 && !p.Unix }
-
-// Trust reports whether a peer is one of them. Its address is that of a
-// connection: an IP address with a port, or UnixPeer.
-func (p Peers) Trust(remote string) bool {
-	return p.Unix && remote == UnixPeer || p.TrustAddr(AddrOf(remote))
-}
-
-// TrustAddr is Trust for an address without a port.
-func (p Peers) TrustAddr(address netip.Addr) bool {
-	return slices.ContainsFunc(p.Networks, func(n netip.Prefix) bool { return n.Contains(address) })
-}
-
-// AddrOf is the IP address of a peer; it is not valid when there is none.
-func AddrOf(remote string) netip.Addr {
-	p, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return p.Addr().Unmap().WithZone("")
-}
-
-func readPeers(v *value) Peers {
-	var out Peers
+func readPeers(v *value) peers.Trusted {
+	var out peers.Trusted
 	for _, item := range v.items() {
 		s, ok := item.str()
 		if !ok {
 			continue
 		}
-		if s == UnixPeer {
+		if s == peers.Unix {
 			out.Unix = true
 			continue
 		}

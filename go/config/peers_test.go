@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"osp/go/peers"
 )
 
 func TestASocketPathThatCannotBeOneIsAMistake(t *testing.T) {
@@ -24,12 +26,12 @@ func TestASocketPathThatCannotBeOneIsAMistake(t *testing.T) {
 }
 
 func TestPeersAreTrustedByTheirAddress(t *testing.T) {
-	peers := parsed(t, with("trusted_proxies", `["10.0.0.0/8", "fd00::1"]`)).TrustedProxies
+	networks := parsed(t, with("trusted_proxies", `["10.0.0.0/8", "fd00::1"]`)).TrustedProxies
 	for remote, want := range map[string]bool{
 		"10.1.2.3:5": true, "[::ffff:10.1.2.3]:5": true, "[fd00::1]:5": true, "[fd00::1%eth0]:5": true,
 		"11.1.2.3:5": false, "[fd00::2]:5": false, "unix": false, "": false, "10.1.2.3": false,
 	} {
-		if peers.Trust(remote) != want {
+		if networks.Trust(remote) != want {
 			t.Errorf("%q: trusted is %v", remote, !want)
 		}
 	}
@@ -37,16 +39,16 @@ func TestPeersAreTrustedByTheirAddress(t *testing.T) {
 	if !local.Trust("unix") || local.Trust("10.1.2.3:5") || local.Trust("") || local.None() {
 		t.Errorf("got %+v", local)
 	}
-	if !(Peers{}).None() || (Peers{}).Trust("unix") {
+	if !(peers.Trusted{}).None() || (peers.Trusted{}).Trust("unix") {
 		t.Error("nobody is trusted by default")
 	}
 }
 
 func TestAProxyProtocolNeedsSomebodyWhoSpeaksIt(t *testing.T) {
 	want := []string{"proxy_protocol: is of use with trusted_proxies only: nobody else's header counts"}
-	for _, peers := range []string{"null", "[]"} {
-		if got := mistakesOf(t, with("proxy_protocol", "true", "trusted_proxies", peers)); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: got %q", peers, got)
+	for _, trusted := range []string{"null", "[]"} {
+		if got := mistakesOf(t, with("proxy_protocol", "true", "trusted_proxies", trusted)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %q", trusted, got)
 		}
 	}
 	if c := parsed(t, with("proxy_protocol", "true", "trusted_proxies", `["10.0.0.1"]`)); !c.ProxyProtocol {

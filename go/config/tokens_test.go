@@ -19,7 +19,7 @@ func sealedBy(t *testing.T, name string, changes map[string]any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := cfg.Buckets.Find("data").Tokens.Seal("kind", "text")
+	sealed, err := cfg.Stores.Buckets.Find("data").Tokens.Seal("kind", "text")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestAnEntryWithoutAFolderSealsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sealed, err := cfg.Buckets.Find("data").Tokens.Seal("kind", "text"); err == nil {
+	if sealed, err := cfg.Stores.Buckets.Find("data").Tokens.Seal("kind", "text"); err == nil {
 		t.Errorf("got %q", sealed)
 	}
 }

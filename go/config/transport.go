@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 // What an entry means when it does not say.
@@ -14,21 +15,8 @@ const (
 	DefaultAnswerTimeout  = 60 * time.Second
 )
 
-// Transport says how a store is reached. Entries for which it is equal share
-// their connections.
-type Transport struct {
-	VerifyTLS bool         // check the store's certificate
-	CA        string       // PEM certificates to trust instead of the system's; empty: the system's
-	Cert      string       // PEM chain with which the proxy shows who it is; empty: it does not
-	Key       secret.Value // goes with Cert
-	TrustEnv  bool         // HTTPS_PROXY and its like count
-
-	ConnectTimeout time.Duration // until a connection stands, without TLS
-	AnswerTimeout  time.Duration // from the end of a request to the first byte of its answer
-}
-
-func readTransport(d *dict, verifyTLS bool) Transport {
-	t := Transport{
+func readTransport(d *dict, verifyTLS bool) stores.Transport {
+	t := stores.Transport{
 		VerifyTLS:      verifyTLS,
 		ConnectTimeout: readSeconds(d, "connect_timeout", DefaultConnectTimeout, time.Millisecond),
 		AnswerTimeout:  readSeconds(d, "answer_timeout", DefaultAnswerTimeout, time.Millisecond),
@@ -40,11 +28,11 @@ func readTransport(d *dict, verifyTLS bool) Transport {
 			file.reject("must name a file with PEM certificates")
 		}
 	}
-	t.readClient(d)
+	readClient(d, &t)
 	return t
 }
 
-func (t *Transport) readClient(d *dict) {
+func readClient(d *dict, t *stores.Transport) {
 	cert, key := d.take("client_cert_file"), d.take("client_key_file")
 	switch {
 	case cert == nil && key == nil:

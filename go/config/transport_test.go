@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"osp/go/stores"
 )
 
 func TestHowAStoreIsReached(t *testing.T) {
@@ -38,7 +40,7 @@ func TestHowAStoreIsReached(t *testing.T) {
 		}
 	}
 	b := storesOf(t, `{"bkt": {"host": "h", "port": 1, "connect_timeout": 0.5, "answer_timeout": 90, "trust_env": true}}`).Buckets.Find("bkt")
-	if want := (Transport{VerifyTLS: true, TrustEnv: true, ConnectTimeout: 500 * time.Millisecond, AnswerTimeout: 90 * time.Second}); b.Transport != want {
+	if want := (stores.Transport{VerifyTLS: true, TrustEnv: true, ConnectTimeout: 500 * time.Millisecond, AnswerTimeout: 90 * time.Second}); b.Transport != want {
 		t.Errorf("got %+v", b.Transport)
 	}
 }

@@ -1,10 +1,13 @@
 package config
 
-import "osp/go/secret"
+import (
+	"osp/go/secret"
+	"osp/go/stores"
+)
 
 // Update is a change of the stores or the client keys of a server that runs.
 type Update struct {
-	buckets  *Buckets                // nil: they stay as they are
+	buckets  *stores.Buckets         // nil: they stay as they are
 	keystore map[string]secret.Value // nil likewise
 }
 
@@ -34,11 +37,11 @@ func (c *Config) ParseUpdate(data []byte) (*Update, error) {
 
 // Apply returns what becomes of stores. Entries that did not change stay the
 // same, so that what is remembered for them outlives the update.
-func (u *Update) Apply(before *Stores) *Stores {
+func (u *Update) Apply(before *stores.Set) *stores.Set {
 	after := *before
 	if u.buckets != nil {
 		after.Buckets = *u.buckets
-		after.Buckets.keep(before.Buckets)
+		after.Buckets.Keep(before.Buckets)
 	}
 	if u.keystore != nil {
 		after.Keystore = u.keystore

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/config"
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 func BenchmarkSecret(b *testing.B) {
@@ -26,7 +26,7 @@ func BenchmarkSecret(b *testing.B) {
 func BenchmarkFor(b *testing.B) {
 	own := bucket("photos", time.Hour)
 	own.AccessKey, own.SecretKey = "key", secret.New("s")
-	for name, entry := range map[string]*config.Bucket{"of the entry": own, "fetched before": bucket("photos", time.Hour)} {
+	for name, entry := range map[string]*stores.Bucket{"of the entry": own, "fetched before": bucket("photos", time.Hour)} {
 		b.Run(name, func(b *testing.B) {
 			r := New((&owner{}).fetch, noBearer, Options{})
 			b.ReportAllocs()

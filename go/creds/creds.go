@@ -16,9 +16,9 @@ import (
 
 	"osp/go/cache"
 	"osp/go/callbacks"
-	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 // DefaultCapacity is how many of the fetcher's answers are kept at a time.
@@ -90,10 +90,10 @@ const keepConfirmed = time.Second
 type key struct {
 	token  [sha256.Size]byte
 	bucket string
-	entry  *config.Bucket
+	entry  *stores.Bucket
 }
 
-func keyOf(b *config.Bucket, token string) key {
+func keyOf(b *stores.Bucket, token string) key {
 	return key{sha256.Sum256([]byte(token)), b.Name, b.Entry()}
 }
 
@@ -112,7 +112,7 @@ func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
 // no credentials or the fetcher raised or answered nonsense, SlowDown when it
 // was not asked or did not answer in time, and those of the bearer exchange;
 // or ctx's own error.
-func (r *Resolver) For(ctx context.Context, b *config.Bucket, token string) (Credentials, error) {
+func (r *Resolver) For(ctx context.Context, b *stores.Bucket, token string) (Credentials, error) {
 	switch {
 	case b.AccessKey != "":
 		return Credentials{AccessKey: b.AccessKey, SecretKey: b.SecretKey}, nil
@@ -131,7 +131,7 @@ func (r *Resolver) For(ctx context.Context, b *config.Bucket, token string) (Cre
 	return a.Credentials, nil
 }
 
-func (r *Resolver) ask(ctx context.Context, b *config.Bucket, token string) (answer, error) {
+func (r *Resolver) ask(ctx context.Context, b *stores.Bucket, token string) (answer, error) {
 	k := keyOf(b, token)
 	if a, ok := r.fetched.Lookup(k); ok {
 		return a, nil
@@ -175,7 +175,7 @@ func (r *Resolver) keepFor(a answer, ttl time.Duration) time.Duration {
 	return ttl
 }
 
-func (r *Resolver) exchange(ctx context.Context, b *config.Bucket, client string, apiKey secret.Value) (Credentials, error) {
+func (r *Resolver) exchange(ctx context.Context, b *stores.Bucket, client string, apiKey secret.Value) (Credentials, error) {
 	token, expires, err := r.bearer.Token(ctx, apiKey, r.forgotten.last(client, b.Name))
 	if err != nil {
 		return Credentials{}, err
@@ -186,7 +186,7 @@ func (r *Resolver) exchange(ctx context.Context, b *config.Bucket, client string
 // Renew is For after the store refused the credentials used: they are
 // forgotten, unless somebody else has renewed them already. It reports whether
 // the result differs from them, which is when another attempt makes sense.
-func (r *Resolver) Renew(ctx context.Context, b *config.Bucket, token string, used Credentials) (Credentials, bool, error) {
+func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, used Credentials) (Credentials, bool, error) {
 	if b.AccessKey != "" {
 		return used, false, nil
 	}
@@ -210,7 +210,7 @@ func (r *Resolver) Renew(ctx context.Context, b *config.Bucket, token string, us
 }
 
 // drop forgets the credentials used, but no newer ones.
-func (r *Resolver) drop(b *config.Bucket, k key, used Credentials) {
+func (r *Resolver) drop(b *stores.Bucket, k key, used Credentials) {
 	if !b.APIKey.Empty() {
 		r.bearer.Reject(b.APIKey, used.Bearer)
 		return

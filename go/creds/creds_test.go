@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"osp/go/callbacks"
-	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 // owner is a fetcher that gives each token and bucket its own pair.
@@ -55,11 +55,11 @@ func (b *tokens) Reject(_, token secret.Value) {
 
 var noBearer *tokens
 
-func bucket(name string, ttl time.Duration) *config.Bucket {
-	return &config.Bucket{Name: name, TTL: ttl}
+func bucket(name string, ttl time.Duration) *stores.Bucket {
+	return &stores.Bucket{Name: name, TTL: ttl}
 }
 
-func accessKey(t *testing.T, r *Resolver, b *config.Bucket, token string) string {
+func accessKey(t *testing.T, r *Resolver, b *stores.Bucket, token string) string {
 	t.Helper()
 	c, err := r.For(t.Context(), b, token)
 	if err != nil {
@@ -72,11 +72,11 @@ func TestTheEntrysOwnCredentialsComeFirst(t *testing.T) {
 	o := &owner{}
 	expires := time.Unix(5, 0)
 	r := New(o.fetch, &tokens{expires: expires}, Options{})
-	pair := &config.Bucket{AccessKey: "AK", SecretKey: secret.New("SK"), APIKey: secret.New("K")}
+	pair := &stores.Bucket{AccessKey: "AK", SecretKey: secret.New("SK"), APIKey: secret.New("K")}
 	if c, err := r.For(t.Context(), pair, "t"); err != nil || c.AccessKey != "AK" || c.SecretKey.Reveal() != "SK" || !c.Bearer.Empty() {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	ibm := &config.Bucket{APIKey: secret.New("K")}
+	ibm := &stores.Bucket{APIKey: secret.New("K")}
 	if c, err := r.For(t.Context(), ibm, "t"); err != nil || c.Bearer.Reveal() != "bearer of K#0" || c.AccessKey != "" || c.Expires != expires {
 		t.Errorf("got %+v, %v", c, err)
 	}
@@ -96,7 +96,7 @@ func TestAFetchedAPIKeyIsExchanged(t *testing.T) {
 func TestOneClientsCredentialsNeverServeAnother(t *testing.T) {
 	o := &owner{}
 	r := New(o.fetch, noBearer, Options{})
-	entries := map[string]*config.Bucket{"one": bucket("one", time.Hour), "two": bucket("two", time.Hour)}
+	entries := map[string]*stores.Bucket{"one": bucket("one", time.Hour), "two": bucket("two", time.Hour)}
 	for range 2 {
 		for _, token := range []string{"alice", "bob"} {
 			for name, entry := range entries {
@@ -200,7 +200,7 @@ func TestWhatFailsIsDeniedAndNotKept(t *testing.T) {
 
 func TestAnOutageOfTheExchangeKeepsItsOwnAnswer(t *testing.T) {
 	r := New(nil, &tokens{err: s3err.ServiceUnavailable}, Options{})
-	c, err := r.For(t.Context(), &config.Bucket{APIKey: secret.New("K")}, "t")
+	c, err := r.For(t.Context(), &stores.Bucket{APIKey: secret.New("K")}, "t")
 	if !errors.Is(err, s3err.ServiceUnavailable) || c != (Credentials{}) {
 		t.Errorf("got %+v, %v", c, err)
 	}
@@ -234,7 +234,7 @@ func TestForgetting(t *testing.T) {
 		t.Run(c.token+"@"+c.bucket, func(t *testing.T) {
 			o := &owner{}
 			r := New(o.fetch, noBearer, Options{})
-			entries := map[string]*config.Bucket{"one": bucket("one", time.Hour), "two": bucket("two", time.Hour)}
+			entries := map[string]*stores.Bucket{"one": bucket("one", time.Hour), "two": bucket("two", time.Hour)}
 			first := map[string]string{}
 			each := func(do func(id, got string)) {
 				for _, token := range []string{"alice", "bob"} {

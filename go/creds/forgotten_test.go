@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"osp/go/config"
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
@@ -23,9 +23,9 @@ func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
 		{"", "", "alice@one alice@two bob@one bob@two"},
 		{"carol", "", ""},
 	} {
-		for name, entry := range map[string]func(name string) *config.Bucket{
-			"the entry's":   func(name string) *config.Bucket { return &config.Bucket{Name: name, APIKey: secret.New("K")} },
-			"the fetcher's": func(name string) *config.Bucket { return bucket(name, time.Hour) },
+		for name, entry := range map[string]func(name string) *stores.Bucket{
+			"the entry's":   func(name string) *stores.Bucket { return &stores.Bucket{Name: name, APIKey: secret.New("K")} },
+			"the fetcher's": func(name string) *stores.Bucket { return bucket(name, time.Hour) },
 		} {
 			t.Run(c.token+"@"+c.bucket+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

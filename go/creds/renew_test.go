@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 // rotating is a fetcher whose keys change.
@@ -37,7 +37,7 @@ func (o *rotating) set(key string) {
 	o.key = key
 }
 
-func mustFor(t *testing.T, r *Resolver, b *config.Bucket) Credentials {
+func mustFor(t *testing.T, r *Resolver, b *stores.Bucket) Credentials {
 	t.Helper()
 	c, err := r.For(t.Context(), b, "t")
 	if err != nil {
@@ -115,7 +115,7 @@ func TestTheSameCredentialsAgainAreNotAskedForByEveryRequest(t *testing.T) {
 
 func TestRefusedBearerTokensAreExchangedAgain(t *testing.T) {
 	apiKey := func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), nil }
-	for name, entry := range map[string]*config.Bucket{
+	for name, entry := range map[string]*stores.Bucket{
 		"of the entry":   {Name: "b", APIKey: secret.New("K"), TTL: time.Hour},
 		"of the fetcher": bucket("b", time.Hour),
 	} {
@@ -131,7 +131,7 @@ func TestRefusedBearerTokensAreExchangedAgain(t *testing.T) {
 func TestWhatCannotBeRenewed(t *testing.T) {
 	o := &rotating{key: "old"}
 	r := New(o.fetch, noBearer, Options{})
-	own := &config.Bucket{AccessKey: "AK", SecretKey: secret.New("SK")}
+	own := &stores.Bucket{AccessKey: "AK", SecretKey: secret.New("SK")}
 	if _, changed, err := r.Renew(t.Context(), own, "t", mustFor(t, r, own)); changed || err != nil || o.calls != 0 {
 		t.Errorf("the entry's own: %v, %v after %d calls", changed, err, o.calls)
 	}

@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"osp/go/config"
+	"osp/go/peers"
 )
 
 const (
@@ -35,7 +35,7 @@ type Options struct {
 	// Balancers begin each of their connections with a header of the PROXY
 	// protocol, which says who their client is. Those of anybody else are taken
 	// for what they are.
-	Balancers config.Peers
+	Balancers peers.Trusted
 	Log       *slog.Logger // of what goes wrong before a request; nil where neither of these is given
 }
 
@@ -304,7 +304,7 @@ func (c *unixConn) RemoteAddr() net.Addr {
 	if c.slot.client != nil {
 		return c.slot.client
 	}
-	return named(config.UnixPeer)
+	return named(peers.Unix)
 }
 
 // named is the address of a peer that has none.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/config"
+	"osp/go/peers"
 )
 
 // v2 is a header of version 2.
@@ -123,7 +123,7 @@ func behind(t *testing.T, network string, secure *tls.Config) (*Listener, <-chan
 	lines := make(logged, 10)
 	l := Listen(inner, Options{
 		Limit: 10, TLS: secure, Log: slog.New(slog.NewTextHandler(lines, nil)),
-		Balancers: config.Peers{Networks: []netip.Prefix{netip.MustParsePrefix(network)}},
+		Balancers: peers.Trusted{Networks: []netip.Prefix{netip.MustParsePrefix(network)}},
 	})
 	t.Cleanup(func() { _ = l.Close() })
 	return l, lines

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"osp/go/config"
+	"osp/go/stores"
 )
 
 const (
@@ -33,12 +33,12 @@ type Health struct {
 }
 
 // Reach opens a connection to a store, as upstream.Reach does.
-type Reach func(ctx context.Context, b *config.Bucket) (certificateExpires time.Time, err error)
+type Reach func(ctx context.Context, b *stores.Bucket) (certificateExpires time.Time, err error)
 
 // prober looks whether stores can be reached, when somebody wants to know.
 type prober struct {
 	life    context.Context // looks end with it
-	entries func() []*config.Bucket
+	entries func() []*stores.Bucket
 	reach   Reach
 	now     func() time.Time
 
@@ -115,15 +115,15 @@ func (p *prober) look(done chan struct{}) {
 }
 
 // stores are those that the entries name, and an entry for each.
-func (p *prober) stores() ([]Health, []*config.Bucket) {
+func (p *prober) stores() ([]Health, []*stores.Bucket) {
 	type way struct {
 		host string
 		port int
 		tls  bool
-		config.Transport
+		stores.Transport
 	}
 	at, found := make(map[way]int), []Health{}
-	var entries []*config.Bucket
+	var entries []*stores.Bucket
 	for _, b := range p.entries() {
 		k := way{b.Host, b.Port, b.TLS, b.Transport}
 		i, known := at[k]
@@ -138,7 +138,7 @@ func (p *prober) stores() ([]Health, []*config.Bucket) {
 	return found, entries
 }
 
-func (p *prober) probe(ctx context.Context, b *config.Bucket, h *Health) {
+func (p *prober) probe(ctx context.Context, b *stores.Bucket, h *Health) {
 	h.Checked = p.now()
 	expires, err := p.reach(ctx, b)
 	h.Took = p.now().Sub(h.Checked)

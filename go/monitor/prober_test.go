@@ -10,11 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"osp/go/config"
+	"osp/go/stores"
 )
 
-func entry(name, host string) *config.Bucket {
-	return &config.Bucket{Name: name, Host: host, Port: 443, TLS: true}
+func entry(name, host string) *stores.Bucket {
+	return &stores.Bucket{Name: name, Host: host, Port: 443, TLS: true}
 }
 
 func TestEachStoreIsLookedAtOnceForAllThatAsk(t *testing.T) {
@@ -24,10 +24,10 @@ func TestEachStoreIsLookedAtOnceForAllThatAsk(t *testing.T) {
 		p := &prober{
 			life: t.Context(),
 			now:  time.Now,
-			entries: func() []*config.Bucket {
-				return []*config.Bucket{entry("a", "one"), entry("b", "one"), entry("c", "two")}
+			entries: func() []*stores.Bucket {
+				return []*stores.Bucket{entry("a", "one"), entry("b", "one"), entry("c", "two")}
 			},
-			reach: func(_ context.Context, b *config.Bucket) (time.Time, error) {
+			reach: func(_ context.Context, b *stores.Bucket) (time.Time, error) {
 				looks.Add(1)
 				time.Sleep(time.Second)
 				if b.Host == "two" {
@@ -76,8 +76,8 @@ func TestWhoLeavesDoesNotWaitAndAStuckStoreEndsTheLook(t *testing.T) {
 		p := &prober{
 			life:    t.Context(),
 			now:     time.Now,
-			entries: func() []*config.Bucket { return []*config.Bucket{entry("a", "stuck")} },
-			reach: func(ctx context.Context, _ *config.Bucket) (time.Time, error) {
+			entries: func() []*stores.Bucket { return []*stores.Bucket{entry("a", "stuck")} },
+			reach: func(ctx context.Context, _ *stores.Bucket) (time.Time, error) {
 				<-ctx.Done()
 				return time.Time{}, ctx.Err()
 			},
@@ -103,8 +103,8 @@ func TestOtherStoresAreLookedAtAtOnce(t *testing.T) {
 		p := &prober{
 			life:    t.Context(),
 			now:     time.Now,
-			entries: func() []*config.Bucket { return []*config.Bucket{entry("a", *name.Load())} },
-			reach: func(context.Context, *config.Bucket) (time.Time, error) {
+			entries: func() []*stores.Bucket { return []*stores.Bucket{entry("a", *name.Load())} },
+			reach: func(context.Context, *stores.Bucket) (time.Time, error) {
 				time.Sleep(time.Second)
 				return time.Time{}, nil
 			},

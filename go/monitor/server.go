@@ -16,10 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"osp/go/config"
 	"osp/go/front"
 	"osp/go/metrics"
 	"osp/go/observe"
+	"osp/go/stores"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 // Options of a Server.
 type Options struct {
 	About   metrics.Source // all but Stores
-	Entries func() []*config.Bucket
+	Entries func() []*stores.Bucket
 	Reach   Reach
 	Hosts   []string // names and addresses that may be asked for, beside its own
 	Log     *slog.Logger
@@ -46,7 +46,7 @@ type Server struct {
 	metrics *metrics.Metrics
 	window  *window
 	prober  *prober
-	entries func() []*config.Bucket
+	entries func() []*stores.Bucket
 	started time.Time
 	told    []string
 	hosts   hosts

@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"osp/go/cache"
-	"osp/go/config"
 	"osp/go/metrics"
 	"osp/go/observe"
+	"osp/go/stores"
 )
 
 // started is a server for two stores, "up" and one that down turns off.
@@ -30,8 +30,8 @@ func started(t *testing.T) (s *Server, url string, down *atomic.Bool) {
 			Version: "1.2.3", InFlight: func() int64 { return 0 }, Connections: func() int64 { return 0 },
 			Caches: map[string]func() cache.Stats{},
 		},
-		Entries: func() []*config.Bucket { return []*config.Bucket{entry("a", "up"), entry("b", "shaky")} },
-		Reach: func(_ context.Context, b *config.Bucket) (time.Time, error) {
+		Entries: func() []*stores.Bucket { return []*stores.Bucket{entry("a", "up"), entry("b", "shaky")} },
+		Reach: func(_ context.Context, b *stores.Bucket) (time.Time, error) {
 			if b.Host == "shaky" && down.Load() {
 				return time.Time{}, errors.New("no route")
 			}

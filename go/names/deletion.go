@@ -5,9 +5,9 @@ import (
 	"encoding/xml"
 	"io"
 
-	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/stores"
 	"osp/go/strictxml"
 )
 
@@ -116,7 +116,7 @@ func deletion(doc *strictxml.Reader) (Deletion, error) {
 }
 
 // Render writes the list for the store of an entry. The error is KeyTooLongError.
-func (d *Deletions) Render(b *config.Bucket) ([]byte, error) {
+func (d *Deletions) Render(b *stores.Bucket) ([]byte, error) {
 	var out bytes.Buffer
 	out.WriteString(xml.Header + `<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
 	for _, o := range d.Objects {

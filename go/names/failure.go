@@ -6,13 +6,13 @@ import (
 	"errors"
 	"strings"
 
-	"osp/go/config"
 	"osp/go/s3err"
+	"osp/go/stores"
 )
 
 // Place is an object, or with an empty key a bucket, by the names of a client.
 type Place struct {
-	Bucket *config.Bucket
+	Bucket *stores.Bucket
 	Key    string
 }
 

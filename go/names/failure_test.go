@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/config"
+	"osp/go/stores"
 )
 
 func TestRefusalsAreToldInTheClientsNamesAndOurWords(t *testing.T) {
 	const said = `<Message>no /srv/lake/team a/k on host lake.internal</Message>`
-	source := &Place{&config.Bucket{Name: "archive", Remote: "attic", Prefix: "boxes/", Tokens: team.Tokens}, "old"}
-	sibling := &Place{&config.Bucket{Name: "public", Remote: "lake"}, "k"}
+	source := &Place{&stores.Bucket{Name: "archive", Remote: "attic", Prefix: "boxes/", Tokens: team.Tokens}, "old"}
+	sibling := &Place{&stores.Bucket{Name: "public", Remote: "lake"}, "k"}
 	for _, c := range []struct {
 		name     string
 		answer   Answer
@@ -53,7 +53,7 @@ func TestFailuresOfAListToDeleteAreToldLikewise(t *testing.T) {
 	if got, err := rewritten(Answer{Place: Place{Bucket: team}}, from); got != to || err != nil {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got, to)
 	}
-	plain := &config.Bucket{Name: "lake", Remote: "lake"}
+	plain := &stores.Bucket{Name: "lake", Remote: "lake"}
 	if got, err := rewritten(Answer{Place: Place{Bucket: plain}}, from); got != from || err != nil {
 		t.Errorf("the store's own names: %v\ngot  %s", err, got)
 	}
@@ -73,9 +73,9 @@ func TestWhatIsNoErrorOfS3IsNotTold(t *testing.T) {
 }
 
 func TestCopiesHideWhatEitherEntryHides(t *testing.T) {
-	plain := &config.Bucket{Name: "lake", Remote: "lake"}
+	plain := &stores.Bucket{Name: "lake", Remote: "lake"}
 	for _, c := range []struct {
-		target, source *config.Bucket
+		target, source *stores.Bucket
 		hides          bool
 	}{{plain, nil, false}, {plain, plain, false}, {team, nil, true}, {team, plain, true}, {plain, team, true}} {
 		a := Answer{Place: Place{Bucket: c.target, Key: "k"}}
@@ -92,7 +92,7 @@ func TestCopiesHideWhatEitherEntryHides(t *testing.T) {
 func FuzzFailure(f *testing.F) {
 	f.Add(`<Error><Code>NoSuchKey</Code><Message>zanzibar</Message><Key>quokka/k</Key><BucketName>zanzibar</BucketName><x:y><z>quokka</z></x:y></Error>`)
 	f.Add(`<?xml version="1.0"?><Error><Resource>/zanzibar/quokka/k</Resource><Code><![CDATA[A]]>B</Code><ArgumentValue>quokka/</ArgumentValue></Error>`)
-	hidden := &config.Bucket{Name: "data", Remote: "zanzibar", Prefix: "quokka/", Tokens: team.Tokens}
+	hidden := &stores.Bucket{Name: "data", Remote: "zanzibar", Prefix: "quokka/", Tokens: team.Tokens}
 	f.Fuzz(func(t *testing.T, body string) {
 		for name := range harmless { // which are trusted to have no names in them
 			if strings.Contains(body, name) {

@@ -7,9 +7,9 @@ package names
 import (
 	"strings"
 
-	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/stores"
 )
 
 // maxKey is S3's limit for a key, in bytes
@@ -18,7 +18,7 @@ const maxKey = 1024
 
 // CheckTarget is CheckKey for the object of a request. A store that keeps keys
 // as paths takes the tags of `a/` for those of `a`. The error is InvalidURI.
-func CheckTarget(b *config.Bucket, r *s3op.Request) error {
+func CheckTarget(b *stores.Bucket, r *s3op.Request) error {
 	if !b.OpaqueKeys && r.Selected && strings.HasSuffix(r.Key, "/") {
 		return s3err.InvalidURI.Msg(`Objects with a slash at their end are read, written and deleted as a whole here: the store's "keys" are "path".`)
 	}
@@ -30,7 +30,7 @@ func CheckTarget(b *config.Bucket, r *s3op.Request) error {
 // and slashes before a key, and has files of its own between those of objects;
 // it would serve an object which the validator never saw, or one of another
 // bucket. The error is InvalidURI.
-func CheckKey(b *config.Bucket, key string) error {
+func CheckKey(b *stores.Bucket, key string) error {
 	if b.OpaqueKeys || key == "" {
 		return nil
 	}
@@ -47,7 +47,7 @@ func CheckKey(b *config.Bucket, key string) error {
 // CheckSource is CheckKey for what a copy reads. There are stores that decode the
 // field before they look for a version in it, as versitygw does, and would copy
 // another object. The error is InvalidURI.
-func CheckSource(b *config.Bucket, c *s3op.CopySource) error {
+func CheckSource(b *stores.Bucket, c *s3op.CopySource) error {
 	if !b.OpaqueKeys && strings.Contains(strings.ToLower(b.Prefix+c.Key), "?versionid") {
 		return s3err.InvalidURI.Msg(`A key with "?versionId" in it is not copied here: the store's "keys" are "path".`)
 	}
@@ -78,7 +78,7 @@ func ownName(segment string) bool {
 // Key returns the store's key for a client's. The client's must have passed
 // CheckKey, so that no segment of it leads out of the folder. The error is
 // KeyTooLongError.
-func Key(b *config.Bucket, key string) (string, error) {
+func Key(b *stores.Bucket, key string) (string, error) {
 	if key == "" {
 		return "", nil
 	}
@@ -90,7 +90,7 @@ func Key(b *config.Bucket, key string) (string, error) {
 
 // CopySource returns the value of x-amz-copy-source for a source that lies in
 // an entry's bucket. The error is KeyTooLongError.
-func CopySource(b *config.Bucket, c *s3op.CopySource) (string, error) {
+func CopySource(b *stores.Bucket, c *s3op.CopySource) (string, error) {
 	key, err := Key(b, c.Key)
 	if err != nil {
 		return "", err
@@ -125,7 +125,7 @@ var wholeBucket = map[s3op.Operation]bool{
 
 // Check refuses what would show or change more of a bucket than the folder
 // that an entry stands for. The error is NotImplemented.
-func Check(b *config.Bucket, r *s3op.Request) error {
+func Check(b *stores.Bucket, r *s3op.Request) error {
 	if b.Prefix == "" {
 		return nil
 	}
@@ -141,7 +141,7 @@ func Check(b *config.Bucket, r *s3op.Request) error {
 // Query returns the parameters for the store. Every listing of a folder names
 // that folder. The errors are NotImplemented, KeyTooLongError and InvalidURI,
 // and InvalidArgument or NoSuchUpload for what was not sealed here.
-func Query(b *config.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error) {
+func Query(b *stores.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error) {
 	keys, lists := listings[op]
 	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && misread(prefix) {
 		return nil, s3err.InvalidURI.Msg(`Such a prefix is not served here: the store's "keys" are "path".`)

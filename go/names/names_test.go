@@ -12,13 +12,13 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/seal"
+	"osp/go/stores"
 )
 
-var team = &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/", Tokens: seal.Derive("test", nil)}
+var team = &stores.Bucket{Name: "data", Remote: "lake", Prefix: "team a/", Tokens: seal.Derive("test", nil)}
 
 func request(t *testing.T, method, target string) *s3op.Request {
 	t.Helper()
@@ -56,7 +56,7 @@ func TestOnlyHexDigitsAreDecoded(t *testing.T) {
 
 // A store that keeps keys as paths could take the first ones for others.
 func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
-	paths, opaque := &config.Bucket{}, &config.Bucket{OpaqueKeys: true}
+	paths, opaque := &stores.Bucket{}, &stores.Bucket{OpaqueKeys: true}
 	for _, key := range []string{"/k", "a//b", "a//", "//", "/", ".", "..", "./k", "../k", "a/../b", "a/./b", "a/..", "a/.", "../", "a/../",
 		".sgwtmp", ".sgwtmp/multipart/x", "dir/.sgwtmp", "dir/.sgwtmp/", "secret__XLDIR__", "a__XLDIR__/b", "secret\\x", "\\x"} {
 		if err := CheckKey(paths, key); !errors.Is(err, s3err.InvalidURI) {
@@ -84,13 +84,13 @@ func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 			t.Errorf("%+v: %v", r, err)
 		}
 	}
-	inHost := &config.Bucket{VirtualStyle: true}
+	inHost := &stores.Bucket{VirtualStyle: true}
 	for _, key := range []string{"minio/admin/v3/info", "MinIO/x", "minio"} {
 		if err := CheckKey(inHost, key); !errors.Is(err, s3err.InvalidURI) {
 			t.Errorf("%q at a store whose buckets are in the host: %v", key, err)
 		}
 	}
-	if err := CheckKey(&config.Bucket{VirtualStyle: true, Prefix: "team/"}, "minio/x"); err != nil {
+	if err := CheckKey(&stores.Bucket{VirtualStyle: true, Prefix: "team/"}, "minio/x"); err != nil {
 		t.Errorf("below a folder: %v", err)
 	}
 }
@@ -146,7 +146,7 @@ func TestWhatConcernsTheWholeBucketIsRefusedForAFolder(t *testing.T) {
 			t.Errorf("%s %s: %v", c.method, c.target, err)
 		}
 	}
-	if err := Check(&config.Bucket{Name: "data", Remote: "lake"}, request(t, "GET", "/data?policy")); err != nil {
+	if err := Check(&stores.Bucket{Name: "data", Remote: "lake"}, request(t, "GET", "/data?policy")); err != nil {
 		t.Errorf("a whole bucket: %v", err)
 	}
 }
@@ -360,7 +360,7 @@ func TestAListIsReadNoFurtherThanItIsOne(t *testing.T) {
 func FuzzDeletions(f *testing.F) {
 	f.Add([]byte(`<Delete><Object><Key>a</Key><VersionId>v</VersionId></Object><Quiet>true</Quiet></Delete>`))
 	f.Add([]byte(`<Delete xmlns="x"><Object><Key>&#x10FFFF;&#13;</Key></Object></Delete>`))
-	whole := &config.Bucket{Name: "b", Remote: "b"}
+	whole := &stores.Bucket{Name: "b", Remote: "b"}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		list, err := ParseDeletions(bytes.NewReader(body))
 		if err != nil {

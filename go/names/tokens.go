@@ -1,9 +1,9 @@
 package names
 
 import (
-	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/stores"
 )
 
 // What a store says of a place in a listing is often the last key of the page,
@@ -21,7 +21,7 @@ var sealedParams = map[string]string{
 
 // sealed returns what a client may see. Where there is nothing there is
 // nothing to hide.
-func sealed(b *config.Bucket, what, text string) (string, error) {
+func sealed(b *stores.Bucket, what, text string) (string, error) {
 	if b.Prefix == "" || text == "" {
 		return text, nil
 	}
@@ -30,7 +30,7 @@ func sealed(b *config.Bucket, what, text string) (string, error) {
 
 // opened returns a parameter as the store knows it. The errors are those that
 // S3 has for a token or an upload that it never gave.
-func opened(b *config.Bucket, p s3op.Param) (s3op.Param, error) {
+func opened(b *stores.Bucket, p s3op.Param) (s3op.Param, error) {
 	what, isSealed := sealedParams[p.Name]
 	if !isSealed || p.Value == "" { // an empty marker is none; no upload has an empty id (s3op)
 		return p, nil
@@ -50,4 +50,4 @@ func opened(b *config.Bucket, p s3op.Param) (s3op.Param, error) {
 }
 
 // of binds what is sealed to one of the buckets that a pattern stands for.
-func of(b *config.Bucket, what string) string { return what + " of " + b.Name }
+func of(b *stores.Bucket, what string) string { return what + " of " + b.Name }

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/config"
 	"osp/go/s3err"
+	"osp/go/stores"
 )
 
 func TestTokensOfAFolderAreSealedAndComeBack(t *testing.T) {
@@ -32,7 +32,7 @@ func TestTokensOfAFolderAreSealedAndComeBack(t *testing.T) {
 		if back, _ := q.Get(c.param); back != was || err != nil {
 			t.Errorf("%s came back as %q, %v", was, back, err)
 		}
-		whole := &config.Bucket{Name: "data", Remote: "lake"}
+		whole := &stores.Bucket{Name: "data", Remote: "lake"}
 		if got, err := rewritten(Answer{Place: Place{Bucket: whole}}, c.document); between(got, c.element) != was || err != nil {
 			t.Errorf("without a folder %s became %s, %v", c.document, got, err)
 		}
@@ -51,7 +51,7 @@ func between(document, element string) string {
 func TestTokensThatWereNotSealedHereAreRefused(t *testing.T) {
 	other := *team
 	other.Name = "other" // of the same pattern
-	seal := func(b *config.Bucket, what string) string {
+	seal := func(b *stores.Bucket, what string) string {
 		text, err := sealed(b, what, "team a/k")
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +80,7 @@ func TestTokensThatWereNotSealedHereAreRefused(t *testing.T) {
 }
 
 func TestWithoutAKeyNothingIsTold(t *testing.T) {
-	keyless := &config.Bucket{Name: "data", Remote: "lake", Prefix: "team a/"}
+	keyless := &stores.Bucket{Name: "data", Remote: "lake", Prefix: "team a/"}
 	got, err := rewritten(Answer{Place: Place{Bucket: keyless}}, `<ListBucketResult><NextContinuationToken>team a/k</NextContinuationToken></ListBucketResult>`)
 	if err == nil || strings.Contains(got, "team") {
 		t.Errorf("got %s, %v", got, err)

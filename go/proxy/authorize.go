@@ -5,11 +5,11 @@ import (
 	"net/http"
 
 	"osp/go/callbacks"
-	"osp/go/config"
 	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/sigv4"
+	"osp/go/stores"
 )
 
 // verify is the gate: it returns a VerifiedRequest or an error, for every mode.
@@ -124,7 +124,7 @@ func (h *handler) authorizeOperation(x *exchange, question *callbacks.Request) e
 }
 
 // check asks about one bucket and what is to happen in it.
-func (h *handler) check(x *exchange, b *config.Bucket, question *callbacks.Request) error {
+func (h *handler) check(x *exchange, b *stores.Bucket, question *callbacks.Request) error {
 	begun := h.watch.clock()
 	err := h.access.Check(x.r.Context(), b.TTL, question)
 	if id := s3op.UUID(question.VersionID); err == nil && id != "" && !b.OpaqueKeys {

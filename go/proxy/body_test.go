@@ -52,7 +52,7 @@ func TestATrailerIsVerifiedAndReachesTheStoreInANewFrame(t *testing.T) {
 
 func TestATrailerIsVerifiedAndDroppedWhereTheStoreDoesNotTakeIt(t *testing.T) {
 	r := start(t, callbacks.Set{}, nil)
-	r.server.cfg.Buckets.Find("photos").VerifyChecksums = true
+	r.server.cfg.Stores.Buckets.Find("photos").VerifyChecksums = true
 	header := append(trailerHeaders("data"), "Content-Encoding", "gzip")
 	a := r.do(r.signed("PUT", "/photos/k", unsignedTrailer("data", crc32.ChecksumIEEE([]byte("data"))), header...))
 	if a.StatusCode != 200 {

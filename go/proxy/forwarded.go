@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"osp/go/config"
 	"osp/go/h1"
+	"osp/go/peers"
 )
 
 // hosts knows what the host of a request says.
@@ -50,7 +50,7 @@ func (h hosts) bucket(authority string) string {
 
 // forwarders are the peers whose X-Forwarded-* fields are believed. Anybody
 // else's count for nothing.
-type forwarders struct{ config.Peers }
+type forwarders struct{ peers.Trusted }
 
 // hosts are the authorities that the client may have signed: the one that was
 // asked for, and those that a trusted forwarder says its client asked for,
@@ -91,7 +91,7 @@ func (f forwarders) scheme(r *http.Request, own string) string {
 // forwarders, the last address in X-Forwarded-For that is not one of them.
 // What precedes it in the field is that client's own claim.
 func (f forwarders) client(r *http.Request) string {
-	address := config.AddrOf(r.RemoteAddr)
+	address := peers.AddrOf(r.RemoteAddr)
 	if !f.None() && f.Trust(r.RemoteAddr) {
 		address = f.foremost(address, r.Header["X-Forwarded-For"])
 	}

@@ -7,12 +7,12 @@ import (
 	"testing"
 
 	"osp/go/callbacks"
-	"osp/go/config"
+	"osp/go/peers"
 )
 
 func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
-	trusted := forwarders{config.Peers{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
-	local := forwarders{config.Peers{Unix: true}}
+	trusted := forwarders{peers.Trusted{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
+	local := forwarders{peers.Trusted{Unix: true}}
 	for _, c := range []struct {
 		name   string
 		f      forwarders

@@ -25,6 +25,7 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/sigv4"
+	"osp/go/stores"
 	"osp/go/upstream"
 )
 
@@ -45,7 +46,7 @@ type handler struct {
 	serverHeader         []string // of every answer
 
 	updating sync.Mutex
-	stores   atomic.Pointer[config.Stores] // what requests begin with
+	stores   atomic.Pointer[stores.Set] // what requests begin with
 
 	hosts             hosts
 	forms, preflights places // of strangers
@@ -87,9 +88,9 @@ func newHandler(cfg *config.Config, h callbacks.Set, log *slog.Logger) *handler 
 func (h *handler) update(u *config.Update) {
 	h.updating.Lock()
 	defer h.updating.Unlock()
-	stores := u.Apply(h.stores.Load())
-	h.stores.Store(stores)
-	h.upstream.Keep(stores.Buckets.Entries())
+	after := u.Apply(h.stores.Load())
+	h.stores.Store(after)
+	h.upstream.Keep(after.Buckets.Entries())
 	h.watch.updated()
 }
 
@@ -109,7 +110,7 @@ type exchange struct {
 	r         *http.Request
 	scheme    string // by which the request came: http or https
 	requestID string
-	stores    *config.Stores // as they were when the request came
+	stores    *stores.Set // as they were when the request came
 
 	req   *s3op.Request
 	hosts []string // that the client may have signed
@@ -119,7 +120,7 @@ type exchange struct {
 	form      *form // of PostObject, else nil
 	verified  *sigv4.VerifiedRequest
 	question  callbacks.Request // to the validator
-	bucket    *config.Bucket    // nil: there is none of that name
+	bucket    *stores.Bucket    // nil: there is none of that name
 	deletions *names.Deletions  // of DeleteObjects, else nil; without those that were refused
 	refused   []byte            // of DeleteObjects: what the answer says about those
 

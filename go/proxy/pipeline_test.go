@@ -165,7 +165,7 @@ func TestStoreCredentialsComePerToken(t *testing.T) {
 		},
 	}
 	r := start(t, h, nil)
-	r.server.cfg.Buckets.Find("photos").AccessKey = "" // the entry gives none
+	r.server.cfg.Stores.Buckets.Find("photos").AccessKey = "" // the entry gives none
 	if a := r.do(r.signed("GET", "/photos/k", "")); a.StatusCode != 200 {
 		t.Fatalf("got %d %s", a.StatusCode, a.body)
 	}

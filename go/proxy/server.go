@@ -20,6 +20,7 @@ import (
 	"osp/go/config"
 	"osp/go/front"
 	"osp/go/h1"
+	"osp/go/peers"
 )
 
 const (
@@ -136,7 +137,7 @@ func (s *Server) closeListeners() {
 // Serve starts to accept on all fronts and returns at once.
 func (s *Server) Serve() {
 	s.warn()
-	var balancers config.Peers
+	var balancers peers.Trusted
 	if s.cfg.ProxyProtocol {
 		balancers = s.cfg.TrustedProxies
 	}
@@ -174,7 +175,7 @@ func (s *Server) warn() {
 	if s.cfg.SkipSignature {
 		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port is whom they say they are. Development only.")
 	}
-	if len(s.cfg.Keystore) == 0 && !s.cfg.HasSecretFetcher && !s.cfg.SkipSignature {
+	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.HasSecretFetcher && !s.cfg.SkipSignature {
 		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, every request will be refused")
 	}
 }

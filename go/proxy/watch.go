@@ -19,6 +19,7 @@ import (
 	"osp/go/monitor"
 	"osp/go/observe"
 	"osp/go/s3err"
+	"osp/go/stores"
 	"osp/go/tracing"
 	"osp/go/upstream"
 )
@@ -71,7 +72,7 @@ func (w *watch) begin(h *handler) {
 	}
 	w.monitor = monitor.New(monitor.Options{
 		About:   about,
-		Entries: func() []*config.Bucket { return h.stores.Load().Buckets.Entries() },
+		Entries: func() []*stores.Bucket { return h.stores.Load().Buckets.Entries() },
 		Reach:   upstream.Reach,
 		Hosts:   append([]string{w.cfg.MetricsHost}, w.cfg.MetricsHosts...),
 		Log:     w.log,

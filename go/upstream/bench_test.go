@@ -4,14 +4,14 @@ import (
 	"net/http"
 	"testing"
 
-	"osp/go/config"
+	"osp/go/stores"
 )
 
 // BenchmarkSign makes the request for a warm GET and signs it.
 func BenchmarkSign(b *testing.B) {
 	c := New()
 	call := &Call{
-		Bucket: &config.Bucket{Remote: "photos", Host: "127.0.0.1", Port: 9000, Region: "eu-west-1"}, Creds: pair,
+		Bucket: &stores.Bucket{Remote: "photos", Host: "127.0.0.1", Port: 9000, Region: "eu-west-1"}, Creds: pair,
 		Method: http.MethodGet, Key: "2026/03/01/0001.jpg", PayloadHash: UnsignedPayload,
 		Header: http.Header{"User-Agent": {"Boto3/1.40"}, "Accept-Encoding": {"identity"}},
 	}

@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"osp/go/callbacks"
-	"osp/go/config"
 	"osp/go/h1"
 	"osp/go/sigv4"
+	"osp/go/stores"
 )
 
 // What one hop verifies the next has to verify, too: whatever value a client has
@@ -17,7 +17,7 @@ import (
 // and the rules for clients canonicalise alike.
 func TestEveryValueIsSignedAsItIsVerified(t *testing.T) {
 	c, verifier := New(), sigv4.New(sigv4.Options{})
-	b := &config.Bucket{Name: "b", Remote: "b", Host: "s3.example", Port: 80}
+	b := &stores.Bucket{Name: "b", Remote: "b", Host: "s3.example", Port: 80}
 	pieces := []string{"a", "B", " ", "  ", "\t", " \t ", ",", ", ", "\"x  y\"", "\u00a0", "\u2003", "\u0085", "é", "\xff", "=", ";", "%20", "+"}
 	random := rand.New(rand.NewPCG(2026, 11))
 	for range 3000 {

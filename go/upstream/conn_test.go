@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/config"
 	"osp/go/creds"
 	"osp/go/s3err"
+	"osp/go/stores"
 )
 
 // do sends a call by a client that the test shares among its calls.
@@ -261,7 +261,7 @@ func TestAStoreThatStopsToReadGetsABoundedWait(t *testing.T) {
 	end := make(chan struct{})
 	t.Cleanup(func() { close(end) })
 	s := newScripted(t, func(int, *scriptedConn) { <-end })
-	b := s.bucket(func(b *config.Bucket) { b.AnswerTimeout = 50 * time.Millisecond })
+	b := s.bucket(func(b *stores.Bucket) { b.AnswerTimeout = 50 * time.Millisecond })
 	body := io.LimitReader(neverEnding{}, 1<<40)
 	if _, err := do(t, client(t), Call{Method: "PUT", Bucket: b, Body: body, Length: 1 << 40}); err == nil {
 		t.Error("it was taken for an answer")
@@ -380,7 +380,7 @@ func TestEveryRequestOfAConnectionHasTheTimeForItsAnswer(t *testing.T) {
 	})
 	c := client(t)
 	const patience = 200 * time.Millisecond
-	bucket := s.bucket(func(b *config.Bucket) { b.AnswerTimeout = patience })
+	bucket := s.bucket(func(b *stores.Bucket) { b.AnswerTimeout = patience })
 	for range 3 {
 		if got, err := do(t, c, Call{Bucket: bucket}); err != nil || got != "ok" {
 			t.Fatalf("got %q, %v", got, err)

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"osp/go/config"
 	"osp/go/s3err"
+	"osp/go/stores"
 )
 
 // patience is how much longer the answer may take to what makes a store work.
@@ -21,14 +21,14 @@ const patience = 10
 // pools are the connections to stores. Entries that are reached alike share
 // theirs. The zero pools is empty.
 type pools struct {
-	// byEntry holds the route of each entry that is in use, *config.Bucket to
+	// byEntry holds the route of each entry that is in use, *stores.Bucket to
 	// *route: a request finds its own without a lock, and without a look at
 	// the certificates that tell routes apart.
 	byEntry sync.Map
 
 	mu     sync.Mutex
 	routes map[digest]*route
-	live   map[*config.Bucket]bool // all entries that there are; nil: nobody has said
+	live   map[*stores.Bucket]bool // all entries that there are; nil: nobody has said
 }
 
 // route is a way to reach stores.
@@ -43,10 +43,10 @@ type closer interface {
 	close()
 }
 
-// digest identifies a config.Transport by its content.
+// digest identifies a stores.Transport by its content.
 type digest [sha256.Size]byte
 
-func digestOf(t config.Transport) digest {
+func digestOf(t stores.Transport) digest {
 	h := sha256.New()
 	for _, text := range []string{t.CA, t.Cert, t.Key.Reveal()} {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(text), text) // a hash takes everything
@@ -71,7 +71,7 @@ func (p *pools) get(call *Call) (http.RoundTripper, error) {
 	return found.(*route).usual, nil
 }
 
-func (p *pools) add(entry *config.Bucket) (*route, error) {
+func (p *pools) add(entry *stores.Bucket) (*route, error) {
 	to := digestOf(entry.Transport)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,13 +98,13 @@ func (p *pools) add(entry *config.Bucket) (*route, error) {
 }
 
 // keep drops the routes on which none of the live entries lies.
-func (p *pools) keep(live map[*config.Bucket]bool) {
+func (p *pools) keep(live map[*stores.Bucket]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live = live
 	used := make(map[digest]bool, len(p.routes))
 	p.byEntry.Range(func(entry, r any) bool {
-		if live[entry.(*config.Bucket)] {
+		if live[entry.(*stores.Bucket)] {
 			used[r.(*route).to] = true
 		} else {
 			p.byEntry.Delete(entry)
@@ -142,7 +142,7 @@ func (r *route) close() {
 	r.patient.close()
 }
 
-func newRoute(to digest, t config.Transport) (*route, error) {
+func newRoute(to digest, t stores.Transport) (*route, error) {
 	secure, err := tlsConfig(t)
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func newRoute(to digest, t config.Transport) (*route, error) {
 	return &route{to: to, usual: within(t.AnswerTimeout), patient: within(patience * t.AnswerTimeout)}, nil
 }
 
-func tlsConfig(t config.Transport) (*tls.Config, error) {
+func tlsConfig(t stores.Transport) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: !t.VerifyTLS, ClientSessionCache: tls.NewLRUClientSessionCache(256)}
 	if t.CA != "" {
 		c.RootCAs = x509.NewCertPool()

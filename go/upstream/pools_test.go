@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/config"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/stores"
 )
 
 func pemOf(kind string, der []byte) string {
@@ -24,7 +24,7 @@ func pemOf(kind string, der []byte) string {
 func TestAnEntryMayHaveAnAuthorityOfItsOwn(t *testing.T) {
 	s := newStore(t, httptest.NewTLSServer)
 	ca := pemOf("CERTIFICATE", s.Certificate().Raw)
-	b := s.bucket(func(b *config.Bucket) { b.CA, b.Host = ca, "127.0.0.1" })
+	b := s.bucket(func(b *stores.Bucket) { b.CA, b.Host = ca, "127.0.0.1" })
 	if _, err := send(t, &Call{Bucket: b}); err != nil {
 		t.Errorf("with its certificate: %v", err)
 	}
@@ -37,12 +37,12 @@ func TestTheProxyMayShowACertificate(t *testing.T) {
 		server.StartTLS()
 		return server
 	})
-	lax := func(b *config.Bucket) { b.VerifyTLS = false }
+	lax := func(b *stores.Bucket) { b.VerifyTLS = false }
 	if _, err := send(t, &Call{Bucket: s.bucket(lax)}); !errors.Is(err, s3err.BadGateway) {
 		t.Errorf("without one: %v", err)
 	}
 	cert, key := selfSigned(t)
-	if _, err := send(t, &Call{Bucket: s.bucket(func(b *config.Bucket) {
+	if _, err := send(t, &Call{Bucket: s.bucket(func(b *stores.Bucket) {
 		lax(b)
 		b.Cert, b.Key = cert, secret.New(key)
 	})}); err != nil {
@@ -55,7 +55,7 @@ func TestAStoreThatNeverAnswersGetsABoundedWait(t *testing.T) {
 	end := make(chan struct{})
 	s.answer = func(http.ResponseWriter, *http.Request) { <-end }
 	t.Cleanup(func() { close(end) })
-	b := s.bucket(func(b *config.Bucket) { b.AnswerTimeout = 50 * time.Millisecond })
+	b := s.bucket(func(b *stores.Bucket) { b.AnswerTimeout = 50 * time.Millisecond })
 	if _, err := send(t, &Call{Bucket: b}); !errors.Is(err, s3err.GatewayTimeout) {
 		t.Errorf("got %v", err)
 	}
@@ -67,7 +67,7 @@ func TestAStoreThatNeverAnswersGetsABoundedWait(t *testing.T) {
 
 func TestTheEnvironmentsProxyCountsOnlyWhenAsked(t *testing.T) {
 	for _, trust := range []bool{false, true} {
-		r, err := newRoute(digest{}, config.Transport{TrustEnv: trust})
+		r, err := newRoute(digest{}, stores.Transport{TrustEnv: trust})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestThroughAProxyABrokenConnectionIsReset(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, p *pools, b *config.Bucket, patient bool) http.RoundTripper {
+func get(t *testing.T, p *pools, b *stores.Bucket, patient bool) http.RoundTripper {
 	t.Helper()
 	transport, err := p.get(&Call{Bucket: b, Patient: patient})
 	if err != nil {
@@ -104,16 +104,16 @@ func get(t *testing.T, p *pools, b *config.Bucket, patient bool) http.RoundTripp
 
 func TestStoresThatAreReachedAlikeShareTheirConnections(t *testing.T) {
 	var p pools
-	one, other := &config.Bucket{Remote: "one"}, &config.Bucket{Remote: "other"}
+	one, other := &stores.Bucket{Remote: "one"}, &stores.Bucket{Remote: "other"}
 	if get(t, &p, one, false) != get(t, &p, other, false) || get(t, &p, one, false) == get(t, &p, one, true) {
 		t.Error("the pools are not what they should be")
 	}
 }
 
 func TestWhatTellsWaysToAStoreApartTellsTheirConnectionsApart(t *testing.T) {
-	base := digestOf(config.Transport{})
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[config.Transport]()) {
-		var changed config.Transport
+	base := digestOf(stores.Transport{})
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[stores.Transport]()) {
+		var changed stores.Transport
 		switch field := reflect.ValueOf(&changed).Elem().FieldByIndex(f.Index).Addr().Interface().(type) {
 		case *bool:
 			*field = true
@@ -130,15 +130,15 @@ func TestWhatTellsWaysToAStoreApartTellsTheirConnectionsApart(t *testing.T) {
 			t.Errorf("%s counts for nothing", f.Name)
 		}
 	}
-	if digestOf(config.Transport{CA: "ab", Cert: "c"}) == digestOf(config.Transport{CA: "a", Cert: "bc"}) {
+	if digestOf(stores.Transport{CA: "ab", Cert: "c"}) == digestOf(stores.Transport{CA: "a", Cert: "bc"}) {
 		t.Error("fields run into each other")
 	}
 }
 
 func TestConnectionsToWhereNoEntryLeadsAnyMoreAreDropped(t *testing.T) {
 	var p pools
-	slow := config.Transport{ConnectTimeout: time.Second}
-	stays, goes, same := &config.Bucket{}, &config.Bucket{Transport: slow}, &config.Bucket{Remote: "same"}
+	slow := stores.Transport{ConnectTimeout: time.Second}
+	stays, goes, same := &stores.Bucket{}, &stores.Bucket{Transport: slow}, &stores.Bucket{Remote: "same"}
 	kept, dropped := get(t, &p, stays, false), get(t, &p, goes, false)
 	get(t, &p, same, true)
 	known := func() (n int) {
@@ -146,7 +146,7 @@ func TestConnectionsToWhereNoEntryLeadsAnyMoreAreDropped(t *testing.T) {
 		return n
 	}
 	for range 2 {
-		p.keep(map[*config.Bucket]bool{stays: true})
+		p.keep(map[*stores.Bucket]bool{stays: true})
 		if get(t, &p, stays, false) != kept || len(p.routes) != 1 || known() != 1 || !dropped.(*pool).closed || kept.(*pool).closed {
 			t.Errorf("%d routes, %d entries", len(p.routes), known())
 		}
@@ -158,8 +158,8 @@ func TestConnectionsToWhereNoEntryLeadsAnyMoreAreDropped(t *testing.T) {
 			t.Error("an entry that went is known again")
 		}
 	}
-	replaced := &config.Bucket{Remote: "replaced"} // by what is reached as before
-	p.keep(map[*config.Bucket]bool{replaced: true})
+	replaced := &stores.Bucket{Remote: "replaced"} // by what is reached as before
+	p.keep(map[*stores.Bucket]bool{replaced: true})
 	if get(t, &p, replaced, false) != kept || kept.(*pool).closed {
 		t.Error("an update that changes nothing about the connections has cut them")
 	}

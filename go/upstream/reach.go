@@ -11,14 +11,14 @@ import (
 	"strconv"
 	"time"
 
-	"osp/go/config"
+	"osp/go/stores"
 )
 
 // Reach opens a connection to the store of an entry as calls do, up to the end
 // of the TLS handshake, and closes it. It returns when the first certificate
 // of the store's chain ends, also when it ended already; zero without TLS. No
 // request is sent. Behind a proxy of trust_env it is the proxy that is reached.
-func Reach(ctx context.Context, b *config.Bucket) (expires time.Time, err error) {
+func Reach(ctx context.Context, b *stores.Bucket) (expires time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.ConnectTimeout)
 	defer cancel()
 	address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
@@ -61,7 +61,7 @@ func Reach(ctx context.Context, b *config.Bucket) (expires time.Time, err error)
 
 // verifyChain checks what crypto/tls would have. A store that takes the bucket
 // in its host name may have a certificate for such names only.
-func verifyChain(chain []*x509.Certificate, roots *x509.CertPool, b *config.Bucket) error {
+func verifyChain(chain []*x509.Certificate, roots *x509.CertPool, b *stores.Bucket) error {
 	options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
 	for _, c := range chain[1:] {
 		options.Intermediates.AddCert(c)
@@ -77,7 +77,7 @@ func verifyChain(chain []*x509.Certificate, roots *x509.CertPool, b *config.Buck
 }
 
 // proxyOf returns the address of the proxy through which a store is reached.
-func proxyOf(b *config.Bucket, address string) (string, error) {
+func proxyOf(b *stores.Bucket, address string) (string, error) {
 	if !b.TrustEnv {
 		return "", nil
 	}

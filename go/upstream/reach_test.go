@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/config"
+	"osp/go/stores"
 )
 
 // entryOf is an entry for the store at a URL.
-func entryOf(t *testing.T, raw string) *config.Bucket {
+func entryOf(t *testing.T, raw string) *stores.Bucket {
 	t.Helper()
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -25,7 +25,7 @@ func entryOf(t *testing.T, raw string) *config.Bucket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &config.Bucket{Name: "b", Remote: "b", Host: u.Hostname(), Port: port, TLS: u.Scheme == "https"}
+	b := &stores.Bucket{Name: "b", Remote: "b", Host: u.Hostname(), Port: port, TLS: u.Scheme == "https"}
 	b.ConnectTimeout, b.VerifyTLS = 5*time.Second, true
 	return b
 }
@@ -46,7 +46,7 @@ func TestAStoreIsReachedAsCallsReachIt(t *testing.T) {
 	named := entryOf(t, secure.URL)
 	named.CA, named.Host = ca, "localhost"
 	for name, c := range map[string]struct {
-		entry   *config.Bucket
+		entry   *stores.Bucket
 		up, tls bool
 	}{
 		"without TLS":              {entryOf(t, plain.URL), true, false},
@@ -54,7 +54,7 @@ func TestAStoreIsReachedAsCallsReachIt(t *testing.T) {
 		"without its authority":    {entryOf(t, secure.URL), false, true},
 		"without verification":     {unverified, true, true},
 		"by a name it is not for":  {named, false, true},
-		"by TLS, though it has no": {func() *config.Bucket { b := entryOf(t, plain.URL); b.TLS = true; return b }(), false, false},
+		"by TLS, though it has no": {func() *stores.Bucket { b := entryOf(t, plain.URL); b.TLS = true; return b }(), false, false},
 	} {
 		expires, err := Reach(t.Context(), c.entry)
 		if (err == nil) != c.up {

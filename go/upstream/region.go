@@ -10,8 +10,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"osp/go/config"
 	"osp/go/s3err"
+	"osp/go/stores"
 )
 
 var errOtherRegion = errors.New("the bucket lies in another region, which is known now")
@@ -24,7 +24,7 @@ type place struct{ host, region string }
 type regions struct{ known *lru.Cache[located, string] }
 
 type located struct {
-	entry  *config.Bucket
+	entry  *stores.Bucket
 	bucket string
 }
 
@@ -37,7 +37,7 @@ func newRegions() *regions {
 }
 
 // of returns where to send a call for a bucket.
-func (r *regions) of(b *config.Bucket) place {
+func (r *regions) of(b *stores.Bucket) place {
 	region, ok := r.known.Get(located{b.Entry(), b.Remote})
 	if !ok {
 		return place{b.Host, b.Region}
@@ -46,7 +46,7 @@ func (r *regions) of(b *config.Bucket) place {
 }
 
 // keep forgets what is about none of the live entries.
-func (r *regions) keep(live map[*config.Bucket]bool) {
+func (r *regions) keep(live map[*stores.Bucket]bool) {
 	for _, k := range r.known.Keys() {
 		if !live[k.entry] {
 			r.known.Remove(k)
@@ -58,7 +58,7 @@ func (r *regions) keep(live map[*config.Bucket]bool) {
 // another region than the one that was asked. S3 says so with a 301, a 307 or a
 // 400, in a header or, where that lacks, in the error
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html).
-func (r *regions) learn(b *config.Bucket, asked place, resp *http.Response) (bool, error) {
+func (r *regions) learn(b *stores.Bucket, asked place, resp *http.Response) (bool, error) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
 	default:

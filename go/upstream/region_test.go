@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/config"
 	"osp/go/s3err"
+	"osp/go/stores"
 )
 
 // elsewhere answers like AWS to whoever signs for a region that the bucket is not in.
@@ -121,7 +121,7 @@ func TestHostsOfRegions(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", host, got, want)
 		}
 	}
-	b := &config.Bucket{Host: "s3.amazonaws.com", Region: "us-east-1", Remote: "r"}
+	b := &stores.Bucket{Host: "s3.amazonaws.com", Region: "us-east-1", Remote: "r"}
 	r := newRegions()
 	r.known.Add(located{b, "r"}, "eu-north-1")
 	if got := r.of(b); got.host != "s3.eu-north-1.amazonaws.com" || got.region != "eu-north-1" {

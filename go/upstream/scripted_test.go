@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"osp/go/config"
+	"osp/go/stores"
 )
 
 // scripted is a store that does with each connection what the test says, byte
@@ -43,9 +43,9 @@ func newScripted(t *testing.T, serve func(number int, c *scriptedConn)) *scripte
 	return s
 }
 
-func (s *scripted) bucket(change func(*config.Bucket)) *config.Bucket {
-	b := &config.Bucket{Remote: "photos", Host: "127.0.0.1", Port: s.Addr().(*net.TCPAddr).Port, Region: "eu-west-1",
-		Transport: config.Transport{VerifyTLS: true, ConnectTimeout: time.Second, AnswerTimeout: 5 * time.Second}}
+func (s *scripted) bucket(change func(*stores.Bucket)) *stores.Bucket {
+	b := &stores.Bucket{Remote: "photos", Host: "127.0.0.1", Port: s.Addr().(*net.TCPAddr).Port, Region: "eu-west-1",
+		Transport: stores.Transport{VerifyTLS: true, ConnectTimeout: time.Second, AnswerTimeout: 5 * time.Second}}
 	if change != nil {
 		change(b)
 	}

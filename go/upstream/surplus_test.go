@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"osp/go/config"
+	"osp/go/stores"
 )
 
 const forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -99,7 +99,7 @@ func TestWhatFollowsAnAnswerInTLSIsNotTheNextOne(t *testing.T) {
 			return
 		}
 	})
-	insecure := func(b *config.Bucket) { b.TLS, b.VerifyTLS = true, false }
+	insecure := func(b *stores.Bucket) { b.TLS, b.VerifyTLS = true, false }
 	c := client(t)
 	if _, err := do(t, c, Call{Method: http.MethodHead, Bucket: s.bucket(insecure)}); err != nil {
 		t.Fatal(err)

@@ -21,10 +21,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"osp/go/config"
 	"osp/go/creds"
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/stores"
 )
 
 // UnsignedPayload is the payload hash of a request whose body the signature
@@ -33,7 +33,7 @@ const UnsignedPayload = "UNSIGNED-PAYLOAD"
 
 // Call is one request to a store.
 type Call struct {
-	Bucket   *config.Bucket
+	Bucket   *stores.Bucket
 	Creds    creds.Credentials
 	Unsigned bool // Creds are not used: the store sees nobody's request
 	Patient  bool // the answer may take minutes: CompleteMultipartUpload and copies
@@ -68,8 +68,8 @@ func New() *Client {
 
 // Keep drops what is remembered of entries that there are no more: connections
 // that none of the entries needs, and where buckets lie. Calls under way go on.
-func (c *Client) Keep(entries []*config.Bucket) {
-	live := make(map[*config.Bucket]bool, len(entries))
+func (c *Client) Keep(entries []*stores.Bucket) {
+	live := make(map[*stores.Bucket]bool, len(entries))
 	for _, entry := range entries {
 		live[entry] = true
 	}
@@ -152,7 +152,7 @@ func newRequest(ctx context.Context, call *Call, at place) *http.Request {
 
 // locate returns the host with its port where that is not the scheme's
 // default, and the path as text and as it goes over the wire.
-func locate(b *config.Bucket, at, key string) (host, path, rawPath string) {
+func locate(b *stores.Bucket, at, key string) (host, path, rawPath string) {
 	host = at
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
@@ -178,7 +178,7 @@ func locate(b *config.Bucket, at, key string) (host, path, rawPath string) {
 // virtualStyle says whether the bucket goes into the host name. It can't where
 // the host is an address, nor where a certificate for *.host would not cover
 // the dots of the bucket's name.
-func virtualStyle(b *config.Bucket) bool {
+func virtualStyle(b *stores.Bucket) bool {
 	if !b.VirtualStyle || b.TLS && strings.Contains(b.Remote, ".") {
 		return false
 	}

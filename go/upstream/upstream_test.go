@@ -19,12 +19,12 @@ import (
 	"time"
 
 	"osp/go/callbacks"
-	"osp/go/config"
 	"osp/go/creds"
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/secret"
 	"osp/go/sigv4"
+	"osp/go/stores"
 )
 
 var pair = creds.Credentials{AccessKey: "AK", SecretKey: secret.New("SK")}
@@ -94,13 +94,13 @@ func (s *store) count() int {
 }
 
 // bucket is an entry for the store, changed as the test likes.
-func (s *store) bucket(change func(*config.Bucket)) *config.Bucket {
+func (s *store) bucket(change func(*stores.Bucket)) *stores.Bucket {
 	u, err := url.Parse(s.URL)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	port, _ := strconv.Atoi(u.Port())
-	b := &config.Bucket{Remote: "photos", Host: u.Hostname(), Port: port, Region: "eu-west-1", TLS: u.Scheme == "https", Transport: config.Transport{VerifyTLS: true, ConnectTimeout: time.Second, AnswerTimeout: time.Minute}}
+	b := &stores.Bucket{Remote: "photos", Host: u.Hostname(), Port: port, Region: "eu-west-1", TLS: u.Scheme == "https", Transport: stores.Transport{VerifyTLS: true, ConnectTimeout: time.Second, AnswerTimeout: time.Minute}}
 	if change != nil {
 		change(b)
 	}
@@ -160,17 +160,17 @@ func TestKeysGoOverTheWireByteForByte(t *testing.T) {
 func TestWhereABucketIs(t *testing.T) {
 	for _, c := range []struct {
 		name       string
-		b          config.Bucket
+		b          stores.Bucket
 		host, path string
 	}{
-		{"virtual style, default port", config.Bucket{Host: "s3.example", Port: 443, TLS: true, VirtualStyle: true}, "photos.s3.example", "/k"},
-		{"virtual style, plain", config.Bucket{Host: "s3.example", Port: 80, VirtualStyle: true}, "photos.s3.example", "/k"},
-		{"the other scheme's port", config.Bucket{Host: "s3.example", Port: 80, TLS: true, VirtualStyle: true}, "photos.s3.example:80", "/k"},
-		{"path style", config.Bucket{Host: "s3.example", Port: 9000}, "s3.example:9000", "/photos/k"},
-		{"an address has no subdomains", config.Bucket{Host: "192.0.2.1", Port: 9000, VirtualStyle: true}, "192.0.2.1:9000", "/photos/k"},
-		{"IPv6", config.Bucket{Host: "2001:db8::1", Port: 443, TLS: true}, "[2001:db8::1]", "/photos/k"},
-		{"dots that no certificate covers", config.Bucket{Remote: "my.photos", Host: "s3.example", Port: 443, TLS: true, VirtualStyle: true}, "s3.example", "/my.photos/k"},
-		{"dots without TLS", config.Bucket{Remote: "my.photos", Host: "s3.example", Port: 80, VirtualStyle: true}, "my.photos.s3.example", "/k"},
+		{"virtual style, default port", stores.Bucket{Host: "s3.example", Port: 443, TLS: true, VirtualStyle: true}, "photos.s3.example", "/k"},
+		{"virtual style, plain", stores.Bucket{Host: "s3.example", Port: 80, VirtualStyle: true}, "photos.s3.example", "/k"},
+		{"the other scheme's port", stores.Bucket{Host: "s3.example", Port: 80, TLS: true, VirtualStyle: true}, "photos.s3.example:80", "/k"},
+		{"path style", stores.Bucket{Host: "s3.example", Port: 9000}, "s3.example:9000", "/photos/k"},
+		{"an address has no subdomains", stores.Bucket{Host: "192.0.2.1", Port: 9000, VirtualStyle: true}, "192.0.2.1:9000", "/photos/k"},
+		{"IPv6", stores.Bucket{Host: "2001:db8::1", Port: 443, TLS: true}, "[2001:db8::1]", "/photos/k"},
+		{"dots that no certificate covers", stores.Bucket{Remote: "my.photos", Host: "s3.example", Port: 443, TLS: true, VirtualStyle: true}, "s3.example", "/my.photos/k"},
+		{"dots without TLS", stores.Bucket{Remote: "my.photos", Host: "s3.example", Port: 80, VirtualStyle: true}, "my.photos.s3.example", "/k"},
 	} {
 		if c.b.Remote == "" {
 			c.b.Remote = "photos"
@@ -184,7 +184,7 @@ func TestWhereABucketIs(t *testing.T) {
 
 func TestNamesUnderLocalhostAreLoopback(t *testing.T) {
 	s := newStore(t, httptest.NewServer)
-	if _, err := send(t, &Call{Key: "k", Bucket: s.bucket(func(b *config.Bucket) { b.Host, b.VirtualStyle = "localhost", true })}); err != nil {
+	if _, err := send(t, &Call{Key: "k", Bucket: s.bucket(func(b *stores.Bucket) { b.Host, b.VirtualStyle = "localhost", true })}); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.last(); !strings.HasPrefix(got.Host, "photos.localhost:") || got.RequestURI != "/k" {
@@ -297,7 +297,7 @@ func TestCertificatesAreChecked(t *testing.T) {
 	if _, err := send(t, &Call{Bucket: s.bucket(nil)}); !errors.Is(err, s3err.BadGateway) {
 		t.Errorf("an unknown authority: %v", err)
 	}
-	if _, err := send(t, &Call{Bucket: s.bucket(func(b *config.Bucket) { b.VerifyTLS = false })}); err != nil {
+	if _, err := send(t, &Call{Bucket: s.bucket(func(b *stores.Bucket) { b.VerifyTLS = false })}); err != nil {
 		t.Errorf("with verify=False: %v", err)
 	}
 }
