@@ -28,24 +28,44 @@ type Item struct {
 	Bucketless    bool   // it is about the token alone
 }
 
-// Codec writes and reads values of a kind. What Decode reports false for does
-// not exist.
+// Fields makes one Key of several texts, as no other texts do.
+func Fields(texts ...string) string {
+	var b []byte
+	for _, t := range texts {
+		b = append(binary.AppendUvarint(b, uint64(len(t))), t...)
+	}
+	return string(b)
+}
+
+// Codec writes and reads values of a kind. Decode gets the time since the value
+// was asked for; what it reports false for does not exist.
 type Codec[V any] struct {
 	Encode func(V) []byte
-	Decode func([]byte) (V, bool)
+	Decode func(b []byte, age time.Duration) (V, bool)
 }
 
 // Load makes a load of a cache look at what the fleet remembers first, and ask
 // its callback only if no other replica does. What is not to be kept is not
-// shared either. patience is how long it waits for another replica's answer.
-func Load[V any](s *State, item Item, codec Codec[V], patience time.Duration, load cache.Load[V]) cache.Load[V] {
+// shared either.
+func Load[V any](s *State, item Item, codec Codec[V], load cache.Load[V]) cache.Load[V] {
 	if s == nil {
 		return load
 	}
 	return func(ctx context.Context) (cache.Entry[V], error) {
 		a := &asking[V]{s: s, codec: codec, load: load, keys: s.keys(item), who: s.id + strconv.FormatUint(s.asked.Add(1), 36)}
-		return a.answer(ctx, time.Now().Add(patience))
+		return a.answer(ctx, time.Now().Add(s.o.Patience))
 	}
+}
+
+// Discard drops an answer that turned out to be of no use, so that it is asked
+// for again.
+func (s *State) Discard(item Item) {
+	if s == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
+	defer cancel()
+	_, _ = s.run(ctx, discard, s.keys(item)[:1]) // a server that is away has nothing to give either
 }
 
 // keys are KEYS of the script take.
@@ -169,7 +189,7 @@ func (a *asking[V]) open(r reply) (e cache.Entry[V], due, ok bool) {
 	if n(0) != r.born || age >= ttl {
 		return e, false, false
 	}
-	value, ok := a.codec.Decode(b[headSize:])
+	value, ok := a.codec.Decode(b[headSize:], age)
 	e = cache.Entry[V]{Value: value, TTL: ttl - age, Aside: b[headSize-1] == 1}
 	if renew > 0 {
 		e.RefreshAfter = max(time.Millisecond, renew-age)

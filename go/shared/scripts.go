@@ -61,6 +61,9 @@ if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], '1', 'PX', ARGV[2]) end
 return 1
 `)
 
+// discard drops a value. KEYS: value.
+var discard = valkey.NewLuaScript(`return redis.call('DEL', KEYS[1])`)
+
 // hold makes a marker last longer. KEYS: marker. ARGV: who, ms.
 var hold = valkey.NewLuaScript(`
 if redis.call('HGET', KEYS[1], 'who') ~= ARGV[1] then return 0 end

@@ -120,7 +120,7 @@ type replica struct {
 
 var plain = Codec[string]{
 	Encode: func(v string) []byte { return []byte(v) },
-	Decode: func(b []byte) (string, bool) { return string(b), true },
+	Decode: func(b []byte, _ time.Duration) (string, bool) { return string(b), true },
 }
 
 // fleet counts what all replicas ask.
@@ -146,7 +146,7 @@ func (f *fleet) replica(change ...func(*Options)) *replica {
 	}
 	r := &replica{}
 	o := Options{
-		Address: a, Namespace: "test", Keyring: keyring(f.t, "k1"), Timeout: 500 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
+		Address: a, Namespace: "test", Keyring: keyring(f.t, "k1"), Timeout: 500 * time.Millisecond, Patience: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
 		Forget: func(*string, *string) { r.cache.Purge() },
 	}
 	for _, c := range change {
@@ -182,7 +182,7 @@ func (f *fleet) says(say func(key string) (string, time.Duration, error)) {
 // get is what a request does: token and bucket are those of an item.
 func (r *replica) get(ctx context.Context, token, bucket string) (string, error) {
 	key := token + "/" + bucket
-	return r.cache.Get(ctx, key, Load(r.State, Item{Kind: "test", Key: key, Token: token, Bucket: bucket}, plain, 10*time.Second,
+	return r.cache.Get(ctx, key, Load(r.State, Item{Kind: "test", Key: key, Token: token, Bucket: bucket}, plain,
 		func(context.Context) (cache.Entry[string], error) {
 			v, ttl, err := r.asked(key)
 			if err != nil {
