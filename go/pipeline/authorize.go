@@ -1,70 +1,15 @@
 package pipeline
 
 import (
-	"errors"
 	"net/http"
 
+	"osp/go/access"
 	"osp/go/callbacks"
 	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/s3op"
-	"osp/go/sigv4"
 	"osp/go/stores"
 )
-
-// verify is the gate: it returns a VerifiedRequest or an error, for every mode.
-func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
-	if x.bucket != nil && x.bucket.Anonymous && !x.req.Writes() {
-		if r := signable(x); !sigv4.ClaimsSignature(r) {
-			return sigv4.Anonymous(r)
-		}
-	}
-	if x.req.Operation == s3op.PostObject {
-		leave, err := p.forms.enter()
-		if err != nil {
-			return nil, err
-		}
-		defer leave()
-	}
-	signed, err := p.parseSignature(x)
-	if err != nil {
-		return nil, err
-	}
-	x.record.accessKey, x.record.presigned = signed.AccessKey(), signed.Presigned()
-	if p.cfg.SkipSignature {
-		return p.verifier.Trust(signed)
-	}
-	begun := p.recorder.clock()
-	key, err := p.clients.Secret(x.r.Context(), x.stores.Keystore, signed.AccessKey())
-	p.recorder.waited(x, begun)
-	if errors.Is(err, callbacks.ErrUnknownKey) {
-		return nil, p.verifier.Reject(signed)
-	}
-	if err != nil {
-		return nil, err
-	}
-	verified, err := p.verifier.Verify(signed, key)
-	if err == nil {
-		p.clients.Verified(x.stores.Keystore, signed.AccessKey())
-	}
-	return verified, err
-}
-
-// parseSignature finds the signature where this kind of request carries it.
-func (p *Pipeline) parseSignature(x *exchange) (*sigv4.SignedRequest, error) {
-	if x.req.Operation == s3op.PostObject {
-		return p.parseForm(x)
-	}
-	return sigv4.Parse(signable(x))
-}
-
-// signable is the part of a request that a signature covers.
-func signable(x *exchange) *sigv4.Request {
-	return &sigv4.Request{
-		Method: x.r.Method, RawPath: x.req.RawPath, RawQuery: x.req.RawQuery,
-		Hosts: x.hosts, Header: x.r.Header, ContentLength: x.r.ContentLength, TransferEncoding: x.r.TransferEncoding,
-	}
-}
 
 // authorize asks about all that the request may do at its store: to the object
 // itself, by the operation and by what a store does that lacks it; to the source
@@ -132,6 +77,13 @@ func (p *Pipeline) check(x *exchange, b *stores.Bucket, question *callbacks.Requ
 	}
 	p.recorder.waited(x, begun)
 	return err
+}
+
+// checkAll is check for several questions together; see access.CheckAll.
+func (p *Pipeline) checkAll(x *exchange, questions []access.Question) ([]error, error) {
+	begun := p.recorder.clock()
+	defer p.recorder.waited(x, begun)
+	return p.access.CheckAll(x.r.Context(), questions)
 }
 
 // authorizeSource asks for the second object that the request names, if any.

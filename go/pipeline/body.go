@@ -60,7 +60,7 @@ func (x *exchange) readDocument() error {
 	if x.r.ContentLength >= 0 || x.document != nil || !x.req.IsDocument() || x.verified.Payload().Streaming() {
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(newPacedBody(x), maxDocument+1))
+	body, err := io.ReadAll(io.LimitReader(newClientBody(x), maxDocument+1))
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (p *Pipeline) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, er
 	case x.document != nil:
 		body = x.document
 	case x.r.Body != http.NoBody:
-		body = newPacedBody(x)
+		body = newClientBody(x)
 	}
 	reader := payload.NewReader(body, spec, signatures)
 	return reader, spec, reader.VerifyEmpty()

@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// paceWindow is how long a client may keep the proxy waiting for its body
+	// rateWindow is how long a client may keep the proxy waiting for its body
 	// before what it sent meanwhile is weighed. Only the time spent waiting
 	// counts: a store that is slow is not the client's fault.
-	paceWindow = 30 * time.Second
-	// minPace is the least that a client has to send in a window, in bytes. A
+	rateWindow = 30 * time.Second
+	// minRate is the least that a client has to send in a window, in bytes. A
 	// modem did more; a client that does less holds connections to harm.
-	minPace = 16 << 10
-	// writeStall is how long one write to the client may wait: readers pause
+	minRate = 16 << 10
+	// writeTimeout is how long one write to the client may wait: readers pause
 	// to digest what they got, but not for ever.
-	writeStall = 5 * time.Minute
+	writeTimeout = 5 * time.Minute
 )
 
-// pacedBody is a request's body that must keep coming.
-type pacedBody struct {
+// clientBody is a request's body that must keep coming.
+type clientBody struct {
 	body io.Reader
 	read *atomic.Int64 // counts the bytes
 
@@ -38,15 +38,15 @@ type pacedBody struct {
 	conn *http.ResponseController // nil once the handler has returned
 }
 
-func newPacedBody(x *exchange) *pacedBody {
-	x.body = &pacedBody{body: x.r.Body, conn: &x.w.conn, read: &x.received}
+func newClientBody(x *exchange) *clientBody {
+	x.body = &clientBody{body: x.r.Body, conn: &x.w.conn, read: &x.received}
 	return x.body
 }
 
 // release leaves the connection to the next request. A store may have answered
 // before an upload's end; the upload reads until it notices, and net/http's
 // HTTP/2 uses what a ResponseController stands for again, or has no more of it.
-func (b *pacedBody) release() {
+func (b *clientBody) release() {
 	if b == nil {
 		return
 	}
@@ -57,12 +57,12 @@ func (b *pacedBody) release() {
 
 // Read implements io.Reader. Its errors are IncompleteBody for a body that
 // breaks off, and RequestTimeout for one that stalls or trickles.
-func (b *pacedBody) Read(p []byte) (int, error) {
+func (b *clientBody) Read(p []byte) (int, error) {
 	if b.ended {
 		return 0, io.EOF
 	}
 	begun := time.Now()
-	b.deadline(begun.Add(paceWindow - b.waited))
+	b.deadline(begun.Add(rateWindow - b.waited))
 	n, err := b.body.Read(p)
 	b.waited += time.Since(begun)
 	b.came += n
@@ -79,8 +79,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	case err != nil: // it broke off, or contradicts what was declared
 		return n, s3err.IncompleteBody.Because(err)
 	}
-	if b.waited >= paceWindow || b.came >= minPace {
-		if b.came < minPace {
+	if b.waited >= rateWindow || b.came >= minRate {
+		if b.came < minRate {
 			return n, s3err.RequestTimeout.Because(errors.New("the body comes too slowly"))
 		}
 		b.waited, b.came = 0, 0
@@ -90,7 +90,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 
 // deadline sets when reading from the client ends. A connection that can't has
 // none, as in tests without a network.
-func (b *pacedBody) deadline(t time.Time) {
+func (b *clientBody) deadline(t time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.conn != nil {

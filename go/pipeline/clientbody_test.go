@@ -50,7 +50,7 @@ func paced(piece string, count int, pause time.Duration) (*slowConn, error) {
 	for range count {
 		conn.pieces = append(conn.pieces, piece)
 	}
-	_, err := io.ReadAll(bufio.NewReaderSize(&pacedBody{body: conn, conn: http.NewResponseController(conn), read: new(atomic.Int64)}, 2*minPace))
+	_, err := io.ReadAll(bufio.NewReaderSize(&clientBody{body: conn, conn: http.NewResponseController(conn), read: new(atomic.Int64)}, 2*minRate))
 	return conn, err
 }
 
@@ -63,7 +63,7 @@ func TestABodyThatStallsOrTricklesTimesOut(t *testing.T) {
 		if _, err := paced("x", 1000, time.Second); !errors.Is(err, s3err.RequestTimeout) {
 			t.Errorf("one that trickles: %v", err)
 		}
-		if took := time.Since(begun); took > 2*paceWindow {
+		if took := time.Since(begun); took > 2*rateWindow {
 			t.Errorf("it took %v to notice", took)
 		}
 	})
@@ -71,7 +71,7 @@ func TestABodyThatStallsOrTricklesTimesOut(t *testing.T) {
 
 func TestABodyThatComesSlowlyIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn, err := paced(strings.Repeat("x", minPace), 20, paceWindow-time.Second)
+		conn, err := paced(strings.Repeat("x", minRate), 20, rateWindow-time.Second)
 		if err != nil {
 			t.Error(err)
 		}
@@ -84,7 +84,7 @@ func TestABodyThatComesSlowlyIsTaken(t *testing.T) {
 func TestAStoreThatIsSlowIsNotTheClientsFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := &slowConn{pieces: []string{"a", "b", "c"}}
-		body := &pacedBody{body: conn, conn: http.NewResponseController(conn), read: new(atomic.Int64)}
+		body := &clientBody{body: conn, conn: http.NewResponseController(conn), read: new(atomic.Int64)}
 		for range 3 {
 			if _, err := body.Read(make([]byte, 10)); err != nil {
 				t.Fatal(err)

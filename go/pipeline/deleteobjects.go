@@ -13,7 +13,7 @@ import (
 )
 
 // authorizeDeletions reads the list of keys, as it comes, and asks about each.
-// What is refused leaves the list and goes into the answer.
+// What is refused leaves the list and goes into the response.
 func (p *Pipeline) authorizeDeletions(x *exchange, question *callbacks.Request) error {
 	body, _, err := p.verifiedBody(x)
 	if err != nil {
@@ -39,7 +39,7 @@ func (p *Pipeline) authorizeDeletions(x *exchange, question *callbacks.Request) 
 		stay, why = append(stay, object), append(why, s3err.From(refusals[i]))
 		p.logRefusal(x, why[len(why)-1])
 	}
-	x.deletions.Objects, x.refused = allowed, names.Refusals(stay, why)
+	x.deletions.Objects, x.deleteErrors = allowed, names.Refusals(stay, why)
 	return nil
 }
 
@@ -59,14 +59,14 @@ func (p *Pipeline) refusedDeletions(x *exchange, question *callbacks.Request) ([
 			questions, about = append(questions, access.Question{Request: versionOf(asked, id), TTL: x.bucket.TTL}), append(about, i)
 		}
 	}
-	answers, err := p.checkAll(x, questions)
+	refused, err := p.checkAll(x, questions)
 	if err != nil {
 		return nil, err
 	}
 	refusals := make([]error, len(objects))
-	for i, answer := range answers {
+	for i, refusal := range refused {
 		if refusals[about[i]] == nil {
-			refusals[about[i]] = answer
+			refusals[about[i]] = refusal
 		}
 	}
 	return refusals, nil
@@ -83,10 +83,10 @@ func attachDeletions(x *exchange, call *upstream.Call) error {
 	return nil
 }
 
-// answerRefusals answers when no key of the list may be deleted.
-func answerRefusals(x *exchange) error {
-	return writeXML(x, http.StatusOK, struct {
+// respondRefused responds when no key of the list may be deleted.
+func (x *exchange) respondRefused() error {
+	return x.respondXML(http.StatusOK, struct {
 		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ DeleteResult"`
 		Errors  []byte   `xml:",innerxml"`
-	}{Errors: x.refused})
+	}{Errors: x.deleteErrors})
 }

@@ -26,16 +26,16 @@ type exchange struct {
 
 	clientScheme string // by which the client came to the first trusted forwarder
 
-	form      *form // of PostObject, else nil
-	verified  *sigv4.VerifiedRequest
-	question  callbacks.Request // to the validator
-	bucket    *stores.Bucket    // nil: there is none of that name
-	deletions *names.Deletions  // of DeleteObjects, else nil; without those that were refused
-	refused   []byte            // of DeleteObjects: what the answer says about those
+	form         *form // of PostObject, else nil
+	verified     *sigv4.VerifiedRequest
+	question     callbacks.Request // to the validator
+	bucket       *stores.Bucket    // nil: there is none of that name
+	deletions    *names.Deletions  // of DeleteObjects, else nil; without those that were refused
+	deleteErrors []byte            // of DeleteObjects: what the response says about those
 
 	record   record        // for the observer
 	document *bytes.Reader // a body that was read because nobody told its length, else nil
-	body     *pacedBody    // nil: nobody wanted it
+	body     *clientBody   // nil: nobody wanted it
 	received atomic.Int64  // bytes of it
 }
 

@@ -29,23 +29,6 @@ const (
 	maxForms = 128
 )
 
-var errPlaces = errors.New("too many at a time of whom nobody knows who they are")
-
-// places bound what is done for strangers at a time. A form takes one from its
-// first byte until its signature is known: it is the one body that is read for
-// whoever sends it.
-type places chan struct{}
-
-// enter takes a place, until leave is called. The error is SlowDown.
-func (p places) enter() (leave func(), err error) {
-	select {
-	case p <- struct{}{}:
-		return func() { <-p }, nil
-	default:
-		return nil, s3err.SlowDown.Because(errPlaces)
-	}
-}
-
 // form is a POST policy form (multipart/form-data, RFC 7578) that was read up
 // to its file.
 type form struct {
@@ -76,7 +59,7 @@ func readForm(r *http.Request, body io.Reader) (*form, error) {
 	if err != nil || boundary == "" || len(boundary) > maxBoundary {
 		return nil, s3err.MalformedPOSTRequest.Because(err)
 	}
-	source := &stepped{from: bufio.NewReaderSize(body, copyBufferSize)}
+	source := &fieldReader{from: bufio.NewReaderSize(body, copyBufferSize)}
 	parts := multipart.NewReader(source, boundary)
 	f := &form{}
 	for {
@@ -88,8 +71,8 @@ func readForm(r *http.Request, body io.Reader) (*form, error) {
 			return nil, formError(err)
 		}
 		if part.FormName() == "file" {
-			f.open(part, r.ContentLength-source.taken-int64(len("\r\n----\r\n")+len(boundary)))
-			source.bulk = true
+			f.openFile(part, r.ContentLength-source.taken-int64(len("\r\n----\r\n")+len(boundary)))
+			source.inFile = true
 			return f, f.checkLength()
 		}
 		value, err := io.ReadAll(part)
@@ -100,7 +83,9 @@ func readForm(r *http.Request, body io.Reader) (*form, error) {
 	}
 }
 
-func (f *form) open(part *multipart.Part, length int64) {
+// openFile leaves the rest of the form to be read as its file, whose name is known
+// now.
+func (f *form) openFile(part *multipart.Part, length int64) {
 	f.file, f.length = part, length
 	name := part.FileName() // without folders, as package multipart promises
 	if i := strings.LastIndexByte(name, '\\'); i >= 0 {
@@ -121,41 +106,40 @@ func (f *form) checkLength() error {
 }
 
 func formError(err error) error {
-	var answer *s3err.Error
-	if errors.As(err, &answer) {
+	if e := (*s3err.Error)(nil); errors.As(err, &e) {
 		return err
 	}
 	return s3err.MalformedPOSTRequest.Because(err)
 }
 
-// stepped hands out no more than one line at a time while the fields are read.
-// The file begins with a line, so no reader above holds bytes of it when that is
-// reached, and their count tells where it does.
-type stepped struct {
-	from  *bufio.Reader
-	taken int64
-	lines int
-	bulk  bool
+// fieldReader hands out no more than one line at a time while the fields are
+// read. The file begins with a line, so no reader above holds bytes of it when
+// that is reached, and their count tells where it does.
+type fieldReader struct {
+	from   *bufio.Reader
+	taken  int64
+	lines  int
+	inFile bool // the fields have been read
 }
 
 // Read implements io.Reader.
-func (s *stepped) Read(p []byte) (int, error) {
-	if s.bulk || len(p) == 0 {
-		return s.from.Read(p)
+func (r *fieldReader) Read(p []byte) (int, error) {
+	if r.inFile || len(p) == 0 {
+		return r.from.Read(p)
 	}
-	if s.taken == maxFormFields || s.lines == maxFormLines {
+	if r.taken == maxFormFields || r.lines == maxFormLines {
 		return 0, s3err.MaxMessageLengthExceeded
 	}
-	if _, err := s.from.Peek(1); err != nil {
+	if _, err := r.from.Peek(1); err != nil {
 		return 0, err
 	}
-	ready, _ := s.from.Peek(min(s.from.Buffered(), len(p), maxFormFields-int(s.taken))) // what is there can't fail
+	ready, _ := r.from.Peek(min(r.from.Buffered(), len(p), maxFormFields-int(r.taken))) // what is there can't fail
 	if i := bytes.IndexByte(ready, '\n'); i >= 0 {
 		ready = ready[:i+1]
-		s.lines++
+		r.lines++
 	}
 	n := copy(p, ready)
-	_, _ = s.from.Discard(n)
-	s.taken += int64(n)
+	_, _ = r.from.Discard(n)
+	r.taken += int64(n)
 	return n, nil
 }

@@ -12,7 +12,7 @@ import (
 	"osp/go/s3err"
 )
 
-// bucketList is the body of ListBuckets' answer
+// bucketList is the body of ListBuckets' response
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html).
 type bucketList struct {
 	XMLName xml.Name      `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListAllMyBucketsResult"`
@@ -33,7 +33,7 @@ type bucketEntry struct {
 	BucketRegion string
 }
 
-const maxBuckets = 10000 // of one answer, as AWS's limit
+const maxBuckets = 10000 // of one response, which is AWS's limit
 
 // listBuckets answers with the configured buckets that the caller may list. No
 // store is asked: their own lists would show what nobody configured.
@@ -76,7 +76,7 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 			}
 		}
 	}
-	return writeXML(x, http.StatusOK, list)
+	return x.respondXML(http.StatusOK, list)
 }
 
 // mayList asks about each bucket; see access.CheckAll.
@@ -86,25 +86,4 @@ func (p *Pipeline) mayList(x *exchange, listing *callbacks.Request, names []stri
 		questions[i] = access.Question{Request: listOf(listing, name), TTL: x.stores.Buckets.Find(name).TTL}
 	}
 	return p.checkAll(x, questions)
-}
-
-func (p *Pipeline) checkAll(x *exchange, questions []access.Question) ([]error, error) {
-	begun := p.recorder.clock()
-	defer p.recorder.waited(x, begun)
-	return p.access.CheckAll(x.r.Context(), questions)
-}
-
-func writeXML(x *exchange, status int, document any) error {
-	body, err := xml.Marshal(document)
-	if err != nil {
-		return err
-	}
-	body = append([]byte(xml.Header), body...)
-	header := x.w.Header()
-	header.Set("Content-Type", "application/xml")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("X-Amz-Request-Id", x.requestID)
-	x.w.WriteHeader(status)
-	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
-	return nil
 }

@@ -64,7 +64,7 @@ type Pipeline struct {
 	stores   atomic.Pointer[stores.Set] // what requests begin with
 
 	hosts             hosts
-	forms, preflights places // of strangers
+	forms, preflights semaphore // of strangers
 
 	inFlight sync.WaitGroup
 	recorder *recorder
@@ -96,8 +96,8 @@ func New(cfg *config.Config, h callbacks.Set, o Options) *Pipeline {
 		serverHeader:         serverHeader(cfg.ServerName),
 
 		hosts:      hosts{forwarders: forwarders, domains: cfg.Domains},
-		forms:      make(places, maxForms),
-		preflights: make(places, maxPreflights),
+		forms:      make(semaphore, maxForms),
+		preflights: make(semaphore, maxPreflights),
 		recorder:   newRecorder(o, forwarders),
 	}
 	p.stores.Store(&cfg.Stores)

@@ -26,7 +26,7 @@ import (
 // parseForm reads the form's signature. The body has to be begun for that, but
 // no more of it than maxFormFields is taken from whoever has not shown one.
 func (p *Pipeline) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
-	f, err := readForm(x.r, newPacedBody(x))
+	f, err := readForm(x.r, newClientBody(x))
 	if err != nil {
 		return nil, err
 	}
@@ -155,14 +155,14 @@ func only(name string, read func() error) func(string) error {
 	}
 }
 
-// postResponse is the answer to success_action_status 201.
+// postResponse is the response to success_action_status 201.
 type postResponse struct {
 	XMLName                     xml.Name `xml:"PostResponse"`
 	Location, Bucket, Key, ETag string
 }
 
-// answerForm says that the object is stored, in the way that the form asked for.
-func (p *Pipeline) answerForm(x *exchange, stored *http.Response) error {
+// respondToForm says that the object is stored, in the way that the form asked for.
+func (x *exchange) respondToForm(stored *http.Response) error {
 	defer stored.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(stored.Body, maxErrorBody)); err != nil {
 		return s3err.BadGateway.Because(err)
@@ -189,7 +189,7 @@ func (p *Pipeline) answerForm(x *exchange, stored *http.Response) error {
 	header.Set("Location", location)
 	switch status, _ := strconv.Atoi(x.form.field("success_action_status")); status {
 	case http.StatusCreated:
-		return writeXML(x, http.StatusCreated, postResponse{Location: location, Bucket: x.req.Bucket, Key: x.req.Key, ETag: etag})
+		return x.respondXML(http.StatusCreated, postResponse{Location: location, Bucket: x.req.Bucket, Key: x.req.Key, ETag: etag})
 	case http.StatusOK:
 		x.w.WriteHeader(http.StatusOK)
 	default:

@@ -39,11 +39,11 @@ func (p *Pipeline) askBucket(x *exchange) error {
 	if x.bucket == nil {
 		return s3err.NoSuchBucket
 	}
-	leave, err := p.preflights.enter()
+	release, err := p.preflights.acquire()
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer release()
 	if err := names.CheckKey(x.bucket, x.req.Key); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (p *Pipeline) askBucket(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	_ = resp.Body.Close() // the answer is in the header
+	_ = resp.Body.Close() // all that matters is in the header
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusNoContent {
 		return s3err.AccessDenied
 	}

@@ -47,7 +47,7 @@ func (p *Pipeline) question(x *exchange) *callbacks.Request {
 // store, those that the client has signed or that a form or the query orders, and the host.
 // Of keys that encrypt objects only the names are shown.
 func (x *exchange) shownHeader() http.Header {
-	header := fieldsOf(x.r.Header, x.verified.SignedHeaders(), true, shown)
+	header := fieldsOf(x.r.Header, x.verified.SignedHeaders(), true, validatorOnly)
 	if x.form != nil {
 		maps.Copy(header, x.form.header)
 	}

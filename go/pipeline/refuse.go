@@ -12,10 +12,10 @@ import (
 )
 
 // clientLeft is what a request comes to whose client did not wait for its
-// answer. Nobody gets it; logs and metrics call it by nginx's number.
+// response. Nobody gets it; logs and metrics call it by nginx's number.
 var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of its answer.")
 
-// refuse writes an error, or breaks the connection where an answer has begun.
+// refuse writes an error, or breaks the connection where a response has begun.
 func (p *Pipeline) refuse(x *exchange, err error) {
 	e := s3err.From(err)
 	if errors.Is(err, context.Canceled) {
@@ -24,10 +24,10 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 	x.record.code, x.record.status = e.Code, e.Status
 	p.logRefusal(x, e)
 	if x.w.begun || errors.Is(err, context.Canceled) {
-		panic(http.ErrAbortHandler) // a truncated answer must never look complete
+		panic(http.ErrAbortHandler) // a truncated response must never look complete
 	}
 	header := x.w.Header()
-	clear(header) // of what belonged to an answer that could not be given
+	clear(header) // of what belonged to a response that could not be given
 	header["Server"] = p.serverHeader
 	header.Set("X-Amz-Request-Id", x.requestID)
 	if e.Status == http.StatusServiceUnavailable {

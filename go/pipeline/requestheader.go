@@ -7,46 +7,45 @@ import (
 	"strings"
 
 	"osp/go/s3err"
-	"osp/go/upstream"
 )
 
-// fate is what becomes of a field of a client's request.
-type fate int
+// fieldRule is what becomes of a field of a client's request.
+type fieldRule int
 
 const (
-	// shown is the fate of every field that nobody here knows: the validator
-	// sees it, if it is signed. No store does: AWS ignores what it does not
-	// know, but a gateway in front of a store might not.
-	shown fate = iota
-	// ends here: hop-by-hop fields (RFC 9110 section 7.6.1), the client's
+	// validatorOnly is the rule for every field that nobody here knows: the
+	// validator sees it, if it is signed. No store does: AWS ignores what it does
+	// not know, but a gateway in front of a store might not.
+	validatorOnly fieldRule = iota
+	// dropped are hop-by-hop fields (RFC 9110 section 7.6.1), the client's
 	// signature, and what load balancers add.
-	ends
-	// ifSigned is the fate of S3's own fields; s3op has refused all other
-	// x-amz-*. Nobody but the client may add one.
-	ifSigned
-	// passes although the client may not have signed it: AWS takes it unsigned
-	// too, and it gives no more than the signed request asks.
-	passes
+	dropped
+	// forwardedIfSigned is the rule for S3's own fields; s3op has refused all
+	// other x-amz-*. Nobody but the client may add one.
+	forwardedIfSigned
+	// forwarded are those that the client may not have signed: AWS takes them
+	// unsigned too, and they give no more than the signed request asks.
+	forwarded
 )
 
-var fates = map[string]fate{
-	"Connection": ends, "Keep-Alive": ends, "Proxy-Authenticate": ends, "Proxy-Authorization": ends,
-	"Proxy-Connection": ends, "Te": ends, "Trailer": ends, "Transfer-Encoding": ends, "Upgrade": ends,
-	"Expect": ends, "Host": ends, "Content-Length": ends, "Cookie": ends,
+var fieldRules = map[string]fieldRule{
+	"Connection": dropped, "Keep-Alive": dropped, "Proxy-Authenticate": dropped, "Proxy-Authorization": dropped,
+	"Proxy-Connection": dropped, "Te": dropped, "Trailer": dropped, "Transfer-Encoding": dropped, "Upgrade": dropped,
+	"Expect": dropped, "Host": dropped, "Content-Length": dropped, "Cookie": dropped,
 
-	"Authorization": ends, "X-Amz-Date": ends, "X-Amz-Security-Token": ends, "X-Amz-Content-Sha256": ends,
-	"X-Amz-Copy-Source": ends, "X-Amz-Rename-Source": ends, // written anew
+	"Authorization": dropped, "X-Amz-Date": dropped, "X-Amz-Security-Token": dropped, "X-Amz-Content-Sha256": dropped,
+	"X-Amz-Copy-Source": dropped, "X-Amz-Rename-Source": dropped, // written anew
 
-	"Forwarded": ends, "Via": ends, "X-Real-Ip": ends,
+	"Forwarded": dropped, "Via": dropped, "X-Real-Ip": dropped,
 
-	"Accept": passes, "Accept-Charset": passes, "Accept-Encoding": passes, "Accept-Language": passes,
-	"Access-Control-Request-Headers": passes, "Access-Control-Request-Method": passes,
-	"Amz-Sdk-Invocation-Id": passes, "Amz-Sdk-Request": passes, "Cache-Control": passes,
-	"Content-Disposition": passes, "Content-Encoding": passes, "Content-Language": passes, "Content-Md5": passes,
-	"Content-Type": passes, "Date": passes, "Expires": passes, "If-Match": passes, "If-Modified-Since": passes,
-	"If-None-Match": passes, "If-Range": passes, "If-Unmodified-Since": passes, "Origin": passes, "Pragma": passes,
-	"Range": passes, "Referer": passes, "Traceparent": passes, "Tracestate": passes, "User-Agent": passes,
-	"X-Amzn-Trace-Id": passes,
+	"Accept": forwarded, "Accept-Charset": forwarded, "Accept-Encoding": forwarded, "Accept-Language": forwarded,
+	"Access-Control-Request-Headers": forwarded, "Access-Control-Request-Method": forwarded,
+	"Amz-Sdk-Invocation-Id": forwarded, "Amz-Sdk-Request": forwarded, "Cache-Control": forwarded,
+	"Content-Disposition": forwarded, "Content-Encoding": forwarded, "Content-Language": forwarded, "Content-Md5": forwarded,
+	"Content-Type": forwarded, "Date": forwarded, "Expires": forwarded, "If-Match": forwarded, "If-Modified-Since": forwarded,
+	"If-None-Match": forwarded, "If-Range": forwarded, "If-Unmodified-Since": forwarded, "Origin": forwarded, "Pragma": forwarded,
+	"Range": forwarded, "Referer": forwarded, "Traceparent": forwarded, "Tracestate": forwarded, "User-Agent": forwarded,
+	"X-Amzn-Trace-Id": forwarded,
 }
 
 // storeHeader selects the fields of a request that go to the store. signed are
@@ -55,23 +54,23 @@ var fates = map[string]fate{
 // encrypt and for retention
 // (https://cloud.ibm.com/docs/cloud-object-storage?topic=cloud-object-storage-compatibility-api-bucket-operations).
 func storeHeader(client http.Header, signed []string, ibm bool) http.Header {
-	return fieldsOf(client, signed, ibm, ifSigned)
+	return fieldsOf(client, signed, ibm, forwardedIfSigned)
 }
 
-// fieldsOf selects the fields whose fate is at least this good.
-func fieldsOf(client http.Header, signed []string, ibm bool, least fate) http.Header {
+// fieldsOf selects the fields whose rule gives them at least as much as this one.
+func fieldsOf(client http.Header, signed []string, ibm bool, least fieldRule) http.Header {
 	named := connectionNamed(client)
 	out := make(http.Header)
 	for name, values := range client {
-		becomes, known := fateOf(name, ibm)
+		rule, known := ruleFor(name, ibm)
 		if !known { // or spelled as net/http would not
 			name = textproto.CanonicalMIMEHeaderKey(name)
-			becomes, _ = fateOf(name, ibm)
+			rule, _ = ruleFor(name, ibm)
 		}
-		if becomes == ends || becomes < least || named[name] || strings.HasPrefix(name, "X-Forwarded-") {
+		if rule == dropped || rule < least || named[name] || strings.HasPrefix(name, "X-Forwarded-") {
 			continue
 		}
-		if becomes != passes {
+		if rule != forwarded {
 			if _, isSigned := slices.BinarySearch(signed, strings.ToLower(name)); !isSigned {
 				continue
 			}
@@ -81,14 +80,14 @@ func fieldsOf(client http.Header, signed []string, ibm bool, least fate) http.He
 	return out
 }
 
-func fateOf(name string, ibm bool) (becomes fate, known bool) {
-	if becomes, known = fates[name]; known {
-		return becomes, true
+func ruleFor(name string, ibm bool) (rule fieldRule, known bool) {
+	if rule, known = fieldRules[name]; known {
+		return rule, true
 	}
 	if strings.HasPrefix(name, "X-Amz-") || ibm && (strings.HasPrefix(name, "Ibm-") || strings.HasPrefix(name, "Retention-")) {
-		return ifSigned, true
+		return forwardedIfSigned, true
 	}
-	return shown, false
+	return validatorOnly, false
 }
 
 // checkConnection refuses a request whose Connection takes away what was
@@ -96,29 +95,11 @@ func fateOf(name string, ibm bool) (becomes fate, known bool) {
 // signer wanted. What ends here anyway may be named.
 func checkConnection(client http.Header, signed []string) error {
 	for name := range connectionNamed(client) {
-		if _, isSigned := slices.BinarySearch(signed, strings.ToLower(name)); isSigned && fates[name] != ends {
+		if _, isSigned := slices.BinarySearch(signed, strings.ToLower(name)); isSigned && fieldRules[name] != dropped {
 			return s3err.InvalidRequest.Msg("Connection names a header that is signed.")
 		}
 	}
 	return nil
-}
-
-// clientHeader copies the fields of a store's answer that go to the client.
-func clientHeader(to, store http.Header) {
-	named := connectionNamed(store)
-	for name, values := range store {
-		switch name {
-		case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer",
-			"Transfer-Encoding", "Upgrade", "Server":
-			continue
-		}
-		if !named[name] {
-			to[upstream.Spell(name)] = values
-		}
-	}
-	if store["Content-Type"] == nil {
-		to["Content-Type"] = nil // or net/http would guess one
-	}
 }
 
 // connectionNamed are the fields that Connection declares to be hop-by-hop, but

@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -14,68 +16,22 @@ import (
 	"osp/go/upstream"
 )
 
-// responseWriter remembers whether an answer has begun, and gives every write
-// its time.
-type responseWriter struct {
-	http.ResponseWriter
-	conn  http.ResponseController
-	begun bool
-	until time.Time // the deadline of writing
-
-	status int   // of the answer, once it has begun
-	sent   int64 // bytes of its body
-	failed bool  // the client did not take them
-}
-
-func newResponseWriter(w http.ResponseWriter) *responseWriter {
-	rw := &responseWriter{ResponseWriter: w, conn: *http.NewResponseController(w)}
-	rw.extend() // the deadline of the request before on this connection may have passed
-	return rw
-}
-
-// extend renews the deadline of writing, if it is no longer about as far as it
-// can be. A connection that can't have one has none, as in tests without a network.
-func (w *responseWriter) extend() {
-	if now := time.Now(); w.until.Sub(now) < writeStall-time.Second {
-		w.until = now.Add(writeStall)
-		_ = w.conn.SetWriteDeadline(w.until)
-	}
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *responseWriter) WriteHeader(status int) {
-	if status >= http.StatusOK && !w.begun {
-		w.begun, w.status = true, status
-	}
-	w.extend()
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements io.Writer.
-func (w *responseWriter) Write(p []byte) (int, error) {
-	w.extend()
-	n, err := w.ResponseWriter.Write(p)
-	w.sent += int64(n)
-	w.failed = w.failed || err != nil
-	return n, err
-}
-
 const copyBufferSize = 128 << 10
 
 var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }}
 
-// answer streams the store's answer to the client. An error after the first
+// respond streams the store's response to the client. An error after the first
 // byte makes the caller break the connection; whatever it is, it says whose
 // fault it is.
-func (p *Pipeline) answer(x *exchange, resp *http.Response) error {
+func (x *exchange) respond(resp *http.Response) error {
 	defer resp.Body.Close()
-	if err := passOn(x, resp); err != nil {
+	if err := x.passOn(resp); err != nil {
 		return x.brokenOff(err)
 	}
 	return nil
 }
 
-func passOn(x *exchange, resp *http.Response) error {
+func (x *exchange) passOn(resp *http.Response) error {
 	to := names.Answer{Place: x.place(), Source: x.source()}
 	header := resp.Header
 	if to.Hides() {
@@ -88,19 +44,11 @@ func passOn(x *exchange, resp *http.Response) error {
 	}
 	// Where an upload went is always said in the client's terms: the store's own
 	// address may be of no use to it.
-	if to.Hides() || len(x.refused) > 0 || x.req.Operation == s3op.CompleteMultipartUpload {
-		return answerRewritten(x, resp, to)
+	if to.Hides() || len(x.deleteErrors) > 0 || x.req.Operation == s3op.CompleteMultipartUpload {
+		return x.respondRewritten(resp, to)
 	}
 	x.w.WriteHeader(resp.StatusCode)
 	return x.stream(resp.Body)
-}
-
-// ReadFrom implements io.ReaderFrom, for http.ResponseWriters that splice.
-func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
-	w.extend()
-	n, err := w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
-	w.sent += n
-	return n, err
 }
 
 // stream copies a store's body to the client; from one plain connection to
@@ -120,7 +68,7 @@ func (x *exchange) stream(from io.Reader) error {
 // newsOfLeaving is how long after a reset it takes to hear that it was the client.
 const newsOfLeaving = 500 * time.Millisecond
 
-// brokenOff says whose fault it is that an answer did not come to its end.
+// brokenOff says whose fault it is that a response did not come to its end.
 // Where the kernel moves the bytes a reset is either side's, but the server
 // watches the client's.
 func (x *exchange) brokenOff(err error) error {
@@ -165,4 +113,20 @@ func copyAsItComes(w *responseWriter, from io.Reader) error {
 			return err
 		}
 	}
+}
+
+// respondXML sends a document of our own.
+func (x *exchange) respondXML(status int, document any) error {
+	body, err := xml.Marshal(document)
+	if err != nil {
+		return err
+	}
+	body = append([]byte(xml.Header), body...)
+	header := x.w.Header()
+	header.Set("Content-Type", "application/xml")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("X-Amz-Request-Id", x.requestID)
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
+	return nil
 }

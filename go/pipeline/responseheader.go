@@ -3,9 +3,29 @@ package pipeline
 import (
 	"net/http"
 	"strings"
+
+	"osp/go/upstream"
 )
 
-// namelessFields are the fields of answers, apart from S3's x-amz-, that do not
+// clientHeader copies the fields of a store's response that go to the client.
+func clientHeader(to, store http.Header) {
+	named := connectionNamed(store)
+	for name, values := range store {
+		switch name {
+		case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer",
+			"Transfer-Encoding", "Upgrade", "Server":
+			continue
+		}
+		if !named[name] {
+			to[upstream.Spell(name)] = values
+		}
+	}
+	if store["Content-Type"] == nil {
+		to["Content-Type"] = nil // or net/http would guess one
+	}
+}
+
+// namelessFields are the fields of responses, apart from S3's x-amz-, that do not
 // say where something is: HTTP's own, and the code that MinIO's clients look
 // for when a HEAD is refused.
 var namelessFields = map[string]bool{
@@ -15,7 +35,7 @@ var namelessFields = map[string]bool{
 	"Transfer-Encoding": true, "Vary": true, "X-Content-Type-Options": true, "X-Minio-Error-Code": true,
 }
 
-// withoutNames are the fields of a store's answer that name neither the bucket
+// withoutNames are the fields of a store's response that name neither the bucket
 // nor a key. Of S3's own a few do; what other dialects say (Ceph's Bucket,
 // MinIO's X-Minio-Error-Desc) nobody knows, so it ends here.
 func withoutNames(store http.Header) http.Header {

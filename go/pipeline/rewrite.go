@@ -13,18 +13,18 @@ import (
 	"osp/go/upstream"
 )
 
-// answerRewritten is answer where the store's names are not the client's, or
-// where the answer needs an addition.
-func answerRewritten(x *exchange, resp *http.Response, to names.Answer) error {
+// respondRewritten is respond where the store's names are not the client's, or
+// where the response needs an addition.
+func (x *exchange) respondRewritten(resp *http.Response, to names.Answer) error {
 	delete(x.w.Header(), upstream.Spell("Location")) // of a bucket, or to the store itself
-	to.Location, to.Refused = x.location(), x.refused
+	to.Location, to.Refused = x.location(), x.deleteErrors
 	if how, _ := x.req.Query.Get("encoding-type"); how == "url" {
 		to.Encoded = true
 	}
 	failed := resp.StatusCode >= http.StatusMultipleChoices
 	switch {
 	case failed && to.Hides():
-		return answerFailure(x, resp, to)
+		return x.respondFailure(resp, to)
 	case failed || !names.Names(x.req.Operation):
 		x.w.WriteHeader(resp.StatusCode)
 		return x.stream(resp.Body)
@@ -32,28 +32,29 @@ func answerRewritten(x *exchange, resp *http.Response, to names.Answer) error {
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return s3err.BadGateway
 	}
-	if resp.ContentLength >= 0 && resp.ContentLength <= maxWholeAnswer {
-		return answerWhole(x, resp, to)
+	if resp.ContentLength >= 0 && resp.ContentLength <= maxWholeResponse {
+		return x.respondWhole(resp, to)
 	}
 	delete(x.w.Header(), upstream.Spell("Content-Length")) // it may be another one now
 	x.w.WriteHeader(resp.StatusCode)
 	return to.Rewrite(bufio.NewWriterSize(x.w, copyBufferSize), resp.Body, x.w.conn.Flush)
 }
 
-// maxWholeAnswer is the size up to which an answer is rewritten before it goes
-// out, so that it has a length. A store that tells it has the whole answer, so
+// maxWholeResponse is the size up to which a response is rewritten before it goes
+// out, so that it has a length. A store that tells it has the whole response, so
 // nothing comes later for that.
-const maxWholeAnswer = 4 << 20
+const maxWholeResponse = 4 << 20
 
-func answerWhole(x *exchange, resp *http.Response, to names.Answer) error {
+func (x *exchange) respondWhole(resp *http.Response, to names.Answer) error {
 	var body bytes.Buffer
 	if err := to.Rewrite(bufio.NewWriter(&body), resp.Body, func() error { return nil }); err != nil {
 		return err
 	}
-	return writeWhole(x, resp.StatusCode, body.Bytes())
+	return x.write(resp.StatusCode, body.Bytes())
 }
 
-func writeWhole(x *exchange, status int, body []byte) error {
+// write sends a response that is whole.
+func (x *exchange) write(status int, body []byte) error {
 	if status != http.StatusNotModified {
 		x.w.Header()[upstream.Spell("Content-Length")] = []string{strconv.Itoa(len(body))}
 	}
@@ -62,9 +63,9 @@ func writeWhole(x *exchange, status int, body []byte) error {
 	return err
 }
 
-// answerFailure tells a refusal in the client's names, or no more of it than
+// respondFailure tells a refusal in the client's names, or no more of it than
 // its status.
-func answerFailure(x *exchange, resp *http.Response, to names.Answer) error {
+func (x *exchange) respondFailure(resp *http.Response, to names.Answer) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if len(body) > 0 || err != nil {
 		if body, err = to.Failure(body); err != nil {
@@ -72,10 +73,10 @@ func answerFailure(x *exchange, resp *http.Response, to names.Answer) error {
 		}
 		x.w.Header()["Content-Type"] = []string{"application/xml"}
 	}
-	return writeWhole(x, resp.StatusCode, body)
+	return x.write(resp.StatusCode, body)
 }
 
-// refusalOf is an answer of our own for a refusal that can't be told.
+// refusalOf is a response of our own for a refusal that can't be told.
 func (x *exchange) refusalOf(resp *http.Response) []byte {
 	id := resp.Header.Get("X-Amz-Request-Id")
 	if id == "" {

@@ -77,7 +77,7 @@ func (p *Pipeline) serve(x *exchange) error {
 		return err
 	}
 	if x.deletions != nil && len(x.deletions.Objects) == 0 {
-		return answerRefusals(x)
+		return x.respondRefused()
 	}
 	call, err := p.prepare(x)
 	if err != nil {
@@ -88,9 +88,9 @@ func (p *Pipeline) serve(x *exchange) error {
 		return err
 	}
 	if x.form != nil && resp.StatusCode == http.StatusOK {
-		return p.answerForm(x, resp)
+		return x.respondToForm(resp)
 	}
-	return p.answer(x, resp)
+	return x.respond(resp)
 }
 
 // parse finds out what the request asks for.

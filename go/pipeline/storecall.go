@@ -80,47 +80,47 @@ func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error
 	if err != nil {
 		return nil, err
 	}
-	complaint, err := complaintOf(x, resp)
+	refused, err := credentialsRefusedBy(x, resp)
 	if err != nil {
 		return nil, err
 	}
-	if complaint == nil {
+	if refused == nil {
 		return resp, nil
 	}
-	if complaint.certain {
+	if refused.certain {
 		x.record.storeError = observe.CredentialsRefused
 	}
 	fresh, renewed, err := p.creds.Renew(x.r.Context(), x.bucket, x.verified.AccessKey(), call.Creds)
 	switch {
 	case err != nil:
-		_ = resp.Body.Close() // its answer is of no use
+		_ = resp.Body.Close() // its response is of no use
 		return nil, err
-	case !renewed && complaint.certain:
+	case !renewed && refused.certain:
 		_ = resp.Body.Close()
-		return nil, complaint.error()
+		return nil, refused.error()
 	case !renewed:
 		return resp, nil
 	}
 	_ = resp.Body.Close()
 	if !call.Repeatable() {
 		// The client holds the body, and the next attempt will do.
-		return nil, s3err.ServiceUnavailable.Because(complaint.error())
+		return nil, s3err.ServiceUnavailable.Because(refused.error())
 	}
 	call.Creds = fresh
 	if resp, err = p.do(x, call); err != nil {
 		return nil, err
 	}
-	if complaint, err = complaintOf(x, resp); err != nil {
+	if refused, err = credentialsRefusedBy(x, resp); err != nil {
 		return nil, err
 	}
-	if complaint != nil && complaint.certain {
+	if refused != nil && refused.certain {
 		_ = resp.Body.Close()
-		return nil, complaint.error()
+		return nil, refused.error()
 	}
 	return resp, nil
 }
 
-// do sends a call to its store. What is timed ends with the head of the answer.
+// do sends a call to its store. What is timed ends with the head of the response.
 func (p *Pipeline) do(x *exchange, call *upstream.Call) (*http.Response, error) {
 	ctx := x.r.Context()
 	if !p.recorder.on() {

@@ -13,27 +13,27 @@ import (
 // maxErrorBody bounds how much of a store's refusal is read to learn its code.
 const maxErrorBody = 64 << 10
 
-// complaint is a store's answer that is, or may be, about the credentials that
-// the proxy used.
-type complaint struct {
+// refusedCredentials is a store's refusal that is, or may be, about the
+// credentials that the proxy used.
+type refusedCredentials struct {
 	certain bool // it says so; otherwise it says nothing at all
 	store   string
 	status  int
 	code    string
 }
 
-// error is what the client gets instead of the store's answer: that one names
+// error is what the client gets instead of the store's refusal: that one names
 // the store's access key, and would make the client look for the mistake in
 // its own.
-func (c *complaint) error() error {
+func (c *refusedCredentials) error() error {
 	return s3err.AccessDenied.
 		Msg("The object store refused the credentials that this endpoint holds for the bucket.").
 		Because(fmt.Errorf("store %s answered %d %s", c.store, c.status, c.code))
 }
 
-// complaintOf looks at a store's 400, 401 or 403 and leaves it whole. Nil
+// credentialsRefusedBy looks at a store's 400, 401 or 403 and leaves it whole. Nil
 // means that it is about something else. Refusals of all kinds are legible then.
-func complaintOf(x *exchange, resp *http.Response) (*complaint, error) {
+func credentialsRefusedBy(x *exchange, resp *http.Response) (*refusedCredentials, error) {
 	legible, err := decodeRefusal(x, resp)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func complaintOf(x *exchange, resp *http.Response) (*complaint, error) {
 	default:
 		return nil, nil
 	}
-	c := &complaint{store: x.bucket.Host, status: resp.StatusCode}
+	c := &refusedCredentials{store: x.bucket.Host, status: resp.StatusCode}
 	if x.r.Method == http.MethodHead || !legible { // it has no body that could tell
 		return c, nil
 	}
