@@ -26,6 +26,8 @@ const (
 	DefaultDrainTimeout       = 30 * time.Second
 	DefaultTTL                = 300 * time.Second
 	DefaultSecretTTL          = 300 * time.Second
+	DefaultNamespace          = "default"
+	DefaultSharedTimeout      = 100 * time.Millisecond
 )
 
 // Config is a complete, checked configuration. Fields are read-only after Parse.
@@ -64,6 +66,8 @@ type Config struct {
 	CallbackQueue       int           // callbacks that may wait for their turn
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
+
+	Shared *Shared // with whom the process remembers; nil: it is alone
 
 	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 

@@ -19,6 +19,7 @@ import (
 	"osp/go/cache"
 	"osp/go/seal"
 	"osp/go/secret"
+	"osp/go/shared/address"
 )
 
 // valkeyServer is brought by ./build.sh.
@@ -84,11 +85,11 @@ func (s *server) signal(sig syscall.Signal) {
 // client is somebody who can do everything at the server.
 func (s *server) client() valkey.Client {
 	s.t.Helper()
-	a, err := ParseAddress("unix://" + s.socket)
+	a, err := address.Parse("unix://" + s.socket)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	c, err := valkey.NewClient(a.options(time.Second))
+	c, err := valkey.NewClient(clientOf(a, time.Second))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func newFleet(t *testing.T, s *server) *fleet {
 
 func (f *fleet) replica(change ...func(*Options)) *replica {
 	f.t.Helper()
-	a, err := ParseAddress("unix://" + f.server.socket)
+	a, err := address.Parse("unix://" + f.server.socket)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/valkey-io/valkey-go"
 
 	"osp/go/seal"
+	"osp/go/shared/address"
 )
 
 const (
@@ -37,7 +38,7 @@ const (
 
 // Options of a State. All are required but Version.
 type Options struct {
-	Address   *Address
+	Address   *address.Address
 	Namespace string
 	Version   string // of the validator: replicas with another one share no answers
 	Keyring   seal.Keyring
@@ -136,7 +137,7 @@ func (s *State) connected() (valkey.Client, error) {
 	if c := s.client.Load(); c != nil {
 		return *c, nil
 	}
-	c, err := valkey.NewClient(s.o.Address.options(s.o.Timeout))
+	c, err := valkey.NewClient(clientOf(s.o.Address, s.o.Timeout))
 	if err != nil {
 		return nil, err
 	}
