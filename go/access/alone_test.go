@@ -71,7 +71,7 @@ func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
 		checker := New(callbacks.Limited(callbacks.Set{
-			Allow: func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+			Validator: func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 				if r.Bucket == "bad" {
 					asked.Add(1)
 					<-ctx.Done()

@@ -12,7 +12,7 @@ import (
 	"osp/go/secret"
 )
 
-// ErrUnknownKey is what Secret returns for an access key that the owner does
+// ErrUnknownKey is what HMACFetcher returns for an access key that the owner does
 // not know.
 var ErrUnknownKey = errors.New("unknown access key")
 
@@ -23,16 +23,16 @@ var ErrOverloaded = errors.New("callback overloaded")
 // Set holds the owner's functions. A nil field means that the owner gave none.
 // An error of any of them denies the request and is not cached.
 type Set struct {
-	// Secret returns the secret of a client's access key, or ErrUnknownKey.
-	Secret func(ctx context.Context, accessKey string) (Secret, error)
-	// Allow decides about one request.
-	Allow func(ctx context.Context, r *Request) (Decision, error)
-	// AllowSeesRequest is true when Allow looks at more than Token and Bucket,
+	// HMACFetcher returns the secret of a client's access key, or ErrUnknownKey.
+	HMACFetcher func(ctx context.Context, accessKey string) (Secret, error)
+	// Validator decides about one request.
+	Validator func(ctx context.Context, r *Request) (Decision, error)
+	// ValidatorSeesRequest is true when Validator looks at more than Token and Bucket,
 	// so that its answers must be cached by all that it sees.
-	AllowSeesRequest bool
-	// BucketCreds returns store credentials for a token and a bucket: an IBM
+	ValidatorSeesRequest bool
+	// BucketCredsFetcher returns store credentials for a token and a bucket: an IBM
 	// API key, or a JSON object with access_key and secret_key, or api_key.
-	BucketCreds func(ctx context.Context, token, bucket string) (secret.Value, error)
+	BucketCredsFetcher func(ctx context.Context, token, bucket string) (secret.Value, error)
 }
 
 // Secret is what the proxy needs in order to verify a client's signature.
@@ -43,7 +43,7 @@ type Secret struct {
 	TTL          *time.Duration // how long to keep the answer; nil: as long as the others
 }
 
-// Decision is the answer of Allow. The zero Decision is a deny.
+// Decision is the answer of Validator. The zero Decision is a deny.
 type Decision struct {
 	Allow  bool
 	TTL    *time.Duration // how long to keep the answer; nil: the bucket's own ttl
@@ -51,7 +51,7 @@ type Decision struct {
 	Reason string         // for the log
 }
 
-// Request is what Allow may know about a request whose signature is verified.
+// Request is what Validator may know about a request whose signature is verified.
 // Strings hold the bytes that the client meant, which need not be UTF-8.
 type Request struct {
 	Token  string // the client's access key id

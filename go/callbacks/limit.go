@@ -62,21 +62,21 @@ func Limited(h Set, concurrency, queue int, timeout time.Duration) Set {
 	if concurrency == 2 { // of which they would take both
 		g.anonymous.places = g.strangers.places
 	}
-	limited := Set{AllowSeesRequest: h.AllowSeesRequest}
-	if h.Secret != nil {
-		limited.Secret = func(ctx context.Context, accessKey string) (Secret, error) {
-			return ask(ctx, g, g.about(ctx), func(ctx context.Context) (Secret, error) { return h.Secret(ctx, accessKey) })
+	limited := Set{ValidatorSeesRequest: h.ValidatorSeesRequest}
+	if h.HMACFetcher != nil {
+		limited.HMACFetcher = func(ctx context.Context, accessKey string) (Secret, error) {
+			return ask(ctx, g, g.about(ctx), func(ctx context.Context) (Secret, error) { return h.HMACFetcher(ctx, accessKey) })
 		}
 	}
-	if h.Allow != nil {
-		limited.Allow = func(ctx context.Context, r *Request) (Decision, error) {
-			return ask(ctx, g, g.onBehalfOf(r.Token), func(ctx context.Context) (Decision, error) { return h.Allow(ctx, r) })
+	if h.Validator != nil {
+		limited.Validator = func(ctx context.Context, r *Request) (Decision, error) {
+			return ask(ctx, g, g.onBehalfOf(r.Token), func(ctx context.Context) (Decision, error) { return h.Validator(ctx, r) })
 		}
 	}
-	if h.BucketCreds != nil {
-		limited.BucketCreds = func(ctx context.Context, token, bucket string) (secret.Value, error) {
+	if h.BucketCredsFetcher != nil {
+		limited.BucketCredsFetcher = func(ctx context.Context, token, bucket string) (secret.Value, error) {
 			return ask(ctx, g, g.onBehalfOf(token), func(ctx context.Context) (secret.Value, error) {
-				return h.BucketCreds(ctx, token, bucket)
+				return h.BucketCredsFetcher(ctx, token, bucket)
 			})
 		}
 	}

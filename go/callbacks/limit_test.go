@@ -15,7 +15,7 @@ import (
 )
 
 func allowing(f func(ctx context.Context, token string) (Decision, error)) Set {
-	return Set{Allow: func(ctx context.Context, r *Request) (Decision, error) { return f(ctx, r.Token) }}
+	return Set{Validator: func(ctx context.Context, r *Request) (Decision, error) { return f(ctx, r.Token) }}
 }
 
 // inBubble runs a test in a bubble, which must not end before those who wait for
@@ -37,7 +37,7 @@ func TestWhoHasAskedWaitsForAnotherQuestionButNotForLong(t *testing.T) {
 			return Decision{Allow: true}, nil
 		}), 4, 10, time.Minute)
 		ask := func(token string) {
-			if _, err := h.Allow(t.Context(), &Request{Token: token}); err != nil {
+			if _, err := h.Validator(t.Context(), &Request{Token: token}); err != nil {
 				t.Error(err)
 			}
 			synctest.Wait()
@@ -58,7 +58,7 @@ func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 5000 {
-				if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
+				if d, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 					t.Errorf("got %+v, %v", d, err)
 					return
 				}
@@ -82,7 +82,7 @@ func TestOnlySoManyRunAtATime(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 12 {
 			wg.Go(func() {
-				if _, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil {
+				if _, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -108,7 +108,7 @@ func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 12 {
 			wg.Go(func() {
-				if _, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil {
+				if _, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -136,7 +136,7 @@ func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
 					if ends {
 						token = "ends its goroutine"
 					}
-					if _, err := h.Allow(t.Context(), &Request{Token: token}); (err != nil) != ends || errors.Is(err, ErrOverloaded) {
+					if _, err := h.Validator(t.Context(), &Request{Token: token}); (err != nil) != ends || errors.Is(err, ErrOverloaded) {
 						t.Errorf("with %d places, question %d: %v", places, i, err)
 						return
 					}
@@ -156,7 +156,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 		}), 1, 1, time.Minute)
 		results := make(chan error, 3)
 		ask := func() {
-			d, err := h.Allow(t.Context(), &Request{Token: "client"})
+			d, err := h.Validator(t.Context(), &Request{Token: "client"})
 			if d.Allow {
 				t.Error("allowed")
 			}
@@ -182,7 +182,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 		}
 		close(end)
 		synctest.Wait()
-		if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
+		if d, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 			t.Errorf("after all have returned: %+v, %v", d, err)
 		}
 	})
@@ -197,12 +197,12 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 			<-end
 			return Decision{Allow: true}, nil
 		}), 1, 1, time.Minute)
-		go func() { _, _ = h.Allow(t.Context(), &Request{Token: "client"}) }()
+		go func() { _, _ = h.Validator(t.Context(), &Request{Token: "client"}) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan error)
 		go func() {
-			_, err := h.Allow(ctx, &Request{Token: "client"})
+			_, err := h.Validator(ctx, &Request{Token: "client"})
 			left <- err
 		}()
 		synctest.Wait()
@@ -220,20 +220,20 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 
 func TestACallbackThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
 	h := Limited(Set{
-		Secret: func(context.Context, string) (Secret, error) { panic("boom") },
-		BucketCreds: func(ctx context.Context, _, _ string) (secret.Value, error) {
+		HMACFetcher: func(context.Context, string) (Secret, error) { panic("boom") },
+		BucketCredsFetcher: func(ctx context.Context, _, _ string) (secret.Value, error) {
 			return secret.New("x"), context.DeadlineExceeded // its own, not the limit's
 		},
 	}, 1, 1, time.Minute)
 	for range 3 { // and the place is free again
-		if _, err := h.Secret(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "boom") {
+		if _, err := h.HMACFetcher(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "boom") {
 			t.Errorf("got %v", err)
 		}
-		if _, err := h.BucketCreds(t.Context(), "t", "b"); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOverloaded) {
+		if _, err := h.BucketCredsFetcher(t.Context(), "t", "b"); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOverloaded) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if h.Allow != nil {
+	if h.Validator != nil {
 		t.Error("a callback that nobody gave")
 	}
 }

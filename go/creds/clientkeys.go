@@ -25,7 +25,7 @@ const (
 )
 
 // FetchSecret asks the owner for the secret of a client's access key, as
-// callbacks.Set.Secret does.
+// callbacks.Set.HMACFetcher does.
 type FetchSecret func(ctx context.Context, accessKey string) (callbacks.Secret, error)
 
 // ClientKeys finds the secret with which a client should have signed: in the

@@ -310,13 +310,13 @@ func TestALateNoEvictsNoSecretThatCameMeanwhile(t *testing.T) {
 func TestAScanOfRandomKeysKeepsNoClientWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{}
-		limited := callbacks.Limited(callbacks.Set{Secret: func(ctx context.Context, accessKey string) (callbacks.Secret, error) {
+		limited := callbacks.Limited(callbacks.Set{HMACFetcher: func(ctx context.Context, accessKey string) (callbacks.Secret, error) {
 			if accessKey != "client" && accessKey != "seen" {
 				<-ctx.Done() // nobody answers about random keys
 			}
 			return d.fetch(ctx, accessKey)
 		}}, 8, 8, time.Hour)
-		c := NewClientKeys(limited.Secret, time.Minute, Options{})
+		c := NewClientKeys(limited.HMACFetcher, time.Minute, Options{})
 		for _, key := range []string{"client", "seen"} { // the secret of the second was found, but nobody has signed with it
 			if _, err := c.Secret(t.Context(), nil, key); err != nil {
 				t.Fatal(err)

@@ -50,7 +50,7 @@ type Bearer interface {
 }
 
 // Fetch asks the owner for the credentials of a token and a bucket, as
-// callbacks.Set.BucketCreds does.
+// callbacks.Set.BucketCredsFetcher does.
 type Fetch func(ctx context.Context, token, bucket string) (secret.Value, error)
 
 // Options of a Resolver or a ClientKeys. The zero value is usable.

@@ -93,23 +93,23 @@ type Callback struct {
 // Callbacks returns h with an observer of each question. seen is called on the
 // goroutine that asked, when the answer is there.
 func Callbacks(h callbacks.Set, seen func(Callback)) callbacks.Set {
-	out := callbacks.Set{AllowSeesRequest: h.AllowSeesRequest}
-	if h.Secret != nil {
-		out.Secret = func(ctx context.Context, accessKey string) (s callbacks.Secret, err error) {
+	out := callbacks.Set{ValidatorSeesRequest: h.ValidatorSeesRequest}
+	if h.HMACFetcher != nil {
+		out.HMACFetcher = func(ctx context.Context, accessKey string) (s callbacks.Secret, err error) {
 			defer watch(ctx, HmacFetcher, time.Now(), &err, nil, seen)
-			return h.Secret(ctx, accessKey)
+			return h.HMACFetcher(ctx, accessKey)
 		}
 	}
-	if h.Allow != nil {
-		out.Allow = func(ctx context.Context, r *callbacks.Request) (d callbacks.Decision, err error) {
+	if h.Validator != nil {
+		out.Validator = func(ctx context.Context, r *callbacks.Request) (d callbacks.Decision, err error) {
 			defer watch(ctx, Validator, time.Now(), &err, &d, seen)
-			return h.Allow(ctx, r)
+			return h.Validator(ctx, r)
 		}
 	}
-	if h.BucketCreds != nil {
-		out.BucketCreds = func(ctx context.Context, token, bucket string) (v secret.Value, err error) {
+	if h.BucketCredsFetcher != nil {
+		out.BucketCredsFetcher = func(ctx context.Context, token, bucket string) (v secret.Value, err error) {
 			defer watch(ctx, BucketCredsFetcher, time.Now(), &err, nil, seen)
-			return h.BucketCreds(ctx, token, bucket)
+			return h.BucketCredsFetcher(ctx, token, bucket)
 		}
 	}
 	return out

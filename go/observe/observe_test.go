@@ -25,13 +25,13 @@ func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
 	} {
 		var got []Callback
 		h := Callbacks(callbacks.Set{
-			AllowSeesRequest: true,
-			Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+			ValidatorSeesRequest: true,
+			Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 				return callbacks.Decision{Allow: c.allow}, c.err
 			},
 		}, func(seen Callback) { got = append(got, seen) })
-		d, err := h.Allow(t.Context(), nil)
-		if d.Allow != c.allow || err != c.err || !h.AllowSeesRequest {
+		d, err := h.Validator(t.Context(), nil)
+		if d.Allow != c.allow || err != c.err || !h.ValidatorSeesRequest {
 			t.Errorf("the answer changed: %v, %v", d, err)
 		}
 		if len(got) != 1 || got[0].Outcome != c.want || got[0].Name != Validator || got[0].Took < 0 {
@@ -43,18 +43,18 @@ func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
 func TestFetchersAreObservedByTheirNames(t *testing.T) {
 	var got []string
 	h := Callbacks(callbacks.Set{
-		Secret: func(context.Context, string) (callbacks.Secret, error) {
+		HMACFetcher: func(context.Context, string) (callbacks.Secret, error) {
 			return callbacks.Secret{}, callbacks.ErrUnknownKey
 		},
-		BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+		BucketCredsFetcher: func(context.Context, string, string) (secret.Value, error) {
 			return secret.New("k"), nil
 		},
 	}, func(seen Callback) { got = append(got, seen.Name+" "+seen.Outcome) })
-	if h.Allow != nil {
+	if h.Validator != nil {
 		t.Error("a callback that the owner did not give")
 	}
-	_, _ = h.Secret(t.Context(), "a")
-	_, _ = h.BucketCreds(t.Context(), "a", "b")
+	_, _ = h.HMACFetcher(t.Context(), "a")
+	_, _ = h.BucketCredsFetcher(t.Context(), "a", "b")
 	if fmt.Sprint(got) != "[hmac_fetcher refused bucket_creds_fetcher answered]" {
 		t.Errorf("got %v", got)
 	}

@@ -71,7 +71,7 @@ func warm(b testing.TB) (*rig, []byte, *http.Request) {
 	allow := func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: true}, nil
 	}
-	r := start(b, callbacks.Set{Allow: allow}, settings{"cos_map": settings{"photos": entry}})
+	r := start(b, callbacks.Set{Validator: allow}, settings{"cos_map": settings{"photos": entry}})
 	client := r.signed("GET", "/photos/2026/03/01/0001.jpg", "", "User-Agent", "Boto3/1.40 md/Botocore ua/2.1", "Accept-Encoding", "identity",
 		"Amz-Sdk-Invocation-Id", "0c1f6ab0-9b3c-4f35-8d52-3f1c7c3f2a11", "Amz-Sdk-Request", "attempt=1")
 	var wire bytes.Buffer

@@ -144,7 +144,7 @@ func TestReadOnlyEntriesTakeNoWrites(t *testing.T) {
 }
 
 func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: q.Token == "" && strings.HasPrefix(q.Key, "public/")}, nil
 	}}
 	r := entries(t, h, settings{"callables": settings{"validator": 3}}, map[string]settings{"open": {"anonymous": true}, "closed": {}})
@@ -190,7 +190,7 @@ func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
 
 func TestTheHostMayNameTheBucket(t *testing.T) {
 	var asked []string
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		asked = append(asked, q.Bucket+" "+q.Key+" "+q.Path)
 		return callbacks.Decision{Allow: true}, nil
 	}}

@@ -63,10 +63,10 @@ func newHandler(cfg *config.Config, h callbacks.Set, log *slog.Logger) *handler 
 		cfg:      cfg,
 		log:      log,
 		verifier: sigv4.New(sigv4.Options{}),
-		clients:  creds.NewClientKeys(h.Secret, cfg.SecretTTL, creds.Options{}),
+		clients:  creds.NewClientKeys(h.HMACFetcher, cfg.SecretTTL, creds.Options{}),
 		access:   access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
 		uses:     access.NewUses(cfg.PresignUses, nil),
-		creds:    creds.New(h.BucketCreds, tokens, creds.Options{}),
+		creds:    creds.New(h.BucketCredsFetcher, tokens, creds.Options{}),
 		iam:      tokens,
 		upstream: upstream.New(),
 		started:  time.Now(),
@@ -75,7 +75,7 @@ func newHandler(cfg *config.Config, h callbacks.Set, log *slog.Logger) *handler 
 
 		forms:                make(places, maxForms),
 		preflights:           make(places, maxPreflights),
-		validatorSeesRequest: h.AllowSeesRequest,
+		validatorSeesRequest: h.ValidatorSeesRequest,
 		serverHeader:         serverHeader(cfg.ServerName),
 	}
 	made.stores.Store(&cfg.Stores)

@@ -101,7 +101,7 @@ func TestAnUnknownBucketShowsOnlyToWhoCanSign(t *testing.T) {
 }
 
 func TestTheValidatorDecides(t *testing.T) {
-	h := callbacks.Set{Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		switch {
 		case r.Bucket == "photos":
 			return callbacks.Decision{Allow: true}, nil
@@ -122,7 +122,7 @@ func TestTheValidatorDecides(t *testing.T) {
 func TestACopyGoesOnWhenBothObjectsAreAllowed(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, r.Operation+" "+r.Bucket+"/"+r.Key+" "+r.VersionID)
@@ -141,7 +141,7 @@ func TestACopyGoesOnWhenBothObjectsAreAllowed(t *testing.T) {
 }
 
 func TestListBucketsShowsWhatTheCallerMayList(t *testing.T) {
-	h := callbacks.Set{Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: r.Bucket == "photos"}, nil
 	}}
 	r := start(t, h, nil)
@@ -157,10 +157,10 @@ func TestListBucketsShowsWhatTheCallerMayList(t *testing.T) {
 
 func TestStoreCredentialsComePerToken(t *testing.T) {
 	h := callbacks.Set{
-		Secret: func(context.Context, string) (callbacks.Secret, error) {
+		HMACFetcher: func(context.Context, string) (callbacks.Secret, error) {
 			return callbacks.Secret{Key: secret.New(clientSecret)}, nil
 		},
-		BucketCreds: func(_ context.Context, token, bucket string) (secret.Value, error) {
+		BucketCredsFetcher: func(_ context.Context, token, bucket string) (secret.Value, error) {
 			return secret.New(`{"access_key": "for-` + bucket + `", "secret_key": "s", "session_token": "ses"}`), nil
 		},
 	}

@@ -22,7 +22,7 @@ func TestAScanWithRandomKeysCostsAKnownClientNothing(t *testing.T) {
 	const stay = 1 + queue/8 // of the scan: one is asked about, two wait
 	asked, end := make(chan struct{}, scan), make(chan struct{})
 	h := callbacks.Set{
-		Secret: func(_ context.Context, key string) (callbacks.Secret, error) {
+		HMACFetcher: func(_ context.Context, key string) (callbacks.Secret, error) {
 			if key != clientKey {
 				asked <- struct{}{}
 				<-end
@@ -30,10 +30,10 @@ func TestAScanWithRandomKeysCostsAKnownClientNothing(t *testing.T) {
 			}
 			return callbacks.Secret{Key: secret.New(clientSecret)}, nil
 		},
-		Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 			return callbacks.Decision{Allow: true}, nil
 		},
-		BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+		BucketCredsFetcher: func(context.Context, string, string) (secret.Value, error) {
 			return secret.New(`{"access_key": "` + storeKey + `", "secret_key": "` + storeSecret + `"}`), nil
 		},
 	}

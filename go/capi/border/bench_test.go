@@ -22,7 +22,7 @@ func BenchmarkCallback(b *testing.B) {
 	}).Callbacks(everything), 32, 1000, time.Minute)
 	b.ReportAllocs()
 	for b.Loop() {
-		if d, err := h.Allow(b.Context(), request); err != nil || !d.Allow {
+		if d, err := h.Validator(b.Context(), request); err != nil || !d.Allow {
 			b.Fatal(d, err)
 		}
 	}

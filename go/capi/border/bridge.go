@@ -58,12 +58,12 @@ func NewBridge(calls *Calls, owner Ask) *Bridge {
 
 // Callbacks are the questions that cfg says its owner answers.
 func (b *Bridge) Callbacks(cfg *config.Config) callbacks.Set {
-	h := callbacks.Set{AllowSeesRequest: cfg.ValidatorSeesRequest}
+	h := callbacks.Set{ValidatorSeesRequest: cfg.ValidatorSeesRequest}
 	if cfg.HasSecretFetcher {
-		h.Secret = b.secret
+		h.HMACFetcher = b.secret
 	}
 	if cfg.HasValidator {
-		h.Allow = func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+		h.Validator = func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 			answer, err := b.question(ctx, AskAllow, allowQuestion(r, cfg.ValidatorSeesRequest))
 			if err != nil {
 				return callbacks.Decision{}, err
@@ -72,7 +72,7 @@ func (b *Bridge) Callbacks(cfg *config.Config) callbacks.Set {
 		}
 	}
 	if cfg.HasBucketCreds {
-		h.BucketCreds = b.bucketCreds
+		h.BucketCredsFetcher = b.bucketCreds
 	}
 	return h
 }

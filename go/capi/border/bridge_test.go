@@ -45,14 +45,14 @@ var everything = &config.Config{HasValidator: true, HasSecretFetcher: true, HasB
 
 func TestCallbacksExistOnlyForWhatTheOwnerGave(t *testing.T) {
 	h := answering("").bridge().Callbacks(&config.Config{})
-	if h.Secret != nil || h.Allow != nil || h.BucketCreds != nil || h.AllowSeesRequest {
+	if h.HMACFetcher != nil || h.Validator != nil || h.BucketCredsFetcher != nil || h.ValidatorSeesRequest {
 		t.Errorf("got %+v", h)
 	}
 }
 
 func TestAnAnswerDuringTheCall(t *testing.T) {
 	o := answering(`{"allow": true}`)
-	d, err := o.bridge().Callbacks(everything).Allow(t.Context(), &callbacks.Request{Token: "t", Bucket: "b", Key: "k"})
+	d, err := o.bridge().Callbacks(everything).Validator(t.Context(), &callbacks.Request{Token: "t", Bucket: "b", Key: "k"})
 	if err != nil || !d.Allow {
 		t.Errorf("got %+v, %v", d, err)
 	}
@@ -70,7 +70,7 @@ func TestAnAnswerAfterTheCall(t *testing.T) {
 		go o.calls.Answer(call, []byte(`{"credentials": "key"}`))
 		return AskPending
 	}
-	creds, err := o.bridge().Callbacks(everything).BucketCreds(t.Context(), "t", "b")
+	creds, err := o.bridge().Callbacks(everything).BucketCredsFetcher(t.Context(), "t", "b")
 	if err != nil || creds.Reveal() != "key" {
 		t.Errorf("got %v", err)
 	}
@@ -85,7 +85,7 @@ func TestWhatIsNoAnswerIsAnError(t *testing.T) {
 	} {
 		o := &owner{}
 		o.ask = func(call uint64, _ int32, _ []byte) int32 { return ask(o, call) }
-		d, err := o.bridge().Callbacks(everything).Allow(t.Context(), &callbacks.Request{})
+		d, err := o.bridge().Callbacks(everything).Validator(t.Context(), &callbacks.Request{})
 		if err == nil || d.Allow {
 			t.Errorf("%s: got %+v, %v", name, d, err)
 		}
@@ -98,9 +98,9 @@ func TestAnswersThatSayNothingAreErrorsAndNeverQuoted(t *testing.T) {
 		`{"credentials": 7}`, `{"secret_key": "sesame", "expiration": -1}`, `{"secret_key": "sesame", "expiration": 1e300}`,
 		`{"secret_key": "sesame", "ttl": -1}`, `{"secret_key": "sesame", "ttl": 1e300}`, `{"unknown": false}`} {
 		h := answering(text).bridge().Callbacks(everything)
-		_, allow := h.Allow(t.Context(), &callbacks.Request{})
-		_, secretErr := h.Secret(t.Context(), "k")
-		_, creds := h.BucketCreds(t.Context(), "t", "b")
+		_, allow := h.Validator(t.Context(), &callbacks.Request{})
+		_, secretErr := h.HMACFetcher(t.Context(), "k")
+		_, creds := h.BucketCredsFetcher(t.Context(), "t", "b")
 		for question, err := range map[string]error{"allow": allow, "secret": secretErr, "credentials": creds} {
 			if err == nil {
 				t.Errorf("%s is an answer to %s", text, question)
@@ -113,12 +113,12 @@ func TestAnswersThatSayNothingAreErrorsAndNeverQuoted(t *testing.T) {
 
 func TestASecretComesWithItsTokenEndAndTTL(t *testing.T) {
 	h := answering(`{"secret_key": "s", "session_token": "t", "expiration": 1700000000.5, "ttl": 1.5}`).bridge().Callbacks(everything)
-	s, err := h.Secret(t.Context(), "k")
+	s, err := h.HMACFetcher(t.Context(), "k")
 	if err != nil || s.Key.Reveal() != "s" || s.SessionToken.Reveal() != "t" || !s.Expires.Equal(time.UnixMilli(1700000000500)) || *s.TTL != 1500*time.Millisecond {
 		t.Errorf("got %v, %v, %v", s.Expires, s.TTL, err)
 	}
 	h = answering(`{"unknown": true}`).bridge().Callbacks(everything)
-	if _, err := h.Secret(t.Context(), "k"); !errors.Is(err, callbacks.ErrUnknownKey) {
+	if _, err := h.HMACFetcher(t.Context(), "k"); !errors.Is(err, callbacks.ErrUnknownKey) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -144,12 +144,12 @@ func TestASecretIsTheSameHoweverItIsSpelled(t *testing.T) {
 
 func TestADecisionMayBringItsTTLAndReason(t *testing.T) {
 	h := answering(`{"allow": false, "ttl": 1.5, "reason": "not today"}`).bridge().Callbacks(everything)
-	d, err := h.Allow(t.Context(), &callbacks.Request{})
+	d, err := h.Validator(t.Context(), &callbacks.Request{})
 	if err != nil || d.Allow || d.TTL == nil || *d.TTL != 1500*time.Millisecond || d.Reason != "not today" {
 		t.Errorf("got %+v, %v", d, err)
 	}
 	h = answering(`{"allow": true, "ttl": -1}`).bridge().Callbacks(everything)
-	if _, err := h.Allow(t.Context(), &callbacks.Request{}); err == nil {
+	if _, err := h.Validator(t.Context(), &callbacks.Request{}); err == nil {
 		t.Error("a negative ttl is taken")
 	}
 }
@@ -162,7 +162,7 @@ func TestACallerWhoGivesUpIsNotHeld(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
 	go func() {
-		_, err := b.Callbacks(everything).Secret(ctx, "k")
+		_, err := b.Callbacks(everything).HMACFetcher(ctx, "k")
 		failed <- err
 	}()
 	call := <-asked
@@ -184,7 +184,7 @@ func TestACutBridgeAsksNobody(t *testing.T) {
 	failed := make(chan error, 2)
 	for range 2 {
 		go func() {
-			_, err := h.Secret(t.Context(), "k")
+			_, err := h.HMACFetcher(t.Context(), "k")
 			failed <- err
 		}()
 	}
@@ -201,7 +201,7 @@ func TestACutBridgeAsksNobody(t *testing.T) {
 		t.Error("idle, though the owner is still called")
 	default:
 	}
-	if _, err := h.Secret(t.Context(), "k"); !errors.Is(err, ErrCutOff) {
+	if _, err := h.HMACFetcher(t.Context(), "k"); !errors.Is(err, ErrCutOff) {
 		t.Errorf("one that comes later: %v", err)
 	}
 	release <- AskFailed

@@ -73,7 +73,7 @@ func TestAPoisonedInstanceIsCutOffAtOnce(t *testing.T) {
 		if !i.Poisoned() || !i.Wait(time.Second) {
 			t.Error("a poisoned server still runs")
 		}
-		if _, err := bridge.Callbacks(everything).Secret(t.Context(), "k"); err == nil {
+		if _, err := bridge.Callbacks(everything).HMACFetcher(t.Context(), "k"); err == nil {
 			t.Error("a poisoned server still asks")
 		}
 	})
