@@ -147,7 +147,7 @@ func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
 	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: q.Token == "" && strings.HasPrefix(q.Key, "public/")}, nil
 	}}
-	r := entries(t, h, settings{"callables": settings{"validator": 3}}, map[string]settings{"open": {"anonymous": true}, "closed": {}})
+	r := entries(t, h, settings{"callbacks": []string{"validator"}}, map[string]settings{"open": {"anonymous": true}, "closed": {}})
 	for _, c := range []struct {
 		method, target string
 		header         string

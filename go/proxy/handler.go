@@ -57,7 +57,7 @@ type handler struct {
 
 func newHandler(cfg *config.Config, h callbacks.Set, log *slog.Logger) *handler {
 	watch := newWatch(cfg, log)
-	h = watch.observed(callbacks.Limited(h, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))
+	h = h.Around(append(watch.questions(), callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Exchanged: watch.tokenExchanged})
 	made := &handler{
 		cfg:      cfg,

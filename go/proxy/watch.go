@@ -157,19 +157,19 @@ func (w *watch) tokenExchanged(outcome string) {
 	}
 }
 
-// observed returns h with an eye on each question.
-func (w *watch) observed(h callbacks.Set) callbacks.Set {
+// questions is what looks at each question to the owner, if anything does.
+func (w *watch) questions() []callbacks.Around {
 	if w.cfg.MetricsPort == nil && w.tracer == nil {
-		return h
+		return nil
 	}
-	return observe.Callbacks(h, func(c observe.Callback) {
+	return []callbacks.Around{observe.Questions(func(c observe.Callback) {
 		if w.monitor != nil {
 			w.monitor.CallbackEnded(c)
 		}
 		if w.tracer != nil {
 			w.tracer.CallbackEnded(c)
 		}
-	})
+	})}
 }
 
 func (w *watch) on() bool { return len(w.observers) > 0 }

@@ -1,4 +1,4 @@
-package border
+package callbacks
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"osp/go/callbacks"
 	"osp/go/secret"
 )
 
@@ -36,12 +35,12 @@ func decodeAnswer(answer []byte, out any) error {
 
 // decodeDecision knows the two answers that nearly all are without a parser,
 // whose depth would make the goroutine of each question grow its stack.
-func decodeDecision(answer []byte) (callbacks.Decision, error) {
+func decodeDecision(answer []byte) (Decision, error) {
 	switch string(answer) {
 	case `{"allow":true}`:
-		return callbacks.Decision{Allow: true}, nil
+		return Decision{Allow: true}, nil
 	case `{"allow":false}`:
-		return callbacks.Decision{}, nil
+		return Decision{}, nil
 	}
 	var a struct {
 		Allow  *bool    `json:"allow"`
@@ -50,12 +49,12 @@ func decodeDecision(answer []byte) (callbacks.Decision, error) {
 		Reason string   `json:"reason"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
-		return callbacks.Decision{}, err
+		return Decision{}, err
 	}
 	if a.Allow == nil {
-		return callbacks.Decision{}, errAnswer
+		return Decision{}, errAnswer
 	}
-	d := callbacks.Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
+	d := Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
 	var err error
 	d.TTL, err = duration(a.TTL)
 	return d, err
@@ -74,9 +73,9 @@ func duration(seconds *float64) (*time.Duration, error) {
 }
 
 // decodeSecret knows the answer that nearly all are, as decodeDecision does.
-func decodeSecret(answer []byte) (callbacks.Secret, error) {
+func decodeSecret(answer []byte) (Secret, error) {
 	if key, ok := bareSecret(answer); ok {
-		return callbacks.Secret{Key: secret.New(key)}, nil
+		return Secret{Key: secret.New(key)}, nil
 	}
 	var a struct {
 		Key          string   `json:"secret_key"`
@@ -86,19 +85,19 @@ func decodeSecret(answer []byte) (callbacks.Secret, error) {
 		Unknown      bool     `json:"unknown"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
-		return callbacks.Secret{}, err
+		return Secret{}, err
 	}
 	if a.Unknown {
-		return callbacks.Secret{}, callbacks.ErrUnknownKey
+		return Secret{}, ErrUnknownKey
 	}
 	if a.Key == "" {
-		return callbacks.Secret{}, fmt.Errorf("%w: no secret_key", errAnswer)
+		return Secret{}, fmt.Errorf("%w: no secret_key", errAnswer)
 	}
-	s := callbacks.Secret{Key: secret.New(a.Key), SessionToken: secret.New(a.SessionToken)}
+	s := Secret{Key: secret.New(a.Key), SessionToken: secret.New(a.SessionToken)}
 	if a.Expiration != nil {
 		expires, err := unixTime(*a.Expiration)
 		if err != nil {
-			return callbacks.Secret{}, err
+			return Secret{}, err
 		}
 		s.Expires = expires
 	}
@@ -133,7 +132,7 @@ func unixTime(seconds float64) (time.Time, error) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), nil
 }
 
-func decodeCreds(answer []byte) (secret.Value, error) {
+func decodeBucketCreds(answer []byte) (secret.Value, error) {
 	var a struct {
 		Credentials string `json:"credentials"`
 	}
