@@ -22,7 +22,7 @@ type Asking interface {
 // Around returns the same callbacks with all of that around each of them, the
 // first outermost.
 func (s Set) Around(around ...Around) Set {
-	for _, row := range Table {
+	for _, row := range table {
 		row.around(&s, around)
 	}
 	return s

@@ -27,7 +27,7 @@ var ErrOverloaded = errors.New("callback overloaded")
 type Callback[Q Question, A any] func(ctx context.Context, question Q) (A, error)
 
 // Set holds the owner's functions. A nil field means that the owner gave none.
-// Each has a row in Table.
+// Each has a row in the table.
 type Set struct {
 	// HMACFetcher returns the secret of a client's access key, or ErrUnknownKey.
 	HMACFetcher Callback[HMACQuestion, Secret]

@@ -7,33 +7,33 @@ import (
 	"osp/go/secret"
 )
 
-// Table has a row for each callback, which is all that a callback needs here
+// table has a row for each callback, which is all that a callback needs here
 // beside its field in Set. Python has the same rows in _table.py, and
 // include/osp.h in enum osp_question; tests on both sides compare them with that.
-var Table = []Row{
-	row(1, "hmac_fetcher", func(s *Set) *Callback[HMACQuestion, Secret] { return &s.HMACFetcher },
+var table = []row{
+	rowOf(1, "hmac_fetcher", func(s *Set) *Callback[HMACQuestion, Secret] { return &s.HMACFetcher },
 		HMACQuestion.encode, decodeSecret),
-	row(2, "validator", func(s *Set) *Callback[*Request, Decision] { return &s.Validator },
+	rowOf(2, "validator", func(s *Set) *Callback[*Request, Decision] { return &s.Validator },
 		(*Request).encode, decodeDecision),
-	row(3, "bucket_creds_fetcher", func(s *Set) *Callback[BucketCredsQuestion, secret.Value] { return &s.BucketCredsFetcher },
+	rowOf(3, "bucket_creds_fetcher", func(s *Set) *Callback[BucketCredsQuestion, secret.Value] { return &s.BucketCredsFetcher },
 		BucketCredsQuestion.encode, decodeBucketCreds),
 }
 
-// Row is what holds for one callback.
-type Row struct {
-	Number int32  // of its question, in enum osp_question
-	Name   string // of the parameter of Python's ProxyServerConfig
+// row is what holds for one callback.
+type row struct {
+	number int32  // of its question, in enum osp_question
+	name   string // of the parameter of Python's ProxyServerConfig
 
 	connect func(*Set, Owner)
 	around  func(*Set, []Around)
 }
 
-// row makes the row of the callback that a field of Set holds. encode and decode
+// rowOf makes the row of the callback that a field of Set holds. encode and decode
 // spell its question and its answer in JSON.
-func row[Q Question, A any](number int32, name string, field func(*Set) *Callback[Q, A],
-	encode func(Q) []byte, decode func([]byte) (A, error)) Row {
-	return Row{
-		Number: number, Name: name,
+func rowOf[Q Question, A any](number int32, name string, field func(*Set) *Callback[Q, A],
+	encode func(Q) []byte, decode func([]byte) (A, error)) row {
+	return row{
+		number: number, name: name,
 		connect: func(s *Set, owner Owner) {
 			*field(s) = func(ctx context.Context, question Q) (A, error) {
 				answer, err := owner(ctx, number, encode(question))
@@ -54,9 +54,9 @@ func row[Q Question, A any](number int32, name string, field func(*Set) *Callbac
 
 // Names are those of all callbacks.
 func Names() []string {
-	names := make([]string, len(Table))
-	for i, row := range Table {
-		names[i] = row.Name
+	names := make([]string, len(table))
+	for i, row := range table {
+		names[i] = row.name
 	}
 	return names
 }
@@ -68,8 +68,8 @@ type Owner func(ctx context.Context, number int32, question []byte) (answer []by
 // Connect returns the callbacks of these names, each of which asks owner.
 func Connect(names []string, owner Owner) Set {
 	var s Set
-	for _, row := range Table {
-		if slices.Contains(names, row.Name) {
+	for _, row := range table {
+		if slices.Contains(names, row.name) {
 			row.connect(&s, owner)
 		}
 	}

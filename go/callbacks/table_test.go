@@ -67,14 +67,14 @@ func TestEveryCallbackHasOneRow(t *testing.T) {
 		}
 	}
 	var connected []string
-	for _, row := range Table {
-		one := callbacksOf(Connect([]string{row.Name}, nil))
+	for _, row := range table {
+		one := callbacksOf(Connect([]string{row.name}, nil))
 		if len(one) != 1 {
-			t.Errorf("%s sets %d callbacks", row.Name, len(one))
+			t.Errorf("%s sets %d callbacks", row.name, len(one))
 		}
 		for field := range one {
-			if !strings.EqualFold(field, strings.ReplaceAll(row.Name, "_", "")) {
-				t.Errorf("%s sets %s", row.Name, field)
+			if !strings.EqualFold(field, strings.ReplaceAll(row.name, "_", "")) {
+				t.Errorf("%s sets %s", row.name, field)
 			}
 			connected = append(connected, field)
 		}
@@ -167,20 +167,20 @@ func membersIn(text string) members {
 
 func TestTheRowsAreThoseOfTheHeader(t *testing.T) {
 	want := contracts(t)
-	if len(want) != len(Table) {
-		t.Errorf("%d rows, %d in the header", len(Table), len(want))
+	if len(want) != len(table) {
+		t.Errorf("%d rows, %d in the header", len(table), len(want))
 	}
-	for _, row := range Table {
-		c, ok := want[row.Name]
-		if !ok || c.number != row.Number {
-			t.Errorf("%s is %d here and %d in the header", row.Name, row.Number, c.number)
+	for _, row := range table {
+		c, ok := want[row.name]
+		if !ok || c.number != row.number {
+			t.Errorf("%s is %d here and %d in the header", row.name, row.number, c.number)
 		}
 		var number int32
 		var asked members
-		s := Connect([]string{row.Name}, func(_ context.Context, n int32, question []byte) ([]byte, error) {
+		s := Connect([]string{row.name}, func(_ context.Context, n int32, question []byte) ([]byte, error) {
 			var object map[string]any
 			if err := json.Unmarshal(question, &object); err != nil {
-				t.Errorf("%s: %v", row.Name, err)
+				t.Errorf("%s: %v", row.name, err)
 			}
 			number, asked = n, make(members)
 			for name := range object {
@@ -191,11 +191,11 @@ func TestTheRowsAreThoseOfTheHeader(t *testing.T) {
 		for _, callback := range callbacksOf(s) {
 			_, _ = callback.ask(t, callback.question)
 			if number != c.number || !maps.Equal(asked, c.question.required()) {
-				t.Errorf("%s asks number %d with %v, the header says %d and %v", row.Name, number, asked, c.number, c.question)
+				t.Errorf("%s asks number %d with %v, the header says %d and %v", row.name, number, asked, c.number, c.question)
 			}
 			_, _ = callback.ask(t, callback.filled())
 			if !slices.Equal(sorted(asked), sorted(c.question)) {
-				t.Errorf("%s asks with %v, the header says %v", row.Name, asked, c.question)
+				t.Errorf("%s asks with %v, the header says %v", row.name, asked, c.question)
 			}
 		}
 	}

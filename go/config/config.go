@@ -68,7 +68,7 @@ type Config struct {
 
 	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 
-	Callbacks            []string // that the owner gave, by the names of callbacks.Table
+	Callbacks            []string // that the owner gave, out of callbacks.Names
 	ValidatorSeesRequest bool     // it takes a request beside token and bucket
 	// AuthCacheBy narrows by what a decision of a validator that sees the
 	// request is cached: names out of CacheFields. Empty: by everything.

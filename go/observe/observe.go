@@ -70,7 +70,7 @@ const (
 // Callback is one question to the owner that has ended.
 type Callback struct {
 	Ctx     context.Context // of the request that asked first
-	Name    string          // of callbacks.Table
+	Name    string          // out of callbacks.Names
 	Outcome string          // one of those above
 	Begun   time.Time
 	Took    time.Duration // waiting for its turn included

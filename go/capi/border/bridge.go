@@ -29,9 +29,9 @@ var (
 	ErrCutOff = errors.New("the server has stopped")
 )
 
-// Ask calls the owner with the question of a row of callbacks.Table. It returns
-// AskFailed, AskAnswered or AskPending; the answer arrives in Calls under the
-// number of the call.
+// Ask calls the owner with a question of enum osp_question. It returns AskFailed,
+// AskAnswered or AskPending; the answer arrives in Calls under the number of the
+// call.
 type Ask func(call uint64, question int32, json []byte) int32
 
 // Bridge asks one server's questions of its owner, until it is cut off.
