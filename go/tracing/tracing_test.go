@@ -82,7 +82,7 @@ const (
 	parent  = "00-" + traceID + "-b7ad6b7169203331-01"
 )
 
-func TestARequestItsStoreAndItsCallableAreOneTrace(t *testing.T) {
+func TestARequestItsStoreAndItsCallbackAreOneTrace(t *testing.T) {
 	d := newDouble(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", d.URL)
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=seven")
