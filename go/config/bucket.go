@@ -4,10 +4,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"osp/go/secret"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
 // ibmSuffix ends every public host name of IBM Cloud Object Storage, which
@@ -25,8 +25,6 @@ var (
 
 // rookHosts begins the names that Rook gives to Ceph's gateways in Kubernetes.
 const rookHosts = "rook-ceph-rgw-"
-
-const maxTTL = 365 * 24 * time.Hour
 
 // entry is one of cos_map while it is read.
 type entry struct{ *stores.Bucket }
@@ -50,7 +48,7 @@ func (c *Config) readBucket(name string, v *value) *stores.Bucket {
 	b.readCredentials(d)
 	b.readNames(d, isPattern)
 	b.readLimits(d, c.HasValidator)
-	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {
+	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, wire.LongestTTL); ok {
 		b.TTL = ttl
 	}
 	b.readDialect(d)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -41,16 +40,6 @@ func TestKeysGainTheFolder(t *testing.T) {
 	}
 	if source, err := CopySource(team, &s3op.CopySource{Bucket: "data", Key: "k", VersionID: "v"}); source != "lake/team%20a/k?versionId=v" || err != nil {
 		t.Errorf("got %q, %v", source, err)
-	}
-}
-
-func TestOnlyHexDigitsAreDecoded(t *testing.T) {
-	for c := range 256 {
-		got, ok := unhex(byte(c))
-		want, err := strconv.ParseUint(string(rune(c)), 16, 8)
-		if ok != (err == nil && c < 0x80) || ok && uint64(got) != want {
-			t.Errorf("%#x: %d, %v", c, got, ok)
-		}
 	}
 }
 
