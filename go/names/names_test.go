@@ -45,7 +45,7 @@ func TestKeysGainTheFolder(t *testing.T) {
 
 // A store that keeps keys as paths could take the first ones for others.
 func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
-	paths, opaque := &stores.Bucket{}, &stores.Bucket{OpaqueKeys: true}
+	paths, opaque := &stores.Bucket{}, &stores.Bucket{Dialect: stores.Dialect{OpaqueKeys: true}}
 	for _, key := range []string{"/k", "a//b", "a//", "//", "/", ".", "..", "./k", "../k", "a/../b", "a/./b", "a/..", "a/.", "../", "a/../",
 		".sgwtmp", ".sgwtmp/multipart/x", "dir/.sgwtmp", "dir/.sgwtmp/", "secret__XLDIR__", "a__XLDIR__/b", "secret\\x", "\\x"} {
 		if err := CheckKey(paths, key); !errors.Is(err, s3err.InvalidURI) {
