@@ -9,6 +9,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/names"
 	"osp/go/s3op"
+	"osp/go/wire"
 )
 
 // question is what the validator may see of a verified request. It is a part
@@ -30,7 +31,7 @@ func (p *Pipeline) question(x *exchange) *callbacks.Request {
 		if hidden(p.Field()) {
 			p.Value = notShown
 		}
-		if !s3op.IsSignature(p.Name) {
+		if !wire.IsSignature(p.Name) {
 			q.Query = append(q.Query, callbacks.Param(p))
 		}
 	}
