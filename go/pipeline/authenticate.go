@@ -8,6 +8,14 @@ import (
 	"osp/go/sigv4"
 )
 
+// authenticate finds out who asks.
+func (p *Pipeline) authenticate(x *exchange) (err error) {
+	if x.verified, err = p.verify(x); err != nil {
+		x.record.badSignature = true
+	}
+	return err
+}
+
 // verify is the gate: it returns a VerifiedRequest or an error, for every mode.
 func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 	if x.bucket != nil && x.bucket.Anonymous && !x.req.Writes() {

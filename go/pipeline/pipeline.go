@@ -57,8 +57,7 @@ type Pipeline struct {
 	upstream *upstream.Client
 	started  time.Time
 
-	validatorSeesRequest bool
-	serverHeader         []string // of every response
+	serverHeader []string // of every response
 
 	updating sync.Mutex
 	stores   atomic.Pointer[stores.Set] // what requests begin with
@@ -92,8 +91,7 @@ func New(cfg *config.Config, h callbacks.Set, o Options) *Pipeline {
 		upstream: upstream.New(),
 		started:  time.Now(),
 
-		validatorSeesRequest: h.AllowSeesRequest,
-		serverHeader:         serverHeader(cfg.ServerName),
+		serverHeader: serverHeader(cfg.ServerName),
 
 		hosts:      hosts{forwarders: forwarders, domains: cfg.Domains},
 		forms:      make(semaphore, maxForms),
