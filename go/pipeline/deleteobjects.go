@@ -13,7 +13,7 @@ import (
 // authorizeDeletions reads the list of keys, as it comes, and asks about each.
 // What is refused leaves the list and goes into the response.
 func (p *Pipeline) authorizeDeletions(x *exchange, question *access.Question) error {
-	body, _, err := p.verifiedBody(x)
+	body, _, err := x.verifiedBody()
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (p *Pipeline) refusedDeletions(x *exchange, question *access.Question) ([]e
 
 // attachDeletions makes the store's list. It is written anew, so that the store
 // reads what was authorised and nothing else.
-func attachDeletions(x *exchange, call *upstream.Call) error {
+func (x *exchange) attachDeletions(call *upstream.Call) error {
 	list, err := x.deletions.Render(x.bucket)
 	if err != nil {
 		return err

@@ -15,9 +15,9 @@ var preflightFields = []string{"Origin", "Access-Control-Request-Method", "Acces
 
 // isPreflight reports whether a browser asks if a page may send a request.
 // Browsers never sign that.
-func isPreflight(x *exchange) bool {
+func (x *exchange) isPreflight() bool {
 	return x.r.Method == http.MethodOptions && x.r.Header.Get("Origin") != "" &&
-		x.r.Header.Get("Access-Control-Request-Method") != "" && !sigv4.ClaimsSignature(signable(x))
+		x.r.Header.Get("Access-Control-Request-Method") != "" && !sigv4.ClaimsSignature(x.signable())
 }
 
 // preflight hands the question on to the bucket's CORS configuration. The

@@ -49,7 +49,7 @@ func (p *Pipeline) serve(x *exchange) error {
 	if err := p.parse(x); err != nil {
 		return err
 	}
-	if isPreflight(x) {
+	if x.isPreflight() {
 		return p.preflight(x)
 	}
 	if err := p.authenticate(x); err != nil {
