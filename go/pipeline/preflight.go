@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"net/http"
+	"strings"
 
 	"osp/go/names"
 	"osp/go/s3err"
@@ -66,7 +67,7 @@ func (p *Pipeline) askBucket(x *exchange) error {
 		return s3err.AccessDenied
 	}
 	for name, values := range resp.Header {
-		if name == "Vary" || len(name) > 15 && name[:15] == "Access-Control-" {
+		if name == "Vary" || strings.HasPrefix(name, "Access-Control-") {
 			x.w.Header()[name] = values
 		}
 	}
