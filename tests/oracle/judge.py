@@ -13,7 +13,7 @@ from helpers.raw import Answer
 from oracle import names
 from oracle.plot import PREFIX, Plot
 from oracle.request import Case
-from oracle.state import DELETE_MARKER, NULL, Change
+from oracle.state import DELETE_MARKER, NULL, Change, legible
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,7 @@ class Violation:
 
 def _legible(key: str) -> str:
     """A key as XML can have it: stores list what is no text, and control characters, as U+FFFD."""
-    text = os.fsencode(key).decode(errors="replace")
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd", text)
+    return legible(os.fsencode(key).decode(errors="replace"))
 
 
 def _causes(changes: Iterable[Change]) -> Iterator[Change]:

@@ -62,9 +62,32 @@ def differences(before: State, after: State) -> list[Change]:
     ]
 
 
-def _parsed(body: bytes) -> ET.Element:
-    """A document; Garage writes characters of keys into it that XML has not."""
-    return ET.fromstring(re.sub(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd".encode(), body))
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE = re.compile("&#(?:([0-9]+)|x([0-9a-fA-F]+));")
+
+
+def legible(text: str) -> str:
+    """As XML can have it: what it has not is U+FFFD."""
+    return _NOT_IN_XML.sub("\ufffd", text)
+
+
+def _referred(reference: re.Match[str]) -> str:
+    decimal, hexadecimal = reference.groups()
+    code = int(decimal) if decimal else int(hexadecimal, 16)
+    in_xml = code <= 0x10FFFF and not _NOT_IN_XML.match(chr(code))
+    return reference[0] if in_xml else "\ufffd"
+
+
+def parsed(body: bytes) -> ET.Element:
+    """A document without namespaces, on which stores don't agree.
+
+    Keys have characters that XML has not: Garage writes them as they are, rclone refers to
+    them by number.
+    """
+    root = ET.fromstring(_REFERENCE.sub(_referred, legible(body.decode(errors="replace"))))
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
 
 
 # Headers of a HEAD that say nothing about the object, or that others say as well.
@@ -72,7 +95,7 @@ _NOT_METADATA = re.compile(
     r"date|server|connection|keep-alive|last-modified|accept-ranges|vary|content-length|"
     r"strict-transport-security|x-content-type-options|x-xss-protection|x-ratelimit-.*|"
     r"x-amz-date|x-amz-content-sha256|x-amz-copy-source|"  # which rclone keeps of the request
-    r"x-amz-request-id|x-amz-id-2|x-amz-tagging-count|x-amz-bucket-region|"
+    r"x-amz-request-id|x-amzn-requestid|x-amz-id-2|x-amz-tagging-count|x-amz-bucket-region|"
     r"x-amz-object-lock-.*|x-amz-version-id|x-amz-expiration|x-amz-restore|access-control-.*"
 )
 _VOLATILE = re.compile(
@@ -95,13 +118,6 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(_VOLATILE.sub(b"", body)).hexdigest()[:12]
 
 
-def _plain(root: ET.Element) -> ET.Element:
-    """Without namespaces, which stores don't agree on."""
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
 _Question = tuple[Piece, str, str]  # what it is about, method, query
 
 
@@ -115,7 +131,7 @@ def _entries(answer: Answer) -> Iterator[tuple[str, ET.Element]]:
     if answer.status in (400, 404, 405, 501):
         return
     try:
-        root = _plain(_parsed(answer.body))
+        root = parsed(answer.body)
     except ET.ParseError as error:
         raise ListingError(str(answer)) from error
     if answer.status != 200 or root.findtext("IsTruncated") == "true":
@@ -140,7 +156,7 @@ def _content(entry: ET.Element) -> str:
 def _read(piece: Piece, answer: Answer) -> State:
     """What an answer says about a piece: for an upload its parts, for a HEAD also the locks."""
     if piece.kind == "part":
-        root = _plain(_parsed(answer.body))
+        root = parsed(answer.body)
         return {
             piece._replace(detail=f"{piece.detail} {part.findtext('PartNumber')}"): part.findtext(
                 "ETag"
