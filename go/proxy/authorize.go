@@ -161,7 +161,7 @@ func (h *handler) authorizeSource(x *exchange, question *hooks.Request) error {
 
 // authorizeRenaming: whoever renames reads an object, and takes it away.
 func (h *handler) authorizeRenaming(x *exchange, question *hooks.Request, source *s3req.CopySource) error {
-	if err := view.CheckKey(x.bucket, source.Key); err != nil {
+	if err := view.CheckRenameSource(x.bucket, source.Key); err != nil {
 		return err
 	}
 	if err := h.check(x, x.bucket, sourceOf(question, source, http.MethodGet, s3req.GetObject)); err != nil {
