@@ -16,13 +16,15 @@ from typing import Any
 import pytest
 from helpers.raw import Answer
 from helpers.stores import Store
-from oracle import cases, names
+from oracle import cases, faults, names
 from oracle.campaign import Findings, run
 from oracle.judge import Judge, Question, Seen, Violation, table
 from oracle.plot import Plot
 from oracle.request import METHODS, Case
 
 FEWEST = 15_000
+# A tenth of it for moto, which is a hundred times as slow as others.
+FEW = {"moto": 2600}
 EXAMPLES = 3  # of each kind of violation in the message; all are in a file
 
 
@@ -36,14 +38,14 @@ def quiet() -> Iterator[None]:
     logger.setLevel(level)
 
 
-def hold(findings: Findings, sent: int, report: Path) -> None:
-    """Fails with all violations; also if the requests said nothing to the store."""
+def hold(findings: Findings, store: str, sent: int, report: Path) -> None:
+    """Fails with all violations but a store's own; also if the requests said nothing to it."""
     print(f"{sent} requests, {findings.asked} questions, {findings.changed} changes")
     print(f"statuses {dict(findings.statuses)}")
     assert findings.refused_signatures == []
     assert findings.changed > sent / 100
     assert findings.asked > sent / 10
-    if violations := findings.violations:
+    if violations := faults.inexcusable(store, findings.violations):
         report.write_text("\n".join(map(str, violations)), encoding="utf-8")
         shown: Counter[tuple[str, str, str]] = Counter()
         examples = []
@@ -58,15 +60,18 @@ def hold(findings: Findings, sent: int, report: Path) -> None:
 
 def test_some_of_the_grid(store: Store, tmp_path: Path) -> None:
     some = cases.sample(600)
-    hold(run(store, some), len(some), tmp_path / "violations.txt")
+    hold(run(store, some), store.name, len(some), tmp_path / "violations.txt")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_grid(store: Store, tmp_path: Path) -> None:
-    all_of_them = cases.grid()
-    assert len(all_of_them) >= FEWEST
-    hold(run(store, all_of_them), len(all_of_them), tmp_path / "violations.txt")
+    few = FEW.get(store.name)
+    sent = cases.sample(few) if few else cases.grid()
+    assert few or len(sent) >= FEWEST
+    findings = run(store, sent)
+    hold(findings, store.name, len(sent), tmp_path / "violations.txt")
+    assert faults.unseen(store.name, findings.violations) == []
 
 
 def test_the_grid_is_the_same_each_time_and_has_all_of_s3() -> None:

@@ -15,6 +15,7 @@ from helpers.raw import Answer
 from oracle import names
 from oracle.wire import Direct
 
+_TRIES = 5  # to list the buckets
 NULL = "null"  # S3's name for the version of an object that has none
 DELETE_MARKER = "delete marker"
 
@@ -26,7 +27,9 @@ class Piece(NamedTuple):
     kind: str
     bucket: str
     key: str = ""
-    detail: str = ""  # the version of an object, the id of an upload, the name of a configuration
+    # The version of an object, the id of an upload, the name of a configuration; for a
+    # listing that fails: what it lists.
+    detail: str = ""
 
 
 State = dict[Piece, str]
@@ -52,13 +55,22 @@ class Change:
         return f"{kind} {where!r} {detail}: {self.before!r} -> {self.after!r}"
 
 
+OBJECTS, UPLOADS = "objects", "uploads"  # that a bucket lists
+# What is seen by way of which listing.
+_SHOWS = {
+    OBJECTS: ("object", "metadata", "tags", "acl", "retention", "legal hold"),
+    UPLOADS: ("upload", "part"),
+}
+
+
 def differences(before: State, after: State) -> list[Change]:
-    unseen = {piece.bucket for piece in after if piece.kind == "listing"}
+    """What is other than before, but for what can't be seen because a listing fails."""
+    failing = [piece for piece in after if piece.kind == "listing"]
+    unseen = {(piece.bucket, kind) for piece in failing for kind in _SHOWS[piece.detail]}
     return [
         Change(piece, before.get(piece), after.get(piece))
         for piece in sorted(before.keys() | after.keys())
-        if before.get(piece) != after.get(piece)
-        and (piece.kind in ("bucket", "listing") or piece.bucket not in unseen)
+        if before.get(piece) != after.get(piece) and (piece.bucket, piece.kind) not in unseen
     ]
 
 
@@ -126,8 +138,11 @@ def _target(piece: Piece, query: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _entries(answer: Answer) -> Iterator[tuple[str, ET.Element]]:
-    """The entries of a listing with their keys; none where the store has no such listing."""
+def _entries(answer: Answer, encodes: bool = True) -> Iterator[tuple[str, ET.Element]]:
+    """The entries of a listing with their keys; none where the store has no such listing.
+
+    encodes: whether keys are as the listing says that they are.
+    """
     if answer.status in (400, 404, 405, 501):
         return
     try:
@@ -136,7 +151,7 @@ def _entries(answer: Answer) -> Iterator[tuple[str, ET.Element]]:
         raise ListingError(str(answer)) from error
     if answer.status != 200 or root.findtext("IsTruncated") == "true":
         raise ListingError(str(answer))
-    encoded = root.findtext("EncodingType") == "url"
+    encoded = encodes and root.findtext("EncodingType") == "url"
     for entry in root:
         if entry.tag in ("Version", "DeleteMarker", "Contents", "Upload"):
             key = entry.findtext("Key") or ""
@@ -153,17 +168,23 @@ def _content(entry: ET.Element) -> str:
     return f"{entry.findtext('ETag')} of {entry.findtext('LastModified')}"
 
 
+def _parts(piece: Piece, answer: Answer) -> State:
+    try:
+        parts = list(parsed(answer.body).iter("Part"))
+    except ET.ParseError:
+        return {Piece("listing", piece.bucket, "", UPLOADS): "fails"}
+    return {
+        piece._replace(detail=f"{piece.detail} {part.findtext('PartNumber')}"): part.findtext(
+            "ETag", ""
+        )
+        for part in parts
+    }
+
+
 def _read(piece: Piece, answer: Answer) -> State:
     """What an answer says about a piece: for an upload its parts, for a HEAD also the locks."""
     if piece.kind == "part":
-        root = parsed(answer.body)
-        return {
-            piece._replace(detail=f"{piece.detail} {part.findtext('PartNumber')}"): part.findtext(
-                "ETag"
-            )
-            or ""
-            for part in root.iter("Part")
-        }
+        return _parts(piece, answer)
     if piece.kind == "metadata":
         fields = {k: v for k, v in answer.headers.items() if not _NOT_METADATA.fullmatch(k)}
         state = {piece: f"{answer.status} {sorted(fields.items())}"}
@@ -179,7 +200,7 @@ class Eye:
 
     def __init__(self, direct: Direct) -> None:
         self._direct = direct
-        self._versions = True
+        self._versions = self._encodes = True
         self._tags = self._acls = True
         self._configurations: list[str] = []
 
@@ -187,6 +208,7 @@ class Eye:
         """Finds out what the store can show, by a bucket with one object."""
         versions = self._direct("GET", f"/{bucket}?versions&encoding-type=url")
         self._versions = any(name == key for name, _ in _entries(versions))
+        self._encodes = self._undoes(bucket, "per%25cent")
         plain = self._direct("GET", f"/{bucket}").body
         for name in sorted(names.configurations().keys() - _DERIVED):
             answer = self._direct("GET", f"/{bucket}?{name}")
@@ -200,6 +222,14 @@ class Eye:
         looks = [self._direct("GET", f"/{bucket}/{key}?{what}") for what in ("tagging", "acl")]
         self._tags, self._acls = (a.status == 200 and a.body != content for a in looks)
 
+    def _undoes(self, bucket: str, key: str) -> bool:
+        """Whether a key is what its listing says, once that is decoded."""
+        target = f"/{bucket}/{quote(key)}"
+        self._direct("PUT", target)
+        listing = self._direct("GET", f"/{bucket}?encoding-type=url")
+        self._direct("DELETE", target)
+        return any(name == key for name, _ in _entries(listing))
+
     def look(self, buckets: Iterable[str], mine: re.Pattern[str], deep: Container[str]) -> State:
         """All buckets whose names match, and what is in those that are known.
 
@@ -210,9 +240,11 @@ class Eye:
         return state | self.look_into(sorted(set(buckets) & set(found)), deep)
 
     def names_of_buckets(self, mine: re.Pattern[str]) -> Iterator[str]:
-        answer = self._direct("GET", "/")
-        if answer.status != 200:
-            raise ListingError(str(answer))
+        # s3s-fs fails where a bucket goes while it lists them; other workers' buckets do.
+        answers = (self._direct("GET", "/") for _ in range(_TRIES))
+        answer = next((a for a in answers if a.status == 200), None)
+        if answer is None:
+            raise ListingError("there is no list of buckets")
         for name in re.findall(rb"<Name>([^<]*)</Name>", answer.body):
             if mine.fullmatch(name.decode()):
                 yield name.decode()
@@ -228,16 +260,11 @@ class Eye:
             current = []
             if objects.status == 404:  # it is gone
                 continue
-            try:
-                entries = list(_entries(objects))
-            except ListingError:
-                state[Piece("listing", bucket)] = "fails"
-                continue
-            for key, entry in entries:
+            for key, entry in self._listed(bucket, OBJECTS, objects, state):
                 state[_version(bucket, key, entry)] = _content(entry)
                 if entry.tag != "DeleteMarker" and entry.findtext("IsLatest") != "false":
                     current.append(key)
-            for key, entry in _entries(uploads):
+            for key, entry in self._listed(bucket, UPLOADS, uploads, state):
                 upload = entry.findtext("UploadId") or ""
                 state[Piece("upload", bucket, key, upload)] = "there"
                 more.append(
@@ -253,6 +280,16 @@ class Eye:
         for (piece, _, _), answer in zip(more, answers, strict=True):
             state |= _read(piece, answer)
         return state
+
+    def _listed(
+        self, bucket: str, what: str, answer: Answer, state: State
+    ) -> list[tuple[str, ET.Element]]:
+        """The entries of a listing; that it fails is a piece of the state."""
+        try:
+            return list(_entries(answer, self._encodes))
+        except ListingError:
+            state[Piece("listing", bucket, "", what)] = "fails"
+            return []
 
     def _aspects(self, bucket: str, key: str) -> Iterator[_Question]:
         yield Piece("metadata", bucket, key), "HEAD", ""
