@@ -48,7 +48,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         Fault(
             "An upload is found by its id, whatever key is said with it.",
             frozenset({"part changes", "part vanishes", "upload vanishes"}),
-            r"uploadId=@(secret-)?upload@",
+            r"(PUT|DELETE) /@open@/\S+\?uploadId=@(secret-)?upload@",
             r"/(secret/)?up' ",
         ),
         Fault(
@@ -85,7 +85,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         Fault(
             "A bucket is deleted with all that is in it.",
             frozenset({"object vanishes"}),
-            r"DELETE /@[a-z]+@(\?\S*)?(  |$)",
+            r"DELETE /@(open|kept)@(\?metadataConfiguration=?)?(  |$)",
             r"^object '",
         ),
     ),
