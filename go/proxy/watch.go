@@ -73,7 +73,7 @@ func (w *watch) begin(h *handler) {
 	w.monitor = monitor.New(monitor.Options{
 		About:   about,
 		Entries: func() []*stores.Bucket { return h.stores.Load().Buckets.Entries() },
-		Reach:   upstream.Reach,
+		Reach:   upstream.Probe,
 		Hosts:   append([]string{w.cfg.MetricsHost}, w.cfg.MetricsHosts...),
 		Log:     w.log,
 	})
