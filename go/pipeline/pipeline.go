@@ -72,13 +72,13 @@ type Pipeline struct {
 
 // New makes a Pipeline of a checked configuration. It opens no connection.
 func New(cfg *config.Config, h callbacks.Set, o Options) *Pipeline {
-	var around []callbacks.Around
+	var interceptors []callbacks.Interceptor
 	var exchanges iam.Options
 	if o.Observer != nil {
-		around = append(around, observe.Questions(o.Observer.CallbackEnded))
+		interceptors = append(interceptors, observe.Questions(o.Observer.CallbackEnded))
 		exchanges.Exchanged = o.Observer.TokenExchanged
 	}
-	h = h.Around(append(around, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
+	h = h.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	tokens := iam.New(cfg.IAMEndpoint, exchanges)
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
