@@ -18,8 +18,8 @@ type Call interface {
 	crowd() crowd
 }
 
-// With returns the same callbacks, each behind these interceptors, of which the
-// first is asked first.
+// With returns the same callbacks, each behind these interceptors, the first of
+// them outermost.
 func (s Set) With(interceptors ...Interceptor) Set {
 	for _, row := range table {
 		row.intercept(&s, interceptors)

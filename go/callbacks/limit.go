@@ -63,7 +63,7 @@ func Limits(concurrency, queue int, timeout time.Duration) Interceptor {
 	if concurrency == 2 { // of which they would take both
 		g.lanes[anonymous].places = g.lanes[strangers].places
 	}
-	return g.ask
+	return g.intercept
 }
 
 // lane is for questions of one kind, of which only so many run and so many
@@ -186,8 +186,8 @@ func (g *gate) hold(l *lane) (leave func()) {
 
 func (g *gate) late() error { return fmt.Errorf("%w: no answer within %v", ErrOverloaded, g.timeout) }
 
-// ask is an Interceptor: it lets a call through, within the limits.
-func (g *gate) ask(ctx context.Context, call Call) error {
+// intercept is an Interceptor: it lets a call through, within the limits.
+func (g *gate) intercept(ctx context.Context, call Call) error {
 	l := g.lanes[call.crowd()]
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
 	if err := g.enter(l, ctx, deadline); err != nil {
