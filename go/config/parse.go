@@ -11,6 +11,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 const (
@@ -117,7 +118,7 @@ func (c *Config) readLimits(top *dict) {
 	c.CallbackTimeout = readSeconds(top, "callback_timeout", DefaultCallbackTimeout, time.Millisecond)
 	c.DrainTimeout = readSeconds(top, "drain_timeout", DefaultDrainTimeout, 0)
 	c.SecretTTL = DefaultSecretTTL
-	if ttl, ok := top.take("hmac_ttl").seconds(0, maxTTL); ok {
+	if ttl, ok := top.take("hmac_ttl").seconds(0, wire.LongestTTL); ok {
 		c.SecretTTL = ttl
 	}
 	c.SkipSignature, _ = top.take("skip_signature_validation").boolean()

@@ -113,8 +113,8 @@ func Names(op s3op.Operation) bool {
 	return lists
 }
 
-// Answer rewrites the XML of a store for a client.
-type Answer struct {
+// Response rewrites the XML of a store for a client.
+type Response struct {
 	Place           // what the client's request is about
 	Source   *Place // what a copy or a rename reads, else nil
 	Location string // the URL of Place
@@ -123,7 +123,7 @@ type Answer struct {
 }
 
 // Hides reports whether a store's answer may have names that are not the client's.
-func (a Answer) Hides() bool {
+func (a Response) Hides() bool {
 	return a.Bucket.Renamed() || a.Source != nil && a.Source.Bucket.Renamed()
 }
 
@@ -142,7 +142,7 @@ var (
 // passes byte by byte, as it comes: some stores send spaces for minutes to keep
 // a connection alive while they work. An error means that the document ends
 // within; what came of it so far must not look complete.
-func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) error {
+func (a Response) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) error {
 	source := &source{in: bufio.NewReader(from), out: to, flush: flush}
 	if err := source.prologue(a.Hides()); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -150,7 +150,7 @@ func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) er
 		}
 		return err
 	}
-	w := &rewriter{Answer: a, in: source, out: to, dec: xml.NewDecoder(source)}
+	w := &rewriter{Response: a, in: source, out: to, dec: xml.NewDecoder(source)}
 	if err := w.run(); err != nil {
 		return fmt.Errorf("rewriting the store's answer: %w", err)
 	}
@@ -159,7 +159,7 @@ func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) er
 
 // rewriter walks the tokens of a document.
 type rewriter struct {
-	Answer
+	Response
 	in  *source
 	out *bufio.Writer
 	dec *xml.Decoder
@@ -264,7 +264,7 @@ func (w *rewriter) failure() error {
 	w.in.take(w.dec.InputOffset())
 	w.path = w.path[:len(w.path)-1]
 	var out bytes.Buffer
-	if err := f.render(&out, w.Answer); err != nil {
+	if err := f.render(&out, w.Response); err != nil {
 		return err
 	}
 	_, err = w.out.Write(out.Bytes())
