@@ -9,6 +9,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/s3op"
 	"osp/go/sigv4"
+	"osp/go/wire"
 )
 
 // Origin is where what is wanted comes from: the message that asks for it, if
@@ -49,7 +50,7 @@ func (c *Checker) Question(who Principal, what *s3op.Request, from Origin, ttl t
 		if hidden(p.Field()) {
 			p.Value = notShown
 		}
-		if !s3op.IsSignature(p.Name) {
+		if !wire.IsSignature(p.Name) {
 			r.Query = append(r.Query, callbacks.Param(p))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
 // Place is an object, or with an empty key a bucket, by the names of a client.
@@ -47,9 +48,6 @@ type detail struct{ name, text string }
 // failure is an Error element as a store said it.
 type failure []detail
 
-// maxFailure bounds what is held of an Error element.
-const maxFailure = 64 << 10
-
 var errNoFailure = errors.New("this is no error in S3's form")
 
 // readFailure reads from behind the start tag of an Error to its end.
@@ -61,7 +59,7 @@ func readFailure(dec *xml.Decoder) (failure, error) {
 		if err != nil {
 			return nil, err
 		}
-		if dec.InputOffset()-begun > maxFailure {
+		if dec.InputOffset()-begun > wire.LongestError {
 			return nil, errLongToken
 		}
 		switch t := token.(type) {

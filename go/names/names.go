@@ -10,11 +10,8 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/stores"
+	"osp/go/wire"
 )
-
-// maxKey is S3's limit for a key, in bytes
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
-const maxKey = 1024
 
 // CheckTarget is CheckKey for the object of a request. A store that keeps keys
 // as paths takes the tags of `a/` for those of `a`. The error is InvalidURI.
@@ -82,7 +79,7 @@ func Key(b *stores.Bucket, key string) (string, error) {
 	if key == "" {
 		return "", nil
 	}
-	if len(b.Prefix)+len(key) > maxKey {
+	if len(b.Prefix)+len(key) > wire.LongestKey {
 		return "", s3err.KeyTooLong
 	}
 	return b.Prefix + key, nil
@@ -161,7 +158,7 @@ func Query(b *stores.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error
 			if err := CheckKey(b, p.Value); err != nil {
 				return nil, err
 			}
-			if len(b.Prefix)+len(p.Value) > maxKey {
+			if len(b.Prefix)+len(p.Value) > wire.LongestKey {
 				return nil, s3err.KeyTooLong
 			}
 			if p.Name == "prefix" || p.Value != "" { // an empty marker is none
@@ -193,46 +190,9 @@ func translated(names []string, name string) bool {
 // lies elsewhere.
 func inside(prefix, key string, encoded bool) (string, bool) {
 	if encoded {
-		if rest, ok := cutEncoded(key, prefix); ok {
+		if rest, ok := wire.CutEncoded(key, prefix, wire.InQuery); ok { // some stores write a space as a plus sign
 			return rest, true
 		}
 	}
 	return strings.CutPrefix(key, prefix)
-}
-
-// cutEncoded cuts a prefix off a percent-encoded text and leaves the rest as
-// it is encoded. Some stores write a space as a plus sign.
-func cutEncoded(s, prefix string) (string, bool) {
-	for i := range len(prefix) {
-		if s == "" {
-			return "", false
-		}
-		c, size := s[0], 1
-		switch {
-		case c == '+':
-			c = ' '
-		case c == '%' && len(s) >= 3:
-			high, ok1 := unhex(s[1])
-			low, ok2 := unhex(s[2])
-			if !ok1 || !ok2 {
-				return "", false
-			}
-			c, size = high<<4|low, 3
-		}
-		if c != prefix[i] {
-			return "", false
-		}
-		s = s[size:]
-	}
-	return s, true
-}
-
-func unhex(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10, true
-	}
-	return 0, false
 }

@@ -21,7 +21,7 @@ type asked struct {
 }
 
 func (a *asked) callbacks() callbacks.Set {
-	return callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	return callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.questions = append(a.questions, *q)
@@ -115,7 +115,7 @@ func TestOperationsOutsideOfSThreeNeedAnEntryThatSaysSo(t *testing.T) {
 
 func TestAnotherSpellingOfAVersionIsAskedAboutToo(t *testing.T) {
 	const hex, uuid = "8c0a0d2e6f1b4c2b9f9a0a1b2c3d4e5f", "8c0a0d2e-6f1b-4c2b-9f9a-0a1b2c3d4e5f"
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: q.VersionID != uuid}, nil
 	}}
 	r := start(t, h, nil)
@@ -147,7 +147,7 @@ func TestAReadOnlyEntryTakesNothingThatSThreeDoesNotHave(t *testing.T) {
 
 func TestAKeyThatEncryptsIsNotShownInTheQueryEither(t *testing.T) {
 	var seen callbacks.Request
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		seen = *q
 		return callbacks.Decision{Allow: true}, nil
 	}}
@@ -206,7 +206,7 @@ func TestAJunkParameterLeavesTheOperationWhatItIs(t *testing.T) {
 
 func TestOrdersInTheQueryAreShownAsTheFieldsThatTheyAre(t *testing.T) {
 	var seen http.Header
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		seen = q.Header()
 		return callbacks.Decision{Allow: true}, nil
 	}}
@@ -265,7 +265,7 @@ func TestEveryKeyOfARequestHasOneMeaning(t *testing.T) {
 
 func TestTheValidatorSeesWhatAFormOrders(t *testing.T) {
 	var seen http.Header
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		seen = q.Header()
 		return callbacks.Decision{Allow: q.Path == "/photos/up/cat.jpg"}, nil
 	}}
@@ -294,7 +294,7 @@ func TestTheValidatorSeesWhatAFormOrders(t *testing.T) {
 }
 
 func TestTheValidatorDecides(t *testing.T) {
-	h := callbacks.Set{Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		switch {
 		case r.Bucket == "photos":
 			return callbacks.Decision{Allow: true}, nil
@@ -315,7 +315,7 @@ func TestTheValidatorDecides(t *testing.T) {
 func TestACopyGoesOnWhenBothObjectsAreAllowed(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, r.Operation+" "+r.Bucket+"/"+r.Key+" "+r.VersionID)

@@ -26,7 +26,7 @@ func warm(b testing.TB, seesRequest bool) (*rig, *http.Request) {
 	allow := func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: true}, nil
 	}
-	r := start(b, callbacks.Set{Allow: allow, AllowSeesRequest: seesRequest}, pipelinetest.Canned(b))
+	r := start(b, callbacks.Set{Validator: allow, ValidatorSeesRequest: seesRequest}, pipelinetest.Canned(b))
 	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(r.Wire())))
 	if err != nil {
 		b.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 var identity = []string{"identity"}
@@ -31,7 +32,7 @@ func (x *exchange) decodeRefusal(resp *http.Response) (bool, error) {
 		x.r.Method == http.MethodHead || coding == "" || coding == "identity" {
 		return true, nil
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, wire.LongestError))
 	_ = resp.Body.Close() // what is left of it is of no use
 	if err != nil {
 		return false, s3err.BadGateway.Because(err)
@@ -57,6 +58,6 @@ func decoded(raw []byte) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	body, err := io.ReadAll(io.LimitReader(unzip, maxErrorBody+1))
-	return body, err == nil && len(body) <= maxErrorBody
+	body, err := io.ReadAll(io.LimitReader(unzip, wire.LongestError+1))
+	return body, err == nil && len(body) <= wire.LongestError
 }

@@ -85,7 +85,7 @@ func TestLocationsHaveTheSchemeThatATrustedForwarderSays(t *testing.T) {
 
 func TestTheHostMayNameTheBucket(t *testing.T) {
 	var asked []string
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		asked = append(asked, q.Bucket+" "+q.Key+" "+q.Path)
 		return callbacks.Decision{Allow: true}, nil
 	}}

@@ -205,10 +205,10 @@ func TestAnUnknownBucketShowsOnlyToWhoCanSign(t *testing.T) {
 }
 
 func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: q.Token == "" && strings.HasPrefix(q.Key, "public/")}, nil
 	}}
-	r := entries(t, h, settings{"callables": settings{"validator": 3}}, map[string]settings{"open": {"anonymous": true}, "closed": {}})
+	r := entries(t, h, settings{"callbacks": []string{"validator"}}, map[string]settings{"open": {"anonymous": true}, "closed": {}})
 	for _, c := range []struct {
 		method, target string
 		header         string

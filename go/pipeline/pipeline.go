@@ -71,22 +71,23 @@ type Pipeline struct {
 
 // New makes a Pipeline of a checked configuration. It opens no connection.
 func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
-	owner = callbacks.Limited(owner, cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout)
+	var around []callbacks.Around
 	var exchanges iam.Options
 	if o.Observer != nil {
-		owner = observe.Callbacks(owner, o.Observer.CallbackEnded)
+		around = append(around, observe.Questions(o.Observer.CallbackEnded))
 		exchanges.Exchanged = o.Observer.TokenExchanged
 	}
+	owner = owner.Around(append(around, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	tokens := iam.New(cfg.IAMEndpoint, exchanges)
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
 		cfg:      cfg,
 		log:      o.Log,
 		verifier: sigv4.New(sigv4.Options{}),
-		clients:  creds.NewClientKeys(owner.Secret, cfg.SecretTTL, creds.Options{}),
+		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, creds.Options{}),
 		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
 		uses:     access.NewUses(cfg.PresignUses, nil),
-		creds:    creds.New(owner.BucketCreds, tokens, creds.Options{}),
+		creds:    creds.New(owner.BucketCredsFetcher, tokens, creds.Options{}),
 		iam:      tokens,
 		upstream: upstream.New(),
 		started:  time.Now(),

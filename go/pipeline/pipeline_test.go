@@ -29,11 +29,11 @@ func TestASignedRequestGoesToTheStoreSignedAgain(t *testing.T) {
 
 func TestStoreCredentialsComePerToken(t *testing.T) {
 	h := callbacks.Set{
-		Secret: func(context.Context, string) (callbacks.Secret, error) {
+		HMACFetcher: func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
 			return callbacks.Secret{Key: secret.New(clientSecret)}, nil
 		},
-		BucketCreds: func(_ context.Context, token, bucket string) (secret.Value, error) {
-			return secret.New(`{"access_key": "for-` + bucket + `", "secret_key": "s", "session_token": "ses"}`), nil
+		BucketCredsFetcher: func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+			return secret.New(`{"access_key": "for-` + q.Bucket + `", "secret_key": "s", "session_token": "ses"}`), nil
 		},
 	}
 	r := start(t, h, nil)

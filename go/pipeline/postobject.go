@@ -16,6 +16,7 @@ import (
 	"osp/go/sigv4"
 	"osp/go/strictxml"
 	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 // PostObject is S3's upload by a browser's form. Its signature is that of a
@@ -164,7 +165,7 @@ type postResponse struct {
 // respondToForm says that the object is stored, in the way that the form asked for.
 func (x *exchange) respondToForm(stored *http.Response) error {
 	defer stored.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(stored.Body, maxErrorBody)); err != nil {
+	if _, err := io.Copy(io.Discard, io.LimitReader(stored.Body, wire.LongestError)); err != nil {
 		return s3err.BadGateway.Because(err)
 	}
 	header := x.w.Header()

@@ -16,7 +16,7 @@ import (
 type rotation struct{ fetched, taken atomic.Value }
 
 func (k *rotation) callbacks() callbacks.Set {
-	return callbacks.Set{BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+	return callbacks.Set{BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 		return secret.New(`{"access_key": "` + k.fetched.Load().(string) + `", "secret_key": "s"}`), nil
 	}}
 }

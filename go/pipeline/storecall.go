@@ -8,6 +8,7 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 // prepare makes the store's request out of the client's.
@@ -67,7 +68,7 @@ func (x *exchange) translate() (*upstream.Call, error) {
 		if err != nil {
 			return nil, err
 		}
-		call.Header.Set("X-Amz-Rename-Source", s3op.EscapeKey(renamed))
+		call.Header.Set("X-Amz-Rename-Source", wire.Encode(renamed, wire.InPath))
 	}
 	return call, nil
 }

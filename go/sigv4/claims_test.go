@@ -107,7 +107,7 @@ func TestAccessKeysAreAnyText(t *testing.T) {
 		if err := sdkSigner.SignHTTP(context.Background(), keys, r, unsignedPayload, "s3", "eu-west-1", noon); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Parse(wire(r))
+		s, err := Parse(received(r))
 		if err != nil {
 			t.Errorf("%.20q: %v", key, err)
 			continue

@@ -1,4 +1,4 @@
-"""Callables that a configuration names as "package.module:function"."""
+"""Callbacks that a configuration names as "package.module:function"."""
 
 from __future__ import annotations
 

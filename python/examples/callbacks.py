@@ -1,4 +1,4 @@
-"""Every form that the callables may have; `mypy --strict` accepts all of them."""
+"""Every form that the callbacks may have; `mypy --strict` accepts all of them."""
 
 from __future__ import annotations
 
