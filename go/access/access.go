@@ -1,7 +1,7 @@
-// Package access decides whether a principal may do what is asked for, by the
-// owner's Allow callback and a cache of its decisions. Whatever is not a clear yes
-// is a refusal. A question is made of plain values, so that it can be asked
-// without a request. It verifies no signature and looks at no credentials.
+// Package access decides whether a principal may do what is asked for, by the owner's
+// validator and a cache of its decisions. Whatever is not a clear yes is a refusal.
+// A question is made of plain values, so that it can be asked without a request.
+// It verifies no signature and looks at no credentials.
 package access
 
 import (
