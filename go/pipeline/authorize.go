@@ -124,7 +124,7 @@ func (p *Pipeline) authorizeSource(x *exchange, question *access.Question) error
 
 // authorizeRenaming: whoever renames reads an object, and takes it away.
 func (p *Pipeline) authorizeRenaming(x *exchange, question *access.Question, source *s3op.CopySource) error {
-	if err := names.CheckKey(x.bucket, source.Key); err != nil {
+	if err := names.CheckRenameSource(x.bucket, source.Key); err != nil {
 		return err
 	}
 	if err := p.check(x, x.bucket, question.Source(source, http.MethodGet, s3op.GetObject, x.bucket.TTL)); err != nil {

@@ -242,6 +242,22 @@ func TestARenamingReadsAndTakesAwayItsSource(t *testing.T) {
 	r.Refuses(r.Signed("PUT", "/photos/new?renameObject", "", "X-Amz-Rename-Source", "a//b"), 400, "InvalidURI")
 }
 
+func TestTheSourceOfARenamingHasNoBucketBeforeIt(t *testing.T) {
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{
+		"photos": {}, "opaque": {"keys": "opaque"}, "other": {"bucket": "lake"}, "folder": {"bucket": "lake", "prefix": "lake"},
+	})
+	for bucket, source := range map[string]string{
+		"photos": "photos/old", "opaque": "opaque%2Fold", "other": "lake/old", "folder": "old",
+	} {
+		r.Refuses(r.Signed("PUT", "/"+bucket+"/new?renameObject", "", "X-Amz-Rename-Source", source), 400, "InvalidArgument")
+	}
+	for _, source := range []string{"other/old", "lake", "lakes/old", "old/lake/old"} {
+		if got := r.Do(r.Signed("PUT", "/other/new?renameObject", "", "X-Amz-Rename-Source", source)); got.StatusCode != 200 {
+			t.Errorf("%s: got %d %s", source, got.StatusCode, got.Content)
+		}
+	}
+}
+
 func TestEveryKeyOfARequestHasOneMeaning(t *testing.T) {
 	r := entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {}, "opaque": {"keys": "opaque"}})
 	for _, key := range []string{"/secret/x", "public//x", "a/../b", "./a"} {
