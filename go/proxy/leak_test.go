@@ -18,11 +18,11 @@ import (
 )
 
 func TestServersThatStoppedLeaveNoGoroutines(t *testing.T) {
-	for name, watched := range map[string]string{
+	for name, observed := range map[string]string{
 		"alone":   "",
-		"watched": `"metrics_port": 0, "access_log": "` + filepath.Join(t.TempDir(), "access.log") + `", `,
+		"observed": `"metrics_port": 0, "access_log": "` + filepath.Join(t.TempDir(), "access.log") + `", `,
 	} {
-		t.Run(name, func(t *testing.T) { leaveNothing(t, watched) })
+		t.Run(name, func(t *testing.T) { leaveNothing(t, observed) })
 	}
 }
 
