@@ -102,7 +102,7 @@ func (f failure) get(name string) string {
 
 // render writes the error in the client's names and in words of our own: there
 // are stores whose messages name buckets, folders or paths.
-func (f failure) render(out *bytes.Buffer, a Answer) error {
+func (f failure) render(out *bytes.Buffer, a Response) error {
 	code, about := f.get("Code"), a.about(f)
 	out.WriteString("<Error>")
 	for _, d := range f {
@@ -135,7 +135,7 @@ func (f failure) render(out *bytes.Buffer, a Answer) error {
 }
 
 // about finds out which of the objects that a copy touches an error means.
-func (a Answer) about(f failure) Place {
+func (a Response) about(f failure) Place {
 	if a.Source == nil || a.Source.stored() == a.stored() && a.Source.Bucket.Remote == a.Bucket.Remote {
 		return a.Place
 	}
@@ -158,7 +158,7 @@ func (a Answer) about(f failure) Place {
 
 // failedKey returns the client's name for a key of an error. Nothing but what
 // the request touches has one.
-func (a Answer) failedKey(text string) string {
+func (a Response) failedKey(text string) string {
 	switch key, ok := inside(a.Bucket.Prefix, text, a.Encoded); {
 	case a.Key == "" && ok:
 		return key
@@ -173,7 +173,7 @@ func (a Answer) failedKey(text string) string {
 
 // Failure returns for a client what a store's refusal says. The error means
 // that it is none in S3's form, or that it can't be told.
-func (a Answer) Failure(body []byte) ([]byte, error) {
+func (a Response) Failure(body []byte) ([]byte, error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	for {
 		token, err := dec.RawToken()

@@ -51,6 +51,16 @@ func CheckSource(b *stores.Bucket, c *s3op.CopySource) error {
 	return CheckKey(b, c.Key)
 }
 
+// CheckRenameSource is CheckKey for the object that is renamed. Users say it as a
+// key or as bucket/key, and SeaweedFS takes either: what begins with the store's
+// name of the bucket has two meanings there. The error is InvalidArgument or InvalidURI.
+func CheckRenameSource(b *stores.Bucket, key string) error {
+	if strings.HasPrefix(b.Prefix+key, b.Remote+"/") {
+		return s3err.InvalidArgument.Msg("x-amz-rename-source must be a key of the same bucket, without the bucket before it.")
+	}
+	return CheckKey(b, key)
+}
+
 // misread reports whether a key has another spelling as a path, or is none of
 // an object. A slash at its end is that of a folder.
 func misread(key string) bool {

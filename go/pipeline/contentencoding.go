@@ -17,7 +17,7 @@ var identity = []string{"identity"}
 
 // acceptEncoding has a store send in plain what is judged or rewritten here.
 // An object comes as its reader wants it: Google transcodes by that.
-func acceptEncoding(x *exchange, call *upstream.Call) {
+func (x *exchange) acceptEncoding(call *upstream.Call) {
 	if x.req.Operation != s3op.GetObject && x.req.Operation != "HeadObject" {
 		call.Header["Accept-Encoding"] = identity
 	}
@@ -26,7 +26,7 @@ func acceptEncoding(x *exchange, call *upstream.Call) {
 // decodeRefusal takes the compression off a store's refusal. What can't be read
 // would go unjudged, so it is replaced by what its status says: then it reports
 // false.
-func decodeRefusal(x *exchange, resp *http.Response) (bool, error) {
+func (x *exchange) decodeRefusal(resp *http.Response) (bool, error) {
 	coding := resp.Header.Get("Content-Encoding")
 	if resp.StatusCode < http.StatusMultipleChoices || resp.StatusCode == http.StatusNotModified ||
 		x.r.Method == http.MethodHead || coding == "" || coding == "identity" {

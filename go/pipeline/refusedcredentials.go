@@ -29,8 +29,8 @@ func (c *refusedCredentials) error() error {
 
 // credentialsRefusedBy looks at a store's 400, 401 or 403 and leaves it whole. Nil
 // means that it is about something else. Refusals of all kinds are legible then.
-func credentialsRefusedBy(x *exchange, resp *http.Response) (*refusedCredentials, error) {
-	legible, err := decodeRefusal(x, resp)
+func (x *exchange) credentialsRefusedBy(resp *http.Response) (*refusedCredentials, error) {
+	legible, err := x.decodeRefusal(resp)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func parseQueryAuth(r *Request, query []param, h authHeaders, c *queryClaim) (*S
 	default:
 		return nil, refuseQuery(`X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`)
 	}
-	s := &SignedRequest{carrier: inQuery, signature: *c.signature, timestamp: *c.date}
+	s := &SignedRequest{mechanism: InQuery, signature: *c.signature, timestamp: *c.date}
 	var err error
 	if s.cred, err = parseCredential(*c.credential, refuseQueryCredential); err != nil {
 		return nil, err
