@@ -8,7 +8,6 @@ else is the library's to check.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import math
 import os
