@@ -48,7 +48,7 @@ func TestTheClientIsWhomATrustedBalancerIntroduces(t *testing.T) {
 				return callbacks.Decision{Allow: true, Once: true}, nil
 			}}
 			r := start(t, h, settings{"proxy_protocol": true, "trusted_proxies": []string{c.trusted}})
-			req := r.signed("GET", "/photos/k", "")
+			req := r.Signed("GET", "/photos/k", "")
 			if c.forwarded != "" {
 				req.Header.Set("X-Forwarded-For", c.forwarded)
 			}
