@@ -7,7 +7,7 @@ import (
 	"osp/go/s3err"
 )
 
-// part says whose rules of encoding apply.
+// part says which rules of encoding apply.
 type part uint8
 
 const (
@@ -44,8 +44,8 @@ func appendCanonical(dst []byte, s string, in part) ([]byte, bool) {
 	return dst, true
 }
 
-// isCanonical reports whether appendCanonical would change nothing, which is
-// how SDKs send nearly every query.
+// isCanonical reports whether appendCanonical would change nothing, as with
+// nearly every query that SDKs send.
 func isCanonical(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if isUnreserved(s[i]) {
@@ -155,7 +155,7 @@ func parseQuery(raw string) ([]param, error) {
 }
 
 // appendQuery writes the canonical query. The signature of a presigned URL is
-// no part of what it signs; anywhere else that name is refused before.
+// not part of what it signs; anywhere else that name has been refused before.
 func appendQuery(dst []byte, query []param) []byte {
 	first := true
 	for _, p := range query {
