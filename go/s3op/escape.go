@@ -7,7 +7,7 @@ import (
 )
 
 // EscapeKey UriEncodes a decoded key as SigV4 defines it for S3: unreserved
-// characters and slashes stay, every other byte becomes %XX. A path in this
+// characters and slashes are kept, every other byte becomes %XX. A path in this
 // form is its own canonical URI, so every store signs the same bytes.
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)
 func EscapeKey(key string) string {
@@ -17,7 +17,7 @@ func EscapeKey(key string) string {
 	return string(appendEscaped(make([]byte, 0, len(key)+len(key)/4), key, true))
 }
 
-// isEscaped reports whether a key is escaped as it stands.
+// isEscaped reports whether a key is already escaped like this.
 func isEscaped(key string) bool {
 	for i := range len(key) {
 		if key[i] != '/' && !unreserved(key[i]) {
@@ -47,7 +47,7 @@ func unreserved(c byte) bool {
 }
 
 // unescape decodes percent escapes, and nothing else. A malformed escape is an
-// error: guessing would make two readers of one path disagree.
+// error: by guessing, two readers of one path could disagree.
 func unescape(s string) (string, error) {
 	if strings.IndexByte(s, '%') < 0 {
 		return s, nil
