@@ -105,8 +105,8 @@ func (f failure) get(name string) string {
 
 // render writes the error with the client's names and messages of our own: some
 // stores name buckets, folders or paths in their messages.
-func (f failure) render(out *bytes.Buffer, a Answer) error {
-	code, about := f.get("Code"), a.about(f)
+func (f failure) render(out *bytes.Buffer, r Response) error {
+	code, about := f.get("Code"), r.about(f)
 	out.WriteString("<Error>")
 	for _, d := range f {
 		text := ""
@@ -118,7 +118,7 @@ func (f failure) render(out *bytes.Buffer, a Answer) error {
 		case "BucketName", "Bucket":
 			text = about.Bucket.Name
 		case "Key":
-			text = a.failedKey(d.text)
+			text = r.failedKey(d.text)
 		case "Resource":
 			text = about.Path()
 		case "UploadId":
@@ -138,45 +138,45 @@ func (f failure) render(out *bytes.Buffer, a Answer) error {
 }
 
 // about finds out to which of the objects in a copy an error refers.
-func (a Answer) about(f failure) Place {
-	if a.Source == nil || a.Source.stored() == a.stored() && a.Source.Bucket.Remote == a.Bucket.Remote {
-		return a.Place
+func (r Response) about(f failure) Place {
+	if r.Source == nil || r.Source.stored() == r.stored() && r.Source.Bucket.Remote == r.Bucket.Remote {
+		return r.Place
 	}
-	source := *a.Source
+	source := *r.Source
 	remote := "/" + source.Bucket.Remote
 	switch key, bucket := f.get("Key"), f.get("BucketName"); {
-	case key != "" && key != a.stored():
+	case key != "" && key != r.stored():
 		if key == source.stored() {
 			return source
 		}
-	case bucket != "" && bucket != a.Bucket.Remote:
+	case bucket != "" && bucket != r.Bucket.Remote:
 		if bucket == source.Bucket.Remote {
 			return source
 		}
 	case f.get("Resource") == remote+"/"+source.stored():
 		return source
 	}
-	return a.Place
+	return r.Place
 }
 
 // failedKey returns the client's name for a key in an error. Only what the
 // request addresses has one.
-func (a Answer) failedKey(text string) string {
-	switch key, ok := inside(a.Bucket.Prefix, text, a.Encoded); {
-	case a.Key == "" && ok:
+func (r Response) failedKey(text string) string {
+	switch key, ok := inside(r.Bucket.Prefix, text, r.Encoded); {
+	case r.Key == "" && ok:
 		return key
-	case a.Key == "":
-	case text == a.stored():
-		return a.Key
-	case a.Source != nil && text == a.Source.stored():
-		return a.Source.Key
+	case r.Key == "":
+	case text == r.stored():
+		return r.Key
+	case r.Source != nil && text == r.Source.stored():
+		return r.Source.Key
 	}
 	return ""
 }
 
 // Failure returns a store's refusal as a client may see it. The error means
 // that it is not in S3's form, or could not be read.
-func (a Answer) Failure(body []byte) ([]byte, error) {
+func (r Response) Failure(body []byte) ([]byte, error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	for {
 		token, err := dec.RawToken()
@@ -196,7 +196,7 @@ func (a Answer) Failure(body []byte) ([]byte, error) {
 		}
 		var out bytes.Buffer
 		out.WriteString(xml.Header)
-		err = f.render(&out, a)
+		err = f.render(&out, r)
 		return out.Bytes(), err
 	}
 }

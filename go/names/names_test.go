@@ -151,7 +151,7 @@ func TestWhatConcernsTheWholeBucketIsRefusedForAFolder(t *testing.T) {
 	}
 }
 
-func rewritten(a Answer, document string) (string, error) {
+func rewritten(a Response, document string) (string, error) {
 	var whole bytes.Buffer
 	err := a.Rewrite(bufio.NewWriter(&whole), strings.NewReader(document), func() error { return nil })
 	var bytewise bytes.Buffer
@@ -187,7 +187,7 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 		{"an answer without names", `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`, `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`},
 		{"nothing", "", ""},
 	} {
-		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "http://proxy/data/k"}, c.from)
+		got, err := rewritten(Response{Place: Place{team, "k"}, Location: "http://proxy/data/k"}, c.from)
 		if err != nil || got != c.to {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", c.name, err, got, c.to)
 		}
@@ -196,7 +196,7 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 
 func TestEncodedKeysLoseTheirFolderToo(t *testing.T) {
 	for _, key := range []string{"team%20a%2Fk%2F%C3%BC", "team+a/k%2F%C3%BC", "team a/k%2F%C3%BC"} {
-		got, err := rewritten(Answer{Place: Place{Bucket: team}, Encoded: true}, `<ListBucketResult><Contents><Key>`+key+`</Key></Contents></ListBucketResult>`)
+		got, err := rewritten(Response{Place: Place{Bucket: team}, Encoded: true}, `<ListBucketResult><Contents><Key>`+key+`</Key></Contents></ListBucketResult>`)
 		if err != nil || !strings.Contains(got, "<Key>k%2F%C3%BC</Key>") {
 			t.Errorf("%s: %s, %v", key, got, err)
 		}
@@ -215,7 +215,7 @@ func TestWhatLiesOutsideOfTheFolderNeverPasses(t *testing.T) {
 		`<ListObjectsResult><Contents><Key>secret</Key></Contents></ListObjectsResult>`,
 		`{"Key": "secret"}`,
 	} {
-		got, err := rewritten(Answer{Place: Place{Bucket: team}}, document)
+		got, err := rewritten(Response{Place: Place{Bucket: team}}, document)
 		if err == nil || strings.Contains(got, "secret") {
 			t.Errorf("%s: got %s, %v", document, got, err)
 		}
@@ -231,7 +231,7 @@ func TestRefusedKeysJoinTheAnswer(t *testing.T) {
 		`<s:DeleteResult xmlns:s="x"/>`:    `<s:DeleteResult xmlns:s="x">` + entry + `</s:DeleteResult>`,
 		`<Error><Code>Oops</Code></Error>`: `<Error><Code>Oops</Code></Error>`,
 	} {
-		if got, err := rewritten(Answer{Place: Place{Bucket: team}, Refused: refused}, from); got != to || err != nil {
+		if got, err := rewritten(Response{Place: Place{Bucket: team}, Refused: refused}, from); got != to || err != nil {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", from, err, got, to)
 		}
 	}
@@ -256,7 +256,7 @@ func TestSpacesThatKeepAConnectionAlivePassAtOnce(t *testing.T) {
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- Answer{Place: Place{Bucket: team}}.Rewrite(bufio.NewWriter(writer), s, func() error { return nil })
+		done <- Response{Place: Place{Bucket: team}}.Rewrite(bufio.NewWriter(writer), s, func() error { return nil })
 	}()
 	for i, part := range s.parts[:3] {
 		s.next <- i
@@ -382,7 +382,7 @@ func FuzzRewrite(f *testing.F) {
 	f.Add(`<ListBucketResult><Name>lake</Name><Contents><Key>team a/k</Key></Contents></ListBucketResult>`, "<Error/>")
 	f.Add(`<?xml?><DeleteResult/>`, "")
 	f.Fuzz(func(t *testing.T, document, refused string) {
-		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "l", Refused: []byte(refused)}, document)
+		got, err := rewritten(Response{Place: Place{team, "k"}, Location: "l", Refused: []byte(refused)}, document)
 		if err != nil {
 			return
 		}

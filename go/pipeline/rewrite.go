@@ -15,7 +15,7 @@ import (
 
 // respondRewritten is respond where the store's names are not the client's, or
 // where the response needs an addition.
-func (x *exchange) respondRewritten(resp *http.Response, to names.Answer) error {
+func (x *exchange) respondRewritten(resp *http.Response, to names.Response) error {
 	delete(x.w.Header(), upstream.Spell("Location")) // of a bucket, or to the store itself
 	to.Location, to.Refused = x.location(), x.deleteErrors
 	if how, _ := x.req.Query.Get("encoding-type"); how == "url" {
@@ -45,7 +45,7 @@ func (x *exchange) respondRewritten(resp *http.Response, to names.Answer) error 
 // nothing comes later for that.
 const maxWholeResponse = 4 << 20
 
-func (x *exchange) respondWhole(resp *http.Response, to names.Answer) error {
+func (x *exchange) respondWhole(resp *http.Response, to names.Response) error {
 	var body bytes.Buffer
 	if err := to.Rewrite(bufio.NewWriter(&body), resp.Body, func() error { return nil }); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (x *exchange) write(status int, body []byte) error {
 
 // respondFailure tells a refusal in the client's names, or no more of it than
 // its status.
-func (x *exchange) respondFailure(resp *http.Response, to names.Answer) error {
+func (x *exchange) respondFailure(resp *http.Response, to names.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if len(body) > 0 || err != nil {
 		if body, err = to.Failure(body); err != nil {

@@ -113,8 +113,8 @@ func Names(op s3op.Operation) bool {
 	return lists
 }
 
-// Answer rewrites the XML of a store for a client.
-type Answer struct {
+// Response is a store's response, whose XML it rewrites for a client.
+type Response struct {
 	Place           // what the client's request addresses
 	Source   *Place // what a copy or a rename reads, otherwise nil
 	Location string // the URL of Place
@@ -124,8 +124,8 @@ type Answer struct {
 
 // Hides reports whether a store's response may have names that are not the
 // client's.
-func (a Answer) Hides() bool {
-	return a.Bucket.Renamed() || a.Source != nil && a.Source.Bucket.Renamed()
+func (r Response) Hides() bool {
+	return r.Bucket.Renamed() || r.Source != nil && r.Source.Bucket.Renamed()
 }
 
 var (
@@ -144,15 +144,15 @@ var (
 // passes byte by byte, as it arrives: some stores send spaces for minutes to
 // keep a connection alive while they work. After an error the document is
 // incomplete; what was written so far must not look complete.
-func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) error {
+func (r Response) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) error {
 	source := &source{in: bufio.NewReader(from), out: to, flush: flush}
-	if err := source.prologue(a.Hides()); err != nil {
+	if err := source.prologue(r.Hides()); err != nil {
 		if errors.Is(err, io.EOF) {
 			return to.Flush()
 		}
 		return err
 	}
-	w := &rewriter{Answer: a, in: source, out: to, dec: xml.NewDecoder(source)}
+	w := &rewriter{Response: r, in: source, out: to, dec: xml.NewDecoder(source)}
 	if err := w.run(); err != nil {
 		return fmt.Errorf("rewriting the store's response: %w", err)
 	}
@@ -161,7 +161,7 @@ func (a Answer) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) er
 
 // rewriter goes through the tokens of a document.
 type rewriter struct {
-	Answer
+	Response
 	in  *source
 	out *bufio.Writer
 	dec *xml.Decoder
@@ -266,7 +266,7 @@ func (w *rewriter) failure() error {
 	w.in.take(w.dec.InputOffset())
 	w.path = w.path[:len(w.path)-1]
 	var out bytes.Buffer
-	if err := f.render(&out, w.Answer); err != nil {
+	if err := f.render(&out, w.Response); err != nil {
 		return err
 	}
 	_, err = w.out.Write(out.Bytes())
