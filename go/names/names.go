@@ -21,7 +21,7 @@ const maxKey = 1024
 // InvalidURI.
 func CheckTarget(b *stores.Bucket, r *s3op.Request) error {
 	if !b.OpaqueKeys && r.Selected && strings.HasSuffix(r.Key, "/") {
-		return s3err.InvalidURI.Msg(`Objects with a slash at their end are read, written and deleted as a whole here: the store's "keys" are "path".`)
+		return s3err.InvalidURI.Msg(`An object whose key ends in a slash can only be read, written and deleted as a whole here: the store's "keys" are "path".`)
 	}
 	return CheckKey(b, r.Key)
 }
@@ -36,7 +36,7 @@ func CheckKey(b *stores.Bucket, key string) error {
 		return nil
 	}
 	if misread(key) {
-		return s3err.InvalidURI.Msg(`Keys with a slash before them, with backslashes, with empty segments or with the segments '.' or '..' are not served here, nor names that stores have for themselves: the store's "keys" are "path".`)
+		return s3err.InvalidURI.Msg(`Keys with a leading slash, backslashes, empty segments or the segments '.' or '..' are not served here, nor names that stores reserve for themselves: the store's "keys" are "path".`)
 	}
 	// MinIO's own interfaces are under /minio/, whatever bucket the host names.
 	if first, _, _ := strings.Cut(b.Prefix+key, "/"); b.VirtualStyle && strings.EqualFold(first, "minio") {
