@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"osp/go/observe"
-	"osp/go/s3op"
+	"osp/go/wire"
 )
 
 // Format is the form of a line.
@@ -46,7 +46,7 @@ func attributes(x *observe.Exchange) [18]slog.Attr {
 		slog.String("method", shorten(x.Method)),
 		slog.String("operation", x.Operation),
 		slog.String("bucket", shorten(x.Bucket)),
-		slog.String("key", s3op.EscapeKey(x.Key)),
+		slog.String("key", wire.Encode(x.Key, wire.InPath)),
 		slog.Int("status", x.Status),
 		slog.String("code", x.Code),
 		slog.Int64("bytes_in", x.BytesIn),

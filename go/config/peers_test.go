@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-
-	"osp/go/peers"
 )
 
 func TestASocketPathThatCannotBeOneIsAMistake(t *testing.T) {
@@ -22,25 +20,6 @@ func TestASocketPathThatCannotBeOneIsAMistake(t *testing.T) {
 	}
 	if c := parsed(t, with("http_port", "null", "unix_socket", `"/`+strings.Repeat("a", 102)+`"`)); c.HTTPPort != nil || len(c.Unix) != 103 {
 		t.Errorf("got %+v", c)
-	}
-}
-
-func TestPeersAreTrustedByTheirAddress(t *testing.T) {
-	networks := parsed(t, with("trusted_proxies", `["10.0.0.0/8", "fd00::1"]`)).TrustedProxies
-	for remote, want := range map[string]bool{
-		"10.1.2.3:5": true, "[::ffff:10.1.2.3]:5": true, "[fd00::1]:5": true, "[fd00::1%eth0]:5": true,
-		"11.1.2.3:5": false, "[fd00::2]:5": false, "unix": false, "": false, "10.1.2.3": false,
-	} {
-		if networks.Trust(remote) != want {
-			t.Errorf("%q: trusted is %v", remote, !want)
-		}
-	}
-	local := parsed(t, with("trusted_proxies", `["unix"]`)).TrustedProxies
-	if !local.Trust("unix") || local.Trust("10.1.2.3:5") || local.Trust("") || local.None() {
-		t.Errorf("got %+v", local)
-	}
-	if !(peers.Trusted{}).None() || (peers.Trusted{}).Trust("unix") {
-		t.Error("nobody is trusted by default")
 	}
 }
 

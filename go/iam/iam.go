@@ -22,6 +22,7 @@ import (
 	"osp/go/cache"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 const (
@@ -210,7 +211,7 @@ func readGrant(body []byte, asked time.Time) (grant, error) {
 	if json.Unmarshal(body, &answer) != nil { // its error may quote the token
 		return grant{}, errors.New("its response is not a JSON object with access_token and expires_in")
 	}
-	if answer.Token == "" || strings.ContainsFunc(answer.Token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	if answer.Token == "" || strings.ContainsFunc(answer.Token, wire.NotVisible) {
 		return grant{}, errors.New("its response has no access_token that could be sent")
 	}
 	life := time.Duration(min(answer.ExpiresIn, int64(longestToken/time.Second))) * time.Second

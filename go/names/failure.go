@@ -8,6 +8,7 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
 // Place is an object, or with an empty key a bucket, under a client's names.
@@ -47,9 +48,6 @@ type detail struct{ name, text string }
 // failure is an Error element as a store wrote it.
 type failure []detail
 
-// maxFailure bounds how much of an Error element is held back.
-const maxFailure = 64 << 10
-
 var errNoFailure = errors.New("not an error in S3's form")
 
 // readFailure reads from after the start tag of an Error to its end.
@@ -61,7 +59,7 @@ func readFailure(dec *xml.Decoder) (failure, error) {
 		if err != nil {
 			return nil, err
 		}
-		if dec.InputOffset()-begun > maxFailure {
+		if dec.InputOffset()-begun > wire.LongestError {
 			return nil, errLongToken
 		}
 		switch t := token.(type) {

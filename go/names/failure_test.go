@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
 func TestRefusalsAreToldInTheClientsNamesAndOurWords(t *testing.T) {
@@ -63,7 +64,7 @@ func TestWhatIsNoErrorOfS3IsNotTold(t *testing.T) {
 	for _, body := range []string{
 		"", "lake", `{"bucket": "lake"}`, "<html><body>lake</body></html>", "<Error>", "<Error></Error>", "<Error/>", "<Error><Code>lake/team a</Code></Error>",
 		"<Error><Code>Oops</Key></Error>", "<Error><Code><x>lake</x></Code></Error>", "<Error><Code>" + strings.Repeat("x", 65) + "</Code></Error>",
-		"<Error><Code>Oops</Code><Message>" + strings.Repeat("<![CDATA[x]]>", maxFailure/10) + "</Message></Error>",
+		"<Error><Code>Oops</Code><Message>" + strings.Repeat("<![CDATA[x]]>", wire.LongestError/10) + "</Message></Error>",
 		`<?xml version="1.0" encoding="ISO-8859-1"?><Error><Code>Oops</Code></Error>`, "<Error><Code>Oops</Code><Message>\xff</Message></Error>",
 	} {
 		if got, err := (Response{Place: Place{team, "k"}}).Failure([]byte(body)); err == nil {

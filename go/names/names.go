@@ -10,11 +10,8 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/stores"
+	"osp/go/wire"
 )
-
-// maxKey is S3's limit for a key, in bytes
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
-const maxKey = 1024
 
 // CheckTarget is CheckKey for the object that a request addresses. A store that
 // treats keys as paths takes the tags of `a/` for those of `a`. The error is
@@ -55,6 +52,17 @@ func CheckSource(b *stores.Bucket, c *s3op.CopySource) error {
 	return CheckKey(b, c.Key)
 }
 
+// CheckRenameSource is CheckKey for the object that is renamed. Clients give it as
+// a key or as bucket/key, and SeaweedFS accepts either: a key that begins with the
+// store's name of the bucket has two meanings there. The error is InvalidArgument
+// or InvalidURI.
+func CheckRenameSource(b *stores.Bucket, key string) error {
+	if strings.HasPrefix(b.Prefix+key, b.Remote+"/") {
+		return s3err.InvalidArgument.Msg("x-amz-rename-source must be a key in the same bucket, without the bucket before it.")
+	}
+	return CheckKey(b, key)
+}
+
 // misread reports whether a key means something else as a path, or nothing that
 // could be an object. A slash at its end is that of a folder.
 func misread(key string) bool {
@@ -83,7 +91,7 @@ func Key(b *stores.Bucket, key string) (string, error) {
 	if key == "" {
 		return "", nil
 	}
-	if len(b.Prefix)+len(key) > maxKey {
+	if len(b.Prefix)+len(key) > wire.LongestKey {
 		return "", s3err.KeyTooLong
 	}
 	return b.Prefix + key, nil
@@ -162,7 +170,7 @@ func Query(b *stores.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error
 			if err := CheckKey(b, p.Value); err != nil {
 				return nil, err
 			}
-			if len(b.Prefix)+len(p.Value) > maxKey {
+			if len(b.Prefix)+len(p.Value) > wire.LongestKey {
 				return nil, s3err.KeyTooLong
 			}
 			if p.Name == "prefix" || p.Value != "" { // an empty marker means none
@@ -194,46 +202,9 @@ func translated(names []string, name string) bool {
 // outside the folder.
 func inside(prefix, key string, encoded bool) (string, bool) {
 	if encoded {
-		if rest, ok := cutEncoded(key, prefix); ok {
+		if rest, ok := wire.CutEncoded(key, prefix, wire.InQuery); ok { // some stores write a space as a plus sign
 			return rest, true
 		}
 	}
 	return strings.CutPrefix(key, prefix)
-}
-
-// cutEncoded cuts a prefix off a percent-encoded text and leaves the encoding
-// of the rest as it is. Some stores write a space as a plus sign.
-func cutEncoded(s, prefix string) (string, bool) {
-	for i := range len(prefix) {
-		if s == "" {
-			return "", false
-		}
-		c, size := s[0], 1
-		switch {
-		case c == '+':
-			c = ' '
-		case c == '%' && len(s) >= 3:
-			high, ok1 := unhex(s[1])
-			low, ok2 := unhex(s[2])
-			if !ok1 || !ok2 {
-				return "", false
-			}
-			c, size = high<<4|low, 3
-		}
-		if c != prefix[i] {
-			return "", false
-		}
-		s = s[size:]
-	}
-	return s, true
-}
-
-func unhex(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10, true
-	}
-	return 0, false
 }

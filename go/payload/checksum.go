@@ -15,6 +15,7 @@ import (
 	"github.com/minio/crc64nvme"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // Algorithm is a checksum algorithm of S3. The zero value is None.
@@ -147,7 +148,7 @@ func declaredChecksum(d Declaration) (alg Algorithm, value string, err error) {
 	}
 	found, unknown := 0, false
 	for name, values := range d.Header {
-		if len(name) < len(checksumPrefix) || !strings.EqualFold(name[:len(checksumPrefix)], checksumPrefix) || notValues[strings.ToLower(name)] {
+		if !wire.HasPrefixFold(name, checksumPrefix) || notValues[strings.ToLower(name)] {
 			continue
 		}
 		a, known := fromHeader(name)

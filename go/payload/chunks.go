@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // Limits of the framing. A chunk header is at most 16 digits, a name and a
@@ -155,25 +156,13 @@ func parseSize(digits []byte) (int64, bool) {
 	}
 	var n uint64
 	for _, b := range digits {
-		d, ok := hexDigit(b)
+		d, ok := wire.Unhex(b)
 		if !ok {
 			return 0, false
 		}
 		n = n<<4 | uint64(d)
 	}
 	return int64(n), int64(n) >= 0
-}
-
-func hexDigit(b byte) (byte, bool) {
-	switch {
-	case '0' <= b && b <= '9':
-		return b - '0', true
-	case 'a' <= b && b <= 'f':
-		return b - 'a' + 10, true
-	case 'A' <= b && b <= 'F':
-		return b - 'A' + 10, true
-	}
-	return 0, false
 }
 
 // parseSignature accepts exactly one extension, as AWS does. What can't be a
@@ -190,13 +179,8 @@ func (c *chunks) parseSignature(extension []byte) error {
 // checkShape refuses anything but 64 hexadecimal digits, even if signatures are
 // not compared.
 func checkShape(signature string) error {
-	if len(signature) != 2*sha256.Size {
+	if !wire.IsSHA256(signature) {
 		return s3err.SignatureDoesNotMatch
-	}
-	for i := range len(signature) {
-		if _, ok := hexDigit(signature[i]); !ok {
-			return s3err.SignatureDoesNotMatch
-		}
 	}
 	return nil
 }

@@ -172,7 +172,7 @@ func TestAFormThatBreaksItsPolicyIsRefused(t *testing.T) {
 
 func TestTheValidatorSeesTheKeyOfAForm(t *testing.T) {
 	var seen *callbacks.Request
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		seen = r
 		return callbacks.Decision{}, nil
 	}}

@@ -57,7 +57,7 @@ func watched(t *testing.T, h callbacks.Set, change settings) (*rig, *onlooker) {
 }
 
 func TestARequestIsSeenWithAllThatIsKnownOfIt(t *testing.T) {
-	r, o := watched(t, callbacks.Set{Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+	r, o := watched(t, callbacks.Set{Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		time.Sleep(time.Millisecond)
 		return callbacks.Decision{Allow: true}, nil
 	}}, settings{"trusted_proxies": []string{"127.0.0.1"}})
@@ -84,9 +84,9 @@ func TestARequestIsSeenWithAllThatIsKnownOfIt(t *testing.T) {
 }
 
 func TestEveryEndOfARequestIsSeen(t *testing.T) {
-	r, o := watched(t, callbacks.Set{Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	r, o := watched(t, callbacks.Set{Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: q.Key != "secret"}, nil
-	}, AllowSeesRequest: true}, settings{"max_presign_url_usage_attempts": 1})
+	}, ValidatorSeesRequest: true}, settings{"max_presign_url_usage_attempts": 1})
 	type want struct {
 		status              int
 		code, entry, store  string
@@ -267,7 +267,7 @@ func TestAClientThatLeavesIsSeenAsOne(t *testing.T) {
 }
 
 func TestARefusalIsLoggedWithWhoAndWhy(t *testing.T) {
-	r := start(t, callbacks.Set{Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+	r := start(t, callbacks.Set{Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Reason: "not on Sundays"}, nil
 	}}, nil)
 	r.Do(r.Signed("GET", "/photos/k", ""))

@@ -44,7 +44,8 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
 }
 
-// Malformed is the response to what is no request of HTTP.
+// Malformed is the body of the response to what is no request of HTTP, by the
+// response's status.
 func Malformed(status int) (mediaType string, body []byte) {
 	e := s3err.InvalidRequest.Msg("An error occurred when parsing the HTTP request.")
 	switch status {

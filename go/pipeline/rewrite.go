@@ -9,8 +9,8 @@ import (
 
 	"osp/go/names"
 	"osp/go/s3err"
-	"osp/go/s3op"
 	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 // respondRewritten is respond where the store's names are not the client's, or
@@ -66,7 +66,7 @@ func (x *exchange) write(status int, body []byte) error {
 // respondFailure tells a refusal in the client's names, or no more of it than
 // its status.
 func (x *exchange) respondFailure(resp *http.Response, to names.Response) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, wire.LongestError))
 	if len(body) > 0 || err != nil {
 		if body, err = to.Failure(body); err != nil {
 			body = x.refusalOf(resp)
@@ -101,9 +101,9 @@ func (x *exchange) source() *names.Place {
 
 // location is the URL of that place, in the style that the client uses.
 func (x *exchange) location() string {
-	path := "/" + s3op.EscapeKey(x.req.Key)
+	path := "/" + wire.Encode(x.req.Key, wire.InPath)
 	if !x.req.Virtual {
-		path = "/" + s3op.EscapeKey(x.req.Bucket) + path
+		path = "/" + wire.Encode(x.req.Bucket, wire.InPath) + path
 	}
 	return x.clientScheme + "://" + askedHost(x.hosts) + path
 }

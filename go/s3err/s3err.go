@@ -1,6 +1,6 @@
 // Package s3err names the errors that the proxy returns: S3 error codes, their
 // HTTP status and their XML. Every stage of a request returns such a value;
-// only one place writes it.
+// only package pipeline writes it.
 //
 // Codes and statuses are those of AWS's "Error responses" reference
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // modelled are the headers that belong to any operation, in their canonical
@@ -45,7 +46,7 @@ func checkHeaders(header http.Header) (unlisted, err error) {
 		case !vendors(name) || modelled[name] || protocol[name]:
 		case Foreign(name):
 			return nil, s3err.NotImplemented.Msg("The header " + brief(name) + " is not supported.")
-		case hasPrefixFold(name, "x-amz-") && !hasPrefixFold(name, "x-amz-meta-"):
+		case wire.HasPrefixFold(name, "x-amz-") && !wire.HasPrefixFold(name, "x-amz-meta-"):
 			unlisted = s3err.NotImplemented.Msg("The header " + brief(name) + " does not exist in S3.")
 		}
 	}
@@ -66,7 +67,7 @@ func checkParams(q Query, header http.Header) error {
 		switch {
 		case p.Name == "session": // CreateSession hands out the store's own credentials
 			return s3err.NotImplemented.Msg("CreateSession is not supported.")
-		case Foreign(p.Name), hasPrefixFold(p.Name, "x-amz-copy-source"), hasPrefixFold(p.Name, "x-amz-rename-source"):
+		case Foreign(p.Name), wire.HasPrefixFold(p.Name, "x-amz-copy-source"), wire.HasPrefixFold(p.Name, "x-amz-rename-source"):
 			// the last two are headers only
 			return s3err.NotImplemented.Msg("The query parameter '" + brief(p.Name) + "' is not supported.")
 		case header[p.Field()] != nil:
@@ -145,12 +146,12 @@ func UUID(id string) string {
 
 // ofHeader reports whether a parameter of a presigned URL stands for a header
 // of S3, as SDKs write them there, or belongs to the signature.
-func ofHeader(p Param) bool { return IsSignature(p.Name) || p.Field() != "" }
+func ofHeader(p Param) bool { return wire.IsSignature(p.Name) || p.Field() != "" }
 
 // Field is the canonical name of the S3 header that the parameter stands for,
 // empty if it stands for none.
 func (p Param) Field() string {
-	if IsSignature(p.Name) || !hasPrefixFold(p.Name, "x-amz-") {
+	if wire.IsSignature(p.Name) || !wire.HasPrefixFold(p.Name, "x-amz-") {
 		return ""
 	}
 	name := textproto.CanonicalMIMEHeaderKey(p.Name)
@@ -169,17 +170,6 @@ func brief(name string) string {
 	return name
 }
 
-// IsSignature reports whether a query parameter belongs to the signature of a
-// presigned URL (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
-func IsSignature(name string) bool {
-	switch name {
-	case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
-		"X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256":
-		return true
-	}
-	return false
-}
-
 // isNote reports whether a parameter is one that users add for AWS's access log
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html): they
 // begin with "x-" and mean nothing to S3.
@@ -187,7 +177,7 @@ func isNote(name string) bool {
 	if strings.EqualFold(name, "x-amz-user-agent") { // which some SDKs sign into URLs
 		return true
 	}
-	return hasPrefixFold(name, "x-") && !hasPrefixFold(name, "x-amz-") && name != "x-id"
+	return wire.HasPrefixFold(name, "x-") && !wire.HasPrefixFold(name, "x-amz-") && name != "x-id"
 }
 
 // ForStore is the query without what is meant for the proxy: the signature of a
@@ -196,7 +186,7 @@ func isNote(name string) bool {
 func (q Query) ForStore() Query {
 	out := make(Query, 0, len(q))
 	for _, p := range q {
-		if !IsSignature(p.Name) && !isNote(p.Name) {
+		if !wire.IsSignature(p.Name) && !isNote(p.Name) {
 			out = append(out, p)
 		}
 	}
@@ -218,41 +208,14 @@ var dialects = []string{
 // S3's. That includes all that name a second object, and names that become S3's
 // if underscores are replaced by hyphens, as CGI does.
 func Foreign(name string) bool {
-	if hasPrefixFold(name, "x-amz-") && !hasPrefixFold(name, "x-amz-meta-") && strings.Contains(name, "_") {
+	if wire.HasPrefixFold(name, "x-amz-") && !wire.HasPrefixFold(name, "x-amz-meta-") && strings.Contains(name, "_") {
 		return true
 	}
 	for _, dialect := range dialects {
-		if hasPrefixFold(name, dialect) {
+		if wire.HasPrefixFold(name, dialect) {
 			return true
 		}
 	}
-	return containsFold(name, "-copy-source") && !hasPrefixFold(name, "x-amz-copy-source") ||
-		containsFold(name, "-rename-source") && !hasPrefixFold(name, "x-amz-rename-source")
-}
-
-// hasPrefixFold is strings.HasPrefix for a prefix in lower case and a text in
-// any. Only ASCII is folded: names consist of nothing else.
-func hasPrefixFold(s, prefix string) bool {
-	if len(s) < len(prefix) {
-		return false
-	}
-	for i := range len(prefix) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != prefix[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func containsFold(s, part string) bool {
-	for i := range len(s) {
-		if hasPrefixFold(s[i:], part) {
-			return true
-		}
-	}
-	return false
+	return wire.ContainsFold(name, "-copy-source") && !wire.HasPrefixFold(name, "x-amz-copy-source") ||
+		wire.ContainsFold(name, "-rename-source") && !wire.HasPrefixFold(name, "x-amz-rename-source")
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // Param is one query parameter, decoded.
@@ -35,9 +36,9 @@ func (q Query) Encode() string {
 		if i > 0 {
 			b = append(b, '&')
 		}
-		b = appendEscaped(b, p.Name, false)
+		b = wire.AppendEncoded(b, p.Name, wire.InQuery)
 		b = append(b, '=')
-		b = appendEscaped(b, p.Value, false)
+		b = wire.AppendEncoded(b, p.Value, wire.InQuery)
 	}
 	return string(b)
 }
@@ -62,11 +63,11 @@ func parseQuery(raw string) (Query, error) {
 			continue
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, err := unescapeQuery(rawName)
+		name, err := decode(rawName, wire.InQuery)
 		if err != nil {
 			return nil, err
 		}
-		value, err := unescapeQuery(rawValue)
+		value, err := decode(rawValue, wire.InQuery)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +86,7 @@ func (q Query) repeated() (string, bool) {
 	if len(q) <= few {
 		for i, p := range q {
 			for _, before := range q[:i] {
-				if before.Name == p.Name || hasPrefixFold(p.Name, "x-amz-") && strings.EqualFold(before.Name, p.Name) {
+				if before.Name == p.Name || wire.HasPrefixFold(p.Name, "x-amz-") && strings.EqualFold(before.Name, p.Name) {
 					return p.Name, true
 				}
 			}
@@ -95,7 +96,7 @@ func (q Query) repeated() (string, bool) {
 	seen := make(map[string]struct{}, len(q))
 	for _, p := range q {
 		name := p.Name
-		if hasPrefixFold(name, "x-amz-") {
+		if wire.HasPrefixFold(name, "x-amz-") {
 			name = strings.ToLower(name)
 		}
 		if _, twice := seen[name]; twice {

@@ -9,11 +9,8 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
-
-// maxKey is S3's limit for a key, in bytes of its decoded form
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
-const maxKey = 1024
 
 // Request is a request target, taken apart.
 type Request struct {
@@ -67,10 +64,10 @@ func Parse(method, target, virtual string, header http.Header) (*Request, error)
 	if !r.Virtual {
 		rawBucket, rawKey, _ = strings.Cut(rawKey, "/")
 	}
-	if r.Bucket, err = unescape(rawBucket); err != nil {
+	if r.Bucket, err = decode(rawBucket, wire.InPath); err != nil {
 		return nil, err
 	}
-	if r.Key, err = unescape(rawKey); err != nil {
+	if r.Key, err = decode(rawKey, wire.InPath); err != nil {
 		return nil, err
 	}
 	if r.Bucket == "" && r.Key != "" {
@@ -80,7 +77,7 @@ func Parse(method, target, virtual string, header http.Header) (*Request, error)
 		return nil, err
 	}
 	r.Path = rawPath
-	if r.Virtual || !isEscaped(rawPath) || r.Key == "" {
+	if r.Virtual || !wire.IsPlain(rawPath, wire.InPath) || r.Key == "" {
 		r.Path = Path(r.Bucket, r.Key)
 	}
 	if r.Query, err = parseQuery(rawQuery); err != nil {
@@ -95,9 +92,9 @@ func Parse(method, target, virtual string, header http.Header) (*Request, error)
 // Path is the one spelling of a bucket, or of an object in it.
 func Path(bucket, key string) string {
 	b := append(make([]byte, 0, len(bucket)+len(key)+2), '/')
-	b = appendEscaped(b, bucket, false)
+	b = wire.AppendEncoded(b, bucket, wire.InQuery)
 	if key != "" {
-		b = appendEscaped(append(b, '/'), key, true)
+		b = wire.AppendEncoded(append(b, '/'), key, wire.InPath)
 	}
 	return string(b)
 }
@@ -128,10 +125,18 @@ func split(target string) (path, query string, err error) {
 	return path, query, nil
 }
 
+// decode decodes a part of a target as it is on the wire. The error is InvalidURI.
+func decode(s string, in wire.Part) (string, error) {
+	if plain, ok := wire.Decode(s, in); ok {
+		return plain, nil
+	}
+	return "", s3err.InvalidURI
+}
+
 // CheckKey refuses keys that are longer than S3 allows. The error is
 // KeyTooLongError.
 func CheckKey(key string) error {
-	if len(key) > maxKey {
+	if len(key) > wire.LongestKey {
 		return s3err.KeyTooLong
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 func TestParseKeepsTheBytesOfTheKey(t *testing.T) {
@@ -173,7 +174,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		// What goes to a store must mean what the validator saw.
-		again, err := Parse(method, "/"+EscapeKey(r.Bucket)+"/"+EscapeKey(r.Key)+"?"+r.Query.Encode(), "", nil)
+		again, err := Parse(method, "/"+wire.Encode(r.Bucket, wire.InPath)+"/"+wire.Encode(r.Key, wire.InPath)+"?"+r.Query.Encode(), "", nil)
 		if strings.Contains(r.Bucket, "/") {
 			return // no configured bucket has such a name
 		}

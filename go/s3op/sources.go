@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // CopySource is the object that CopyObject and UploadPartCopy read.
@@ -15,9 +16,9 @@ type CopySource struct {
 
 // Header renders the source for a store's x-amz-copy-source header.
 func (c *CopySource) Header(bucket string) string {
-	s := bucket + "/" + EscapeKey(c.Key)
+	s := bucket + "/" + wire.Encode(c.Key, wire.InPath)
 	if c.VersionID != "" {
-		s += "?versionId=" + string(appendEscaped(nil, c.VersionID, false))
+		s += "?versionId=" + wire.Encode(c.VersionID, wire.InQuery)
 	}
 	return s
 }
@@ -68,14 +69,14 @@ func readCopySource(values []string) (*CopySource, error) {
 			return nil, s3err.InvalidArgument.Msg("Unsupported copy source parameter.")
 		}
 		var err error
-		if c.VersionID, err = unescape(id); err != nil {
+		if c.VersionID, err = decode(id, wire.InPath); err != nil {
 			return nil, err
 		}
 		if err := CheckVersionID(c.VersionID); err != nil {
 			return nil, err
 		}
 	}
-	path, err := unescapeQuery(raw)
+	path, err := decode(raw, wire.InQuery)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func readRenameSource(values []string) (string, error) {
 	if len(values) != 1 || values[0] == "" {
 		return "", s3err.InvalidArgument.Msg("x-amz-rename-source must name the object to rename.")
 	}
-	key, err := unescape(values[0])
+	key, err := decode(values[0], wire.InPath)
 	if err != nil {
 		return "", err
 	}

@@ -32,7 +32,7 @@ func Anonymous(r *Request) (*VerifiedRequest, error) {
 	if ClaimsSignature(r) || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, notSigned(r.Method)
 	}
-	s := &SignedRequest{carrier: nowhere}
+	s := &SignedRequest{mechanism: Nowhere}
 	for name := range r.Header {
 		lower := strings.ToLower(name)
 		if !strings.HasPrefix(lower, "x-amz-") {

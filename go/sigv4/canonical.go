@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // maxHosts bounds how many authorities are tried for one request.
@@ -52,7 +53,7 @@ func (s *SignedRequest) canonicalise(r *Request, query []param, values [][]strin
 	b := make([]byte, 0, 512+len(r.Method)+len(r.RawPath)+len(r.RawQuery))
 	b = append(b, r.Method...)
 	b = append(b, '\n')
-	b, ok := appendCanonical(b, r.RawPath, inPath)
+	b, ok := wire.AppendCanonical(b, r.RawPath, wire.InPath)
 	if !ok {
 		return s3err.InvalidURI
 	}

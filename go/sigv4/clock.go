@@ -48,21 +48,21 @@ func (h authHeaders) timestamp() (time.Time, string, error) {
 // checkTime compares the request with the clock: a window around the time of a
 // header signature, the validity of a presigned URL, the expiration of a form.
 func (s *SignedRequest) checkTime(now time.Time) error {
-	switch s.carrier {
-	case inHeader:
+	switch s.mechanism {
+	case InHeader:
 		if age := now.Sub(s.time); age > maxSkew || age < -maxSkew {
 			return s3err.RequestTimeTooSkewed.With("RequestTime", s.timestamp).
 				With("ServerTime", now.UTC().Format(time.RFC3339)).
 				With("MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 		}
-	case inQuery:
+	case InQuery:
 		if s.time.Sub(now) > maxSkew {
 			return errNotYetValid
 		}
 		if now.After(s.time.Add(s.expires)) {
 			return errExpired
 		}
-	case inForm:
+	case InForm:
 		if now.After(s.policy.expiration) {
 			return errPolicyExpired
 		}

@@ -28,7 +28,7 @@ func ParsePostPolicy(bucket string, fields []Field) (*SignedRequest, error) {
 		return nil, err
 	}
 	s := &SignedRequest{
-		carrier:   inForm,
+		mechanism: InForm,
 		signature: byName["x-amz-signature"],
 		timestamp: byName["x-amz-date"],
 		token:     secret.New(byName["x-amz-security-token"]),

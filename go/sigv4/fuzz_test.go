@@ -11,8 +11,8 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/s3err"
-	"osp/go/s3op"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 var stranger = callbacks.Secret{Key: secret.New("not the secret")}
@@ -88,7 +88,7 @@ func TestRandomRequestsVerifyAndTheirMutationsDoNot(t *testing.T) {
 		return string(b)
 	}
 	for i := range 1500 {
-		target := "/photos/" + s3op.EscapeKey(text(20))
+		target := "/photos/" + wire.Encode(text(20), wire.InPath)
 		for range random.IntN(4) {
 			target += fmt.Sprintf("%c%s=%s", "&?"[min(1, strings.Count(target, "?")^1)], url.QueryEscape(text(6)), url.QueryEscape(text(6)))
 		}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"osp/go/wire"
 )
 
 const payloadHashName = "x-amz-content-sha256"
@@ -36,15 +38,15 @@ func scanHeaders(h http.Header) authHeaders {
 
 func (a *authHeaders) field(name string) *[]string {
 	switch {
-	case compareFold("authorization", name) == 0:
+	case wire.CompareFold("authorization", name) == 0:
 		return &a.authorization
-	case compareFold("x-amz-date", name) == 0:
+	case wire.CompareFold("x-amz-date", name) == 0:
 		return &a.amzDate
-	case compareFold("date", name) == 0:
+	case wire.CompareFold("date", name) == 0:
 		return &a.date
-	case compareFold(payloadHashName, name) == 0:
+	case wire.CompareFold(payloadHashName, name) == 0:
 		return &a.payloadHash
-	case compareFold("x-amz-security-token", name) == 0:
+	case wire.CompareFold("x-amz-security-token", name) == 0:
 		return &a.token
 	}
 	return nil
@@ -60,13 +62,13 @@ func collectSigned(room [][]string, h http.Header, signed []string) ([][]string,
 	values := append(room[:0], make([][]string, len(signed))...)
 	var loose []string
 	for name, vs := range h {
-		i, found := slices.BinarySearchFunc(signed, name, compareFold)
+		i, found := slices.BinarySearchFunc(signed, name, wire.CompareFold)
 		switch {
 		case found && values[i] != nil:
 			return nil, errSpeltTwice
 		case found:
 			values[i] = vs
-		case hasPrefixFold(name, "x-amz-") && compareFold(payloadHashName, name) != 0:
+		case wire.HasPrefixFold(name, "x-amz-") && wire.CompareFold(payloadHashName, name) != 0:
 			loose = append(loose, name)
 		}
 	}
@@ -74,28 +76,6 @@ func collectSigned(room [][]string, h http.Header, signed []string) ([][]string,
 		return nil, notSigned(loose...)
 	}
 	return values, nil
-}
-
-// compareFold compares a lower-case name with one in any case. Only ASCII is
-// folded, so that no Unicode look-alike passes for a signed name.
-func compareFold(lower, name string) int {
-	for i := range min(len(lower), len(name)) {
-		if a, b := lower[i], toLower(name[i]); a != b {
-			return int(a) - int(b)
-		}
-	}
-	return len(lower) - len(name)
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && compareFold(prefix, s[:len(prefix)]) == 0
-}
-
-func toLower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }
 
 // appendValues joins the lines of one header with commas, each trimmed and with

@@ -6,6 +6,7 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 const maxExpires = 7 * 24 * 3600 // seconds; AWS's limit for presigned URLs
@@ -39,7 +40,7 @@ func claimIn(query []param) *queryClaim {
 				continue
 			}
 			*into = &c.values[c.found]
-			**into = decodeCanonical(p.value)
+			**into, _ = wire.Decode(p.value, wire.InQuery) // it is canonical, so it can be decoded
 			c.found++
 		} else if p.name == "AWSAccessKeyId" || p.name == "Signature" {
 			c.v2 = true
@@ -57,21 +58,21 @@ func claimIn(query []param) *queryClaim {
 
 func (c *queryClaim) field(name string) **string {
 	switch name {
-	case "X-Amz-Algorithm":
+	case wire.AlgorithmParam:
 		return &c.algorithm
-	case "X-Amz-Credential":
+	case wire.CredentialParam:
 		return &c.credential
-	case "X-Amz-Date":
+	case wire.DateParam:
 		return &c.date
-	case "X-Amz-Expires":
+	case wire.ExpiresParam:
 		return &c.expires
-	case "X-Amz-SignedHeaders":
+	case wire.SignedHeadersParam:
 		return &c.signedHeaders
-	case querySignature:
+	case wire.SignatureParam:
 		return &c.signature
-	case "X-Amz-Security-Token":
+	case wire.SecurityTokenParam:
 		return &c.token
-	case "X-Amz-Content-Sha256":
+	case wire.ContentHashParam:
 		return &c.payloadHash
 	}
 	return nil
@@ -91,7 +92,7 @@ func parseQueryAuth(r *Request, query []param, h authHeaders, c *queryClaim) (*S
 	default:
 		return nil, refuseQuery(`X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`)
 	}
-	s := &SignedRequest{carrier: inQuery, signature: *c.signature, timestamp: *c.date}
+	s := &SignedRequest{mechanism: InQuery, signature: *c.signature, timestamp: *c.date}
 	var err error
 	if s.cred, err = parseCredential(*c.credential, refuseQueryCredential); err != nil {
 		return nil, err

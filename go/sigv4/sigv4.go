@@ -57,25 +57,28 @@ type Request struct {
 	TransferEncoding []string
 }
 
-// carrier says where the signature was found. The zero carrier is invalid.
-type carrier uint8
+// Mechanism says where a signature was found. The zero Mechanism is that of a
+// request that was never parsed.
+type Mechanism uint8
 
+// The mechanisms.
 const (
-	inHeader carrier = iota + 1
-	inQuery
-	inForm
-	nowhere // nobody signed, and nobody had to
+	InHeader Mechanism = iota + 1
+	InQuery            // of a presigned URL
+	InForm             // of a POST policy form
+	Nowhere            // nobody signed, and nobody had to
 )
 
-func (c carrier) String() string {
-	return [...]string{"unsigned", "header", "presigned", "form", "anonymous"}[c]
+// String implements fmt.Stringer.
+func (m Mechanism) String() string {
+	return [...]string{"unsigned", "header", "presigned", "form", "anonymous"}[m]
 }
 
 // SignedRequest is a request that claims a signature. It is parsed and
 // complete, but nothing in it is verified: use it to look up the secret of
 // AccessKey, and for nothing else. It keeps Hosts of the Request.
 type SignedRequest struct {
-	carrier   carrier
+	mechanism Mechanism
 	cred      credential
 	time      time.Time
 	timestamp string        // time as the string to sign has it
@@ -103,15 +106,12 @@ func (s *SignedRequest) AccessKey() string { return s.cred.accessKey }
 func (s *SignedRequest) Region() string { return s.cred.region }
 
 // Presigned reports whether the signature travels in the query.
-func (s *SignedRequest) Presigned() bool { return s.carrier == inQuery }
-
-// PostForm reports whether the signature is that of a POST policy form.
-func (s *SignedRequest) PostForm() bool { return s.carrier == inForm }
+func (s *SignedRequest) Presigned() bool { return s.mechanism == InQuery }
 
 // Format keeps signature, token and canonical request out of logs, whatever
 // the verb.
 func (s SignedRequest) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "sigv4.SignedRequest(%s)", s.carrier)
+	fmt.Fprintf(f, "sigv4.SignedRequest(%s)", s.mechanism)
 }
 
 // Parse reads the signature of r. Errors are *s3err.Error: AccessDenied if

@@ -23,7 +23,7 @@ func (r *VerifiedRequest) parts() *SignedRequest {
 
 // Usable reports whether a Verifier made r. A handler that has a request for
 // which this is false has to refuse it.
-func (r *VerifiedRequest) Usable() bool { return r.parts().carrier != 0 }
+func (r *VerifiedRequest) Usable() bool { return r.parts().mechanism != 0 }
 
 // Verified reports whether the signature was checked and matched. It is false
 // for a request that Trust let through.
@@ -38,8 +38,12 @@ func (r *VerifiedRequest) Region() string { return r.parts().cred.region }
 // Presigned reports whether this was a presigned URL.
 func (r *VerifiedRequest) Presigned() bool { return r.parts().Presigned() }
 
-// PostForm reports whether this was a POST policy form.
-func (r *VerifiedRequest) PostForm() bool { return r.parts().PostForm() }
+// Mechanism says how it was signed. It is zero for what is not Usable.
+func (r *VerifiedRequest) Mechanism() Mechanism { return r.parts().mechanism }
+
+// Session reports whether a session token came with the key, which is a temporary
+// one then.
+func (r *VerifiedRequest) Session() bool { return !r.parts().token.Empty() }
 
 // Signature is the request's signature, 64 lower-case hex digits. It has one
 // spelling, whatever the order of the query, so it identifies a presigned URL.
@@ -48,10 +52,10 @@ func (r *VerifiedRequest) Signature() string { return r.parts().signature }
 // ExpiresAt is when a presigned URL or a form's policy expires, otherwise the
 // zero time.
 func (r *VerifiedRequest) ExpiresAt() time.Time {
-	switch s := r.parts(); s.carrier {
-	case inQuery:
+	switch s := r.parts(); s.mechanism {
+	case InQuery:
 		return s.time.Add(s.expires)
-	case inForm:
+	case InForm:
 		return s.policy.expiration
 	default:
 		return time.Time{}

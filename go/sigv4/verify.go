@@ -59,7 +59,7 @@ func (v *Verifier) Verify(s *SignedRequest, sec callbacks.Secret) (*VerifiedRequ
 	if sec.Key.Empty() {
 		return nil, v.Reject(s)
 	}
-	if s == nil || s.carrier == 0 {
+	if s == nil || s.mechanism == 0 {
 		return nil, s3err.AccessDenied
 	}
 	// The signature is computed before anything else may refuse, so that a
@@ -67,7 +67,7 @@ func (v *Verifier) Verify(s *SignedRequest, sec callbacks.Secret) (*VerifiedRequ
 	key := v.keys.get(sec.Key, s.cred)
 	matches := s.signedWith(key)
 	now := v.now()
-	if s.carrier == inForm && !matches {
+	if s.mechanism == InForm && !matches {
 		return nil, s.mismatch()
 	}
 	if err := s.policy.read(); err != nil {
@@ -98,7 +98,7 @@ func (v *Verifier) Verify(s *SignedRequest, sec callbacks.Secret) (*VerifiedRequ
 // Reject is Verify for an unknown access key. It does the same work and returns
 // InvalidAccessKeyId, so that the time taken does not reveal which keys exist.
 func (v *Verifier) Reject(s *SignedRequest) error {
-	if s == nil || s.carrier == 0 {
+	if s == nil || s.mechanism == 0 {
 		return s3err.AccessDenied
 	}
 	s.signedWith(v.keys.get(v.decoy, s.cred))
@@ -110,7 +110,7 @@ func (v *Verifier) Reject(s *SignedRequest) error {
 // by whoever authorises it. Time, region and policy are still checked. The
 // result's Verified is false, and it can't check chunk signatures.
 func (v *Verifier) Trust(s *SignedRequest) (*VerifiedRequest, error) {
-	if s == nil || s.carrier == 0 {
+	if s == nil || s.mechanism == 0 {
 		return nil, s3err.AccessDenied
 	}
 	if err := s.policy.read(); err != nil {
@@ -128,16 +128,16 @@ func (v *Verifier) Trust(s *SignedRequest) (*VerifiedRequest, error) {
 // checkClaims checks region and time against what the proxy accepts.
 func (v *Verifier) checkClaims(s *SignedRequest, now time.Time) error {
 	if len(v.regions) > 0 && !slices.Contains(v.regions, s.cred.region) {
-		return s.carrier.refuse()("the region " + quote(s.cred.region) + " is wrong; expecting " + quote(v.regions[0]))
+		return s.mechanism.refuse()("the region " + quote(s.cred.region) + " is wrong; expecting " + quote(v.regions[0]))
 	}
 	return s.checkTime(now)
 }
 
-func (c carrier) refuse() refuse {
-	switch c {
-	case inQuery:
+func (m Mechanism) refuse() refuse {
+	switch m {
+	case InQuery:
 		return refuseQueryCredential
-	case inForm:
+	case InForm:
 		return refuseForm
 	default:
 		return refuseHeader
@@ -161,7 +161,7 @@ func checkToken(got, want secret.Value) error {
 // signedWith compares in constant time. How many hosts it tries depends on
 // which one matches, which the client knows anyway.
 func (s *SignedRequest) signedWith(key *signingKey) bool {
-	if s.carrier == inForm {
+	if s.mechanism == InForm {
 		return s.equals(key.sign([]byte(s.policy.encoded)))
 	}
 	if s.equals(s.signature4(key, s.canonical)) {
@@ -201,7 +201,7 @@ func (s *SignedRequest) toSign(canonical []byte) []byte {
 // hop rewrote what. All of it is the client's own.
 func (s *SignedRequest) mismatch() *s3err.Error {
 	err := s3err.SignatureDoesNotMatch.With("AWSAccessKeyId", s.cred.accessKey)
-	if s.carrier == inForm {
+	if s.mechanism == InForm {
 		return err.With("StringToSign", s.policy.encoded).With("SignatureProvided", s.signature)
 	}
 	canonical := s.canonical

@@ -23,24 +23,24 @@ func TestAScanWithRandomKeysCostsAKnownClientNothing(t *testing.T) {
 	const stay = 1 + queue/8 // of the scan: one is asked about, two wait
 	asked, end := make(chan struct{}, scan), make(chan struct{})
 	h := callbacks.Set{
-		Secret: func(_ context.Context, key string) (callbacks.Secret, error) {
-			if key != clientKey {
+		HMACFetcher: func(_ context.Context, q callbacks.HMACQuestion) (callbacks.Secret, error) {
+			if q.AccessKey != clientKey {
 				asked <- struct{}{}
 				<-end
 				return callbacks.Secret{}, callbacks.ErrUnknownKey
 			}
 			return callbacks.Secret{Key: secret.New(clientSecret)}, nil
 		},
-		Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 			return callbacks.Decision{Allow: true}, nil
 		},
-		BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 			return secret.New(`{"access_key": "` + storeKey + `", "secret_key": "` + storeSecret + `"}`), nil
 		},
 	}
 	r := entries(t, h, settings{
 		"hmac_keystore": nil, "callback_concurrency": concurrency, "callback_queue": queue, "callback_timeout": 20,
-		"callables": settings{"validator": 2, "hmac_fetcher": true, "bucket_creds_fetcher": true},
+		"callbacks": callbacks.Names(),
 	}, map[string]settings{"photos": {"access_key": nil, "secret_key": nil}})
 	if a := r.Do(r.Signed("GET", "/photos/k", "")); a.StatusCode != 200 {
 		t.Fatalf("got %d %s", a.StatusCode, a.Content)

@@ -1,4 +1,4 @@
-package border
+package callbacks
 
 import (
 	"maps"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"osp/go/callbacks"
+	"osp/go/wire"
 )
 
 // encoder appends one JSON object. Unlike encoding/json it loses no byte of a
@@ -66,7 +66,6 @@ func (e *encoder) object(name string) {
 }
 
 func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -74,13 +73,13 @@ func appendString(b []byte, s string) []byte {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
 		case c < 0x20 || c == 0x7f:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			b = append(b, '\\', 'u', '0', '0', wire.LowerHex[c>>4], wire.LowerHex[c&15])
 		case c < utf8.RuneSelf:
 			b = append(b, c)
 		default:
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && size == 1 {
-				b = append(b, '\\', 'u', 'd', 'c', hex[c>>4], hex[c&15])
+				b = append(b, '\\', 'u', 'd', 'c', wire.LowerHex[c>>4], wire.LowerHex[c&15])
 			} else {
 				b = append(b, s[i:i+size]...)
 			}
@@ -92,29 +91,31 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-func secretQuestion(accessKey string) []byte {
-	e := newEncoder(len(accessKey))
+func (q HMACQuestion) encode() []byte {
+	e := newEncoder(len(q.AccessKey))
 	e.open('{')
-	e.str("access_key", accessKey)
+	e.str("access_key", q.AccessKey)
 	e.close('}')
 	return e.buf
 }
 
-func credsQuestion(token, bucket string) []byte {
-	e := newEncoder(len(token) + len(bucket))
+func (q BucketCredsQuestion) encode() []byte {
+	e := newEncoder(len(q.Token) + len(q.Bucket))
 	e.open('{')
-	e.str("token", token)
-	e.str("bucket", bucket)
+	e.str("token", q.Token)
+	e.str("bucket", q.Bucket)
 	e.close('}')
 	return e.buf
 }
 
-func allowQuestion(r *callbacks.Request, withRequest bool) []byte {
+// encode leaves the member request out of a question without one: its validator
+// takes no more than token and bucket.
+func (r *Request) encode() []byte {
 	e := newEncoder(2*len(r.Token) + 2*len(r.Path) + 1024)
 	e.open('{')
 	e.str("token", r.Token)
 	e.str("bucket", r.Bucket)
-	if withRequest {
+	if r.Method != "" {
 		e.object("request")
 		e.request(r)
 		e.close('}')
@@ -134,7 +135,7 @@ var facts = map[string]bool{
 // beside the facts of the proxy. A parameter that is called like a fact never
 // shows, and of several with one name the first does; the whole query is there
 // as "query" too.
-func (e *encoder) request(r *callbacks.Request) {
+func (e *encoder) request(r *Request) {
 	e.str("method", r.Method)
 	e.str("path", r.Path)
 	e.str("raw_path", r.RawPath)
@@ -172,7 +173,7 @@ func (e *encoder) request(r *callbacks.Request) {
 
 // headers appends each field once, under its lower-case name, several values
 // joined by commas (RFC 9110, section 5.3).
-func (e *encoder) headers(r *callbacks.Request) {
+func (e *encoder) headers(r *Request) {
 	var h http.Header
 	if r.Header != nil {
 		h = r.Header()

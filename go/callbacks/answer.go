@@ -1,4 +1,4 @@
-package border
+package callbacks
 
 import (
 	"bytes"
@@ -10,16 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"osp/go/callbacks"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 // errAnswer is returned for an answer that says nothing the proxy can use. The
 // answer itself is never quoted: it may hold a secret.
 var errAnswer = errors.New("the callback's answer is not understood")
-
-// maxTTL is the longest that an answer may ask to be kept.
-const maxTTL = 365 * 24 * time.Hour
 
 // decodeAnswer reads exactly one JSON object with known members into out.
 func decodeAnswer(answer []byte, out any) error {
@@ -36,12 +33,12 @@ func decodeAnswer(answer []byte, out any) error {
 
 // decodeDecision knows the two answers that nearly all are without a parser,
 // whose depth would make the goroutine of each question grow its stack.
-func decodeDecision(answer []byte) (callbacks.Decision, error) {
+func decodeDecision(answer []byte) (Decision, error) {
 	switch string(answer) {
 	case `{"allow":true}`:
-		return callbacks.Decision{Allow: true}, nil
+		return Decision{Allow: true}, nil
 	case `{"allow":false}`:
-		return callbacks.Decision{}, nil
+		return Decision{}, nil
 	}
 	var a struct {
 		Allow  *bool    `json:"allow"`
@@ -50,12 +47,12 @@ func decodeDecision(answer []byte) (callbacks.Decision, error) {
 		Reason string   `json:"reason"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
-		return callbacks.Decision{}, err
+		return Decision{}, err
 	}
 	if a.Allow == nil {
-		return callbacks.Decision{}, errAnswer
+		return Decision{}, errAnswer
 	}
-	d := callbacks.Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
+	d := Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
 	var err error
 	d.TTL, err = duration(a.TTL)
 	return d, err
@@ -66,17 +63,17 @@ func duration(seconds *float64) (*time.Duration, error) {
 	if seconds == nil {
 		return nil, nil
 	}
-	if !(*seconds >= 0 && *seconds <= maxTTL.Seconds()) {
+	ttl, ok := wire.TTL(*seconds)
+	if !ok {
 		return nil, fmt.Errorf("%w: ttl out of range", errAnswer)
 	}
-	ttl := time.Duration(*seconds * float64(time.Second))
 	return &ttl, nil
 }
 
 // decodeSecret knows the answer that nearly all are, as decodeDecision does.
-func decodeSecret(answer []byte) (callbacks.Secret, error) {
+func decodeSecret(answer []byte) (Secret, error) {
 	if key, ok := bareSecret(answer); ok {
-		return callbacks.Secret{Key: secret.New(key)}, nil
+		return Secret{Key: secret.New(key)}, nil
 	}
 	var a struct {
 		Key          string   `json:"secret_key"`
@@ -86,19 +83,19 @@ func decodeSecret(answer []byte) (callbacks.Secret, error) {
 		Unknown      bool     `json:"unknown"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
-		return callbacks.Secret{}, err
+		return Secret{}, err
 	}
 	if a.Unknown {
-		return callbacks.Secret{}, callbacks.ErrUnknownKey
+		return Secret{}, ErrUnknownKey
 	}
 	if a.Key == "" {
-		return callbacks.Secret{}, fmt.Errorf("%w: no secret_key", errAnswer)
+		return Secret{}, fmt.Errorf("%w: no secret_key", errAnswer)
 	}
-	s := callbacks.Secret{Key: secret.New(a.Key), SessionToken: secret.New(a.SessionToken)}
+	s := Secret{Key: secret.New(a.Key), SessionToken: secret.New(a.SessionToken)}
 	if a.Expiration != nil {
 		expires, err := unixTime(*a.Expiration)
 		if err != nil {
-			return callbacks.Secret{}, err
+			return Secret{}, err
 		}
 		s.Expires = expires
 	}
@@ -133,7 +130,7 @@ func unixTime(seconds float64) (time.Time, error) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), nil
 }
 
-func decodeCreds(answer []byte) (secret.Value, error) {
+func decodeBucketCreds(answer []byte) (secret.Value, error) {
 	var a struct {
 		Credentials string `json:"credentials"`
 	}

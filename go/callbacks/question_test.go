@@ -1,4 +1,4 @@
-package border
+package callbacks
 
 import (
 	"encoding/json"
@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"osp/go/callbacks"
 )
 
 func TestStringsKeepEveryByte(t *testing.T) {
@@ -47,15 +45,15 @@ func FuzzStrings(f *testing.F) {
 }
 
 func TestNoParameterPassesForAFact(t *testing.T) {
-	r := &callbacks.Request{
+	r := &Request{
 		Token: "t", Bucket: "b", Method: "PUT", Path: "/b/k", Key: "k", Operation: "PutObject", ContentLength: 7, Presigned: true,
 		Header: func() http.Header { return http.Header{"X-A": {"1", "2"}} },
 	}
 	for fact := range facts {
-		r.Query = append(r.Query, callbacks.Param{Name: fact, Value: "forged"})
+		r.Query = append(r.Query, Param{Name: fact, Value: "forged"})
 	}
-	r.Query = append(r.Query, callbacks.Param{Name: "prefix", Value: "one"}, callbacks.Param{Name: "prefix", Value: "two"}, callbacks.Param{Name: "__class__", Value: "x"})
-	raw := allowQuestion(r, true)
+	r.Query = append(r.Query, Param{Name: "prefix", Value: "one"}, Param{Name: "prefix", Value: "two"}, Param{Name: "__class__", Value: "x"})
+	raw := r.encode()
 	var question struct{ Request map[string]any }
 	if err := json.Unmarshal(raw, &question); err != nil {
 		t.Fatalf("%v: %s", err, raw)
@@ -81,7 +79,7 @@ func TestNoParameterPassesForAFact(t *testing.T) {
 }
 
 func TestAValidatorOfTwoSeesNoRequest(t *testing.T) {
-	if got := string(allowQuestion(&callbacks.Request{Token: "t", Bucket: "b", Key: "k"}, false)); got != `{"token":"t","bucket":"b"}` {
+	if got := string((&Request{Token: "t", Bucket: "b"}).encode()); got != `{"token":"t","bucket":"b"}` {
 		t.Errorf("got %s", got)
 	}
 }
