@@ -32,7 +32,7 @@ type Health struct {
 	CertificateExpires time.Time // zero: not known, or no TLS
 }
 
-// Reach opens a connection to a store, as upstream.Reach does.
+// Reach opens a connection to a store, as upstream.Probe does.
 type Reach func(ctx context.Context, b *stores.Bucket) (certificateExpires time.Time, err error)
 
 // prober checks whether stores can be reached, when somebody wants to know.

@@ -62,7 +62,7 @@ func (o *observers) addMonitor(p *pipeline.Pipeline) {
 	o.monitor = monitor.New(monitor.Options{
 		About:   about,
 		Entries: p.Entries,
-		Reach:   upstream.Reach,
+		Reach:   upstream.Probe,
 		Hosts:   append([]string{o.cfg.MetricsHost}, o.cfg.MetricsHosts...),
 		Log:     o.log,
 	})

@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// plainHead is an answer's head as S3 stores write it.
-const plainHead = "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 01 Mar 2026 12:00:00 GMT\r\nContent-Type: image/jpeg\r\n" +
+// simpleHead is an answer's head as S3 stores write it.
+const simpleHead = "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 01 Mar 2026 12:00:00 GMT\r\nContent-Type: image/jpeg\r\n" +
 	"Content-Length: 1024\r\nLast-Modified: Sun, 01 Mar 2026 11:00:00 GMT\r\nConnection: keep-alive\r\nETag: \"0\"\r\n" +
 	"Accept-Ranges: bytes\r\nx-amz-request-id: 0123456789ABCDEF\r\nx-amz-meta-Name: \xe9\r\n\r\n"
 
 func read(text, method string) (*http.Response, *http.Response, int, error) {
 	req := &http.Request{Method: method}
-	quick, length := plain([]byte(text), req)
+	quick, length := parseSimpleHead([]byte(text), req)
 	r := bufio.NewReader(strings.NewReader(text))
 	slow, err := http.ReadResponse(r, req)
 	rest := r.Buffered()
@@ -28,7 +28,7 @@ func read(text, method string) (*http.Response, *http.Response, int, error) {
 
 func TestPlainAnswersAreReadAsPackageHTTPReadsThem(t *testing.T) {
 	for name, head := range map[string]string{
-		"usual":           plainHead,
+		"usual":           simpleHead,
 		"empty":           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
 		"no reason":       "HTTP/1.1 412 \r\nContent-Length: 5\r\n\r\n",
 		"twice":           "HTTP/1.1 200 OK\r\nVary: a\r\nContent-Length: 5\r\nvary: b\r\n\r\n",
@@ -64,15 +64,15 @@ func TestWhatIsNotPlainIsLeftToPackageHTTP(t *testing.T) {
 		"pragma":         "HTTP/1.1 200 OK\r\nPragma: no-cache\r\nContent-Length: 5\r\n\r\n",
 		"trailer":        "HTTP/1.1 200 OK\r\nTrailer: X\r\nContent-Length: 5\r\n\r\n",
 	} {
-		if resp, _ := plain([]byte(head), &http.Request{Method: "GET"}); resp != nil {
+		if resp, _ := parseSimpleHead([]byte(head), &http.Request{Method: "GET"}); resp != nil {
 			t.Errorf("%s: read as %+v", name, resp)
 		}
 	}
 }
 
-// FuzzPlain: what is read at all is read as package http reads it.
-func FuzzPlain(f *testing.F) {
-	f.Add([]byte(plainHead), "GET")
+// FuzzParseSimpleHead: what is read at all is read as package http reads it.
+func FuzzParseSimpleHead(f *testing.F) {
+	f.Add([]byte(simpleHead), "GET")
 	f.Add([]byte("HTTP/1.1 200 OK\r\nX: a\nContent-Length: 5\r\n\r\n"), "HEAD")
 	f.Add([]byte("HTTP/1.1 404 \r\nx-amz-id-2:\t\r\ncontent-length: 05\r\n\r\nabcde"), "PUT")
 	f.Fuzz(func(t *testing.T, text []byte, method string) {
@@ -86,18 +86,18 @@ func FuzzPlain(f *testing.F) {
 	})
 }
 
-func BenchmarkPlain(b *testing.B) {
-	head, req := []byte(plainHead), &http.Request{Method: "GET"}
+func BenchmarkParseSimpleHead(b *testing.B) {
+	head, req := []byte(simpleHead), &http.Request{Method: "GET"}
 	b.ReportAllocs()
 	for b.Loop() {
-		if resp, _ := plain(head, req); resp == nil {
-			b.Fatal("not plain")
+		if resp, _ := parseSimpleHead(head, req); resp == nil {
+			b.Fatal("not simple")
 		}
 	}
 }
 
 func BenchmarkReadResponse(b *testing.B) {
-	head, req := []byte(plainHead), &http.Request{Method: "GET"}
+	head, req := []byte(simpleHead), &http.Request{Method: "GET"}
 	in := bytes.NewReader(nil)
 	r := bufio.NewReader(in)
 	b.ReportAllocs()

@@ -49,7 +49,7 @@ func TestAConnectionEndsForTheClientAlsoWhileAChildHoldsIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.tls {
-				held(t, server.(*corked).NetConn())
+				held(t, server.(*coalescingConn).NetConn())
 			} else {
 				held(t, server)
 			}

@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// corked is a TLS connection whose records leave together. crypto/tls writes
-// each record, of 16 KiB at most, with a call of its own to the system.
-type corked struct {
+// coalescingConn is a TLS connection that sends the records of one Write together.
+// crypto/tls makes a system call for each record, of 16 KiB at most.
+type coalescingConn struct {
 	*tls.Conn
-	below *cork
+	below *writeCoalescer
 }
 
 // Write implements io.Writer.
-func (c *corked) Write(p []byte) (int, error) {
+func (c *coalescingConn) Write(p []byte) (int, error) {
 	if len(p) <= maxRecord {
 		return c.Conn.Write(p)
 	}
@@ -33,47 +33,47 @@ func (c *corked) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// maxHeld is how much of a write is kept at a time.
+// maxHeld is how many bytes of a Write are sent together.
 const maxHeld = 128 << 10
 
 // NetConn returns the connection below TLS.
-func (c *corked) NetConn() net.Conn { return c.below.Conn }
+func (c *coalescingConn) NetConn() net.Conn { return c.below.Conn }
 
 // maxRecord is the content of the longest TLS record (RFC 8446 section 5.1).
 const maxRecord = 16 << 10
 
-var corkBuffers = sync.Pool{New: func() any { b := make([]byte, 0, maxHeld+8<<10); return &b }}
+var coalesceBuffers = sync.Pool{New: func() any { b := make([]byte, 0, maxHeld+8<<10); return &b }}
 
-// cork is the connection below TLS. Between hold and release it keeps what is
-// written to it. TLS may write from another goroutine meanwhile, an alert say:
-// the order stays.
-type cork struct {
+// writeCoalescer is the connection below TLS. Between hold and release it keeps what
+// is written to it. If TLS writes from another goroutine meanwhile, an alert for
+// example, the order is kept.
+type writeCoalescer struct {
 	net.Conn
 
 	mu   sync.Mutex
 	kept *[]byte // nil: nothing is held
 }
 
-func (c *cork) hold() {
+func (c *writeCoalescer) hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.kept = corkBuffers.Get().(*[]byte)
+	c.kept = coalesceBuffers.Get().(*[]byte)
 }
 
 // release writes what was kept.
-func (c *cork) release() error {
+func (c *writeCoalescer) release() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	kept := c.kept
 	c.kept = nil
 	_, err := c.Conn.Write(*kept)
 	*kept = (*kept)[:0]
-	corkBuffers.Put(kept)
+	coalesceBuffers.Put(kept)
 	return err
 }
 
 // Write implements io.Writer.
-func (c *cork) Write(p []byte) (int, error) {
+func (c *writeCoalescer) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.kept == nil {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// The bytes that may stand in a field name or a method (RFC 9110 section
-// 5.6.2), in a field value (section 5.5) and in Host (RFC 3986 section 3.2).
+// The bytes allowed in a field name or a method (RFC 9110 section 5.6.2), in a
+// field value (section 5.5) and in Host (RFC 3986 section 3.2).
 var (
 	tokenBytes = set("!#$%&'*+-.^_`|~" + alphanumeric)
 	hostBytes  = set("!$%&'()*+,-.:;=[]_~" + alphanumeric)
@@ -23,7 +23,7 @@ func set(bytes string) *[256]bool {
 	return &s
 }
 
-// visible is every byte but the controls; a tab is none of them here.
+// visible is every byte except control characters, of which a tab is allowed.
 func visible() *[256]bool {
 	var s [256]bool
 	for i := range s {
@@ -32,8 +32,8 @@ func visible() *[256]bool {
 	return &s
 }
 
-// only reports whether a text consists of bytes of a set.
-func only(text string, allowed *[256]bool) bool {
+// consistsOf reports whether a text consists of allowed bytes.
+func consistsOf(text string, allowed *[256]bool) bool {
 	for i := range len(text) {
 		if !allowed[text[i]] {
 			return false
@@ -43,19 +43,20 @@ func only(text string, allowed *[256]bool) bool {
 }
 
 // IsToken reports whether a text can be the name of a field, or a method.
-func IsToken(text string) bool { return text != "" && only(text, tokenBytes) }
+func IsToken(text string) bool { return text != "" && consistsOf(text, tokenBytes) }
 
-// IsValue reports whether a text can stand in the value of a field: it holds no
-// control character but tabs.
-func IsValue(text string) bool { return only(text, valueBytes) }
+// IsValue reports whether a text can be the value of a field: it holds no control
+// characters except tabs.
+func IsValue(text string) bool { return consistsOf(text, valueBytes) }
 
 // IsHost reports whether a text can be the host of a request, with or without a
 // port: it holds no slash, question mark, number sign, at sign, space or control
-// character, with which it could end early, or go on as a path.
-func IsHost(text string) bool { return only(text, hostBytes) }
+// character, at any of which a parser might end it, or take the rest for a path.
+func IsHost(text string) bool { return consistsOf(text, hostBytes) }
 
-// known maps names as S3 clients and stores spell them to their canonical spelling.
-var known = spellings(
+// commonNames maps field names, as S3 clients and stores spell them, to their
+// canonical spelling.
+var commonNames = spellings(
 	"Accept", "Accept-Encoding", "Accept-Language", "Amz-Sdk-Invocation-Id", "Amz-Sdk-Request",
 	"Authorization", "Cache-Control", "Connection", "Content-Disposition", "Content-Encoding",
 	"Content-Language", "Content-Length", "Content-MD5", "Content-Type", "Cookie", "Date", "ETag", "Expect",
@@ -78,8 +79,8 @@ func spellings(names ...string) map[string]string {
 	return spelled
 }
 
-// canonical returns a field name as textproto.CanonicalMIMEHeaderKey spells
-// it, and false for what is no name.
+// canonical returns a field name as textproto.CanonicalMIMEHeaderKey spells it, and
+// false for an invalid one.
 func canonical(name string) (string, bool) {
 	same, start := true, true
 	for i := range len(name) {
@@ -95,7 +96,7 @@ func canonical(name string) (string, bool) {
 	if same {
 		return name, name != ""
 	}
-	if spelled, ok := known[name]; ok {
+	if spelled, ok := commonNames[name]; ok {
 		return spelled, true
 	}
 	return textproto.CanonicalMIMEHeaderKey(name), true

@@ -9,22 +9,22 @@ import (
 	"osp/go/h1"
 )
 
-// plain reads the head of an answer as nearly all are: complete, HTTP/1.1, with
-// a body of declared length, in the strict form that the front wants of
-// requests. It returns nil for every other, which net/http's parser reads: what
-// is read here, that reads in the same way, and takes half as long again.
-// length is what the head takes of p.
-func plain(p []byte, req *http.Request) (resp *http.Response, length int) {
+// parseSimpleHead parses the head of a response as nearly all are: complete,
+// HTTP/1.1, with a body of declared length, in the strict form that h1 requires of
+// requests. It returns nil for any other, which is left to net/http's parser. That
+// gives the same result for what is parsed here, but takes half as long again.
+// length is that of the head in p.
+func parseSimpleHead(p []byte, req *http.Request) (resp *http.Response, length int) {
 	end := bytes.Index(p, []byte("\r\n\r\n"))
 	if end < 0 {
 		return nil, 0
 	}
 	line, rest, _ := strings.Cut(string(p[:end+2]), "\r\n")
-	status, code := statusOf(line)
+	status, code := parseSimpleStatus(line)
 	if code == 0 {
 		return nil, 0
 	}
-	header := plainFields(rest)
+	header := parseSimpleFields(rest)
 	if header == nil {
 		return nil, 0
 	}
@@ -37,14 +37,14 @@ func plain(p []byte, req *http.Request) (resp *http.Response, length int) {
 		Header: header, ContentLength: int64(size), Body: http.NoBody, Request: req,
 	}
 	if size > 0 && req.Method != http.MethodHead {
-		resp.Body = nil // the connection's to set
+		resp.Body = nil // for the connection to set
 	}
 	return resp, end + 4
 }
 
-// statusOf reads a status line; code is 0 if the answer is not plain. What may
-// have no body, whatever its head says, is not.
-func statusOf(line string) (status string, code int) {
+// parseSimpleStatus parses a status line; code is 0 if the head is not simple. That
+// of a response which never has a body, whatever its head says, is not.
+func parseSimpleStatus(line string) (status string, code int) {
 	status, found := strings.CutPrefix(line, "HTTP/1.1 ")
 	if !found || len(status) < 4 || status[3] != ' ' || !h1.IsValue(status) {
 		return "", 0
@@ -56,8 +56,8 @@ func statusOf(line string) (status string, code int) {
 	return status, code
 }
 
-// plainFields reads the field lines; nil if they are not plain.
-func plainFields(text string) http.Header {
+// parseSimpleFields parses the field lines; it returns nil if they are not simple.
+func parseSimpleFields(text string) http.Header {
 	count := strings.Count(text, "\n")
 	header := make(http.Header, count)
 	values := make([]string, count)
@@ -69,7 +69,7 @@ func plainFields(text string) http.Header {
 			return nil
 		}
 		switch name {
-		case "Transfer-Encoding", "Trailer", "Pragma": // net/http makes something of them
+		case "Transfer-Encoding", "Trailer", "Pragma": // net/http acts on them
 			return nil
 		case "Connection":
 			if value != "keep-alive" {

@@ -61,7 +61,7 @@ func TestAConnectionOutlivesTheDeadlineOfItsLastAnswer(t *testing.T) {
 	defer dialed.Close()
 	raw := dialed.(*net.TCPConn)
 	c := newConn(&pool{}, authority{}, raw, raw)
-	if err := raw.SetReadDeadline(past); err != nil || !c.alive() {
+	if err := raw.SetReadDeadline(aLongTimeAgo); err != nil || !c.alive() {
 		t.Errorf("it counts as closed, %v", err)
 	}
 }

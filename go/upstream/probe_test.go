@@ -56,7 +56,7 @@ func TestAStoreIsReachedAsCallsReachIt(t *testing.T) {
 		"by a name it is not for":  {named, false, true},
 		"by TLS, though it has no": {func() *stores.Bucket { b := entryOf(t, plain.URL); b.TLS = true; return b }(), false, false},
 	} {
-		expires, err := Reach(t.Context(), c.entry)
+		expires, err := Probe(t.Context(), c.entry)
 		if (err == nil) != c.up {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -74,7 +74,7 @@ func TestAStoreThatDoesNotAnswerIsNotWaitedForLong(t *testing.T) {
 	defer l.Close()
 	b := entryOf(t, "https://"+l.Addr().String())
 	b.ConnectTimeout = 20 * time.Millisecond
-	if _, err := Reach(context.Background(), b); err == nil {
+	if _, err := Probe(context.Background(), b); err == nil {
 		t.Error("it was reached")
 	}
 }

@@ -23,9 +23,9 @@ func (c *counted) Write(p []byte) (int, error) {
 
 func TestRecordsOfOneWriteLeaveTogether(t *testing.T) {
 	here, there := net.Pipe()
-	below := &counted{Conn: here}
-	corking := &cork{Conn: below}
-	server := &corked{tls.Server(corking, &tls.Config{Certificates: []tls.Certificate{newPair(t)}, DynamicRecordSizingDisabled: true}), corking}
+	counter := &counted{Conn: here}
+	below := &writeCoalescer{Conn: counter}
+	server := &coalescingConn{tls.Server(below, &tls.Config{Certificates: []tls.Certificate{newPair(t)}, DynamicRecordSizingDisabled: true}), below}
 	client := tls.Client(there, &tls.Config{InsecureSkipVerify: true})
 	content := make([]byte, 200_000)
 	_, _ = rand.Read(content)
@@ -38,11 +38,11 @@ func TestRecordsOfOneWriteLeaveTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, size := range []int{1, 16 << 10, 64 << 10, 80_000} {
-		before := below.writes.Load()
+		before := counter.writes.Load()
 		if n, err := server.Write(content[:size]); n != size || err != nil {
 			t.Fatalf("%d bytes: wrote %d, %v", size, n, err)
 		}
-		if writes := below.writes.Load() - before; writes != 1 {
+		if writes := counter.writes.Load() - before; writes != 1 {
 			t.Errorf("%d bytes left in %d writes", size, writes)
 		}
 	}
@@ -55,8 +55,8 @@ func TestRecordsOfOneWriteLeaveTogether(t *testing.T) {
 
 func TestACorkedWriteTellsThatTheConnectionIsGone(t *testing.T) {
 	here, there := net.Pipe()
-	corking := &cork{Conn: here}
-	server := &corked{tls.Server(corking, &tls.Config{Certificates: []tls.Certificate{newPair(t)}}), corking}
+	below := &writeCoalescer{Conn: here}
+	server := &coalescingConn{tls.Server(below, &tls.Config{Certificates: []tls.Certificate{newPair(t)}}), below}
 	go func() {
 		_ = tls.Client(there, &tls.Config{InsecureSkipVerify: true}).Handshake()
 		_ = there.Close()

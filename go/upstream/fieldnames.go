@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Spell returns a canonical header name as S3 writes it. Names have no case by
-// the standard, but what follows x-amz-meta- is data: stores keep it as it
-// came, and SDKs hand it to their users as it comes.
+// Spell returns a canonical field name as S3 spells it. By the standard, case has no
+// meaning in names, but what follows x-amz-meta- is data: stores keep it as it was
+// sent, and SDKs hand it to their users as it arrives.
 func Spell(canonicalName string) string {
 	if spelled, ok := common[canonicalName]; ok {
 		return spelled
@@ -20,7 +20,7 @@ func Spell(canonicalName string) string {
 
 const amz = "X-Amz-"
 
-// common are names that nearly every answer has, so that they need no copy.
+// common are names in nearly every response, for which no string has to be made.
 var common = map[string]string{
 	"Etag":                         "ETag",
 	"X-Amz-Id-2":                   "x-amz-id-2",
@@ -33,7 +33,7 @@ var common = map[string]string{
 	"X-Amz-Server-Side-Encryption": "x-amz-server-side-encryption",
 }
 
-// appendSpelled is Spell for what is written at once.
+// appendSpelled is Spell for a name that is written to a buffer.
 func appendSpelled(b []byte, canonicalName string) []byte {
 	begun := len(b)
 	if !strings.HasPrefix(canonicalName, amz) {

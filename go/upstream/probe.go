@@ -14,11 +14,11 @@ import (
 	"osp/go/stores"
 )
 
-// Reach opens a connection to the store of an entry as calls do, up to the end
-// of the TLS handshake, and closes it. It returns when the first certificate
-// of the store's chain ends, also when it ended already; zero without TLS. No
-// request is sent. Behind a proxy of trust_env it is the proxy that is reached.
-func Reach(ctx context.Context, b *stores.Bucket) (expires time.Time, err error) {
+// Probe opens a connection to the store of an entry as calls do, up to the end of
+// the TLS handshake, and closes it. It returns when the first certificate in the
+// store's chain expires, or has expired, even if there is an error; zero without
+// TLS. No request is sent. With trust_env it may be a proxy that is probed.
+func Probe(ctx context.Context, b *stores.Bucket) (expires time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.ConnectTimeout)
 	defer cancel()
 	address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
@@ -41,7 +41,7 @@ func Reach(ctx context.Context, b *stores.Bucket) (expires time.Time, err error)
 	if err != nil {
 		return time.Time{}, err
 	}
-	// The chain is checked below, where its end is known whatever comes of it.
+	// The chain is verified below, so that its expiry is known even if that fails.
 	secure.InsecureSkipVerify, secure.ServerName, secure.ClientSessionCache = true, b.Host, nil
 	client := tls.Client(conn, secure)
 	if err := client.HandshakeContext(ctx); err != nil {
@@ -59,8 +59,8 @@ func Reach(ctx context.Context, b *stores.Bucket) (expires time.Time, err error)
 	return expires, verifyChain(chain, secure.RootCAs, b)
 }
 
-// verifyChain checks what crypto/tls would have. A store that takes the bucket
-// in its host name may have a certificate for such names only.
+// verifyChain verifies what crypto/tls would. A store that takes the bucket in its
+// host name may have a certificate for such names only.
 func verifyChain(chain []*x509.Certificate, roots *x509.CertPool, b *stores.Bucket) error {
 	options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
 	for _, c := range chain[1:] {
@@ -76,7 +76,8 @@ func verifyChain(chain []*x509.Certificate, roots *x509.CertPool, b *stores.Buck
 	return err
 }
 
-// proxyOf returns the address of the proxy through which a store is reached.
+// proxyOf returns the address of the proxy through which a store is reached; empty
+// if there is none.
 func proxyOf(b *stores.Bucket, address string) (string, error) {
 	if !b.TrustEnv {
 		return "", nil
