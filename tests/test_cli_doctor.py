@@ -74,7 +74,7 @@ def test_what_is_not_well(any_store: Any, examine: Any) -> None:
     told = {f["bucket"]: " ".join(f["problems"]) for f in findings(done)}
     assert told[bucket] == ""
     assert "403 AccessDenied" in told["wrong-keys"]
-    assert "answered 403" in told["wrong-keys"]  # what only the log says
+    assert "responded with 403" in told["wrong-keys"]  # what only the log says
     assert "404 NoSuchBucket" in told["no-such-bucket"]
     assert "refused" in told["nobody-there"]
     assert "s3cret" not in done.stdout + done.stderr
