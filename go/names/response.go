@@ -113,6 +113,28 @@ func Names(op s3op.Operation) bool {
 	return lists
 }
 
+// ListsInstead reports whether a store may list a bucket in place of an
+// operation that it lacks or does not know. Its response then contains names only
+// if it begins as Begins says.
+func ListsInstead(r *s3op.Request) bool {
+	return r.Key == "" && (r.Fallback == s3op.ListObjects || r.Operation == s3op.Unknown)
+}
+
+// Begins reports, by its beginning, whether a document may contain names: it is
+// one that is known to contain them, or its root is not within those bytes.
+func Begins(head []byte) bool {
+	dec := xml.NewDecoder(bytes.NewReader(head))
+	for {
+		token, err := dec.RawToken()
+		if root, ok := token.(xml.StartElement); ok {
+			return roots[root.Name.Local]
+		}
+		if err != nil {
+			return !errors.Is(err, io.EOF) && len(bytes.TrimSpace(head)) > 0 && bytes.TrimSpace(head)[0] == '<'
+		}
+	}
+}
+
 // Response is a store's response, whose XML it rewrites for a client.
 type Response struct {
 	Place           // what the client's request addresses

@@ -22,6 +22,9 @@ var modelled = func() map[string]bool {
 	return known
 }()
 
+// Known reports whether S3 has a header in any operation.
+func Known(name string) bool { return modelled[textproto.CanonicalMIMEHeaderKey(name)] }
+
 // protocol are the headers of signatures and of aws-chunked
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonRequestHeaders.html),
 // and what SDKs add to every request.
@@ -41,7 +44,10 @@ const (
 // request is unknown: without it the request might lack a condition, and lose
 // data. All other headers don't matter; they do not reach a store.
 func checkHeaders(header http.Header) (unlisted, err error) {
-	for name := range header {
+	for name, values := range header {
+		if len(values) > 1 && once(name) {
+			return nil, s3err.InvalidArgument.Msg("The header " + brief(name) + " is given more than once.")
+		}
 		switch {
 		case !vendors(name) || modelled[name] || protocol[name]:
 		case Foreign(name):
@@ -51,6 +57,13 @@ func checkHeaders(header http.Header) (unlisted, err error) {
 		}
 	}
 	return unlisted, nil
+}
+
+// once reports whether a header of S3's may have only one value: of several lines
+// a store may obey the first, while the validator sees all of them. Only lists of
+// attributes are sent on several lines, by some SDKs.
+func once(name string) bool {
+	return wire.HasPrefixFold(name, "x-amz-") && !wire.HasPrefixFold(name, "x-amz-meta-") && !strings.HasSuffix(name, "-Object-Attributes")
 }
 
 // vendors reports whether a header may be a vendor's: it begins with "x-", or
@@ -112,12 +125,13 @@ func CheckVersionID(id string) error {
 // isID reports whether a text may name a version or an upload: letters, digits
 // and the characters that stores put between them. Some stores cut off blanks
 // around an id, which may leave nothing; a store on a file system could take
-// other texts for a path. A UUID has only one spelling, in lower case.
+// other texts for a path, even if they are in base64 inside an id. A UUID has only
+// one spelling, in lower case.
 func isID(id string) bool {
 	other := func(c rune) bool {
 		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("._~+=-", c))
 	}
-	if strings.ContainsFunc(id, other) || id == "." || id == ".." {
+	if strings.ContainsFunc(id, other) || id == "." || id == ".." || wire.Climbs(wire.LooseBase64(id)) {
 		return false
 	}
 	switch {
