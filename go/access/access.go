@@ -58,8 +58,8 @@ type decision struct {
 // New makes a Checker for the owner's callbacks.
 func New(h callbacks.Set, o Options) *Checker {
 	c := &Checker{
-		allow:       h.Allow,
-		seesRequest: h.AllowSeesRequest,
+		allow:       h.Validator,
+		seesRequest: h.ValidatorSeesRequest,
 		showReasons: o.ShowReasons,
 		decisions:   cache.New[key, decision](o.Capacity, o.Now),
 	}

@@ -24,7 +24,7 @@ type owner struct {
 }
 
 func (o *owner) callbacks(seesRequest bool) callbacks.Set {
-	return callbacks.Set{AllowSeesRequest: seesRequest, Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	return callbacks.Set{ValidatorSeesRequest: seesRequest, Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		o.calls.Add(1)
 		return o.decide(r)
 	}}

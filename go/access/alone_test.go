@@ -70,8 +70,8 @@ func TestADecisionForOneRequestServesNoOther(t *testing.T) {
 func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		checker := New(callbacks.Limited(callbacks.Set{
-			Allow: func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+		checker := New(callbacks.Set{
+			Validator: func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 				if r.Bucket == "bad" {
 					asked.Add(1)
 					<-ctx.Done()
@@ -79,7 +79,7 @@ func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 				}
 				return callbacks.Decision{Allow: true}, nil
 			},
-		}, 8, 100, 2*time.Second), Options{Capacity: 10})
+		}.Around(callbacks.Limits(8, 100, 2*time.Second)), Options{Capacity: 10})
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for range 40 {

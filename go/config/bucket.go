@@ -49,7 +49,7 @@ func (c *Config) readBucket(name string, v *value) *stores.Bucket {
 	b.Transport = readTransport(d, c.VerifyTLS)
 	b.readCredentials(d)
 	b.readNames(d, isPattern)
-	b.readLimits(d, c.HasValidator)
+	b.readLimits(d, c.Has("validator"))
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {
 		b.TTL = ttl
 	}

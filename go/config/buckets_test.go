@@ -12,7 +12,7 @@ import (
 )
 
 // running is what a server was started with that gets updates.
-var running = &Config{VerifyTLS: true, HasValidator: true}
+var running = &Config{VerifyTLS: true, Callbacks: []string{"validator"}}
 
 func storesOf(t *testing.T, cosMap string) *stores.Set {
 	t.Helper()
@@ -152,12 +152,12 @@ func TestEntriesOfAnUpdateCheckCertificatesAsTheServerWasStarted(t *testing.T) {
 func TestWithoutAValidatorNoEntryIsAnonymous(t *testing.T) {
 	const entries = `{"bkt": {"host": "h", "port": 1, "anonymous": true}, "log-*": {"host": "h", "port": 1, "anonymous": true},
 		"off": {"host": "h", "port": 1, "anonymous": false}}`
-	for _, mistakes := range [][]string{mistakesOf(t, with("cos_map", entries)), mistakesOf(t, with("cos_map", entries, "callables", `{"validator": 0}`))} {
+	for _, mistakes := range [][]string{mistakesOf(t, with("cos_map", entries)), mistakesOf(t, with("cos_map", entries, "callbacks", `["hmac_fetcher"]`))} {
 		if len(mistakes) != 2 || !strings.HasPrefix(mistakes[0], `cos_map["bkt"].anonymous: `) || !strings.HasPrefix(mistakes[1], `cos_map["log-*"].anonymous: `) {
 			t.Errorf("got %q", mistakes)
 		}
 	}
-	if c := parsed(t, with("cos_map", entries, "callables", `{"validator": 2}`)); !c.Stores.Buckets.Find("bkt").Anonymous {
+	if c := parsed(t, with("cos_map", entries, "callbacks", `["validator"]`)); !c.Stores.Buckets.Find("bkt").Anonymous {
 		t.Error("with a validator it is not anonymous")
 	}
 	if _, err := (&Config{}).ParseUpdate([]byte(`{"cos_map": ` + entries + `}`)); err == nil {

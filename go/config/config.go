@@ -4,6 +4,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"osp/go/peers"
@@ -67,12 +68,15 @@ type Config struct {
 
 	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 
-	// Which callbacks the owner gave.
-	HasValidator, ValidatorSeesRequest, HasBucketCreds, HasSecretFetcher bool
+	Callbacks            []string // that the owner gave, out of callbacks.Names
+	ValidatorSeesRequest bool     // it takes a request beside token and bucket
 	// AuthCacheBy narrows by what a decision of a validator that sees the
 	// request is cached: names out of CacheFields. Empty: by everything.
 	AuthCacheBy []string
 }
+
+// Has reports whether the owner gave a callback.
+func (c *Config) Has(callback string) bool { return slices.Contains(c.Callbacks, callback) }
 
 // AccessLogFormats are the values of access_log_format, the default first.
 var AccessLogFormats = []string{"json", "logfmt", "combined"}

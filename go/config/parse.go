@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/secret"
 )
 
@@ -24,9 +25,9 @@ const (
 )
 
 // Parse reads the JSON object that Python sends: the parameters of
-// ProxyServerConfig by name, and callables as {"validator": 0, 2 or 3 (how
-// many arguments it takes), "bucket_creds_fetcher": bool, "hmac_fetcher":
-// bool}. The error is a *MistakesError with all the mistakes.
+// ProxyServerConfig by name, but in the place of the owner's functions the list
+// callbacks, the names of those that were given, and validator_sees_request. The
+// error is a *MistakesError with all the mistakes.
 func Parse(data []byte) (*Config, error) {
 	mistakes := &MistakesError{}
 	top := decode(data, mistakes)
@@ -34,7 +35,7 @@ func Parse(data []byte) (*Config, error) {
 		return nil, mistakes
 	}
 	c := &Config{IAMEndpoint: readEndpoint(top.take("iam_endpoint"))}
-	c.readCallables(top)
+	c.readCallbacks(top)
 	c.readStores(top)
 	c.readFronts(top)
 	c.readLimits(top)
@@ -144,26 +145,18 @@ func (c *Config) readLogs(top *dict) {
 	}
 }
 
-func (c *Config) readCallables(top *dict) {
+func (c *Config) readCallbacks(top *dict) {
 	for _, v := range top.take("auth_cache_by").items() {
 		if name, ok := v.oneOf(CacheFields...); ok {
 			c.AuthCacheBy = append(c.AuthCacheBy, name)
 		}
 	}
-	d := top.take("callables").dict()
-	if d == nil {
-		return
-	}
-	validator := d.take("validator")
-	if n, ok := validator.integer(0, 3); ok {
-		if n == 1 {
-			validator.reject("must be callable with (token, bucket) or (token, bucket, request)")
+	for _, v := range top.take("callbacks").items() {
+		if name, ok := v.oneOf(callbacks.Names()...); ok {
+			c.Callbacks = append(c.Callbacks, name)
 		}
-		c.HasValidator, c.ValidatorSeesRequest = n != 0, n == 3
 	}
-	c.HasBucketCreds, _ = d.take("bucket_creds_fetcher").boolean()
-	c.HasSecretFetcher, _ = d.take("hmac_fetcher").boolean()
-	d.finish()
+	c.ValidatorSeesRequest, _ = top.take("validator_sees_request").boolean()
 }
 
 func readInt(d *dict, key string, fallback, low, high int) int {

@@ -65,7 +65,7 @@ func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
 		c.MetricsHost != "127.0.0.1" || c.AccessLog != "" || c.AccessLogFormat != "json" || c.ServerName != "<osp⚡>" || c.Threads != 0 || c.SkipSignature || c.PresignUses != 3 || c.AccessCacheSize != 1024 ||
 		c.IAMEndpoint != "https://iam.cloud.ibm.com/identity/token" || c.CallbackConcurrency != 32 || c.CallbackQueue != 10_000 || c.MaxConnections != 0 ||
 		c.CallbackTimeout != 30*time.Second || c.DrainTimeout != 30*time.Second || c.SecretTTL != 5*time.Minute || !c.TrustedProxies.None() || c.ProxyProtocol || c.Unix != "" || c.AuthCacheBy != nil ||
-		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Stores.Keystore) != 0 {
+		c.Callbacks != nil || c.ValidatorSeesRequest || len(c.Stores.Keystore) != 0 {
 		t.Errorf("got %+v", c)
 	}
 	want := stores.Bucket{Name: "photos", Remote: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VirtualStyle: true, TTL: 300 * time.Second,
@@ -79,7 +79,7 @@ func TestNoneMeansNotGivenEverywhere(t *testing.T) {
 	names := []string{
 		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "server_name", "auth_cache_capacity",
 		"metrics_port", "host", "tls_cert_path", "tls_key_path", "trusted_proxies", "iam_endpoint", "callback_concurrency",
-		"callback_timeout", "callback_queue", "drain_timeout", "hmac_ttl", "auth_cache_by", "callables",
+		"callback_timeout", "callback_queue", "drain_timeout", "hmac_ttl", "auth_cache_by", "callbacks", "validator_sees_request",
 		"domain", "domains", "show_reasons", "metrics_host", "metrics_hosts", "access_log", "access_log_format",
 		"reuse_port", "tls_client_ca_path", "unix_socket", "proxy_protocol",
 	}
@@ -108,12 +108,12 @@ func TestEveryFieldArrives(t *testing.T) {
 		"metrics_host": "[::]", "metrics_hosts": ["osp.svc", "[::2]"], "access_log": "/var/log/osp.log", "access_log_format": "logfmt",
 		"trusted_proxies": ["10.1.2.3/8", "::ffff:192.0.2.1", "unix"], "proxy_protocol": true, "unix_socket": "/run/osp/s3.sock", "iam_endpoint": "http://127.0.0.1:9/token",
 		"callback_concurrency": 3, "max_connections": 20000, "callback_timeout": 0.25, "callback_queue": 0, "drain_timeout": 2, "hmac_ttl": 0, "auth_cache_by": ["token", "path"],
-		"callables": {"validator": 3, "bucket_creds_fetcher": true, "hmac_fetcher": true}}`)
+		"callbacks": ["validator", "bucket_creds_fetcher", "hmac_fetcher"], "validator_sees_request": true}`)
 	if c.Host != "::1" || *c.HTTPPort != 0 || !c.ReusePort || c.Unix != "/run/osp/s3.sock" || !c.ProxyProtocol || c.Threads != 4 || !c.SkipSignature || c.ServerName != "mine" || c.AccessCacheSize != 7 ||
 		c.MetricsHost != "::" || c.AccessLog != "/var/log/osp.log" || c.AccessLogFormat != "logfmt" ||
 		c.PresignUses != 9 || *c.MetricsPort != 0 || c.IAMEndpoint != "http://127.0.0.1:9/token" || c.CallbackConcurrency != 3 ||
 		c.CallbackTimeout != 250*time.Millisecond || c.CallbackQueue != 0 || c.MaxConnections != 20_000 || c.DrainTimeout != 2*time.Second || c.SecretTTL != 0 ||
-		!c.HasValidator || !c.ValidatorSeesRequest || !c.HasBucketCreds || !c.HasSecretFetcher {
+		!c.ValidatorSeesRequest || len(c.Callbacks) != 3 || !c.Has("validator") || !c.Has("bucket_creds_fetcher") || !c.Has("hmac_fetcher") {
 		t.Errorf("got %+v", c)
 	}
 	if want := (peers.Trusted{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}, Unix: true}); !reflect.DeepEqual(c.TrustedProxies, want) {

@@ -1,8 +1,6 @@
 // Package front stands between the sockets and the servers. It opens ports and
 // unix sockets, bounds the connections, hears from balancers who their clients
-// are, terminates TLS and tells HTTP/1 from HTTP/2; of the latter it refuses
-// what net/http lets pass although it is malformed. It never looks at what a
-// request asks for.
+// are, terminates TLS and tells HTTP/1 from HTTP/2. It never reads a request.
 package front
 
 import (

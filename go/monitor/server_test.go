@@ -144,7 +144,7 @@ func TestTheStatusTellsWhatWasSeenAndNoKeys(t *testing.T) {
 		Method: "GET", Status: 403, Code: "AccessDenied", Total: time.Millisecond, BytesOut: 7, Entry: "a",
 		AccessKey: "AKIA-in-full", Key: "object-name", Client: "192.0.2.1", Bucket: "bucket-of-client",
 	})
-	s.CallbackEnded(observe.Callback{Name: observe.Validator, Outcome: observe.Answered, Took: time.Millisecond})
+	s.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Answered, Took: time.Millisecond})
 	_ = s.prober.latest()
 	if _, err := s.prober.fresh(t.Context()); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"osp/go/callbacks"
-	"osp/go/secret"
 )
 
 // Exchange is one request that has ended, with its answer. Texts are as the
@@ -59,20 +58,7 @@ const (
 // Exchange, nor make the request wait.
 type Observer interface{ Ended(*Exchange) }
 
-// Callables are the owner's functions by the names of their parameters.
-var Callables = []string{Validator, HmacFetcher, BucketCredsFetcher}
-
-// The names of the callbacks.
-const (
-	Validator          = "validator"
-	HmacFetcher        = "hmac_fetcher"
-	BucketCredsFetcher = "bucket_creds_fetcher"
-)
-
-// Outcomes are the ways in which a question can end.
-var Outcomes = []string{Answered, Refused, Failed, Overloaded, Abandoned}
-
-// The outcomes.
+// The ways in which a question can end.
 const (
 	Answered   = "answered"
 	Refused    = "refused"    // the validator said no, or hmac_fetcher does not know the key
@@ -84,44 +70,26 @@ const (
 // Callback is one question to the owner that has ended.
 type Callback struct {
 	Ctx     context.Context // of the request that asked first
-	Name    string          // one of Callables
-	Outcome string          // one of Outcomes
+	Name    string          // out of callbacks.Names
+	Outcome string          // one of those above
 	Begun   time.Time
 	Took    time.Duration // waiting for its turn included
 }
 
-// Callbacks returns h with an observer of each question. seen is called on the
-// goroutine that asked, when the answer is there.
-func Callbacks(h callbacks.Set, seen func(Callback)) callbacks.Set {
-	out := callbacks.Set{AllowSeesRequest: h.AllowSeesRequest}
-	if h.Secret != nil {
-		out.Secret = func(ctx context.Context, accessKey string) (s callbacks.Secret, err error) {
-			defer watch(ctx, HmacFetcher, time.Now(), &err, nil, seen)
-			return h.Secret(ctx, accessKey)
-		}
+// Questions observes each question to the owner. seen is called on the goroutine
+// that asked, when the answer is there.
+func Questions(seen func(Callback)) callbacks.Around {
+	return func(ctx context.Context, question callbacks.Asking) error {
+		begun := time.Now()
+		err := question.Ask(ctx)
+		seen(Callback{Ctx: ctx, Name: question.Name(), Outcome: outcomeOf(question, err), Begun: begun, Took: time.Since(begun)})
+		return err
 	}
-	if h.Allow != nil {
-		out.Allow = func(ctx context.Context, r *callbacks.Request) (d callbacks.Decision, err error) {
-			defer watch(ctx, Validator, time.Now(), &err, &d, seen)
-			return h.Allow(ctx, r)
-		}
-	}
-	if h.BucketCreds != nil {
-		out.BucketCreds = func(ctx context.Context, token, bucket string) (v secret.Value, err error) {
-			defer watch(ctx, BucketCredsFetcher, time.Now(), &err, nil, seen)
-			return h.BucketCreds(ctx, token, bucket)
-		}
-	}
-	return out
 }
 
-func watch(ctx context.Context, name string, begun time.Time, err *error, d *callbacks.Decision, seen func(Callback)) {
-	seen(Callback{Ctx: ctx, Name: name, Outcome: outcomeOf(*err, d), Begun: begun, Took: time.Since(begun)})
-}
-
-func outcomeOf(err error, d *callbacks.Decision) string {
+func outcomeOf(question callbacks.Asking, err error) string {
 	switch {
-	case err == nil && (d == nil || d.Allow):
+	case err == nil && !refuses(question.Answer()):
 		return Answered
 	case err == nil, errors.Is(err, callbacks.ErrUnknownKey):
 		return Refused
@@ -131,4 +99,10 @@ func outcomeOf(err error, d *callbacks.Decision) string {
 		return Abandoned
 	}
 	return Failed
+}
+
+// refuses reports whether an answer says no in so many words.
+func refuses(answer any) bool {
+	d, decided := answer.(*callbacks.Decision)
+	return decided && !d.Allow
 }

@@ -79,18 +79,3 @@ func leaveNothing(t *testing.T, more string) {
 		runtime.Gosched()
 	}
 }
-
-func TestAServerThatNeverServedStops(t *testing.T) {
-	cfg, err := config.Parse([]byte(`{"host": "127.0.0.1", "http_port": 0, "cos_map": {}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := New(cfg, callbacks.Set{}, slog.New(slog.DiscardHandler))
-	if err := s.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Stop(t.Context()); err != nil {
-		t.Error(err)
-	}
-	<-s.Done()
-}

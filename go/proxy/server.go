@@ -1,7 +1,6 @@
-// Package proxy is the pipeline: it takes HTTP requests, leads each through
-// parsing, verification, authorisation and credentials, and streams it to its
-// store. It knows neither C nor Python; their part are the functions in
-// callbacks.Set.
+// Package proxy is the server: its listeners, its observers, and its life from
+// start to stop, with updates meanwhile. What becomes of a request is package
+// pipeline's matter: nothing here reads one, or decides about it.
 package proxy
 
 import (
@@ -21,6 +20,7 @@ import (
 	"osp/go/front"
 	"osp/go/h1"
 	"osp/go/peers"
+	"osp/go/pipeline"
 )
 
 const (
@@ -30,11 +30,12 @@ const (
 	handlerGrace      = 5 * time.Second
 )
 
-// Server is one proxy: its listeners and its handler.
+// Server is one proxy: its listeners, and the pipeline behind them.
 type Server struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	handler *handler
+	cfg       *config.Config
+	log       *slog.Logger
+	pipeline  *pipeline.Pipeline
+	observers *observers
 
 	fronts  []*listening
 	serving sync.WaitGroup
@@ -55,7 +56,9 @@ type listening struct {
 
 // New builds a Server from a checked configuration. It opens no socket.
 func New(cfg *config.Config, h callbacks.Set, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, log: log, handler: newHandler(cfg, h, log), done: make(chan struct{})}
+	o := newObservers(cfg, log)
+	s := &Server{cfg: cfg, log: log, pipeline: pipeline.New(cfg, h, o.options()), observers: o, done: make(chan struct{})}
+	o.look(s.pipeline)
 	if cfg.HTTPPort != nil {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))
 	}
@@ -71,12 +74,12 @@ func New(cfg *config.Config, h callbacks.Set, log *slog.Logger) *Server {
 // newFront completes a front with its servers.
 func (s *Server) newFront(f listening) *listening {
 	f.http1 = &h1.Server{
-		Handler:           s.handler.at(f.scheme),
+		Handler:           counted(s.pipeline.Handler(f.scheme)),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Log:               s.log,
-		Refusal:           noRequest,
+		Refusal:           pipeline.Malformed,
 	}
 	f.http2 = &http.Server{
 		Handler:                      f.http1.Handler,
@@ -96,13 +99,13 @@ func (s *Server) Listen() error {
 	for _, f := range s.fronts {
 		if err := s.open(f); err != nil {
 			s.closeListeners()
-			s.handler.watch.close()
+			s.observers.close()
 			return err
 		}
 	}
-	if err := s.handler.watch.listen(); err != nil {
+	if err := s.observers.listen(); err != nil {
 		s.closeListeners()
-		s.handler.watch.close()
+		s.observers.close()
 		return err
 	}
 	return nil
@@ -147,7 +150,7 @@ func (s *Server) Serve() {
 	}
 	for _, f := range s.fronts {
 		l := front.Listen(f.listener, front.Options{Limit: limit, TLS: f.tls, Balancers: balancers, Log: s.log})
-		s.handler.watch.countConnections(l.Open)
+		s.observers.countConnections(l.Open)
 		s.serve(f, func() error { return f.http1.Serve(l) })
 		if f.tls != nil {
 			s.serve(f, func() error { return f.http2.Serve(l.HTTP2()) })
@@ -158,7 +161,7 @@ func (s *Server) Serve() {
 			s.log.Info("serving", "scheme", f.scheme, "host", s.cfg.Host, "port", f.port)
 		}
 	}
-	s.handler.watch.serve()
+	s.observers.serve()
 }
 
 func (s *Server) serve(f *listening, until func() error) {
@@ -175,7 +178,7 @@ func (s *Server) warn() {
 	if s.cfg.SkipSignature {
 		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port is whom they say they are. Development only.")
 	}
-	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.HasSecretFetcher && !s.cfg.SkipSignature {
+	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.Has("hmac_fetcher") && !s.cfg.SkipSignature {
 		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, every request will be refused")
 	}
 }
@@ -196,10 +199,10 @@ func (s *Server) boundPort(scheme string) int {
 }
 
 // MetricsPort returns the bound port of the metrics front, 0 if there is none.
-func (s *Server) MetricsPort() int { return s.handler.watch.port() }
+func (s *Server) MetricsPort() int { return s.observers.port() }
 
 // ReopenLogs opens the file of the access log anew. Its error wraps the system's.
-func (s *Server) ReopenLogs() error { return s.handler.watch.reopen() }
+func (s *Server) ReopenLogs() error { return s.observers.reopen() }
 
 // Update reads an update as config.ParseUpdate does and swaps stores, client
 // keys, or both: what the update lacks stays as the update before has left it.
@@ -210,14 +213,14 @@ func (s *Server) Update(document []byte) error {
 	if err != nil {
 		return err
 	}
-	s.handler.update(update)
+	s.pipeline.Update(update)
 	return nil
 }
 
 // Forget drops the decisions, credentials and client secrets that are
 // remembered about a token, a bucket or, with both, about the two together;
 // nil matches all.
-func (s *Server) Forget(token, bucket *string) { s.handler.forget(token, bucket) }
+func (s *Server) Forget(token, bucket *string) { s.pipeline.Forget(token, bucket) }
 
 // Done is closed when the server has stopped.
 func (s *Server) Done() <-chan struct{} { return s.done }
@@ -242,7 +245,7 @@ type stopper interface {
 }
 
 func (s *Server) shutdown(ctx context.Context) error {
-	s.handler.watch.drain()
+	s.observers.drain()
 	var servers []stopper
 	for _, f := range s.fronts {
 		servers = append(servers, f.http1, f.http2)
@@ -259,7 +262,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	wait.Wait()
 	s.closeListeners() // those that never served
 	s.serving.Wait()
-	s.handler.close(handlerGrace)
-	s.handler.watch.close()
+	s.pipeline.Close(handlerGrace)
+	s.observers.close()
 	return errors.Join(errs...)
 }

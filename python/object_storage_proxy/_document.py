@@ -1,6 +1,6 @@
 """A ProxyServerConfig as the JSON that the library reads.
 
-What only Python can see is checked here: whether callables are callable and take
+What only Python can see is checked here: whether callbacks are callable and take
 the right arguments, and whether values can be spelled in JSON at all. Everything
 else is the library's to check.
 """
@@ -15,12 +15,12 @@ import os
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, cast
 
+from ._table import TABLE, Row
 from .config import ProxyServerConfig
 
 Mistake = tuple[str, str]
 
-_CALLABLES = ("validator", "bucket_creds_fetcher", "hmac_fetcher")
-NOT_DATA = (*_CALLABLES, "event_loop")
+NOT_DATA = (*(row.name for row in TABLE), "event_loop")
 # For all others None means: not given.
 _NEVER_NONE = frozenset(
     parameter.name
@@ -52,13 +52,9 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
         document[name] = _parameter(value, name, mistakes)
     if not isinstance(config.event_loop, (asyncio.AbstractEventLoop, type(None))):
         mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
-    document["callables"] = {
-        "validator": _arity(config.validator, "validator", (3, 2), mistakes),
-        "bucket_creds_fetcher": bool(
-            _arity(config.bucket_creds_fetcher, "bucket_creds_fetcher", (2,), mistakes)
-        ),
-        "hmac_fetcher": bool(_arity(config.hmac_fetcher, "hmac_fetcher", (1,), mistakes)),
-    }
+    forms = {row.name: _form(row, getattr(config, row.name), mistakes) for row in TABLE}
+    document["callbacks"] = [name for name, form in forms.items() if form]
+    document["validator_sees_request"] = "request" in forms["validator"]
     return encode(document), mistakes
 
 
@@ -162,27 +158,17 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _arity(function: object, path: str, allowed: tuple[int, ...], mistakes: list[Mistake]) -> int:
-    """How many arguments to call it with: the first of `allowed` that it takes.
+def _form(row: Row, function: object, mistakes: list[Mistake]) -> tuple[str, ...]:
+    """Which members of its question a callback takes; () for None.
 
-    0 for None. For a mistake the last one: what is wrong is not that there is none.
+    For a mistake those of the last form: what is wrong is not that there is none.
     """
     if function is None:
-        return 0
+        return ()
+    form = None
     if not callable(function):
-        mistakes.append((path, f"must be callable, got {type(function).__name__}"))
-        return allowed[-1]
-    try:
-        signature = inspect.signature(function)
-    except Exception:  # some builtins don't tell, and objects may do anything
-        return allowed[-1]
-    for count in allowed:
-        try:
-            signature.bind(*[None] * count)
-        except TypeError:
-            continue
-        return count
-    names = ("token", "bucket", "request") if path != "hmac_fetcher" else ("access_key",)
-    forms = " or ".join(f"({', '.join(names[:n])})" for n in sorted(allowed))
-    mistakes.append((path, f"must be callable with {forms}"))
-    return allowed[-1]
+        mistakes.append((row.name, f"must be callable, got {_kind(function)}"))
+    elif (form := row.form(function)) is None:
+        forms = " or ".join(f"({', '.join(form)})" for form in sorted(row.forms, key=len))
+        mistakes.append((row.name, f"must be callable with {forms}"))
+    return form or row.forms[-1]

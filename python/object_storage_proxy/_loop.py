@@ -1,4 +1,4 @@
-"""The event loop on which a server's `async def` callables run."""
+"""The event loop on which a server's `async def` callbacks run."""
 
 from __future__ import annotations
 

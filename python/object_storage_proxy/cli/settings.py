@@ -21,7 +21,7 @@ from .._document import NOT_DATA
 from ..config import CosMapItem, ProxyServerConfig
 from ..errors import ConfigError
 from ..server import ProxyServer
-from . import callables
+from . import callbacks
 from .environment import substituted
 from .lines import Part, dotted, line_of, parse, parts, places
 from .problems import CommandError, MistakesError
@@ -88,7 +88,7 @@ class Settings:
             reference = self.values[name]
             if not isinstance(reference, str):
                 raise ValueError('must be text, "package.module:function"')
-            return callables.load(reference)
+            return callbacks.load(reference)
         except ValueError as error:
             self.report([name], str(error))
             self._cause = error
