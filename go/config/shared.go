@@ -27,7 +27,7 @@ var namespace = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // readShared reads what belongs to the shared state; nil without one.
 func readShared(top *dict) *Shared {
 	state := top.take("shared_state")
-	s := &Shared{Namespace: DefaultNamespace, Timeout: readSeconds(top, "shared_timeout", DefaultSharedTimeout, time.Millisecond)}
+	s := &Shared{Namespace: defaultNamespace, Timeout: readSeconds(top, "shared_timeout", 0, time.Millisecond)}
 	s.Version, _ = top.take("state_version").str()
 	if name := top.take("shared_namespace"); name != nil {
 		if s.Namespace, _ = name.str(); s.Namespace != "" && !namespace.MatchString(s.Namespace) {

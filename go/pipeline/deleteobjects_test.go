@@ -50,7 +50,7 @@ func deletesAll(s *pipelinetest.Store) http.HandlerFunc {
 func TestEachKeyOfAListIsAuthorised(t *testing.T) {
 	var mu sync.Mutex
 	var asked []*callbacks.Request
-	r := start(t, callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	r := start(t, callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, q)
@@ -81,7 +81,7 @@ func TestEachKeyOfAListIsAuthorised(t *testing.T) {
 }
 
 func TestAListOfWhichNothingMayGoNeverReachesTheStore(t *testing.T) {
-	r := start(t, callbacks.Set{Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+	r := start(t, callbacks.Set{Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{}, nil
 	}}, nil)
 	a := r.Do(r.Signed("POST", "/photos?delete", deletions("a", "b&amp;c")))
@@ -93,7 +93,7 @@ func TestAListOfWhichNothingMayGoNeverReachesTheStore(t *testing.T) {
 }
 
 func TestAListThatCannotBeJudgedIsRefusedAsAWhole(t *testing.T) {
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		if q.Key == "late" {
 			return callbacks.Decision{}, callbacks.ErrOverloaded
 		}

@@ -37,7 +37,7 @@ func TestListBucketsTakesAWSsParameters(t *testing.T) {
 }
 
 func TestListBucketsShowsWhatTheCallerMayList(t *testing.T) {
-	h := callbacks.Set{Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: r.Bucket == "photos"}, nil
 	}}
 	r := start(t, h, nil)

@@ -19,7 +19,7 @@ func BenchmarkServer(b *testing.B) {
 	allow := func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: true}, nil
 	}
-	r := start(b, callbacks.Set{Allow: allow}, pipelinetest.Canned(b))
+	r := start(b, callbacks.Set{Validator: allow}, pipelinetest.Canned(b))
 	wire := r.Wire()
 	b.SetParallelism(16)
 	b.ReportAllocs()

@@ -43,7 +43,7 @@ func TestTheClientIsWhomATrustedBalancerIntroduces(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var sources []string
-			h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+			h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 				sources = append(sources, q.Source)
 				return callbacks.Decision{Allow: true, Once: true}, nil
 			}}

@@ -71,7 +71,7 @@ func TestALongAnswerFlowsThroughAUnixSocketAsItComes(t *testing.T) {
 func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
 	path := socketPath(t)
 	sources := make(chan string, 1)
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		sources <- q.Source
 		return callbacks.Decision{Allow: true, Once: true}, nil
 	}}
