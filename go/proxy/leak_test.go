@@ -19,7 +19,7 @@ import (
 
 func TestServersThatStoppedLeaveNoGoroutines(t *testing.T) {
 	for name, observed := range map[string]string{
-		"alone":   "",
+		"alone":    "",
 		"observed": `"metrics_port": 0, "access_log": "` + filepath.Join(t.TempDir(), "access.log") + `", `,
 	} {
 		t.Run(name, func(t *testing.T) { leaveNothing(t, observed) })
