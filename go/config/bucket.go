@@ -12,7 +12,7 @@ import (
 type entry struct{ *stores.Bucket }
 
 func (c *Config) readBucket(name string, v *value) *stores.Bucket {
-	b := entry{&stores.Bucket{Name: name, Remote: name, Region: DefaultRegion, TTL: DefaultTTL}}
+	b := entry{&stores.Bucket{Name: name, Remote: name, Region: defaultRegion, TTL: defaultTTL}}
 	isPattern := strings.Contains(name, "*")
 	complaint := checkBucketName(name)
 	if isPattern {

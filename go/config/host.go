@@ -36,10 +36,10 @@ func readStoreHost(v *value) (host string, isIP bool) {
 }
 
 // readListenHost reads the address that a listener binds.
-func readListenHost(v *value, fallback string) string {
+func readListenHost(v *value) string {
 	s, ok := v.str()
 	if !ok {
-		return fallback
+		return ""
 	}
 	if inner, found := cutBrackets(s); found {
 		s = inner

@@ -8,11 +8,11 @@ else is the library's to check.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import math
 import os
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import Field, fields
 from typing import Any, cast
 
 from ._table import TABLE, Row
@@ -21,12 +21,13 @@ from .config import ProxyServerConfig
 Mistake = tuple[str, str]
 
 NOT_DATA = (*(row.name for row in TABLE), "event_loop")
-# For all others None means: not given.
+# Where None is no value. By position it always is one, as in the original.
 _NEVER_NONE = frozenset(
     parameter.name
-    for parameter in inspect.signature(ProxyServerConfig).parameters.values()
-    if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not None
+    for parameter in fields(ProxyServerConfig)
+    if parameter.kw_only and parameter.default is not None
 )
+_SAYS_SOMETHING = ("cos_map", "max_presign_url_usage_attempts")  # None: a mistake, no limit
 _SECONDS = ("callback_timeout", "drain_timeout")  # what Python reckons with itself
 _PAIR = ("access_key", "secret_key")  # what an entry of hmac_keystore has
 _DEEPEST = 16  # levels of lists and dicts
@@ -43,12 +44,13 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
     """Returns the JSON, and the mistakes that Python sees."""
     mistakes: list[Mistake] = []
     document: dict[str, Any] = {}
-    for name in ProxyServerConfig.__slots__:
+    for parameter in fields(ProxyServerConfig):
+        name = parameter.name
         if name in NOT_DATA:
             continue
         value = getattr(config, name)
-        if name in _ENVIRONMENT:
-            value = os.environ.get(_ENVIRONMENT[name]) or None if value is None else value
+        if value is None:
+            value = _meant_by_none(parameter)
         document[name] = _parameter(value, name, mistakes)
     if not isinstance(config.event_loop, (asyncio.AbstractEventLoop, type(None))):
         mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
@@ -67,6 +69,15 @@ def snapshot(given: Mapping[str, object]) -> tuple[dict[str, Any], list[Mistake]
 def encode(document: Mapping[str, Any]) -> bytes:
     """A document as the library reads it."""
     return json.dumps(document).encode("ascii")
+
+
+def _meant_by_none(parameter: Field[Any]) -> object:
+    """What the library is told instead of None: it has no defaults of parameters."""
+    if parameter.name in _ENVIRONMENT:
+        return os.environ.get(_ENVIRONMENT[parameter.name]) or None
+    if parameter.kw_only or parameter.name in _SAYS_SOMETHING:
+        return None
+    return parameter.default
 
 
 def _kind(value: object) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import json
 import os
 import re
 import sys
@@ -149,6 +148,8 @@ class Library:
 
     def _take(self, text: Any) -> Any:
         """Reads a JSON text that belongs to us now, and gives it back."""
+        import json  # which only a start needs
+
         if text[0] == self._ffi.NULL:
             return None
         try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .decision import Decision
 
 if TYPE_CHECKING:
     import asyncio
+    from datetime import datetime
 
 __all__ = ["CosMapItem", "ProxyServerConfig"]
 
@@ -101,12 +102,13 @@ Validator = (
     Callable[[str, str], Verdict | Awaitable[Verdict]]
     | Callable[[str, str, dict[str, Any]], Verdict | Awaitable[Verdict]]
 )
-Credentials = str | Mapping[str, str | float | datetime | None]
+Credentials = str | Mapping[str, "str | float | datetime | None"]
 BucketCredsFetcher = Callable[[str, str], Credentials | Awaitable[Credentials]]
 HmacFetcher = Callable[[str], Credentials | Awaitable[Credentials | None] | None]
 Path = str | os.PathLike[str]
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ProxyServerConfig:
     """The configuration of a proxy.
 
@@ -211,127 +213,45 @@ class ProxyServerConfig:
             of its own.
     """
 
-    __slots__ = (
-        "access_log",
-        "access_log_format",
-        "auth_cache_by",
-        "auth_cache_capacity",
-        "bucket_creds_fetcher",
-        "callback_concurrency",
-        "callback_queue",
-        "callback_timeout",
-        "cos_map",
-        "domain",
-        "domains",
-        "drain_timeout",
-        "event_loop",
-        "hmac_fetcher",
-        "hmac_keystore",
-        "hmac_ttl",
-        "host",
-        "http_port",
-        "https_port",
-        "iam_endpoint",
-        "max_connections",
-        "max_presign_url_usage_attempts",
-        "metrics_host",
-        "metrics_hosts",
-        "metrics_port",
-        "proxy_protocol",
-        "reuse_port",
-        "server_name",
-        "show_reasons",
-        "skip_signature_validation",
-        "threads",
-        "tls_cert_path",
-        "tls_client_ca_path",
-        "tls_key_path",
-        "trusted_proxies",
-        "unix_socket",
-        "validator",
-        "verify",
-    )
-
-    def __init__(
-        self,
-        cos_map: Mapping[str, Mapping[str, Any]],
-        hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
-        bucket_creds_fetcher: BucketCredsFetcher | None = None,
-        http_port: int | None = None,
-        https_port: int | None = None,
-        validator: Validator | None = None,
-        threads: int | None = None,
-        verify: bool | None = None,
-        skip_signature_validation: bool | None = False,
-        hmac_fetcher: HmacFetcher | None = None,
-        max_presign_url_usage_attempts: int | None = 3,
-        server_name: str | None = "<osp⚡>",
-        auth_cache_capacity: int | None = 1024,
-        metrics_port: int | None = None,
-        *,
-        host: str = "0.0.0.0",
-        reuse_port: bool = False,
-        unix_socket: Path | None = None,
-        metrics_host: str = "127.0.0.1",
-        metrics_hosts: Sequence[str] | None = None,
-        access_log: Path | None = None,
-        access_log_format: str = "json",
-        trusted_proxies: Sequence[str] | None = None,
-        proxy_protocol: bool = False,
-        iam_endpoint: str | None = None,
-        max_connections: int | None = None,
-        callback_concurrency: int = 32,
-        callback_queue: int = 10_000,
-        callback_timeout: float = 30.0,
-        drain_timeout: float = 30.0,
-        hmac_ttl: float = 300.0,
-        auth_cache_by: Sequence[str] | None = None,
-        tls_cert_path: Path | None = None,
-        tls_key_path: Path | None = None,
-        tls_client_ca_path: Path | None = None,
-        domain: str | None = None,
-        domains: Sequence[str] | None = None,
-        show_reasons: bool = False,
-        event_loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        self.cos_map: Mapping[str, Mapping[str, Any]] = cos_map
-        self.hmac_keystore: Sequence[Mapping[str, str | None]] | None = hmac_keystore
-        self.bucket_creds_fetcher: BucketCredsFetcher | None = bucket_creds_fetcher
-        self.http_port: int | None = http_port
-        self.https_port: int | None = https_port
-        self.validator: Validator | None = validator
-        self.threads: int | None = threads
-        self.verify: bool | None = verify
-        self.skip_signature_validation: bool | None = skip_signature_validation
-        self.hmac_fetcher: HmacFetcher | None = hmac_fetcher
-        self.max_presign_url_usage_attempts: int | None = max_presign_url_usage_attempts
-        self.server_name: str | None = server_name
-        self.auth_cache_capacity: int | None = auth_cache_capacity
-        self.metrics_port: int | None = metrics_port
-        self.host: str = host
-        self.reuse_port: bool = reuse_port
-        self.unix_socket: Path | None = unix_socket
-        self.metrics_host: str = metrics_host
-        self.metrics_hosts: Sequence[str] | None = metrics_hosts
-        self.access_log: Path | None = access_log
-        self.access_log_format: str = access_log_format
-        self.trusted_proxies: Sequence[str] | None = trusted_proxies
-        self.proxy_protocol: bool = proxy_protocol
-        self.iam_endpoint: str | None = iam_endpoint
-        self.max_connections: int | None = max_connections
-        self.callback_concurrency: int = callback_concurrency
-        self.callback_queue: int = callback_queue
-        self.callback_timeout: float = callback_timeout
-        self.drain_timeout: float = drain_timeout
-        self.hmac_ttl: float = hmac_ttl
-        self.auth_cache_by: Sequence[str] | None = auth_cache_by
-        self.tls_cert_path: Path | None = tls_cert_path
-        self.tls_key_path: Path | None = tls_key_path
-        self.tls_client_ca_path: Path | None = tls_client_ca_path
-        self.domain: str | None = domain
-        self.domains: Sequence[str] | None = domains
-        self.show_reasons: bool = show_reasons
-        self.event_loop: asyncio.AbstractEventLoop | None = event_loop
+    cos_map: Mapping[str, Mapping[str, Any]]
+    hmac_keystore: Sequence[Mapping[str, str | None]] | None = None
+    bucket_creds_fetcher: BucketCredsFetcher | None = None
+    http_port: int | None = None
+    https_port: int | None = None
+    validator: Validator | None = None
+    threads: int | None = None
+    verify: bool | None = None
+    skip_signature_validation: bool | None = False
+    hmac_fetcher: HmacFetcher | None = None
+    max_presign_url_usage_attempts: int | None = 3
+    server_name: str | None = "<osp⚡>"
+    auth_cache_capacity: int | None = 1024
+    metrics_port: int | None = None
+    _: KW_ONLY
+    host: str = "0.0.0.0"
+    reuse_port: bool = False
+    unix_socket: Path | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_hosts: Sequence[str] | None = None
+    access_log: Path | None = None
+    access_log_format: str = "json"
+    trusted_proxies: Sequence[str] | None = None
+    proxy_protocol: bool = False
+    iam_endpoint: str | None = None
+    max_connections: int | None = None
+    callback_concurrency: int = 32
+    callback_queue: int = 10_000
+    callback_timeout: float = 30.0
+    drain_timeout: float = 30.0
+    hmac_ttl: float = 300.0
+    auth_cache_by: Sequence[str] | None = None
+    tls_cert_path: Path | None = None
+    tls_key_path: Path | None = None
+    tls_client_ca_path: Path | None = None
+    domain: str | None = None
+    domains: Sequence[str] | None = None
+    show_reasons: bool = False
+    event_loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

@@ -198,4 +198,4 @@ def _log_failure(error: BaseException) -> None:
 _SWAPPED = tuple(
     name for name in inspect.signature(ProxyServer.update).parameters if name != "self"
 )
-assert set(_SWAPPED) <= set(inspect.signature(ProxyServerConfig).parameters)
+assert set(_SWAPPED) <= set(ProxyServerConfig.__slots__)

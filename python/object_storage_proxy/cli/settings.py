@@ -7,13 +7,13 @@ itself says which there are and which of them take text, so none is listed here.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import difflib
-import inspect
 import os
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from .. import _files
@@ -32,13 +32,11 @@ DEFAULT_FILE = "proxy.toml"
 PREFIX = "OSP_"
 CONFIG_VARIABLE = "OSP_CONFIG"
 
-PARAMETERS: Mapping[str, inspect.Parameter] = {
-    name: parameter
-    for name, parameter in inspect.signature(ProxyServerConfig.__init__).parameters.items()
-    if name != "self"
-}
-# config.py imports asyncio for type checkers only.
-_HINTS = typing.get_type_hints(ProxyServerConfig.__init__, localns={"asyncio": asyncio})
+PARAMETERS: Mapping[str, Field[Any]] = {each.name: each for each in fields(ProxyServerConfig)}
+# config.py imports these two for type checkers only.
+_HINTS = typing.get_type_hints(
+    ProxyServerConfig.__init__, localns={"asyncio": asyncio, "datetime": datetime.datetime}
+)
 _ENTRY_HINTS = typing.get_type_hints(CosMapItem)
 
 
