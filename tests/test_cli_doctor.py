@@ -129,7 +129,7 @@ def test_the_region_that_the_store_names(double: S3Double, examine: Any) -> None
     assert seen["warnings"] == ["it is in region eu-west-3; the configuration says us-east-1"]
 
 
-def test_credentials_from_a_callable(tmp_path: Path, double: S3Double, examine: Any) -> None:
+def test_credentials_from_a_callback(tmp_path: Path, double: S3Double, examine: Any) -> None:
     double.answer = listing
     (tmp_path / "vault.py").write_text(
         "import json\ndef fetch(token, bucket):\n    assert token == 'alice', bucket\n    return "

@@ -113,7 +113,7 @@ class TestHangup:
         )
         served.said("changed, but needs a restart: server_name")
 
-    def test_what_callables_said_is_forgotten(self, served: Served, double: S3Double) -> None:
+    def test_what_callbacks_said_is_forgotten(self, served: Served, double: S3Double) -> None:
         (served.folder / "rules.py").write_text(
             "import os\ndef may(token, bucket):\n    return os.path.exists('open')\n"
         )
@@ -216,7 +216,7 @@ class TestReload:
 
 
 def test_a_second_ctrl_c_does_not_wait_for_anything(served: Served, double: S3Double) -> None:
-    """Neither for a request in flight nor for a callable that hangs."""
+    """Neither for a request in flight nor for a callback that hangs."""
     (served.folder / "rules.py").write_text(
         "import time\ndef may(token, bucket):\n    open('asked', 'w')\n    time.sleep(3600)\n"
     )
@@ -238,7 +238,7 @@ def test_a_second_ctrl_c_does_not_wait_for_anything(served: Served, double: S3Do
 
     reader = threading.Thread(target=read)
     reader.start()
-    until(lambda: (served.folder / "asked").exists(), "the callable hangs")
+    until(lambda: (served.folder / "asked").exists(), "the callback hangs")
     served.child.process.send_signal(signal.SIGINT)
     until(lambda: not accepts(served.port), "it stops to accept")
     assert served.child.alive(), served.child.output()

@@ -214,7 +214,7 @@ class TestTypes:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
 
     @pytest.mark.slow
-    def test_every_form_of_callable_passes(self, tmp_path: Path) -> None:
+    def test_every_form_of_callback_passes(self, tmp_path: Path) -> None:
         example = ROOT / "python" / "examples" / "callbacks.py"
         checked = self.mypy(tmp_path, example.read_text(encoding="utf-8"))
         assert checked.returncode == 0, checked.stdout + checked.stderr

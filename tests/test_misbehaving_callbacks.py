@@ -1,4 +1,4 @@
-"""Callables that do what they should not: one request is refused, the rest goes on."""
+"""Callbacks that do what they should not: one request is refused, the rest goes on."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def _raise(error: BaseException) -> Any:
     raise error
 
 
-CALLABLES = ["validator", "hmac_fetcher", "bucket_creds_fetcher"]
-ONE_AND_OTHERS = [CALLABLES[0], *(pytest.param(c, marks=pytest.mark.slow) for c in CALLABLES[1:])]
+CALLBACKS = ["validator", "hmac_fetcher", "bucket_creds_fetcher"]
+ONE_AND_OTHERS = [CALLBACKS[0], *(pytest.param(c, marks=pytest.mark.slow) for c in CALLBACKS[1:])]
 GOOD: dict[str, Any] = {
     "validator": True,
     "hmac_fetcher": "s",
@@ -81,15 +81,17 @@ def test_whatever_is_raised_refuses_one_request(
     refuses_once(serve, double, which, later if asynchronous else plain)
 
 
-def refuses_once(serve: Any, double: S3Double, which: str, function: Any) -> None:
-    """The first request of two is refused; the other callables do as they should."""
-    given: dict[str, Any] = {name: lambda *args, name=name: GOOD[name] for name in CALLABLES}
+def refuses_once(
+    serve: Any, double: S3Double, which: str, function: Any, code: str = "AccessDenied"
+) -> None:
+    """The first request of two is refused; the other callbacks do as they should."""
+    given: dict[str, Any] = {name: lambda *args, name=name: GOOD[name] for name in CALLBACKS}
     given[which] = function
     front: Front = serve({"data": double.entry(access_key=None, secret_key=None)}, **given)
     url, keys = front.url(), Keys("fetched", "s")
     answer = ask(url, keys=keys)
     assert answer.status == 403
-    assert answer.code in ("AccessDenied", "InvalidAccessKeyId")
+    assert answer.code == code
     assert double.seen == []
     front.server.invalidate()  # a key that is not known is remembered as such
     assert ask(url, keys=keys).body == b"x"
@@ -163,13 +165,16 @@ def test_whatever_is_returned_refuses_one_request(
     serve: Any, double: S3Double, what: str, which: str
 ) -> None:
     answers = iter([RETURNED[what], GOOD[which]])
-    refuses_once(serve, double, which, lambda *args: next(answers))
+    # That there is no such key is an answer, too.
+    unknown = (what, which) == ("nothing", "hmac_fetcher")
+    code = "InvalidAccessKeyId" if unknown else "AccessDenied"
+    refuses_once(serve, double, which, lambda *args: next(answers), code)
 
 
 # --- what is done meanwhile ------------------------------------------------
 
 
-def test_a_callable_may_delete_itself(serve: Any, double: S3Double) -> None:
+def test_a_callback_may_delete_itself(serve: Any, double: S3Double) -> None:
     """Whoever it was given to keeps it."""
     module = types.ModuleType("owners")
 
@@ -185,7 +190,7 @@ def test_a_callable_may_delete_itself(serve: Any, double: S3Double) -> None:
     assert not hasattr(module, "validator")
 
 
-def test_a_callable_may_ask_the_server_itself(serve: Any, double: S3Double) -> None:
+def test_a_callback_may_ask_the_server_itself(serve: Any, double: S3Double) -> None:
     """By HTTP, and by the methods that a running server has."""
     answers: list[int] = []
 
@@ -201,7 +206,7 @@ def test_a_callable_may_ask_the_server_itself(serve: Any, double: S3Double) -> N
     assert answers == [200]
 
 
-def test_a_callable_may_start_another_server(serve: Any, double: S3Double) -> None:
+def test_a_callback_may_start_another_server(serve: Any, double: S3Double) -> None:
     bodies: list[bytes] = []
 
     def validator(token: str, bucket: str) -> bool:
@@ -213,7 +218,7 @@ def test_a_callable_may_start_another_server(serve: Any, double: S3Double) -> No
     assert bodies == [b"x"]
 
 
-def test_callables_that_all_hang_refuse_until_one_returns(serve: Any, double: S3Double) -> None:
+def test_callbacks_that_all_hang_refuse_until_one_returns(serve: Any, double: S3Double) -> None:
     free = threading.Event()
 
     def validator(token: str, bucket: str, request: dict[str, Any]) -> bool:
@@ -227,13 +232,13 @@ def test_callables_that_all_hang_refuse_until_one_returns(serve: Any, double: S3
     with ThreadPoolExecutor() as pool:
         hung = list(pool.map(ask, [url] * 3, ["a", "b", "c"]))
     assert {(a.status, a.code) for a in hung} == {(503, "SlowDown")}
-    assert ask(url).body == b"x"  # what is remembered needs no callable
+    assert ask(url).body == b"x"  # what is remembered needs no callback
     assert ask(url, "d").code == "SlowDown"
     free.set()
     assert ask(url, "l").body == b"x"
 
 
-def test_a_scan_with_random_keys_leaves_the_callables_to_known_clients(
+def test_a_scan_with_random_keys_leaves_the_callbacks_to_known_clients(
     serve: Any, double: S3Double
 ) -> None:
     free = threading.Event()
@@ -259,7 +264,7 @@ def test_a_scan_with_random_keys_leaves_the_callables_to_known_clients(
     with ThreadPoolExecutor(20) as pool:
         scan = [pool.submit(ask, url, "k", Keys(f"random-{n}", "x")) for n in range(20)]
         assert asked.acquire(timeout=20)
-        assert asked.acquire(timeout=20)  # two of the callables are the scan's, and one waits
+        assert asked.acquire(timeout=20)  # two of the callbacks are the scan's, and one waits
         front.server.invalidate()
         assert ask(url).body == b"x"  # the secret is asked for again, and the permission
         free.set()
@@ -273,25 +278,29 @@ def validator(token, bucket):
     {how}
     return True
 """
+# How its own request ends (None: its connection does), and how the process.
+ENDS: dict[str, tuple[int | None, int | None]] = {
+    "server.stop()": (200, 0),  # the request may end; wait() returns, and with it the script
+    "server.stop(0)": (None, 0),
+    "sys.exit(3)": (403, None),  # one refusal among others
+    "os.kill(os.getpid(), 15)": (None, -15),  # nobody has asked for the signal to be handled
+}
 
 
-@pytest.mark.parametrize(
-    "how", ["server.stop()", "server.stop(0)", "sys.exit(3)", "os.kill(os.getpid(), 15)"]
-)
-def test_a_callable_may_stop_the_server(tmp_path: Path, double: S3Double, how: str) -> None:
+@pytest.mark.parametrize("how", ENDS)
+def test_a_callback_may_stop_the_server(tmp_path: Path, double: S3Double, how: str) -> None:
     """It waits for itself, and so not for ever."""
+    status, ended = ENDS[how]
     with proxy(tmp_path, double, STOPS.format(how=how)) as apart:
-        try:
-            assert ask(apart.http_url).status in (200, 403, 503)
-        except ConnectionError:
-            assert how != "sys.exit(3)"
-        if how == "sys.exit(3)":
-            assert ask(apart.http_url).status == 403
-            return
-        if "kill" not in how:  # wait() has returned, and with it the script
-            assert apart.process.wait(20) == 0, apart.output()
-        else:  # nobody has asked for the signal to be handled
-            assert apart.process.wait(20) == -15
+        if status is None:
+            with pytest.raises(ConnectionError):
+                ask(apart.http_url)
+        else:
+            assert ask(apart.http_url).status == status
+        if ended is None:
+            assert ask(apart.http_url).status == status
+        else:
+            assert apart.process.wait(20) == ended, apart.output()
 
 
 FORKS = """
@@ -338,7 +347,7 @@ CHILDREN = {
     ["validator", *(pytest.param(f, marks=pytest.mark.slow) for f in ("later", "behind"))],
 )
 @pytest.mark.parametrize("child", CHILDREN)
-def test_a_callable_may_fork(tmp_path: Path, double: S3Double, child: str, function: str) -> None:
+def test_a_callback_may_fork(tmp_path: Path, double: S3Double, child: str, function: str) -> None:
     """A child that comes back ends there, and answers nobody's client."""
     code, status = CHILDREN[child]
     with proxy(tmp_path, double, FORKS.format(child=code), function) as apart:

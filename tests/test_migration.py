@@ -1,11 +1,13 @@
-"""The script that users of object-storage-proxy have, as it is."""
+"""What users of object-storage-proxy have: their script as it is, and its count of requests."""
 
 from __future__ import annotations
 
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
+import object_storage_proxy as osp
 from helpers.children import Child
 from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
@@ -112,3 +114,19 @@ def test_it_runs_as_it_is(tmp_path: Path) -> None:
         assert "ended after 5" in child.output()
         assert "Fetching credentials for proxy-ibm-bucket" in child.output()
         assert token not in child.output()
+
+
+def test_requests_are_counted_while_counting_is_on(serve: Any) -> None:
+    with S3Double() as double:
+        s3 = serve({"data": double.entry()}).boto()
+        osp.disable_request_counting()
+        s3.put_object(Bucket="data", Key="k", Body=b"x")
+        before = osp.get_request_count()
+        osp.enable_request_counting()
+        try:
+            for _ in range(3):
+                s3.get_object(Bucket="data", Key="k")
+        finally:
+            osp.disable_request_counting()
+        s3.get_object(Bucket="data", Key="k")
+        assert osp.get_request_count() - before == 3

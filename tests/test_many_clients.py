@@ -29,7 +29,7 @@ from helpers.wait import free_port, until
 @pytest.mark.parametrize("slow_one", ["validator", "bucket_creds_fetcher", "hmac_fetcher"])
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_one_slow_token_holds_up_nobody_else(serve: Any, slow_one: str, asynchronous: bool) -> None:
-    """200 clients come and go while a callable thinks about one token."""
+    """200 clients come and go while a callback thinks about one token."""
     others_done, asked = threading.Event(), threading.Event()
 
     def think(name: str, token: str) -> None:

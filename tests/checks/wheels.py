@@ -1,6 +1,6 @@
 """What has to be true of every wheel for Linux before anybody gets it.
 
-Each function takes a wheel and raises `GateError` with what is wrong.
+Each gate takes a wheel, returns what is worth telling, and raises `GateError` with what is wrong.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-ROOT = Path(__file__).resolve().parent.parent
+from checks.running import ROOT
+
 GLIBC = (2, 17)  # that of manylinux2014
 SIZE = 8_000_000
 
@@ -24,14 +26,14 @@ class GateError(Exception):
     """A wheel must not go out as it is; the text says why."""
 
 
-def tag(wheel: Path) -> None:
+def tag(wheel: Path) -> str:
     """auditwheel finds it consistent with the platform in its name, or with an older one."""
     seen = _auditwheel(wheel)["overall_tag"]
     wanted = wheel.stem.rpartition("manylinux2014_")[2]
     found = re.fullmatch(rf"manylinux_(\d+)_(\d+)_{wanted}", seen)
     if not found or (int(found[1]), int(found[2])) > GLIBC:
         raise GateError(f"auditwheel says {seen}")
-    print(f"   {wheel.name}: consistent with {seen}")
+    return f"consistent with {seen}"
 
 
 def glibc(wheel: Path) -> None:
@@ -42,16 +44,23 @@ def glibc(wheel: Path) -> None:
         raise GateError(f"needs glibc {'.'.join(map(str, newest))}")
 
 
-def size(wheel: Path) -> None:
+def size(wheel: Path) -> str:
     """It is smaller than 8 MB."""
     if (bytes_ := wheel.stat().st_size) >= SIZE:
         raise GateError(f"{bytes_ / 1e6:.1f} MB, of {SIZE / 1e6:.0f} MB")
-    print(f"   {wheel.name}: {bytes_ / 1e6:.2f} MB")
+    return f"{bytes_ / 1e6:.2f} MB"
 
 
 def symbols(wheel: Path) -> None:
     """Its library exports what include/osp.h declares, and nothing else."""
-    exports(_library(wheel))
+    header = (ROOT / "include" / "osp.h").read_text(encoding="utf-8")
+    declared = set(re.findall(r"^\w[^;{}()]*\b(osp_\w+)\s*\(", header, re.MULTILINE))
+    table = ELFFile(io.BytesIO(_library(wheel))).get_section_by_name(".dynsym")
+    defined = {s.name for s in table.iter_symbols() if s["st_shndx"] != "SHN_UNDEF" and s.name}
+    if missing := declared - defined:
+        raise GateError(f"declared in osp.h but not exported: {sorted(missing)}")
+    if extra := defined - declared:
+        raise GateError(f"exported but not declared in osp.h: {sorted(extra)[:20]}")
 
 
 def hardening(wheel: Path) -> None:
@@ -75,18 +84,6 @@ def paths(wheel: Path) -> None:
             raise GateError(f"the library names {folder}")
 
 
-def exports(library: bytes) -> None:
-    """Compares the dynamic symbols of a library with include/osp.h."""
-    header = (ROOT / "include" / "osp.h").read_text(encoding="utf-8")
-    declared = set(re.findall(r"^\w[^;{}()]*\b(osp_\w+)\s*\(", header, re.MULTILINE))
-    table = ELFFile(io.BytesIO(library)).get_section_by_name(".dynsym")
-    defined = {s.name for s in table.iter_symbols() if s["st_shndx"] != "SHN_UNDEF" and s.name}
-    if missing := declared - defined:
-        raise GateError(f"declared in osp.h but not exported: {sorted(missing)}")
-    if extra := defined - declared:
-        raise GateError(f"exported but not declared in osp.h: {sorted(extra)[:20]}")
-
-
 def _library(wheel: Path) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         return archive.read("object_storage_proxy/libosp.so")
@@ -98,7 +95,7 @@ def _auditwheel(wheel: Path) -> dict[str, dict[str, list[str]]]:
     return json.loads(done.stdout)
 
 
-GATES = {
+GATES: dict[str, Callable[[Path], str | None]] = {
     "platform tag": tag,
     "newest GLIBC symbol": glibc,
     "size": size,

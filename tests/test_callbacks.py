@@ -1,4 +1,4 @@
-"""Every form of callable, what it sees, and what becomes of its answers."""
+"""Forms that a callback may take, where it runs, and how many answer at a time."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_every_form_of_a_validator_works(serve: Any, double: S3Double, form: str
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_every_callable_may_be_a_method_or_a_coroutine(
+def test_every_callback_may_be_a_method_or_a_coroutine(
     serve: Any, double: S3Double, asynchronous: bool
 ) -> None:
     class Owner:
@@ -197,80 +197,8 @@ def test_an_exception_is_logged_with_its_traceback_at_most_once_a_second(
     records = [r for r in caplog.records if r.name == "object_storage_proxy" and r.exc_info]
     assert 1 <= len(records) <= 1 + (time.monotonic() - begun)
     assert "the directory is down" in caplog.text
-    assert "test_callables.py" in caplog.text
+    assert "test_callbacks.py" in caplog.text
     assert double.seen == []
-
-
-class TestInvalidate:
-    def test_what_it_forgets(self, serve: Any, double: S3Double) -> None:
-        asked: list[str] = []
-        bob = Keys("bob", "b")
-
-        def secret(key: str) -> str | None:
-            asked.append(f"secret {key}")
-            return {CLIENT.access: CLIENT.secret, "bob": "b"}[key]
-
-        def may(token: str, bucket: str) -> bool:
-            asked.append(f"may {token} {bucket}")
-            return True
-
-        def creds(token: str, bucket: str) -> dict[str, Any]:
-            asked.append(f"creds {token} {bucket}")
-            return {"access_key": KEYS.access, "secret_key": KEYS.secret}
-
-        entry = double.entry(access_key=None, secret_key=None)
-        double.objects[b"/more/k"] = b"x"
-        front = serve(
-            {"data": entry, "more": entry},
-            hmac_keystore=None,
-            hmac_fetcher=secret,
-            validator=may,
-            bucket_creds_fetcher=creds,
-        )
-
-        def use() -> set[str]:
-            asked.clear()
-            for keys in (CLIENT, bob):
-                for bucket in ("data", "more"):
-                    front.boto(keys=keys).head_object(Bucket=bucket, Key="k")
-            return set(asked)
-
-        everything = use()
-        assert len(everything) == 10
-        assert use() == set()
-        front.server.invalidate(token="bob", bucket="more")
-        assert use() == {"secret bob", "may bob more", "creds bob more"}
-        front.server.invalidate(token="bob")
-        assert use() == {a for a in everything if "bob" in a}
-        front.server.invalidate(bucket="data")
-        assert use() == {a for a in everything if "data" in a}
-        front.server.invalidate(token="")
-        assert use() == set()
-        front.server.invalidate()
-        assert use() == everything
-
-    def test_a_refusal_ends_at_once(self, serve: Any, double: S3Double) -> None:
-        granted = []
-        front = serve({"data": double.entry()}, validator=lambda token, bucket: bool(granted))
-        s3 = front.boto(retry=False)
-        assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
-        granted.append(True)
-        assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
-        front.server.invalidate(CLIENT.access)
-        assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
-
-    def test_its_arguments_are_text(self, serve: Any, double: S3Double) -> None:
-        server = serve({"data": double.entry()}).server
-        for wrong in ({"token": 3}, {"bucket": b"data"}):
-            with pytest.raises(TypeError, match=f"{next(iter(wrong))} must be a str or None"):
-                server.invalidate(**wrong)
-        server.invalidate(token="\udcff")  # a byte that was not UTF-8
-
-    def test_it_needs_a_server_that_runs(self, double: S3Double) -> None:
-        server = osp.ProxyServer(osp.ProxyServerConfig({"data": double.entry()}, http_port=0))
-        for call in (server.invalidate, server.update):
-            with pytest.raises(RuntimeError, match="is not running"):
-                call()
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

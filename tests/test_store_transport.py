@@ -1,4 +1,4 @@
-"""Ways to a store: names and addresses, ports, certificates, proxies of others."""
+"""How a store is reached: names, addresses and regions, certificates, timeouts, others' proxies."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from conftest import CLIENT
 from helpers import certificates as pki
 from helpers.children import Child
 from helpers.clients import boto, refused
-from helpers.double import S3Double
+from helpers.double import Answer, S3Double, Seen
 from helpers.forward import ForwardProxy
 from helpers.names import DOMAIN
+from helpers.stores import STORES, Store
 from helpers.wait import until
 
 ODD_KEY = "a b/ü+&=%41.txt"
@@ -208,3 +209,141 @@ class TestTheEnvironmentsProxy:
                     assert refused(s3.get_object, Bucket=bucket, Key="k").status in (502, 504)
                 round_trip(s3, "local")
             assert forward.asked == []
+
+
+@pytest.fixture(scope="module", params=["versitygw", "minio"])
+def tls_store(
+    request: pytest.FixtureRequest, certificates: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """A store whose certificate no system trusts."""
+    if request.param not in request.config.getoption("stores").split(","):
+        pytest.skip("not among --stores")
+    folder: Path = tmp_path_factory.mktemp(f"tls-{request.param}")
+    with STORES[request.param](folder, certificates) as store:
+        yield store
+
+
+def test_a_store_with_an_untrusted_certificate_is_refused(serve: Any, tls_store: Store) -> None:
+    bucket = tls_store.make_bucket("tls")
+    s3 = serve({bucket: tls_store.entry()}).boto(retry=False)
+    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"x").status == 502
+    assert tls_store.keys_in(bucket) == []
+
+
+def test_verify_false_takes_any_certificate(serve: Any, tls_store: Store, scheme: str) -> None:
+    bucket = tls_store.make_bucket("tls")
+    s3 = serve({bucket: tls_store.entry()}, verify=False).boto(scheme)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"over TLS")
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"over TLS"
+    assert tls_store.keys_in(bucket) == ["k"]
+
+
+def test_an_entry_may_trust_an_authority_of_its_own(
+    serve: Any, tls_store: Store, scheme: str
+) -> None:
+    bucket = tls_store.make_bucket("tls")
+    s3 = serve({bucket: tls_store.entry(ca_file=tls_store.ca)}).boto(scheme)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 100_000)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x" * 100_000
+
+
+@pytest.mark.parametrize("tls_store", ["minio"], indirect=True)
+def test_keys_of_the_client_encrypt_objects(serve: Any, tls_store: Store) -> None:
+    """SSE-C: the key travels in headers, and stays out of what is not TLS to the store."""
+    bucket = tls_store.make_bucket("tls")
+    s3 = serve({bucket: tls_store.entry(ca_file=tls_store.ca)}).boto("https", retry=False)
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"secret", **key)
+    assert put["SSECustomerAlgorithm"] == "AES256"
+    assert s3.get_object(Bucket=bucket, Key="k", **key)["Body"].read() == b"secret"
+    assert refused(s3.get_object, Bucket=bucket, Key="k").status == 400
+    other = {**key, "SSECustomerKey": "o" * 32}
+    assert refused(s3.get_object, Bucket=bucket, Key="k", **other).status == 403
+
+
+def test_a_bucket_in_another_region_is_found(serve: Any) -> None:
+    """As AWS tells it, the first time; afterwards it is known."""
+
+    def answer(seen: Seen) -> Any:
+        if "/eu-north-1/s3/" in seen.headers["authorization"]:
+            return None
+        moved = b"<Error><Code>PermanentRedirect</Code><Endpoint>elsewhere</Endpoint></Error>"
+        return 301, {"x-amz-bucket-region": "eu-north-1"}, moved
+
+    with S3Double(answer=answer, check=lambda seen: None) as double:
+        double.objects[b"/data/k"] = b"x"
+        s3 = serve({"data": double.entry()}).boto(retry=False)
+        for _ in range(3):
+            assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+        assert len(double.seen) == 4
+        s3.put_object(Bucket="data", Key="l", Body=b"y")
+        assert double.objects[b"/data/l"] == b"y"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (
+            301,
+            {"x-amz-bucket-region": "eu-north-1"},
+            b"<Error><Code>PermanentRedirect</Code></Error>",
+        ),
+        (
+            307,
+            {"x-amz-bucket-region": "eu-north-1"},
+            b"<Error><Code>TemporaryRedirect</Code></Error>",
+        ),
+        (
+            400,
+            {"Content-Type": "application/xml"},
+            b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-north-1</Region></Error>",
+        ),
+    ],
+)
+def test_each_way_to_name_the_region_is_understood(
+    serve: Any, double: S3Double, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    def answer(seen: Seen) -> Any:
+        return (
+            None if "/eu-north-1/s3/" in seen.headers["authorization"] else (status, headers, body)
+        )
+
+    double.answer = answer
+    s3 = serve({"data": double.entry()}).boto(retry=False)
+    for _ in range(2):
+        assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+    assert len(double.seen) == 3
+    assert double.problems == []
+
+
+def test_a_store_that_never_answers_is_a_timeout(serve: Any) -> None:
+    end = threading.Event()
+
+    def answer(seen: Seen) -> Any:
+        end.wait(20)
+
+    with S3Double(answer=answer) as double:
+        s3 = serve({"data": double.entry(answer_timeout=0.1)}).boto(retry=False)
+        refusal = refused(s3.get_object, Bucket="data", Key="k")
+        end.set()
+        assert (refusal.status, refusal.code) == (504, "GatewayTimeout")
+
+
+def test_the_virtual_style_puts_the_bucket_into_the_host(serve: Any, scheme: str) -> None:
+    listing: Answer = (200, {}, b"<ListBucketResult/>")
+    with S3Double(answer=lambda seen: listing if seen.path == "/" else None) as double:
+        entry = double.entry(host="localhost", addressing_style="virtual")
+        s3 = serve({"data": entry}).boto(scheme)
+        s3.put_object(Bucket="data", Key="a b/ü/c", Body=b"x")
+        assert s3.get_object(Bucket="data", Key="a b/ü/c")["Body"].read() == b"x"
+        s3.list_objects_v2(Bucket="data", Prefix="a b")
+        assert double.problems == []
+        assert {seen.headers["host"] for seen in double.seen} == {f"data.localhost:{double.port}"}
+        assert [seen.path for seen in double.seen] == ["/a%20b/%C3%BC/c"] * 2 + ["/"]
+
+
+def test_virtual_is_the_default_style(serve: Any) -> None:
+    with S3Double() as double:
+        entry = double.entry(host="localhost", addressing_style=None)
+        serve({"data": entry}).boto().put_object(Bucket="data", Key="k", Body=b"x")
+        assert double.seen[0].headers["host"] == f"data.localhost:{double.port}"

@@ -25,7 +25,7 @@ from helpers.scripted import reset
 from helpers.stores import versitygw
 from helpers.wait import until
 
-CALLABLES = """
+CALLBACKS = """
 def validator(token, bucket, request):
     if request["key"].startswith("asked-"):
         open(request["key"], "w").close()
@@ -41,8 +41,8 @@ def running(
     tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
 ) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("vanishing")
-    callables: dict[str, Any] = {"before": CALLABLES, "more": '{"validator": validator}'}
-    with versitygw(folder) as store, scene(folder, store, certificates, **callables) as made:
+    callbacks: dict[str, Any] = {"before": CALLBACKS, "more": '{"validator": validator}'}
+    with versitygw(folder) as store, scene(folder, store, certificates, **callbacks) as made:
         made.s3.put_object(Bucket="data", Key="huge", Body=bytes(HUGE))
         before = made.proxy.level().goroutines
         yield made
@@ -288,7 +288,7 @@ def test_in_an_upload_of_which_the_store_has_some(
     assert here.keys("direct") == set()
 
 
-def test_while_a_callable_thinks(here: Scene, client: Client, go: Any) -> None:
+def test_while_a_callback_thinks(here: Scene, client: Client, go: Any) -> None:
     """Nobody interrupts it, and its answer is remembered."""
     counts, folder = Counts(here), here.proxy.folder
     key = f"asked-{uuid.uuid4()}"

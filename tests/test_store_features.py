@@ -1,4 +1,4 @@
-"""Features that not every store has: what the store knows, the client gets."""
+"""Features that not every store has (S3 Select, Object Lock, policies, CORS) reach the client."""
 
 from __future__ import annotations
 
