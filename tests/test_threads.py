@@ -162,7 +162,7 @@ print("done")
         assert ended(child) == 0, child.output()
         assert "done" in child.output()
         assert "Exception ignored" not in child.output()
-        told = "a task of a callable failed; the event loop goes on" in child.output()
+        told = "a task of a callback failed; the event loop goes on" in child.output()
         assert told == (what != "a loop that is stopped")
 
 

@@ -1,7 +1,7 @@
-// Package access decides whether a principal may do what is asked for, by the
-// owner's Allow callback and a cache of its decisions. Whatever is not a clear yes
-// is a refusal. A question is made of plain values, so that it can be asked
-// without a request. It verifies no signature and looks at no credentials.
+// Package access decides whether a principal may do what is asked for, by the owner's
+// validator and a cache of its decisions. Whatever is not a clear yes is a refusal.
+// A question is made of plain values, so that it can be asked without a request.
+// It verifies no signature and looks at no credentials.
 package access
 
 import (
@@ -37,7 +37,7 @@ type Options struct {
 
 // Checker is safe for concurrent use. Make it with New.
 type Checker struct {
-	allow       func(context.Context, *callbacks.Request) (callbacks.Decision, error)
+	validator   callbacks.Callback[*callbacks.Request, callbacks.Decision] // nil: there is none
 	seesRequest bool
 	showReasons bool
 	parts       parts
@@ -45,10 +45,10 @@ type Checker struct {
 }
 
 // New makes a Checker for the owner's callbacks.
-func New(h callbacks.Set, o Options) *Checker {
+func New(owner callbacks.Set, o Options) *Checker {
 	c := &Checker{
-		allow:       h.Validator,
-		seesRequest: h.ValidatorSeesRequest,
+		validator:   owner.Validator,
+		seesRequest: owner.ValidatorSeesRequest,
 		showReasons: o.ShowReasons,
 		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
 	}
@@ -71,7 +71,7 @@ func (c *Checker) SeesRequest() bool { return c.seesRequest }
 // the same time, are asked about themselves, since what decided may be something
 // that the key lacks. That nothing was decided in time goes for all of them.
 func (c *Checker) Check(ctx context.Context, q *Question) Decision {
-	if c.allow == nil {
+	if c.validator == nil {
 		return Decision{Allowed: true, Source: Signature}
 	}
 	k := c.parts.key(&q.request)
@@ -87,7 +87,7 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 		get = c.decisions.Ask
 	}
 	kept, err := get(ctx, k, func(ctx context.Context) (cache.Entry[remembered], error) {
-		answer, err := c.allow(ctx, r)
+		answer, err := c.validator(ctx, r)
 		if errors.Is(err, callbacks.ErrOverloaded) {
 			// Nothing was decided. Each of those who waited would wait as long again,
 			// and take a place from others.

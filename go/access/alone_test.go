@@ -79,7 +79,7 @@ func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 				}
 				return callbacks.Decision{Allow: true}, nil
 			},
-		}.Around(callbacks.Limits(8, 100, 2*time.Second)), Options{Capacity: 10})
+		}.With(callbacks.Limits(8, 100, 2*time.Second)), Options{Capacity: 10})
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for range 40 {

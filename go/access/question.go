@@ -66,11 +66,15 @@ func (c *Checker) Question(who Principal, what *s3op.Request, from Origin, ttl t
 // VersionID is the version that the question is about, empty if it names none.
 func (q *Question) VersionID() string { return q.request.VersionID }
 
-// Version asks about a version by another spelling of its id.
+// Version asks about another version: by another spelling of its id, or, without
+// an id, about the one that is there now.
 func (q *Question) Version(id string) *Question {
 	other := *q
 	r := &other.request
 	r.VersionID, r.Query = id, slices.Clone(r.Query)
+	if id == "" {
+		r.Query = slices.DeleteFunc(r.Query, func(p callbacks.Param) bool { return p.Name == "versionId" })
+	}
 	for i := range r.Query {
 		if r.Query[i].Name == "versionId" {
 			r.Query[i].Value = id

@@ -34,6 +34,9 @@ func (c *Config) readBucket(name string, v *value) *stores.Bucket {
 		b.TTL = ttl
 	}
 	b.readDialect(d)
+	if !b.OpaqueKeys && b.Prefix != "" && stores.Misread(b.Prefix) {
+		d.mistakes.add(d.at("prefix"), `must be a folder that the store takes for no other: no backslash and no name that stores have for themselves, unless "keys" are "opaque"`)
+	}
 	b.VerifyChecksums = !b.APIKey.Empty() || b.IBM // IBM does not take checksum trailers
 	if mode, ok := d.take("checksums").oneOf("forward", "verify"); ok {
 		b.VerifyChecksums = mode == "verify"

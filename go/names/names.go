@@ -31,7 +31,7 @@ func CheckKey(b *stores.Bucket, key string) error {
 	if b.OpaqueKeys || key == "" {
 		return nil
 	}
-	if misread(key) {
+	if stores.Misread(key) {
 		return s3err.InvalidURI.Msg(`Keys with a slash before them, with backslashes, with empty segments or with the segments '.' or '..' are not served here, nor names that stores have for themselves: the store's "keys" are "path".`)
 	}
 	// MinIO's own interfaces are at /minio/, whatever bucket the host names.
@@ -59,27 +59,6 @@ func CheckRenameSource(b *stores.Bucket, key string) error {
 		return s3err.InvalidArgument.Msg("x-amz-rename-source must be a key of the same bucket, without the bucket before it.")
 	}
 	return CheckKey(b, key)
-}
-
-// misread reports whether a key has another spelling as a path, or is none of
-// an object. A slash at its end is that of a folder.
-func misread(key string) bool {
-	if strings.Contains(key, `\`) { // a slash to SeaweedFS, and to whatever runs on Windows
-		return true
-	}
-	for segment := range strings.SplitSeq(strings.TrimSuffix(key, "/"), "/") {
-		if segment == "" || segment == "." || segment == ".." || ownName(segment) {
-			return true
-		}
-	}
-	return false
-}
-
-// ownName reports whether a segment of a path is a store's own: versitygw keeps
-// the parts of uploads in .sgwtmp, and MinIO writes a folder's slash as
-// __XLDIR__.
-func ownName(segment string) bool {
-	return segment == ".sgwtmp" || strings.HasSuffix(segment, "__XLDIR__")
 }
 
 // Key returns the store's key for a client's. The client's must have passed
@@ -150,7 +129,10 @@ func Check(b *stores.Bucket, r *s3op.Request) error {
 // and InvalidArgument or NoSuchUpload for what was not sealed here.
 func Query(b *stores.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error) {
 	keys, lists := listings[op]
-	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && misread(prefix) {
+	if err := checkPlaces(b, q); err != nil {
+		return nil, err
+	}
+	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && stores.Misread(prefix) {
 		return nil, s3err.InvalidURI.Msg(`Such a prefix is not served here: the store's "keys" are "path".`)
 	}
 	if b.Prefix == "" || !lists && len(q) == 0 {
@@ -165,7 +147,7 @@ func Query(b *stores.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error
 		}
 		if translated(keys, p.Name) {
 			// A store on a file system might follow a way up, even in a marker.
-			if err := CheckKey(b, p.Value); err != nil {
+			if err := CheckKey(b, withoutTag(p)); err != nil {
 				return nil, err
 			}
 			if len(b.Prefix)+len(p.Value) > wire.LongestKey {

@@ -113,6 +113,28 @@ func Names(op s3op.Operation) bool {
 	return lists
 }
 
+// ListsInstead reports whether a store may list a bucket in place of an
+// operation that it lacks or does not know. What it says then has names only if
+// it begins as Begins says.
+func ListsInstead(r *s3op.Request) bool {
+	return r.Key == "" && (r.Fallback == s3op.ListObjects || r.Operation == s3op.Unknown)
+}
+
+// Begins reports whether a document may have names, by its beginning: it is one
+// that is known for having them, or none whose root is within those bytes.
+func Begins(head []byte) bool {
+	dec := xml.NewDecoder(bytes.NewReader(head))
+	for {
+		token, err := dec.RawToken()
+		if root, ok := token.(xml.StartElement); ok {
+			return roots[root.Name.Local]
+		}
+		if err != nil {
+			return !errors.Is(err, io.EOF) && len(bytes.TrimSpace(head)) > 0 && bytes.TrimSpace(head)[0] == '<'
+		}
+	}
+}
+
 // Response rewrites the XML of a store for a client.
 type Response struct {
 	Place           // what the client's request is about

@@ -78,18 +78,18 @@ type Callback struct {
 
 // Questions observes each question to the owner. seen is called on the goroutine
 // that asked, when the answer is there.
-func Questions(seen func(Callback)) callbacks.Around {
-	return func(ctx context.Context, question callbacks.Asking) error {
+func Questions(seen func(Callback)) callbacks.Interceptor {
+	return func(ctx context.Context, call callbacks.Call) error {
 		begun := time.Now()
-		err := question.Ask(ctx)
-		seen(Callback{Ctx: ctx, Name: question.Name(), Outcome: outcomeOf(question, err), Begun: begun, Took: time.Since(begun)})
+		err := call.Do(ctx)
+		seen(Callback{Ctx: ctx, Name: call.Name(), Outcome: outcomeOf(call, err), Begun: begun, Took: time.Since(begun)})
 		return err
 	}
 }
 
-func outcomeOf(question callbacks.Asking, err error) string {
+func outcomeOf(call callbacks.Call, err error) string {
 	switch {
-	case err == nil && !refuses(question.Answer()):
+	case err == nil && !refuses(call.Answer()):
 		return Answered
 	case err == nil, errors.Is(err, callbacks.ErrUnknownKey):
 		return Refused

@@ -74,20 +74,29 @@ func (p *Pipeline) check(x *exchange, b *stores.Bucket, question *access.Questio
 	if err := p.access.Check(x.r.Context(), question).Refusal(); err != nil {
 		return err
 	}
-	if other := otherVersion(b, question); other != nil {
-		return p.access.Check(x.r.Context(), other).Refusal()
+	for _, other := range otherVersions(b, question) {
+		if err := p.access.Check(x.r.Context(), other).Refusal(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// otherVersion asks about a version by the other spelling of its id, nil if it has
-// none: MinIO takes 32 hexadecimal digits for the UUID of these.
-func otherVersion(b *stores.Bucket, question *access.Question) *access.Question {
-	id := s3op.UUID(question.VersionID())
-	if id == "" || b.OpaqueKeys {
+// otherVersions asks about what a store may take for the version of a question:
+// one that has no versions passes over the id, and MinIO takes 32 hexadecimal
+// digits for the UUID of these.
+func otherVersions(b *stores.Bucket, question *access.Question) (others []*access.Question) {
+	asked := question.VersionID()
+	if asked == "" {
 		return nil
 	}
-	return question.Version(id)
+	if !b.Complete {
+		others = append(others, question.Version(""))
+	}
+	if id := s3op.UUID(asked); id != "" && !b.OpaqueKeys {
+		others = append(others, question.Version(id))
+	}
+	return others
 }
 
 // checkAll is check for several questions together; see access.CheckAll.

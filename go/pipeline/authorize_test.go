@@ -341,10 +341,44 @@ func TestACopyGoesOnWhenBothObjectsAreAllowed(t *testing.T) {
 	if a := r.Do(r.Signed("PUT", "/photos/to", "", "X-Amz-Copy-Source", "/other/a%20b?versionId=v9")); a.StatusCode != 200 {
 		t.Fatalf("got %d %s", a.StatusCode, a.Content)
 	}
-	if want := []string{"CopyObject photos/to ", "GetObject other/a b v9"}; !slices.Equal(asked, want) {
+	if want := []string{"CopyObject photos/to ", "GetObject other/a b v9", "GetObject other/a b "}; !slices.Equal(asked, want) {
 		t.Errorf("asked %q, want %q", asked, want)
 	}
 	if got := r.Store.Only(t).Header.Get("X-Amz-Copy-Source"); got != "other/a%20b?versionId=v9" {
 		t.Errorf("the store saw the source %q", got)
+	}
+}
+
+func TestAStoreWithoutVersionsDoesToTheObjectWhatItIsAskedForOne(t *testing.T) {
+	list := "<Delete><Object><Key>k</Key><VersionId>v1</VersionId></Object></Delete>"
+	for _, c := range []struct{ method, target, source, body string }{
+		{"GET", "/open/k?versionId=v1", "", ""},
+		{"DELETE", "/open/k?versionId=v1", "", ""},
+		{"PUT", "/open/new", "/open/k?versionId=v1", ""},
+		{"POST", "/open?delete", "", list},
+	} {
+		for _, complete := range []bool{false, true} {
+			var current bool // the object as it is now was asked about
+			h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+				if q.Key != "k" {
+					return callbacks.Decision{Allow: true}, nil
+				}
+				if slices.ContainsFunc(q.Query, func(p callbacks.Param) bool { return p.Name == "versionId" }) && q.VersionID == "" {
+					t.Errorf("%s %s: the question has a version in its query alone", c.method, c.target)
+				}
+				current = current || q.VersionID == ""
+				return callbacks.Decision{Allow: q.VersionID != ""}, nil
+			}}
+			r := entries(t, h, nil, map[string]settings{"open": {"complete": complete}})
+			req := r.Signed(c.method, c.target, c.body)
+			if c.source != "" {
+				req = r.Signed(c.method, c.target, c.body, "X-Amz-Copy-Source", c.source)
+			}
+			a := r.Do(req)
+			refused := a.Code() == "AccessDenied" || strings.Contains(string(a.Content), "AccessDenied")
+			if current == complete || refused == complete {
+				t.Errorf("%s %s, complete %v: asked about the object %v, %d %s", c.method, c.target, complete, current, a.StatusCode, a.Content)
+			}
+		}
 	}
 }

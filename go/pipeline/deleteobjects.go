@@ -41,8 +41,8 @@ func (p *Pipeline) authorizeDeletions(x *exchange, question *access.Question) er
 	return nil
 }
 
-// refusedDeletions asks about each object of the list, by each spelling of its
-// version. It returns a refusal or nil for each.
+// refusedDeletions asks about each object of the list, and about what the store
+// may take for its version. It returns a refusal or nil for each.
 func (p *Pipeline) refusedDeletions(x *exchange, question *access.Question) ([]error, error) {
 	objects := x.deletions.Objects
 	var questions []*access.Question
@@ -53,7 +53,7 @@ func (p *Pipeline) refusedDeletions(x *exchange, question *access.Question) ([]e
 		}
 		asked := question.Deletion(object.Key, object.VersionID)
 		questions, about = append(questions, asked), append(about, i)
-		if other := otherVersion(x.bucket, asked); other != nil {
+		for _, other := range otherVersions(x.bucket, asked) {
 			questions, about = append(questions, other), append(about, i)
 		}
 	}

@@ -71,13 +71,13 @@ type Pipeline struct {
 
 // New makes a Pipeline of a checked configuration. It opens no connection.
 func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
-	var around []callbacks.Around
+	var interceptors []callbacks.Interceptor
 	var exchanges iam.Options
 	if o.Observer != nil {
-		around = append(around, observe.Questions(o.Observer.CallbackEnded))
+		interceptors = append(interceptors, observe.Questions(o.Observer.CallbackEnded))
 		exchanges.Exchanged = o.Observer.TokenExchanged
 	}
-	owner = owner.Around(append(around, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
+	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	tokens := iam.New(cfg.IAMEndpoint, exchanges)
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{

@@ -63,11 +63,12 @@ func (x *exchange) prepareForm(call *upstream.Call) error {
 
 // formFields are the fields that become a header of the same name. The policy
 // covers all fields, so nothing here is unsigned; what is not listed could only
-// mean something to a store that it does not mean in a form.
+// mean something to a store that it does not mean in a form. A hyphen at the end
+// stands for all fields of S3's that begin so.
 var formFields = []string{
 	"cache-control", "content-disposition", "content-encoding", "content-language", "content-md5", "content-type", "expires",
 	"x-amz-checksum-", "x-amz-grant-", "x-amz-meta-", "x-amz-object-lock-", "x-amz-sdk-checksum-algorithm",
-	"x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-website-redirect-location",
+	"x-amz-server-side-encryption", "x-amz-server-side-encryption-", "x-amz-storage-class", "x-amz-website-redirect-location",
 }
 
 func formHeader(fields []sigv4.Field) (http.Header, error) {
@@ -99,8 +100,7 @@ func formHeader(fields []sigv4.Field) (http.Header, error) {
 
 func isFormHeader(name string) bool {
 	for _, known := range formFields {
-		if name == known || strings.HasSuffix(known, "-") && strings.HasPrefix(name, known) ||
-			known == "x-amz-server-side-encryption" && strings.HasPrefix(name, known+"-") {
+		if name == known || strings.HasSuffix(known, "-") && strings.HasPrefix(name, known) && (known == "x-amz-meta-" || s3op.Known(name)) {
 			return true
 		}
 	}

@@ -20,12 +20,14 @@ func (p *Pipeline) question(x *exchange, ttl time.Duration) *access.Question {
 }
 
 // shownHeader are the fields for a validator to look at: those that may go to a
-// store, those that the client has signed or that a form or the query orders, and
-// the host.
+// store, those that the client has signed or that the query orders, and the host.
+// Of a form they are those of the form: no field of its request is about the object.
 func (x *exchange) shownHeader() http.Header {
-	header := fieldsOf(x.r.Header, x.verified.SignedHeaders(), true, validatorOnly)
+	var header http.Header
 	if x.form != nil {
-		maps.Copy(header, x.form.header)
+		header = maps.Clone(x.form.header)
+	} else {
+		header = fieldsOf(x.r.Header, x.verified.SignedHeaders(), true, validatorOnly)
 	}
 	for _, p := range x.req.Query {
 		if name := p.Field(); name != "" {

@@ -25,12 +25,22 @@ func (x *exchange) respondRewritten(resp *http.Response, to names.Response) erro
 	switch {
 	case failed && to.Hides():
 		return x.respondFailure(resp, to)
-	case failed || !names.Names(x.req.Operation):
+	case failed || !names.Names(x.req.Operation) && !(to.Hides() && names.ListsInstead(x.req)):
 		x.w.WriteHeader(resp.StatusCode)
 		return x.stream(resp.Body)
 	}
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return s3err.BadGateway
+	}
+	if !names.Names(x.req.Operation) {
+		head, err := wire.Peek(&resp.Body, longestPrologue)
+		if err != nil {
+			return s3err.BadGateway.Because(err)
+		}
+		if !names.Begins(head) {
+			x.w.WriteHeader(resp.StatusCode)
+			return x.stream(resp.Body)
+		}
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength <= maxWholeResponse {
 		return x.respondWhole(resp, to)
@@ -39,6 +49,9 @@ func (x *exchange) respondRewritten(resp *http.Response, to names.Response) erro
 	x.w.WriteHeader(resp.StatusCode)
 	return to.Rewrite(bufio.NewWriterSize(x.w, copyBufferSize), resp.Body, x.w.conn.Flush)
 }
+
+// longestPrologue is where the root of a document has begun.
+const longestPrologue = 4 << 10
 
 // maxWholeResponse is the size up to which a response is rewritten before it goes
 // out, so that it has a length. A store that tells it has the whole response, so

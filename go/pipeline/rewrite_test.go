@@ -88,6 +88,34 @@ func TestNoAnswerOfARenamedEntryHasTheStoresNames(t *testing.T) {
 	}
 }
 
+// A store that lacks an operation may list the bucket instead.
+func TestAListingInsteadOfAnAnswerHasTheClientsNames(t *testing.T) {
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{"named": {"bucket": realBucket, "unknown_operations": true}})
+	listing := `<?xml version="1.0"?><!-- a comment --><ListBucketResult xmlns="x"><Name>BUCKET</Name><Contents><Key>k</Key></Contents></ListBucketResult>`
+	for _, query := range []string{
+		"abac", "metadataConfiguration", "metadataTable", "metrics", "analytics", "requestPayment", "intelligent-tiering", "acl", "policy",
+		"location", "versioning", "unheard",
+	} {
+		r.Store.Answers(telling(200, listing))
+		a := r.Do(r.Signed("GET", "/named?"+query, ""))
+		if a.StatusCode != 200 || !strings.Contains(string(a.Content), "<Name>named</Name>") || strings.Contains(string(a.Content), realBucket) {
+			t.Errorf("%s: %d %s", query, a.StatusCode, a.Content)
+		}
+	}
+	for query, document := range map[string]string{
+		"abac": `<AbacStatus><Status>Enabled</Status></AbacStatus>`, "policy": `{"Version": "2012-10-17"}`, "metrics": "", "acl": `<?xml version="1.0"?><AccessControlPolicy/>`,
+	} {
+		r.Store.Answers(telling(200, document))
+		if a := r.Do(r.Signed("GET", "/named?"+query, "")); a.StatusCode != 200 || string(a.Content) != document {
+			t.Errorf("%s: %d %s", query, a.StatusCode, a.Content)
+		}
+	}
+	r.Store.Answers(telling(200, "<!--"+strings.Repeat(" ", 8000)+"-->"+listing))
+	if a := r.Do(r.Signed("GET", "/named?abac", "")); strings.Contains(string(a.Content), realBucket) {
+		t.Errorf("behind a long comment: %d %s", a.StatusCode, a.Content)
+	}
+}
+
 func TestThePlaceInAnErrorAboutACopyIsTheSources(t *testing.T) {
 	r := talkative(t)
 	r.Store.Answers(telling(404, `<Error><Code>NoSuchKey</Code><Key>FOLDER/none</Key><BucketName>BUCKET</BucketName><Resource>/plain/k</Resource></Error>`))

@@ -19,11 +19,11 @@ import (
 )
 
 func TestServersThatStoppedLeaveNoGoroutines(t *testing.T) {
-	for name, watched := range map[string]settings{
-		"alone":   {},
-		"watched": {"metrics_port": 0, "access_log": filepath.Join(t.TempDir(), "access.log")},
+	for name, observed := range map[string]settings{
+		"alone":    {},
+		"observed": {"metrics_port": 0, "access_log": filepath.Join(t.TempDir(), "access.log")},
 	} {
-		t.Run(name, func(t *testing.T) { leaveNothing(t, watched) })
+		t.Run(name, func(t *testing.T) { leaveNothing(t, observed) })
 	}
 }
 

@@ -22,6 +22,9 @@ var modelled = func() map[string]bool {
 	return known
 }()
 
+// Known reports whether S3 has a field in any operation.
+func Known(name string) bool { return modelled[textproto.CanonicalMIMEHeaderKey(name)] }
+
 // protocol are the fields of signatures and of aws-chunked
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonRequestHeaders.html),
 // and what SDKs add to every request.
@@ -41,7 +44,10 @@ const (
 // request: without a condition that was dropped it could lose data. All other
 // names don't count; they do not reach a store.
 func checkHeaders(header http.Header) (unlisted, err error) {
-	for name := range header {
+	for name, values := range header {
+		if len(values) > 1 && once(name) {
+			return nil, s3err.InvalidArgument.Msg("The header " + brief(name) + " is given more than once.")
+		}
 		switch {
 		case !vendors(name) || modelled[name] || protocol[name]:
 		case Foreign(name):
@@ -51,6 +57,13 @@ func checkHeaders(header http.Header) (unlisted, err error) {
 		}
 	}
 	return unlisted, nil
+}
+
+// once reports whether a field of S3's has one value: of several lines a store
+// may obey the first, where the validator sees all. Only lists of attributes are
+// written in several lines by some SDKs.
+func once(name string) bool {
+	return wire.HasPrefixFold(name, "x-amz-") && !wire.HasPrefixFold(name, "x-amz-meta-") && !strings.HasSuffix(name, "-Object-Attributes")
 }
 
 // vendors reports whether a field may be a vendor's: it begins with "x-", or as
@@ -112,12 +125,13 @@ func CheckVersionID(id string) error {
 // isID reports whether a text may name a version or an upload: letters, digits
 // and what stores put between them. Of an id with blanks around it some stores
 // cut those off, and nothing may be left; of others a store on a file system
-// could make a path. A UUID has one spelling, that in lower case.
+// could make a path, also of what an id holds in base64. A UUID has one spelling,
+// that in lower case.
 func isID(id string) bool {
 	other := func(c rune) bool {
 		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("._~+=-", c))
 	}
-	if strings.ContainsFunc(id, other) || id == "." || id == ".." {
+	if strings.ContainsFunc(id, other) || id == "." || id == ".." || wire.Climbs(wire.LooseBase64(id)) {
 		return false
 	}
 	switch {

@@ -115,7 +115,7 @@ class ProxyServerConfig:
     Attributes may be changed until the proxy is started; it is then that they are
     checked, all at once: see `ConfigError`.
 
-    The callables run on threads of the proxy, several at the same time, and may be
+    The callbacks run on threads of the proxy, several at the same time, and may be
     ``async def``: those run on an event loop in a thread of their own. One that
     raises, or does not answer within ``callback_timeout``, refuses the request.
     Strings that came from a client may hold lone surrogates: the bytes that were
@@ -184,14 +184,14 @@ class ProxyServerConfig:
         max_connections: clients' connections that each port and the unix socket have open at
             a time; further ones wait until one ends. None: half of the files that the
             process may open, but no more than 10,000. An idle one takes some 20 KiB.
-        callback_concurrency: calls of the callables that run at the same time. An eighth of
+        callback_concurrency: calls of the callbacks that run at the same time. An eighth of
             them, and one at least, is for questions about access keys with which nobody has
             signed yet, which get no more, and half of them for requests without a signature:
             a scan leaves the rest to clients.
         callback_queue: calls that may wait for their turn; past that 503 SlowDown.
             Questions about such keys have a queue of their own, an eighth as long, and those
             about requests without a signature one that is half as long.
-        callback_timeout: seconds that a callable has, waiting for its turn included; then
+        callback_timeout: seconds that a callback has, waiting for its turn included; then
             503 SlowDown.
         drain_timeout: seconds that a stop waits for requests in flight.
         hmac_ttl: seconds that answers of ``hmac_fetcher`` are kept, and so the longest that
@@ -208,7 +208,7 @@ class ProxyServerConfig:
             the bucket into the host (virtual-hosted style). Path style always works.
         domains: further such names.
         show_reasons: True tells clients the ``reason`` of a refusing `Decision`.
-        event_loop: runs the ``async def`` callables; it must be running, and is neither
+        event_loop: runs the ``async def`` callbacks; it must be running, and is neither
             started nor stopped by the proxy. None: a loop of the proxy's own, in a thread
             of its own.
     """
