@@ -6,10 +6,10 @@ import (
 	"osp/go/wire"
 )
 
-// quote appends a JSON string (RFC 8259). Beyond what JSON demands it escapes
-// DEL, the C1 controls and the line separators, which terminals and viewers
-// act on. Bytes that are not UTF-8 become U+FFFD, or some reader of the log
-// would not take the line.
+// quote appends a JSON string (RFC 8259). Beyond what JSON requires it escapes
+// DEL, the C1 controls and the line separators, to which terminals and viewers
+// react. Bytes that are not UTF-8 become U+FFFD, because some readers of the
+// log would refuse the line.
 func quote(b []byte, text string) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(text); {
@@ -63,7 +63,7 @@ func plain(text string) bool {
 }
 
 // hexEscaped appends a text as httpd writes it: what is not printable ASCII,
-// quotes and backslashes become \xhh. words escapes spaces, too.
+// quotes and backslashes become \xhh. words escapes spaces as well.
 func hexEscaped(b []byte, text string, words bool) []byte {
 	for i := range len(text) {
 		c := text[i]

@@ -16,7 +16,7 @@ import (
 
 // errAnswer is returned for an answer that says nothing the proxy can use. The
 // answer itself is never quoted: it may hold a secret.
-var errAnswer = errors.New("the callback's answer is not understood")
+var errAnswer = errors.New("the callback's answer makes no sense")
 
 // decodeAnswer reads exactly one JSON object with known members into out.
 func decodeAnswer(answer []byte, out any) error {

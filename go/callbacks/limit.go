@@ -86,7 +86,7 @@ func newLane(concurrency, queue, part int) *lane {
 // admit is followed by leave, also when it fails.
 func (l *lane) admit() error {
 	if l.admitted.Add(1) > l.most {
-		return fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
+		return fmt.Errorf("%w: %d questions are already running or waiting", ErrOverloaded, l.most)
 	}
 	return nil
 }

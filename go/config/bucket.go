@@ -107,7 +107,7 @@ func (b entry) readNames(d *dict, isPattern bool) {
 		b.Remote = s
 		complaint := checkBucketName(s)
 		if isPattern {
-			complaint = "can't be one name for the many that the entry stands for"
+			complaint = "can't be set for a pattern, which stands for many buckets"
 		}
 		if complaint != "" {
 			remote.reject("%s", complaint)
@@ -127,7 +127,7 @@ func (b entry) readLimits(d *dict, hasValidator bool) {
 	b.ReadOnly, _ = d.take("read_only").boolean()
 	anonymous := d.take("anonymous")
 	if b.Anonymous, _ = anonymous.boolean(); b.Anonymous && !hasValidator {
-		anonymous.reject("is of use with a validator only: it decides what those without a signature may read")
+		anonymous.reject("needs a validator, which decides what clients without a signature may read")
 	}
 }
 
@@ -154,11 +154,11 @@ func checkPrefix(prefix string) string {
 func checkBucketName(name string) string {
 	switch {
 	case len(name) < 3 || len(name) > 255:
-		return "a bucket name has 3 to 255 characters"
+		return "a bucket name must have 3 to 255 characters"
 	case strings.ContainsAny(name, "/\\ ?#") || strings.ContainsFunc(name, isControl):
-		return "a bucket name has no slash, space, question mark, hash or control character"
+		return "a bucket name must not have a slash, space, question mark, hash or control character"
 	case strings.Trim(name, ".") == "":
-		return "a bucket name does not consist of dots"
+		return "a bucket name must not consist of dots"
 	}
 	return ""
 }

@@ -122,13 +122,13 @@ func TestWithoutAValidatorNoEntryIsAnonymous(t *testing.T) {
 
 func TestMistakesOfEntriesHaveTheirPaths(t *testing.T) {
 	for entry, want := range map[string]string{
-		`"b": 1`:                        `cos_map["b"]: a bucket name has 3 to 255 characters`,
+		`"b": 1`:                        `cos_map["b"]: a bucket name must have 3 to 255 characters`,
 		`"bkt": {"prefix": "../x"}`:     `cos_map["bkt"].prefix: must be a folder`,
 		`"bkt": {"prefix": "a\u0000b"}`: `cos_map["bkt"].prefix: must not have control characters`,
 		`"bkt": {"prefix": "` + strings.Repeat("p", 600) + `"}`: `cos_map["bkt"].prefix: must have at most 512 bytes`,
-		`"bkt": {"bucket": "a/b"}`:                              `cos_map["bkt"].bucket: a bucket name has no slash`,
-		`"a*": {"bucket": "one"}`:                               `cos_map["a*"].bucket: can't be one name for the many`,
-		`"a*b*": {}`:                                            `cos_map["a*b*"]: must have one star at most`,
+		`"bkt": {"bucket": "a/b"}`:                              `cos_map["bkt"].bucket: a bucket name must not have a slash`,
+		`"a*": {"bucket": "one"}`:                               `cos_map["a*"].bucket: can't be set for a pattern`,
+		`"a*b*": {}`:                                            `cos_map["a*b*"]: must have at most one star`,
 		`"a/*": {}`:                                             `cos_map["a/*"]: must have letters, digits`,
 		`"bkt": {"anonymous": "yes"}`:                           `cos_map["bkt"].anonymous: must be True or False`,
 		`"bkt": {"read_only": 1}`:                               `cos_map["bkt"].read_only: must be True or False`,

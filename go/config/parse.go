@@ -98,14 +98,14 @@ func (c *Config) readFronts(top *dict) {
 	if top.fields["https_port"] != nil {
 		c.TLS = readTLS(top.mistakes, cert, key, clientCA)
 	} else if clientCA != nil {
-		clientCA.reject("is of use with https_port only: nobody shows a certificate elsewhere")
+		clientCA.reject("needs https_port: clients present certificates nowhere else")
 	}
 	c.ServerName = readServerName(top.need("server_name"))
 	c.TrustedProxies = readPeers(top.take("trusted_proxies"))
 	header := top.take("proxy_protocol")
 	named, _ := top.fields["trusted_proxies"].([]any)
 	if c.ProxyProtocol, _ = header.boolean(); c.ProxyProtocol && len(named) == 0 {
-		header.reject("is of use with trusted_proxies only: nobody else's header counts")
+		header.reject("needs trusted_proxies: nobody else's header is honoured")
 	}
 	c.Domains = readDomains(top.take("domain"), top.take("domains").items())
 }
@@ -182,7 +182,7 @@ func readKeystore(v *value) map[string]secret.Value {
 			continue
 		}
 		if before, twice := out[id]; twice && !before.Equal(key) {
-			accessKey.reject("stands in the keystore before, with another secret_key")
+			accessKey.reject("is already in the keystore, with another secret_key")
 		}
 		out[id] = secret.New(key)
 	}
@@ -217,7 +217,7 @@ func readServerName(v *value) string {
 		return ""
 	}
 	if strings.ContainsFunc(s, isControl) || strings.TrimSpace(s) != s {
-		v.reject("must be fit for a header: no control characters, no space around it")
+		v.reject("must be usable in a header: no control characters, no leading or trailing space")
 	}
 	return s
 }

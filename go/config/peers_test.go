@@ -10,7 +10,7 @@ func TestASocketPathThatCannotBeOneIsAMistake(t *testing.T) {
 	for _, c := range []struct{ name, path, want string }{
 		{"an abstract name", `"@osp"`, "unix_socket: must be a path: begin it with ./ if its name begins with @"},
 		{"a zero byte", `"/run/a\u0000b"`, "unix_socket: must be a path without zero bytes"},
-		{"too long for the system", `"/` + strings.Repeat("a", 103) + `"`, "unix_socket: must have at most 103 bytes from the root on"},
+		{"too long for the system", `"/` + strings.Repeat("a", 103) + `"`, "unix_socket: must have at most 103 bytes as an absolute path"},
 		{"no text", `7`, "unix_socket: must be a string, got an integer"},
 		{"empty", `""`, "unix_socket: must not be empty"},
 	} {
@@ -24,7 +24,7 @@ func TestASocketPathThatCannotBeOneIsAMistake(t *testing.T) {
 }
 
 func TestAProxyProtocolNeedsSomebodyWhoSpeaksIt(t *testing.T) {
-	want := []string{"proxy_protocol: is of use with trusted_proxies only: nobody else's header counts"}
+	want := []string{"proxy_protocol: needs trusted_proxies: nobody else's header is honoured"}
 	for _, trusted := range []string{"null", "[]"} {
 		if got := mistakesOf(t, with("proxy_protocol", "true", "trusted_proxies", trusted)); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %q", trusted, got)

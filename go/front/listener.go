@@ -126,7 +126,7 @@ func (f *Listener) acquireSlot() bool {
 	}
 	if now := time.Now(); f.with.Log != nil && now.Sub(f.warned) >= warnEvery {
 		f.warned = now
-		f.with.Log.Warn("as many connections are open as may be; further ones wait", "connections", f.with.Limit)
+		f.with.Log.Warn("as many connections are open as max_connections allows; further ones wait", "connections", f.with.Limit)
 	}
 	select {
 	case f.slots <- struct{}{}:

@@ -89,13 +89,13 @@ func TestCopiesHideWhatEitherEntryHides(t *testing.T) {
 	}
 }
 
-// However a refusal is made, it says nothing of what the store calls things.
+// However an error is made up, it reveals nothing of the store's names.
 func FuzzFailure(f *testing.F) {
 	f.Add(`<Error><Code>NoSuchKey</Code><Message>zanzibar</Message><Key>quokka/k</Key><BucketName>zanzibar</BucketName><x:y><z>quokka</z></x:y></Error>`)
 	f.Add(`<?xml version="1.0"?><Error><Resource>/zanzibar/quokka/k</Resource><Code><![CDATA[A]]>B</Code><ArgumentValue>quokka/</ArgumentValue></Error>`)
 	hidden := &stores.Bucket{Name: "data", Remote: "zanzibar", Prefix: "quokka/", Tokens: team.Tokens}
 	f.Fuzz(func(t *testing.T, body string) {
-		for name := range harmless { // which are trusted to have no names in them
+		for name := range harmless { // which are trusted to contain no names
 			if strings.Contains(body, name) {
 				return
 			}

@@ -43,7 +43,7 @@ func TestKeysGainTheFolder(t *testing.T) {
 	}
 }
 
-// A store that keeps keys as paths could take the first ones for others.
+// A store that treats keys as paths could take the first ones for others.
 func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 	paths, opaque := &stores.Bucket{}, &stores.Bucket{Dialect: stores.Dialect{OpaqueKeys: true}}
 	for _, key := range []string{"/k", "a//b", "a//", "//", "/", ".", "..", "./k", "../k", "a/../b", "a/./b", "a/..", "a/.", "../", "a/../",
@@ -104,7 +104,7 @@ func TestListingsAreConfinedToTheFolder(t *testing.T) {
 		}
 	}
 	for target, want := range map[string]*s3err.Error{
-		"/data?allow-unordered=true":                s3err.NotImplemented, // it could look beyond the folder
+		"/data?allow-unordered=true":                s3err.NotImplemented, // it could reach beyond the folder
 		"/data?prefix=../":                          s3err.InvalidURI,
 		"/data?marker=x/%2E%2E/y":                   s3err.InvalidURI,
 		"/data?list-type=2&start-after=..":          s3err.InvalidURI,
@@ -226,7 +226,7 @@ func TestRefusedKeysJoinTheAnswer(t *testing.T) {
 	}
 }
 
-// slow gives out one part of a document for every number that it gets.
+// slow delivers one part of a document for every number that it receives.
 type slow struct {
 	parts []string
 	next  chan int
@@ -344,8 +344,8 @@ func TestAListIsReadNoFurtherThanItIsOne(t *testing.T) {
 	}
 }
 
-// What is parsed and rendered says the same again, so the store can't read
-// another list than the one that was authorised.
+// What is parsed and rendered says the same again, so the store can't read a
+// list other than the one that was authorised.
 func FuzzDeletions(f *testing.F) {
 	f.Add([]byte(`<Delete><Object><Key>a</Key><VersionId>v</VersionId></Object><Quiet>true</Quiet></Delete>`))
 	f.Add([]byte(`<Delete xmlns="x"><Object><Key>&#x10FFFF;&#13;</Key></Object></Delete>`))
@@ -366,7 +366,7 @@ func FuzzDeletions(f *testing.F) {
 	})
 }
 
-// However an answer is made, no name from outside the folder comes through.
+// However a response is made up, no name from outside the folder gets through.
 func FuzzRewrite(f *testing.F) {
 	f.Add(`<ListBucketResult><Name>lake</Name><Contents><Key>team a/k</Key></Contents></ListBucketResult>`, "<Error/>")
 	f.Add(`<?xml?><DeleteResult/>`, "")

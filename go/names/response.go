@@ -12,7 +12,7 @@ import (
 	"osp/go/s3op"
 )
 
-// kind says what an element of an answer holds.
+// kind says what an element of a response contains.
 type kind int
 
 const (
@@ -23,7 +23,7 @@ const (
 	uploadToken                 // an upload in parts
 )
 
-// named are the elements of S3's answers that hold names, by their path
+// named are the elements of S3's responses that contain names, by their path
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html).
 var named = map[string]kind{
 	"ListBucketResult/Name":                  bucketName,
@@ -66,7 +66,7 @@ var named = map[string]kind{
 
 	"DeleteResult/Deleted/Key": objectKey,
 
-	// AWS's model leaves open how these two begin.
+	// AWS's model does not say how these two begin.
 	"ListObjectAnnotationsResult/Bucket":                bucketName,
 	"ListObjectAnnotationsResult/Key":                   objectKey,
 	"ListObjectAnnotationsResult/ContinuationToken":     listToken,
@@ -79,11 +79,11 @@ var named = map[string]kind{
 	"PutObjectAnnotationOutput/Key":                     objectKey,
 }
 
-// roots are how the documents begin whose names are known.
+// roots are the root elements of the documents whose names are known.
 var roots = rootsOf(named)
 
 func rootsOf(paths map[string]kind) map[string]bool {
-	// There are none in these.
+	// These contain no names.
 	all := map[string]bool{"CopyObjectResult": true, "CopyPartResult": true, "LocationConstraint": true, "VersioningConfiguration": true}
 	for path := range paths {
 		root, _, _ := strings.Cut(path, "/")
@@ -93,18 +93,18 @@ func rootsOf(paths map[string]kind) map[string]bool {
 }
 
 // fails reports whether an element is an error, by its path. S3 has them in
-// answers of status 200 too.
+// responses with status 200 too.
 func fails(path []string) bool {
 	return len(path) == 1 && path[0] == "Error" || len(path) == 2 && path[0] == "DeleteResult" && path[1] == "Error"
 }
 
-// Names reports whether the answer to an operation names buckets or keys when
+// Names reports whether the response to an operation names buckets or keys if
 // it succeeds. Every error may.
 func Names(op s3op.Operation) bool {
 	switch op {
 	case s3op.DeleteObjects, "CreateMultipartUpload", "ListParts", "ListObjectAnnotations", "PutObjectAnnotation":
 		return true
-	case "GetBucketLocation", "GetBucketVersioning": // a store that lacks them lists the bucket
+	case "GetBucketLocation", "GetBucketVersioning": // a store that lacks them lists the bucket instead
 		return true
 	case s3op.CompleteMultipartUpload, s3op.CopyObject, s3op.UploadPartCopy: // they may fail after a 200
 		return true
@@ -114,14 +114,14 @@ func Names(op s3op.Operation) bool {
 }
 
 // ListsInstead reports whether a store may list a bucket in place of an
-// operation that it lacks or does not know. What it says then has names only if
-// it begins as Begins says.
+// operation that it lacks or does not know. Its response then contains names only
+// if it begins as Begins says.
 func ListsInstead(r *s3op.Request) bool {
 	return r.Key == "" && (r.Fallback == s3op.ListObjects || r.Operation == s3op.Unknown)
 }
 
-// Begins reports whether a document may have names, by its beginning: it is one
-// that is known for having them, or none whose root is within those bytes.
+// Begins reports, by its beginning, whether a document may contain names: it is
+// one that is known to contain them, or its root is not within those bytes.
 func Begins(head []byte) bool {
 	dec := xml.NewDecoder(bytes.NewReader(head))
 	for {
@@ -135,51 +135,53 @@ func Begins(head []byte) bool {
 	}
 }
 
-// Response rewrites the XML of a store for a client.
+// Response is a store's response, whose XML it rewrites for a client.
 type Response struct {
-	Place           // what the client's request is about
-	Source   *Place // what a copy or a rename reads, else nil
+	Place           // what the client's request addresses
+	Source   *Place // what a copy or a rename reads, otherwise nil
 	Location string // the URL of Place
 	Encoded  bool   // keys may be percent-encoded: the client asked for encoding-type=url
 	Refused  []byte // Error elements to add to a DeleteResult
 }
 
-// Hides reports whether a store's answer may have names that are not the client's.
-func (a Response) Hides() bool {
-	return a.Bucket.Renamed() || a.Source != nil && a.Source.Bucket.Renamed()
+// Hides reports whether a store's response may have names that are not the
+// client's.
+func (r Response) Hides() bool {
+	return r.Bucket.Renamed() || r.Source != nil && r.Source.Bucket.Renamed()
 }
 
 var (
-	// errOutside is about a store that lists what it was not asked for. It must
-	// not reach the client.
-	errOutside = errors.New("the store's answer names a key outside of the folder")
+	// errOutside is about a store that lists what it was not asked for. That
+	// must not reach the client.
+	errOutside = errors.New("the store's response names a key outside the folder")
 
-	// errStrange is about a document whose names can't be told from the rest.
-	errStrange = errors.New("the store's answer is none that the operation has")
+	// errStrange is about a document in which names can't be told from the
+	// rest.
+	errStrange = errors.New("the store's response is not one that the operation has")
 
 	errTags = errors.New("tags that do not match")
 )
 
 // Rewrite copies an XML document from a store to a client. What is not a name
-// passes byte by byte, as it comes: some stores send spaces for minutes to keep
-// a connection alive while they work. An error means that the document ends
-// within; what came of it so far must not look complete.
-func (a Response) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) error {
+// passes byte by byte, as it arrives: some stores send spaces for minutes to
+// keep a connection alive while they work. After an error the document is
+// incomplete; what was written so far must not look complete.
+func (r Response) Rewrite(to *bufio.Writer, from io.Reader, flush func() error) error {
 	source := &source{in: bufio.NewReader(from), out: to, flush: flush}
-	if err := source.prologue(a.Hides()); err != nil {
+	if err := source.prologue(r.Hides()); err != nil {
 		if errors.Is(err, io.EOF) {
 			return to.Flush()
 		}
 		return err
 	}
-	w := &rewriter{Response: a, in: source, out: to, dec: xml.NewDecoder(source)}
+	w := &rewriter{Response: r, in: source, out: to, dec: xml.NewDecoder(source)}
 	if err := w.run(); err != nil {
-		return fmt.Errorf("rewriting the store's answer: %w", err)
+		return fmt.Errorf("rewriting the store's response: %w", err)
 	}
 	return to.Flush()
 }
 
-// rewriter walks the tokens of a document.
+// rewriter goes through the tokens of a document.
 type rewriter struct {
 	Response
 	in  *source
@@ -188,8 +190,8 @@ type rewriter struct {
 
 	path    []string // local names of the open elements
 	holds   kind     // of the innermost open element
-	text    []byte   // of an element that holds a name, so far
-	raw     []byte   // the same as it came
+	text    []byte   // of an element that contains a name, so far
+	raw     []byte   // the same as it arrived
 	endRoot string   // what closes a root element that was empty
 }
 
@@ -224,7 +226,7 @@ func (w *rewriter) token(token xml.Token, raw []byte) error {
 		}
 	}
 	switch token.(type) {
-	case xml.Comment, xml.Directive, xml.ProcInst: // nobody needs them, and they could say anything
+	case xml.Comment, xml.Directive, xml.ProcInst: // they are not needed, and could say anything
 		if w.Hides() {
 			return nil
 		}
@@ -235,7 +237,7 @@ func (w *rewriter) token(token xml.Token, raw []byte) error {
 
 func (w *rewriter) start(t xml.StartElement, raw []byte) error {
 	if w.holds != 0 {
-		return errors.New("an element within a name")
+		return errors.New("an element inside a name")
 	}
 	w.path = append(w.path, t.Name.Local)
 	if w.Hides() && fails(w.path) {
@@ -257,8 +259,8 @@ func (w *rewriter) start(t xml.StartElement, raw []byte) error {
 	return err
 }
 
-// withoutAttributes leaves a tag no more than the names of its namespaces and
-// types; S3 has no other attributes, and they could say anything.
+// withoutAttributes leaves a tag only the names of its namespaces and types; S3
+// has no other attributes, and they could say anything.
 func withoutAttributes(t xml.StartElement, raw []byte) []byte {
 	var tag bytes.Buffer
 	tag.WriteString("<" + qualified(t.Name))
@@ -276,8 +278,8 @@ func withoutAttributes(t xml.StartElement, raw []byte) []byte {
 	return tag.Bytes()
 }
 
-// failure passes on an Error whose start tag has been read. It is held until
-// its end: what it is about shows only then.
+// failure passes on an Error whose start tag has been read. It is held back
+// until its end, because only then is it clear what it is about.
 func (w *rewriter) failure() error {
 	f, err := readFailure(w.dec)
 	if err != nil {
@@ -314,8 +316,8 @@ func (w *rewriter) end(t xml.EndElement, raw []byte) error {
 	return err
 }
 
-// name writes the client's word for what the element says; the same word stays
-// as it came.
+// name writes the client's name for what the element says; a name that is the
+// same passes as it arrived.
 func (w *rewriter) name() error {
 	name, err := w.rename(string(w.text))
 	switch {
@@ -329,7 +331,7 @@ func (w *rewriter) name() error {
 	return err
 }
 
-// rename returns the client's word for what the element says.
+// rename returns the client's name for what the element says.
 func (w *rewriter) rename(text string) (string, error) {
 	switch w.holds {
 	case bucketName:

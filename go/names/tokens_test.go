@@ -68,7 +68,7 @@ func TestTokensThatWereNotSealedHereAreRefused(t *testing.T) {
 		"/data/k?uploadId=" + seal(&other, uploadID):                              s3err.NoSuchUpload,
 		"/data/k?uploadId=" + seal(team, continuationToken):                       s3err.NoSuchUpload,
 		"/data?list-type=2&continuation-token=" + seal(team, continuationToken):   nil,
-		"/data?list-type=2&continuation-token=":                                   nil, // as good as none
+		"/data?list-type=2&continuation-token=":                                   nil, // the same as none
 		"/data?uploads&upload-id-marker=":                                         nil,
 	} {
 		r := request(t, "GET", target)

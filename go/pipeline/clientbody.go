@@ -78,7 +78,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	}
 	if b.waited >= rateWindow || b.got >= minRate {
 		if b.got < minRate {
-			return n, s3err.RequestTimeout.Because(errors.New("the body comes too slowly"))
+			return n, s3err.RequestTimeout.Because(errors.New("the body arrives too slowly"))
 		}
 		b.waited, b.got = 0, 0
 	}

@@ -161,7 +161,7 @@ func (p *Pipeline) Close(grace time.Duration) {
 	select {
 	case <-ended:
 	case <-time.After(grace):
-		p.log.Warn("requests were still under way when the server stopped")
+		p.log.Warn("requests were still in flight when the server stopped")
 	}
 	p.upstream.Close()
 }

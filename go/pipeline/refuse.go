@@ -13,7 +13,7 @@ import (
 
 // clientLeft is what a request comes to whose client did not wait for its
 // response. Nobody gets it; logs and metrics call it by nginx's number.
-var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of its answer.")
+var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of the response.")
 
 // refuse writes an error, or breaks the connection where a response has begun.
 func (p *Pipeline) refuse(x *exchange, err error) {

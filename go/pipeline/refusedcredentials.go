@@ -24,7 +24,7 @@ type refusedCredentials struct {
 func (c *refusedCredentials) error() error {
 	return s3err.AccessDenied.
 		Msg("The object store refused the credentials that this endpoint holds for the bucket.").
-		Because(fmt.Errorf("store %s answered %d %s", c.store, c.status, c.code))
+		Because(fmt.Errorf("store %s responded with %d %s", c.store, c.status, c.code))
 }
 
 // credentialsRefusedBy looks at a store's 400, 401 or 403 and leaves it whole. Nil

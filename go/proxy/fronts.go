@@ -86,7 +86,7 @@ func (s *Server) serve(f *listening, until func() error) {
 	s.serving.Go(func() {
 		// Whichever server stops first closes the listener that they share.
 		if err := until(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			s.log.Error("a front ended", "scheme", f.scheme, "error", err)
+			s.log.Error("a front stopped serving", "scheme", f.scheme, "error", err)
 		}
 	})
 }

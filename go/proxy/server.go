@@ -98,10 +98,10 @@ func (s *Server) Serve() {
 // warn says at start what an owner may not expect.
 func (s *Server) warn() {
 	if s.cfg.SkipSignature {
-		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port is whom they say they are. Development only.")
+		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port can claim to be any client. Development only.")
 	}
 	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.Has("hmac_fetcher") && !s.cfg.SkipSignature {
-		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, every request will be refused")
+		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, and every request will be refused")
 	}
 }
 

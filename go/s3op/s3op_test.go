@@ -49,7 +49,7 @@ func TestTheHostMayNameTheBucket(t *testing.T) {
 		"/%6B%2fl":           {"k/l", "/b/k/l", "GetObject"},
 		"//k":                {"/k", "/b//k", "GetObject"},
 		"http://h/k":         {"k", "/b/k", "GetObject"},
-		"http://h?prefix=/k": {"", "/b", "ListObjects"}, // what an authority's query holds is no path
+		"http://h?prefix=/k": {"", "/b", "ListObjects"}, // the query after an authority contains no path
 		"/other/key?":        {"other/key", "/b/other/key", "GetObject"},
 	} {
 		r, err := Parse("GET", target, "b", nil)

@@ -23,9 +23,9 @@ func (c *CopySource) Header(bucket string) string {
 	return s
 }
 
-// sources reads the fields that name a second object. They make another
-// operation of two, belong to a third, and are refused elsewhere: there are
-// stores that obey them wherever they stand.
+// sources reads the headers that name a second object. They make different
+// operations of two, belong to a third, and are refused elsewhere: some stores
+// obey them on any request.
 func (r *Request) sources(header http.Header) error {
 	var err error
 	if values := header[copySource]; len(values) > 0 {
@@ -53,8 +53,9 @@ func (r *Request) sources(header http.Header) error {
 
 var errNoCopySource = s3err.InvalidArgument.Msg("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 
-// readCopySource reads x-amz-copy-source: `/bucket/key` or `bucket/key`, percent-
-// encoded, with `?versionId=` behind it; a plus sign is a space, as in a query
+// readCopySource reads x-amz-copy-source: `/bucket/key` or `bucket/key`,
+// percent-encoded, followed by an optional `?versionId=`; a plus sign is a
+// space, as in a query
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
 func readCopySource(values []string) (*CopySource, error) {
 	if len(values) > 1 || values[0] == "" {
@@ -89,9 +90,10 @@ func readCopySource(values []string) (*CopySource, error) {
 	return c, CheckKey(c.Key)
 }
 
-// readRenameSource reads x-amz-rename-source, a key of the same bucket, percent-
-// encoded (https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html).
-// What begins with a slash a store might read as a bucket and a key.
+// readRenameSource reads x-amz-rename-source, a key in the same bucket,
+// percent-encoded
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html). A
+// store might read a leading slash as the beginning of a bucket and a key.
 func readRenameSource(values []string) (string, error) {
 	if len(values) != 1 || values[0] == "" {
 		return "", s3err.InvalidArgument.Msg("x-amz-rename-source must name the object to rename.")
@@ -101,7 +103,7 @@ func readRenameSource(values []string) (string, error) {
 		return "", err
 	}
 	if key[0] == '/' || strings.HasPrefix(key, "arn:") {
-		return "", s3err.InvalidArgument.Msg("x-amz-rename-source must be a key of the same bucket, without a slash before it.")
+		return "", s3err.InvalidArgument.Msg("x-amz-rename-source must be a key in the same bucket, without a leading slash.")
 	}
 	return key, CheckKey(key)
 }

@@ -13,8 +13,8 @@ import (
 	"osp/go/s3err"
 )
 
-// requestOf makes a request for an operation: its target with all that selects
-// the operation, and the header that it needs.
+// requestOf makes a request for an operation: its target with everything that
+// selects the operation, and the header that it needs.
 func requestOf(s *spec) (target string, header http.Header) {
 	target = map[scope]string{service: "/", bucket: "/b", object: "/b/k"}[s.at]
 	var query []string
@@ -61,8 +61,8 @@ func TestEveryOperationIsFoundByItsOwnRequest(t *testing.T) {
 	}
 }
 
-// A parameter that does not belong to an operation makes it another one that it
-// belongs to, or no request of S3.
+// A parameter that does not belong to an operation turns it into another one to
+// which it does belong, or into no request of S3.
 func TestNoParameterIsPassedOver(t *testing.T) {
 	for i := range model {
 		s := &model[i]
@@ -100,7 +100,7 @@ func TestWhatSThreeDoesNotHaveIsUnlisted(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(target, " ")
 		r, err := Parse(method, path, "", nil)
-		// Where there is an operation all that goes for it stays.
+		// If there is an operation, every rule for it stays in force.
 		none := errors.Is(want, s3err.MethodNotAllowed)
 		if err != nil || !errors.Is(r.Unlisted, want) || none != (r.Operation == Unknown) || !r.Writes() {
 			t.Errorf("%s: %+v, %v", target, r, err)
@@ -162,7 +162,8 @@ func TestWhatAStoreWithoutTheOperationDoesIsNamed(t *testing.T) {
 			t.Errorf("%s: %+v, %v", target, r, err)
 		}
 	}
-	// Whatever a store could pass over is named, but for the three that are no less.
+	// Everything that a store could ignore is named, except for the three that
+	// allow no less than their fallback.
 	for i := range model {
 		s := &model[i]
 		target, header := requestOf(s)
@@ -248,7 +249,7 @@ func TestNoOtherDialectIsSpoken(t *testing.T) {
 	}
 }
 
-// Stores read such a field without a case, and in the order of a map.
+// Stores ignore the case of such a header, and read it in the order of a map.
 func TestAnOrderIsGivenOnce(t *testing.T) {
 	for _, query := range []string{"x-amz-meta-role=low&X-Amz-Meta-Role=admin", "x-Amz-tagging=t&X-Amz-Tagging=u", several(20) + "&x-amz-acl=a&X-AMZ-ACL=b"} {
 		if r, err := Parse("PUT", "/b/k?"+query, "", nil); !errors.Is(err, s3err.InvalidArgument) {

@@ -17,8 +17,8 @@ import (
 
 var stranger = callbacks.Secret{Key: secret.New("not the secret")}
 
-// judge fails the test when a request that nobody signed verifies, or an error
-// is none that a client may see.
+// judge fails the test if a request that nobody signed verifies, or if an error
+// is not one that a client may see.
 func judge(t *testing.T, s *SignedRequest, err error) {
 	t.Helper()
 	if err == nil {
@@ -76,7 +76,7 @@ func FuzzPostPolicy(f *testing.F) {
 	})
 }
 
-// What the SDK signs verifies, whatever the bytes are made of; and one byte
+// What the SDK signs verifies, whatever bytes it consists of; and one byte
 // changed in any place that is covered does not.
 func TestRandomRequestsVerifyAndTheirMutationsDoNot(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -112,8 +112,8 @@ func printable(c rune) rune {
 	return c
 }
 
-// mutate changes one letter or digit behind a position to another one that
-// means something else.
+// mutate changes one letter or digit after a position to another one that means
+// something else.
 func mutate(random *rand.Rand, s string, from int) string {
 	for {
 		i := from + random.IntN(len(s)-from)

@@ -16,8 +16,9 @@ type authHeaders struct {
 }
 
 // scanHeaders finds them whatever the spelling of their names: a map that was
-// not made by net/http may hold others than the canonical one. Spellings of
-// one name add up, so that they are refused as doubled values.
+// not made by net/http may contain spellings other than the canonical one.
+// Spellings of one name are added up, so that they are refused as duplicate
+// values.
 func scanHeaders(h http.Header) authHeaders {
 	var a authHeaders
 	for name, values := range h {
@@ -51,12 +52,12 @@ func (a *authHeaders) field(name string) *[]string {
 	return nil
 }
 
-// collectSigned returns the values of each name in signed, nil where the
-// request lacks the header. Every x-amz-* header has to be among them, or
-// whoever holds the request could add orders to it that its signer never gave:
-// AWS refuses that too. x-amz-content-sha256 is the exception because the last
-// line of the canonical request holds it. The values go into room if there is
-// enough of it.
+// collectSigned returns the values of each name in signed, nil if the request
+// lacks the header. Every x-amz-* header has to be among them, or whoever gets
+// hold of the request could add instructions that its signer never gave: AWS
+// refuses that too. x-amz-content-sha256 is the exception because the last line
+// of the canonical request contains it. The values are put into room if there
+// is enough of it.
 func collectSigned(room [][]string, h http.Header, signed []string) ([][]string, error) {
 	values := append(room[:0], make([][]string, len(signed))...)
 	var loose []string
@@ -77,8 +78,8 @@ func collectSigned(room [][]string, h http.Header, signed []string) ([][]string,
 	return values, nil
 }
 
-// appendValues joins the lines of one header with commas, each trimmed and
-// with runs of spaces and tabs made one space, as botocore and the SDKs for
+// appendValues joins the lines of one header with commas, each trimmed and with
+// runs of spaces and tabs reduced to one space, as botocore and the SDKs for
 // Java and JavaScript do.
 func appendValues(dst []byte, values []string) []byte {
 	for i, v := range values {

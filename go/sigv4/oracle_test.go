@@ -39,7 +39,7 @@ func sdkRequest(t testing.TB, method, target string, header map[string]string) *
 	return r
 }
 
-// received is how the front would hand a request over.
+// received is the request as the front would pass it on.
 func received(r *http.Request) *Request {
 	return &Request{Method: r.Method, RawPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery, Hosts: []string{r.Host}, Header: r.Header, ContentLength: -1}
 }
@@ -58,7 +58,7 @@ func signedByHeader(t testing.TB, method, target string, header map[string]strin
 	return received(r)
 }
 
-// presignedBySDK has the SDK make a presigned URL that is good for an hour.
+// presignedBySDK has the SDK make a presigned URL that is valid for an hour.
 func presignedBySDK(t testing.TB, method, target string, header map[string]string) *Request {
 	t.Helper()
 	r := sdkRequest(t, method, target, header)

@@ -20,13 +20,13 @@ type queryClaim struct {
 	values [8]string // what the fields point to
 	found  int       // of values
 
-	v2      bool // the parameters of signature version 2
+	v2      bool // the query has parameters of signature version 2
 	doubled bool // one of the parameters occurs twice
 }
 
-// claimIn finds the authentication parameters, nil if the query is none of a
-// presigned URL. Names match as they are, as in S3: a parameter in another
-// case is one like any other, and signed like any other.
+// claimIn finds the authentication parameters, nil if the query is not that of
+// a presigned URL. Names are case-sensitive, as in S3: a parameter in another
+// case is an ordinary one, and signed like any other.
 func claimIn(query []param) *queryClaim {
 	if len(query) == 0 {
 		return nil
@@ -138,9 +138,9 @@ func parseExpires(s string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// presignedHash is the payload hash of a presigned URL's canonical request.
-// A header that the signer did not know of does not match the signature, which
-// is the safe side: a body is framed as the signer said or not at all.
+// presignedHash is the payload hash of a presigned URL's canonical request. A
+// header that the signer did not know of does not match the signature, which is
+// the safe side: a body is framed as the signer said, or not at all.
 func presignedHash(header []string, query *string) (string, error) {
 	switch {
 	case len(header) > 1 || len(header) == 1 && query != nil && header[0] != *query:
@@ -153,8 +153,8 @@ func presignedHash(header []string, query *string) (string, error) {
 	return unsignedPayload, nil
 }
 
-// sessionToken is the token of temporary credentials. In whichever places it
-// comes, it has to be one.
+// sessionToken is the token of temporary credentials. If it is given in both
+// places, the two must agree.
 func sessionToken(header []string, query *string) (secret.Value, error) {
 	switch {
 	case len(header) > 1 || len(header) == 1 && query != nil && header[0] != *query:

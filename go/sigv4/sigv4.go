@@ -39,26 +39,26 @@ const (
 	terminator     = "aws4_request"
 )
 
-// Request is what a client's signature covers, as the wire carried it.
+// Request is what a client's signature covers, as it was on the wire.
 type Request struct {
 	Method   string
 	RawPath  string // undecoded; begins with "/"
 	RawQuery string // undecoded, without the "?"
 	// Hosts are the authorities that the client may have signed: the one that
-	// it addressed, then those that trusted forwarders vouch for. The first
-	// eight are tried, each with and without a default port.
+	// it addressed, then those that trusted forwarders report. The first eight
+	// are tried, each with and without a default port.
 	Hosts  []string
 	Header http.Header // without Host
 	// ContentLength stands in for a signed Content-Length that Header lacks.
 	// Negative means unknown.
 	ContentLength int64
 	// TransferEncoding stands in for a signed Transfer-Encoding that Header
-	// lacks, as it came.
+	// lacks, as it was sent.
 	TransferEncoding []string
 }
 
-// Mechanism says where a signature travels. The zero Mechanism is that of what
-// was never parsed.
+// Mechanism says where a signature was found. The zero Mechanism is that of a
+// request that was never parsed.
 type Mechanism uint8
 
 // The mechanisms.
@@ -76,12 +76,12 @@ func (m Mechanism) String() string {
 
 // SignedRequest is a request that claims a signature. It is parsed and
 // complete, but nothing in it is verified: use it to look up the secret of
-// AccessKey, and for nothing else. Of the Request it keeps Hosts.
+// AccessKey, and for nothing else. It keeps Hosts of the Request.
 type SignedRequest struct {
 	mechanism Mechanism
 	cred      credential
 	time      time.Time
-	timestamp string        // time as the string to sign spells it
+	timestamp string        // time as the string to sign has it
 	expires   time.Duration // presigned only
 	signature string        // 64 lower-case hex digits
 	token     secret.Value
@@ -114,9 +114,9 @@ func (s SignedRequest) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "sigv4.SignedRequest(%s)", s.mechanism)
 }
 
-// Parse reads the signature of r. Errors are *s3err.Error: AccessDenied when
-// there is none, else AWS's code for what is malformed, missing, doubled or
-// not supported.
+// Parse reads the signature of r. Errors are *s3err.Error: AccessDenied if
+// there is none, otherwise AWS's code for what is malformed, missing,
+// duplicated or not supported.
 func Parse(r *Request) (*SignedRequest, error) {
 	if len(r.RawPath) == 0 || r.RawPath[0] != '/' {
 		return nil, s3err.InvalidURI
@@ -145,7 +145,7 @@ func Parse(r *Request) (*SignedRequest, error) {
 }
 
 // finish does what header and query authentication share: it binds the headers
-// and the payload hash to the signature by way of the canonical request.
+// and the payload hash to the signature through the canonical request.
 func (s *SignedRequest) finish(r *Request, query []param, hash string) (*SignedRequest, error) {
 	var room [16][]string
 	values, err := collectSigned(room[:], r.Header, s.signed)

@@ -13,7 +13,7 @@ import (
 	"osp/go/wire"
 )
 
-var errOtherRegion = errors.New("the bucket lies in another region, which is known now")
+var errOtherRegion = errors.New("the bucket is in another region, which is used from now on")
 
 // location is where a bucket is.
 type location struct{ host, region string }

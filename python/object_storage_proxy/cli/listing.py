@@ -1,4 +1,4 @@
-"""Questions to stores through a proxy of one's own, and what its log says about them."""
+"""Lists buckets through a proxy, and finds in its log why it refused."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from urllib.parse import urlsplit
 
 from .sigv4 import Credentials, presign
 
-__all__ = ["Answer", "Causes", "Errand"]
+__all__ = ["Causes", "Lister", "Listing"]
 
-_LOG_WAIT = 1.0  # seconds; log lines come a little after the answer
-_GRACE = 5.0  # seconds past the proxy's own time limits
+_LOG_WAIT = 1.0  # seconds; log lines arrive a little after the response
+_GRACE = 5.0  # seconds beyond the proxy's own time limits
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A store's answer to a listing.
+class Listing:
+    """How listing a bucket went.
 
     Attributes:
-        problem: why there is none; None: all is well.
-        region: where the store says that the bucket lies, or None.
-        seconds: until it came.
+        problem: why it failed; None: it did not.
+        region: where the store says that the bucket is, or None.
+        seconds: until the response arrived.
     """
 
     problem: str | None
@@ -37,8 +37,8 @@ class Answer:
     seconds: float
 
 
-class Errand:
-    """Asks through a proxy."""
+class Lister:
+    """A client of a proxy that lists buckets."""
 
     def __init__(self, url: str, pair: dict[str, str], timeout: float, causes: Causes) -> None:
         self._host = urlsplit(url).netloc
@@ -47,7 +47,7 @@ class Errand:
         self._causes = causes
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def list_one(self, bucket: str) -> Answer:
+    def list_one(self, bucket: str) -> Listing:
         """Lists at most one key of a bucket."""
         url = presign(
             self._credentials,
@@ -64,15 +64,15 @@ class Errand:
         region = None
         problem: str | None = None
         try:
-            with self._opener.open(url, timeout=self._timeout) as answer:
-                region = answer.headers.get("x-amz-bucket-region")
-                answer.read()
+            with self._opener.open(url, timeout=self._timeout) as response:
+                region = response.headers.get("x-amz-bucket-region")
+                response.read()
         except urllib.error.HTTPError as error:
             with error:
                 problem = self._refusal(error)
         except (OSError, http.client.HTTPException) as error:
-            problem = f"no answer: {error}"
-        return Answer(problem, region, time.monotonic() - began)
+            problem = f"no response: {error}"
+        return Listing(problem, region, time.monotonic() - began)
 
     def _refusal(self, error: urllib.error.HTTPError) -> str:
         body = error.read().decode("utf-8", "replace")
@@ -83,13 +83,13 @@ class Errand:
 
 
 class Causes(logging.Handler):
-    """What a proxy's log says about refusals, by request id, and about callables.
+    """What a proxy's log says about refusals, by request id, and about callbacks.
 
-    A context manager that must be entered before the proxy starts: what it does not
-    ask for then is not logged.
+    A context manager; enter it before the proxy starts, because only then are the
+    lines logged that it needs.
 
     Attributes:
-        failures: of callables, each in one line.
+        failures: of callbacks, each in one line.
     """
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class Causes(logging.Handler):
                 self._came.notify_all()
 
     def of(self, request_id: str | None) -> str:
-        """The cause of a refusal; "" for one that has none."""
+        """The cause of a refusal; "" if there is none."""
         if request_id is None:
             return ""
         with self._came:
