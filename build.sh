@@ -233,10 +233,9 @@ test_stores() {
   garage; s3s_fs; seaweedfs; moto; s3proxy
   clients; signers; mc # rclone, too, is a client
   say "more stores"
-  "$PY" -m pytest tests/test_differential.py tests/test_clients.py -k 'not virtual' --stores garage,moto,rclone,s3proxy,s3s-fs,seaweedfs
-  # What the oracle says of the others is in docs/compatibility.md.
-  "$PY" -m pytest tests/test_state_oracle.py -k 'not TheOracleItself' --stores garage
-  "$PY" -m pytest tests/test_state_oracle.py -k 'not TheOracleItself' -m 'not slow' --stores rclone,seaweedfs
+  local all=garage,moto,rclone,s3proxy,s3s-fs,seaweedfs
+  "$PY" -m pytest tests/test_differential.py tests/test_clients.py -k 'not virtual' --stores "$all"
+  "$PY" -m pytest tests/test_state_oracle.py -k test_the_grid --stores "$all"
 }
 
 bench() {

@@ -90,8 +90,9 @@ typedef struct {
 /* A text that is lent to the library for the time of the call. */
 typedef const char *osp_text;
 
-/* Checks a configuration (JSON object) without starting anything; reads the
- * certificate files that it names.
+/* Checks a configuration without starting anything; reads the certificate files
+ * that it names. It is a JSON object of ProxyServerConfig's parameters; those with
+ * a default other than None must be there, since the library has no defaults for them.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT.
  * *error is set to NULL or to a text for osp_free. */
 int32_t osp_check(osp_text config, size_t len, char **error);

@@ -340,5 +340,5 @@ class TestInvalidate:
     def test_it_needs_a_server_that_runs(self, double: S3Double) -> None:
         server = osp.ProxyServer(osp.ProxyServerConfig({"data": double.entry()}, http_port=0))
         for call in (server.invalidate, server.update):
-            with pytest.raises(RuntimeError, match="does not run"):
+            with pytest.raises(RuntimeError, match="is not running"):
                 call()

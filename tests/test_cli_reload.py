@@ -113,12 +113,15 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
     ".env is not UTF-8": (replaced(".env", b"MODE=\xff\n"), ".env: is not UTF-8"),
     ".env can't be read": (looped(".env"), ".env: can't be read: "),
     ".env is a FIFO": (piped(".env"), ".env: can't be read: Not a regular file"),
-    ".env holds a zero byte": (replaced(".env", b"MODE=a\0b\n"), ".env: holds a zero byte"),
+    ".env holds a zero byte": (replaced(".env", b"MODE=a\0b\n"), ".env: contains a zero byte"),
     ".env has an impossible name": (
         replaced(".env", b"MODE=closed\n'a=b'=c\n"),
         ".env: has a name or a value that the environment can't have",
     ),
-    ".env has vanished": (lambda folder: (folder / ".env").unlink(), "needs SECRET"),
+    ".env has vanished": (
+        lambda folder: (folder / ".env").unlink(),
+        "needs the environment variable SECRET",
+    ),
     "it has vanished": (
         lambda folder: (folder / "proxy.toml").unlink(),
         "proxy.toml: No such file or directory",
@@ -136,7 +139,7 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "it is not TOML": (appended("[x"), "proxy.toml: is not TOML"),
     "a number is huge": (
         appended(f"threads = 1{'0' * 5000}\n"),
-        "proxy.toml: has a number of too many digits",
+        "proxy.toml: has a number with too many digits",
     ),
     "a number in base 16 is huge": (
         appended(f"threads = 0x1{'0' * 5000}\n"),
@@ -164,7 +167,7 @@ BREAKS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "a reference names no possible file": (
         appended('server_name = "${file:a\\u0000b}"\n'),
-        "needs a file whose name no file can have",
+        "needs a file whose name is impossible",
     ),
     "a reference names a directory": (
         appended('server_name = "${file:.}"\n'),

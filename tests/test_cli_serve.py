@@ -111,7 +111,7 @@ class TestHangup:
         assert refused(served.boto().get_object, Bucket="more", Key="k").code == (
             "InvalidAccessKeyId"
         )
-        served.said("changed, and waiting for a restart: server_name")
+        served.said("changed, but needs a restart: server_name")
 
     def test_what_callbacks_said_is_forgotten(self, served: Served, double: S3Double) -> None:
         (served.folder / "rules.py").write_text(
@@ -180,7 +180,7 @@ class TestReload:
     def test_a_module_changes(self, developed: Served) -> None:
         assert self.allows(developed)()
         self.write(developed, "rules.py", REFUSE)
-        developed.said("rules.py changed: starting again")
+        developed.said("rules.py changed: restarting")
         developed.said("serving", 2)
         developed.up()
         assert refused(developed.boto().get_object, Bucket="data", Key="k").code == "AccessDenied"

@@ -62,8 +62,8 @@ def test_of_the_first_start_another_start_may_come(run_script: Run) -> None:
         """
     )
     assert ended(child) == 0, child.output()
-    assert "this server is being started" in child.output()
-    assert "this server does not run" in child.output()
+    assert "this server is starting" in child.output()
+    assert "this server is not running" in child.output()
 
 
 def test_a_start_that_fails_may_be_tried_again(run_script: Run) -> None:

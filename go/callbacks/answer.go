@@ -11,14 +11,12 @@ import (
 	"time"
 
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 // errAnswer is returned for an answer that says nothing the proxy can use. The
 // answer itself is never quoted: it may hold a secret.
-var errAnswer = errors.New("the callback's answer is not understood")
-
-// maxTTL is the longest that an answer may ask to be kept.
-const maxTTL = 365 * 24 * time.Hour
+var errAnswer = errors.New("the callback's answer makes no sense")
 
 // decodeAnswer reads exactly one JSON object with known members into out.
 func decodeAnswer(answer []byte, out any) error {
@@ -65,10 +63,10 @@ func duration(seconds *float64) (*time.Duration, error) {
 	if seconds == nil {
 		return nil, nil
 	}
-	if !(*seconds >= 0 && *seconds <= maxTTL.Seconds()) {
+	ttl, ok := wire.TTL(*seconds)
+	if !ok {
 		return nil, fmt.Errorf("%w: ttl out of range", errAnswer)
 	}
-	ttl := time.Duration(*seconds * float64(time.Second))
 	return &ttl, nil
 }
 

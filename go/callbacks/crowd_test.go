@@ -47,7 +47,7 @@ func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
 					return Decision{Allow: true}, nil
 				},
 				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) { return secret.New("x"), nil },
-			}.Around(Limits(c.concurrency, c.queue, time.Hour))
+			}.With(Limits(c.concurrency, c.queue, time.Hour))
 
 			const scan = 300
 			var refused atomic.Int32
@@ -122,7 +122,7 @@ func TestACrowdThatAnybodyCanCauseHasNoKnownClientRefused(t *testing.T) {
 					<-end
 					return secret.Value{}, nil
 				},
-			}.Around(Limits(concurrency, queue, time.Hour))
+			}.With(Limits(concurrency, queue, time.Hour))
 			var all sync.WaitGroup
 			for range crowd {
 				all.Go(func() { _, _ = h.HMACFetcher(t.Context(), stranger("random")) })
@@ -164,7 +164,7 @@ func TestRequestsWithoutASignatureHaveHalfOfThePlaces(t *testing.T) {
 					<-end
 					return secret.Value{}, nil
 				},
-			}.Around(Limits(c.concurrency, c.queue, time.Hour))
+			}.With(Limits(c.concurrency, c.queue, time.Hour))
 			const crowd = 50
 			var all sync.WaitGroup
 			count := func(err error) {
@@ -198,7 +198,7 @@ func TestAStrangerWhoLeavesGivesItsPlaceBack(t *testing.T) {
 		h := Set{HMACFetcher: func(context.Context, HMACQuestion) (Secret, error) {
 			<-end
 			return Secret{}, ErrUnknownKey
-		}}.Around(Limits(2, 8, time.Minute))
+		}}.With(Limits(2, 8, time.Minute))
 		go func() { _, _ = h.HMACFetcher(t.Context(), stranger("a")) }()
 		synctest.Wait()
 		for range 3 { // one waits at a time, and leaves
@@ -235,7 +235,7 @@ func TestAStrangerWhoFindsNoSlotGivesItsPlaceBack(t *testing.T) {
 				<-end
 				return Decision{}, nil
 			},
-		}.Around(Limits(2, 8, time.Hour))
+		}.With(Limits(2, 8, time.Hour))
 		for range 2 {
 			go func() { _, _ = h.Validator(t.Context(), &Request{Token: "client"}) }()
 		}

@@ -55,7 +55,7 @@ var partOf = [crowds]int{known: 1, strangers: 8, anonymous: 2}
 // When the caller's context is cancelled while its question waits, the
 // question is dropped. One that is being answered goes on to its end or
 // deadline, since its answer is worth caching by then.
-func Limits(concurrency, queue int, timeout time.Duration) Around {
+func Limits(concurrency, queue int, timeout time.Duration) Interceptor {
 	g := &gate{slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()), timeout: timeout}
 	for c, part := range partOf {
 		g.lanes[c] = newLane(concurrency, queue, part)
@@ -63,7 +63,7 @@ func Limits(concurrency, queue int, timeout time.Duration) Around {
 	if concurrency == 2 { // of which they would take both
 		g.lanes[anonymous].places = g.lanes[strangers].places
 	}
-	return g.ask
+	return g.intercept
 }
 
 // lane is for questions of one kind, of which only so many run and so many
@@ -86,7 +86,7 @@ func newLane(concurrency, queue, part int) *lane {
 // admit is followed by leave, also when it fails.
 func (l *lane) admit() error {
 	if l.admitted.Add(1) > l.most {
-		return fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
+		return fmt.Errorf("%w: %d questions are already running or waiting", ErrOverloaded, l.most)
 	}
 	return nil
 }
@@ -186,9 +186,9 @@ func (g *gate) hold(l *lane) (leave func()) {
 
 func (g *gate) late() error { return fmt.Errorf("%w: no answer within %v", ErrOverloaded, g.timeout) }
 
-// ask is an Around: it lets a question through, within the limits.
-func (g *gate) ask(ctx context.Context, question Asking) error {
-	l := g.lanes[question.crowd()]
+// intercept is an Interceptor: it lets a call through, within the limits.
+func (g *gate) intercept(ctx context.Context, call Call) error {
+	l := g.lanes[call.crowd()]
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
 	if err := g.enter(l, ctx, deadline); err != nil {
 		cancel()
@@ -199,7 +199,7 @@ func (g *gate) ask(ctx context.Context, question Asking) error {
 		err := errNoAnswer
 		defer func() { answered <- err }() // last: whoever has it finds the place free
 		defer g.hold(l)()
-		err = firewall(deadline, question)
+		err = firewall(deadline, call)
 	})
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
 	defer cancel()
@@ -214,12 +214,12 @@ func (g *gate) ask(ctx context.Context, question Asking) error {
 	}
 }
 
-// firewall asks a question and turns a panic into an error.
-func firewall(ctx context.Context, question Asking) (err error) {
+// firewall turns a panic into an error.
+func firewall(ctx context.Context, call Call) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("callback panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return question.Ask(ctx)
+	return call.Do(ctx)
 }

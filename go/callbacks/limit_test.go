@@ -35,7 +35,7 @@ func TestWhoHasAskedWaitsForAnotherQuestionButNotForLong(t *testing.T) {
 			runtime.Stack(stack, false) // begins with the goroutine's number
 			asked[len(token)], _, _ = strings.Cut(string(stack), "[")
 			return Decision{Allow: true}, nil
-		}).Around(Limits(4, 10, time.Minute))
+		}).With(Limits(4, 10, time.Minute))
 		ask := func(token string) {
 			if _, err := h.Validator(t.Context(), &Request{Token: token}); err != nil {
 				t.Error(err)
@@ -53,7 +53,7 @@ func TestWhoHasAskedWaitsForAnotherQuestionButNotForLong(t *testing.T) {
 }
 
 func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
-	h := allowing(func(context.Context, string) (Decision, error) { return Decision{Allow: true}, nil }).Around(Limits(4, 10_000, time.Minute))
+	h := allowing(func(context.Context, string) (Decision, error) { return Decision{Allow: true}, nil }).With(Limits(4, 10_000, time.Minute))
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -77,7 +77,7 @@ func TestOnlySoManyRunAtATime(t *testing.T) {
 			most.Store(max(most.Load(), n))
 			time.Sleep(time.Second)
 			return Decision{Allow: true}, nil
-		}).Around(Limits(3, 100, time.Hour))
+		}).With(Limits(3, 100, time.Hour))
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for range 12 {
@@ -103,7 +103,7 @@ func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 			most.Store(max(most.Load(), n))
 			time.Sleep(headStart / 2)
 			return Decision{Allow: true}, nil
-		}).Around(Limits(3, 100, time.Hour))
+		}).With(Limits(3, 100, time.Hour))
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for range 12 {
@@ -127,7 +127,7 @@ func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
 				runtime.Goexit()
 			}
 			return Decision{Allow: true}, nil
-		}).Around(Limits(places, 0, time.Minute))
+		}).With(Limits(places, 0, time.Minute))
 		var wg sync.WaitGroup
 		for range places { // one after the other in each, so that there is always one for it
 			wg.Go(func() {
@@ -153,7 +153,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 		h := allowing(func(_ context.Context, token string) (Decision, error) {
 			<-end // whatever its context says
 			return Decision{Allow: true}, nil
-		}).Around(Limits(1, 1, time.Minute))
+		}).With(Limits(1, 1, time.Minute))
 		results := make(chan error, 3)
 		ask := func() {
 			d, err := h.Validator(t.Context(), &Request{Token: "client"})
@@ -196,7 +196,7 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 			asked.Add(1)
 			<-end
 			return Decision{Allow: true}, nil
-		}).Around(Limits(1, 1, time.Minute))
+		}).With(Limits(1, 1, time.Minute))
 		go func() { _, _ = h.Validator(t.Context(), &Request{Token: "client"}) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -224,7 +224,7 @@ func TestACallbackThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
 		BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) {
 			return secret.New("x"), context.DeadlineExceeded // its own, not the limit's
 		},
-	}.Around(Limits(1, 1, time.Minute))
+	}.With(Limits(1, 1, time.Minute))
 	for range 3 { // and the place is free again
 		if _, err := h.HMACFetcher(t.Context(), HMACQuestion{AccessKey: "k"}); err == nil || !strings.Contains(err.Error(), "boom") {
 			t.Errorf("got %v", err)

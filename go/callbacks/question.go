@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"osp/go/wire"
 )
 
 // encoder appends one JSON object. Unlike encoding/json it loses no byte of a
@@ -64,7 +66,6 @@ func (e *encoder) object(name string) {
 }
 
 func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -72,13 +73,13 @@ func appendString(b []byte, s string) []byte {
 		case c == '"' || c == '\\':
 			b = append(b, '\\', c)
 		case c < 0x20 || c == 0x7f:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			b = append(b, '\\', 'u', '0', '0', wire.LowerHex[c>>4], wire.LowerHex[c&15])
 		case c < utf8.RuneSelf:
 			b = append(b, c)
 		default:
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && size == 1 {
-				b = append(b, '\\', 'u', 'd', 'c', hex[c>>4], hex[c&15])
+				b = append(b, '\\', 'u', 'd', 'c', wire.LowerHex[c>>4], wire.LowerHex[c&15])
 			} else {
 				b = append(b, s[i:i+size]...)
 			}

@@ -24,8 +24,8 @@ type row struct {
 	number int32  // of its question, in enum osp_question
 	name   string // of the parameter of Python's ProxyServerConfig
 
-	connect func(*Set, Owner)
-	around  func(*Set, []Around)
+	connect   func(*Set, Owner)
+	intercept func(*Set, []Interceptor)
 }
 
 // rowOf makes the row of the callback that a field of Set holds. encode and decode
@@ -44,9 +44,9 @@ func rowOf[Q Question, A any](number int32, name string, field func(*Set) *Callb
 				return decode(answer)
 			}
 		},
-		around: func(s *Set, around []Around) {
+		intercept: func(s *Set, interceptors []Interceptor) {
 			if callback := *field(s); callback != nil {
-				*field(s) = (&surrounded[Q, A]{name, callback, around}).ask
+				*field(s) = (&intercepted[Q, A]{name, callback, interceptors}).ask
 			}
 		},
 	}

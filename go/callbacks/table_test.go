@@ -87,11 +87,11 @@ func TestEveryCallbackHasOneRow(t *testing.T) {
 	}
 }
 
-func TestWhatGoesAroundGoesAroundEachCallback(t *testing.T) {
+func TestAnInterceptorStandsBeforeEachCallback(t *testing.T) {
 	stopped := errors.New("stopped")
 	var asked []string
-	s := answering("{}").Around(func(_ context.Context, question Asking) error {
-		asked = append(asked, question.Name())
+	s := answering("{}").With(func(_ context.Context, call Call) error {
+		asked = append(asked, call.Name())
 		return stopped
 	})
 	for field, callback := range callbacksOf(s) {
@@ -104,16 +104,16 @@ func TestWhatGoesAroundGoesAroundEachCallback(t *testing.T) {
 	}
 }
 
-func TestTheFirstGoesAroundTheOthers(t *testing.T) {
+func TestTheFirstInterceptorIsTheOutermost(t *testing.T) {
 	var steps []string
-	around := func(name string) Around {
-		return func(ctx context.Context, question Asking) error {
+	noting := func(name string) Interceptor {
+		return func(ctx context.Context, call Call) error {
 			steps = append(steps, name)
 			defer func() { steps = append(steps, name+" again") }()
-			return question.Ask(ctx)
+			return call.Do(ctx)
 		}
 	}
-	s := answering(`{"allow": true}`).Around(around("limits")).Around(around("log"), around("clock"))
+	s := answering(`{"allow": true}`).With(noting("limits")).With(noting("log"), noting("clock"))
 	for range 2 {
 		if d, err := s.Validator(t.Context(), &Request{}); err != nil || !d.Allow {
 			t.Errorf("got %v, %v", d, err)

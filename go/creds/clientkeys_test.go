@@ -317,7 +317,7 @@ func TestAScanOfRandomKeysKeepsNoClientWaiting(t *testing.T) {
 				<-ctx.Done() // nobody answers about random keys
 			}
 			return d.fetch(ctx, q)
-		}}.Around(callbacks.Limits(8, 8, time.Hour))
+		}}.With(callbacks.Limits(8, 8, time.Hour))
 		c := NewClientKeys(limited.HMACFetcher, time.Minute, Options{})
 		for _, key := range []string{"client", "seen"} { // the secret of the second was found, but nobody has signed with it
 			if _, err := c.Secret(t.Context(), nil, key); err != nil {

@@ -1,6 +1,6 @@
 // Package front stands between the sockets and the servers. It opens ports and
-// unix sockets, bounds the connections, hears from balancers who their clients
-// are, terminates TLS and tells HTTP/1 from HTTP/2. It never reads a request.
+// unix sockets, limits the number of connections, reads from balancers who their
+// clients are, terminates TLS and distinguishes HTTP/1 from HTTP/2. It never reads a request.
 package front
 
 import (
@@ -23,41 +23,41 @@ import (
 const (
 	handshakeTimeout = 10 * time.Second
 	headerTimeout    = 5 * time.Second // of the PROXY protocol
-	fullEvery        = time.Minute     // between two lines about the limit
+	warnEvery        = time.Minute     // the least time between two warnings about the limit
 )
 
 // Options of a Listener.
 type Options struct {
-	Limit int         // connections that are open at a time
+	Limit int         // of connections open at a time
 	TLS   *tls.Config // nil: plain HTTP
 	// Balancers begin each of their connections with a header of the PROXY
-	// protocol, which says who their client is. Those of anybody else are taken
-	// for what they are.
+	// protocol, which says who their client is. Nobody else's connections are
+	// expected to have one.
 	Balancers peers.Trusted
-	Log       *slog.Logger // of what goes wrong before a request; nil where neither of these is given
+	Log       *slog.Logger // of what goes wrong before a request; may be nil without TLS and Balancers
 }
 
-// Listener accepts the connections that speak HTTP/1; HTTP2 has the others.
+// Listener accepts the connections that use HTTP/1; HTTP2 has the others.
 type Listener struct {
 	from   net.Listener
 	with   Options
 	slots  chan struct{}
-	full   time.Time // when the log said last that all slots were taken
+	warned time.Time // when the log last said that all slots are taken
 	open   atomic.Int64
-	http1  accepting
-	http2  accepting
+	http1  protocolListener
+	http2  protocolListener
 	closed context.Context
 	close  context.CancelFunc
 }
 
-// Listen wraps a listener of TCP or of a unix socket. Connections beyond the
-// limit wait in the system's backlog, and the log says so. With a TLS configuration it shakes hands,
-// several at once.
+// Listen wraps a listener for TCP or a unix socket. Connections beyond the limit wait
+// in the system's backlog, and the log says so. With a TLS configuration it performs
+// the handshakes, many at a time.
 func Listen(l net.Listener, with Options) *Listener {
 	f := &Listener{from: l, with: with, slots: make(chan struct{}, with.Limit)}
 	f.closed, f.close = context.WithCancel(context.Background())
-	f.http1 = accepting{f, make(chan accepted)}
-	f.http2 = accepting{f, make(chan accepted)}
+	f.http1 = protocolListener{f, make(chan accepted)}
+	f.http2 = protocolListener{f, make(chan accepted)}
 	go f.accept()
 	return f
 }
@@ -66,23 +66,23 @@ func Listen(l net.Listener, with Options) *Listener {
 // *tls.Conn. Without TLS there are none.
 func (f *Listener) HTTP2() net.Listener { return f.http2 }
 
-// Accept implements net.Listener. A connection does all that a *tls.Conn
-// does or, without TLS, a *net.TCPConn or *net.UnixConn.
+// Accept implements net.Listener. A connection has the methods of a *tls.Conn or,
+// without TLS, of a *net.TCPConn or *net.UnixConn.
 func (f *Listener) Accept() (net.Conn, error) { return f.http1.Accept() }
 
-// Open returns how many connections are open, those included that have not
-// yet shaken hands.
+// Open returns how many connections are open, including those that have not
+// completed their handshake.
 func (f *Listener) Open() int64 { return f.open.Load() }
 
 // Addr implements net.Listener.
 func (f *Listener) Addr() net.Addr { return f.from.Addr() }
 
-// Close implements net.Listener. Handshakes under way end without a connection.
-// Of the two servers that stop, the second finds it closed: that is no error.
+// Close implements net.Listener. Handshakes in progress end without a connection.
+// Both servers close it when they stop: that it is closed already is not an error.
 func (f *Listener) Close() error {
 	f.close()
 	if socket, ok := f.from.(syscall.Conn); ok {
-		shut(socket)
+		shutdown(socket)
 	}
 	if err := f.from.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
@@ -90,17 +90,17 @@ func (f *Listener) Close() error {
 	return nil
 }
 
-// accept hands connections on until the listener is closed. Errors of the
-// system go to the server, which knows which of them pass.
+// accept hands connections on until the listener is closed. The system's errors go
+// to the server, which knows which of them are temporary.
 func (f *Listener) accept() {
 	for {
-		if !f.reserve() {
+		if !f.acquireSlot() {
 			return
 		}
 		conn, err := f.from.Accept()
 		if err != nil {
 			<-f.slots
-			if f.closed.Err() != nil { // which the error may say in another way
+			if f.closed.Err() != nil { // whatever the error is
 				return
 			}
 			if !f.http1.deliver(accepted{err: err}) || errors.Is(err, net.ErrClosed) {
@@ -108,25 +108,25 @@ func (f *Listener) accept() {
 			}
 			continue
 		}
-		held := f.hold(conn)
-		if f.with.TLS == nil && !f.ofBalancer(held) {
+		held := f.occupySlot(conn)
+		if f.with.TLS == nil && !f.isFromBalancer(held) {
 			f.http1.offer(held)
 			continue
 		}
-		go f.welcome(held)
+		go f.setUp(held)
 	}
 }
 
-// reserve takes a slot, waiting for one if it must, and reports whether it has one.
-func (f *Listener) reserve() bool {
+// acquireSlot takes a slot, waiting for one if it must, and reports whether it has one.
+func (f *Listener) acquireSlot() bool {
 	select {
 	case f.slots <- struct{}{}:
 		return true
 	default:
 	}
-	if now := time.Now(); f.with.Log != nil && now.Sub(f.full) >= fullEvery {
-		f.full = now
-		f.with.Log.Warn("as many connections are open as may be; further ones wait", "connections", f.with.Limit)
+	if now := time.Now(); f.with.Log != nil && now.Sub(f.warned) >= warnEvery {
+		f.warned = now
+		f.with.Log.Warn("as many connections are open as max_connections allows; further ones wait", "connections", f.with.Limit)
 	}
 	select {
 	case f.slots <- struct{}{}:
@@ -136,22 +136,21 @@ func (f *Listener) reserve() bool {
 	}
 }
 
-func (f *Listener) ofBalancer(conn net.Conn) bool {
-	peer := conn.RemoteAddr() // nil on some systems, when it has gone already
+func (f *Listener) isFromBalancer(conn net.Conn) bool {
+	peer := conn.RemoteAddr() // nil on some systems if the peer has disconnected
 	return peer != nil && !f.with.Balancers.None() && f.with.Balancers.Trust(peer.String())
 }
 
-// welcome does what has to be done before HTTP is spoken, and ends with a
-// connection for a server, or with none. A panic ends the connection: in a
-// goroutine of its own it would end the process.
-func (f *Listener) welcome(conn slotted) {
+// setUp does what has to be done before a server gets the connection, or closes it.
+// A panic ends the connection: in a goroutine of its own it would end the process.
+func (f *Listener) setUp(conn limitedConn) {
 	defer func() {
 		if v := recover(); v != nil {
 			_ = conn.Close()
 			f.with.Log.Error("panic before a request", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
 	}()
-	if f.ofBalancer(conn) && !f.introduce(conn) {
+	if f.isFromBalancer(conn) && !f.readProxyHeader(conn) {
 		_ = conn.Close()
 		return
 	}
@@ -159,28 +158,29 @@ func (f *Listener) welcome(conn slotted) {
 		f.http1.offer(conn)
 		return
 	}
-	f.shakeHands(conn)
+	f.handshake(conn)
 }
 
-// introduce has a balancer say who its client is.
-func (f *Listener) introduce(conn slotted) bool {
-	_ = conn.SetReadDeadline(time.Now().Add(headerTimeout)) // fails on a closed connection, as what follows does
+// readProxyHeader reads from a balancer who its client is, and reports whether the
+// connection can be served.
+func (f *Listener) readProxyHeader(conn limitedConn) bool {
+	_ = conn.SetReadDeadline(time.Now().Add(headerTimeout)) // fails on a closed connection, as the read does
 	stop := context.AfterFunc(f.closed, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	client, err := readHeader(conn)
 	stop()
 	switch {
-	case err == io.EOF || f.closed.Err() != nil: // a look whether the port is open; the end
+	case err == io.EOF || f.closed.Err() != nil: // a check that the port is open; the end
 		return false
 	case err != nil:
 		f.with.Log.Warn("a connection of a trusted proxy was refused", "peer", conn.RemoteAddr().String(), "error", err)
 		return false
 	}
-	conn.place().client = client
+	conn.connSlot().client = client
 	return conn.SetReadDeadline(time.Time{}) == nil
 }
 
-// hold gives a connection its slot, which is taken already.
-func (f *Listener) hold(conn net.Conn) slotted {
+// occupySlot gives a connection the slot that acquireSlot took.
+func (f *Listener) occupySlot(conn net.Conn) limitedConn {
 	f.open.Add(1)
 	if local, ok := conn.(*net.UnixConn); ok {
 		return &unixConn{UnixConn: local, slot: slot{from: f}}
@@ -188,24 +188,24 @@ func (f *Listener) hold(conn net.Conn) slotted {
 	return &tcpConn{TCPConn: conn.(*net.TCPConn), slot: slot{from: f}} // what "tcp" gives
 }
 
-func (f *Listener) shakeHands(conn net.Conn) {
+func (f *Listener) handshake(conn net.Conn) {
 	ctx, cancel := context.WithTimeout(f.closed, handshakeTimeout)
 	defer cancel()
-	below := &cork{Conn: conn}
+	below := &writeCoalescer{Conn: conn}
 	secure := tls.Server(below, f.with.TLS)
 	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = conn.Close() // a client that can't speak TLS is no news
+		_ = conn.Close() // a client that can't do TLS is not worth a line in the log
 		return
 	}
 	if secure.ConnectionState().NegotiatedProtocol == "h2" {
 		f.http2.offer(secure)
 		return
 	}
-	f.http1.offer(&corked{secure, below})
+	f.http1.offer(&coalescingConn{secure, below})
 }
 
-// accepting is the connections of one protocol.
-type accepting struct {
+// protocolListener accepts the connections of one protocol.
+type protocolListener struct {
 	*Listener
 	ready chan accepted
 }
@@ -215,13 +215,13 @@ type accepted struct {
 	err  error
 }
 
-func (a accepting) offer(conn net.Conn) {
+func (a protocolListener) offer(conn net.Conn) {
 	if !a.deliver(accepted{conn: conn}) {
 		_ = conn.Close() // the server is gone
 	}
 }
 
-func (a accepting) deliver(one accepted) bool {
+func (a protocolListener) deliver(one accepted) bool {
 	select {
 	case a.ready <- one:
 		return true
@@ -231,7 +231,7 @@ func (a accepting) deliver(one accepted) bool {
 }
 
 // Accept implements net.Listener.
-func (a accepting) Accept() (net.Conn, error) {
+func (a protocolListener) Accept() (net.Conn, error) {
 	select {
 	case one := <-a.ready:
 		return one.conn, one.err
@@ -240,20 +240,20 @@ func (a accepting) Accept() (net.Conn, error) {
 	}
 }
 
-// slotted is a connection that has a slot.
-type slotted interface {
+// limitedConn is a connection that has a slot.
+type limitedConn interface {
 	net.Conn
-	place() *slot
+	connSlot() *slot
 }
 
-// slot is the place of a connection, which it gives back when it is closed.
+// slot is a connection's share of the limit, released when the connection is closed.
 type slot struct {
 	from   *Listener
 	once   sync.Once
-	client net.Addr // for whom a balancer speaks; nil: the peer speaks for itself
+	client net.Addr // as a balancer said; nil: the peer is the client
 }
 
-func (s *slot) giveBack() {
+func (s *slot) release() {
 	s.once.Do(func() {
 		<-s.from.slots
 		s.from.open.Add(-1)
@@ -265,7 +265,7 @@ type tcpConn struct {
 	slot slot
 }
 
-func (c *tcpConn) place() *slot { return &c.slot }
+func (c *tcpConn) connSlot() *slot { return &c.slot }
 
 // RemoteAddr implements net.Conn with the client's address.
 func (c *tcpConn) RemoteAddr() net.Addr {
@@ -277,8 +277,8 @@ func (c *tcpConn) RemoteAddr() net.Addr {
 
 // Close implements net.Conn.
 func (c *tcpConn) Close() error {
-	c.slot.giveBack()
-	shut(c.TCPConn)
+	c.slot.release()
+	shutdown(c.TCPConn)
 	return c.TCPConn.Close()
 }
 
@@ -287,29 +287,29 @@ type unixConn struct {
 	slot slot
 }
 
-func (c *unixConn) place() *slot { return &c.slot }
+func (c *unixConn) connSlot() *slot { return &c.slot }
 
 // Close implements net.Conn.
 func (c *unixConn) Close() error {
-	c.slot.giveBack()
-	shut(c.UnixConn)
+	c.slot.release()
+	shutdown(c.UnixConn)
 	return c.UnixConn.Close()
 }
 
-// RemoteAddr implements net.Conn with the client's address. Who connects to a
-// unix socket has none.
+// RemoteAddr implements net.Conn with the client's address. Clients of a unix socket
+// have none.
 func (c *unixConn) RemoteAddr() net.Addr {
 	if c.slot.client != nil {
 		return c.slot.client
 	}
-	return named(peers.Unix)
+	return namedAddr(peers.Unix)
 }
 
-// named is the address of a peer that has none.
-type named string
+// namedAddr stands for the address of a peer that has none.
+type namedAddr string
 
 // Network implements net.Addr.
-func (named) Network() string { return "unix" }
+func (namedAddr) Network() string { return "unix" }
 
 // String implements net.Addr.
-func (n named) String() string { return string(n) }
+func (n namedAddr) String() string { return string(n) }

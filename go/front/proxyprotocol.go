@@ -19,23 +19,22 @@ const (
 	longestV2 = 4 << 10 // bytes after the fixed part: addresses, and extensions that are skipped
 )
 
-// errHeader is a beginning of a connection that is no header of the PROXY
-// protocol, or one of which it is not certain what it says.
+// errHeader says that a connection does not begin with a header of the PROXY
+// protocol, or with one that is ambiguous.
 var errHeader = errors.New("no valid header of the PROXY protocol")
 
-// unknown is the address of a client of which the balancer says nothing. It is
-// never a trusted one: what comes over the connection is the client's, not the
-// balancer's.
-const unknown = named("unknown")
+// unknown is the address of a client of which the balancer says nothing. It is never
+// trusted: what comes over the connection is the client's, not the balancer's.
+const unknown = namedAddr("unknown")
 
 var (
 	signatureV1 = []byte("PROXY ")
 	signatureV2 = []byte("\r\n\r\n\x00\r\nQUIT\n")
 )
 
-// readHeader reads a header of the PROXY protocol, of version 1 or 2, and no
-// byte more. It returns the client's address; nil when the balancer speaks for
-// itself, as for its checks. Errors but errHeader are those of reading.
+// readHeader reads a header of the PROXY protocol, of version 1 or 2, and not one
+// byte more. It returns the client's address; nil if the balancer is the client, as
+// for its health checks. Errors other than errHeader are the reader's.
 func readHeader(r io.Reader) (net.Addr, error) {
 	begin := make([]byte, len(signatureV2), longestV1) // no header is shorter
 	if _, err := io.ReadFull(r, begin); err != nil {
@@ -50,7 +49,7 @@ func readHeader(r io.Reader) (net.Addr, error) {
 	return nil, errHeader
 }
 
-// readV1 reads a line byte by byte, since what follows it is not for here.
+// readV1 reads a line byte by byte: what follows it belongs to the server.
 func readV1(r io.Reader, line []byte) (net.Addr, error) {
 	for !bytes.HasSuffix(line, []byte("\r\n")) {
 		if len(line) == longestV1 {
@@ -103,7 +102,7 @@ const (
 	v2Unix        = 0x31
 )
 
-// v2Lengths are the bytes of both endpoints.
+// v2Lengths are the lengths in bytes of source and destination together.
 var v2Lengths = map[byte]int{v2Unspecified: 0, v2TCP4: 12, v2TCP6: 36, v2Unix: 216}
 
 func readV2(r io.Reader) (net.Addr, error) {
@@ -140,6 +139,6 @@ func readV2(r io.Reader) (net.Addr, error) {
 
 // v2Source is the first of two endpoints: source, destination, their ports.
 func v2Source(endpoints []byte, size int) net.Addr {
-	ip, _ := netip.AddrFromSlice(endpoints[:size]) // of a size that it takes
+	ip, _ := netip.AddrFromSlice(endpoints[:size]) // 4 or 16 bytes, which are always valid
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, binary.BigEndian.Uint16(endpoints[2*size:])))
 }

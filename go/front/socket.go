@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open binds a TCP address. A shared one may be bound by further processes of
-// the same user, all of which have to share it (SO_REUSEPORT, socket(7)). The
-// error wraps the system's.
+// Open binds a TCP address. If shared, other processes of the same user may bind it,
+// too, provided that they all share it (SO_REUSEPORT, socket(7)). The error wraps the
+// system's.
 func Open(address string, shared bool) (net.Listener, error) {
 	var how net.ListenConfig
 	if shared {

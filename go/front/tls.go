@@ -23,18 +23,18 @@ var suites = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
-// TLS returns the configuration of a front: TLS 1.2 or newer, HTTP/2 or
-// HTTP/1.1, and the certificate that the files hold at the time.
+// TLS returns the configuration for a Listener: TLS 1.2 or newer, HTTP/2 or HTTP/1.1,
+// and the certificate that is in the files at the time of a handshake.
 func TLS(t *config.TLS, log *slog.Logger) *tls.Config {
-	shown := &certificate{from: t, log: log, every: checkEvery}
+	shown := &reloadingCertificate{from: t, log: log, every: checkEvery}
 	shown.current.Store(t.Certificate)
 	secure := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		CipherSuites:   suites,
 		GetCertificate: shown.get,
 		NextProtos:     []string{"h2", "http/1.1"},
-		// Small records first would spare browsers some milliseconds on slow
-		// lines; here they cost an object of 100 KiB half of its speed.
+		// Starting with small records would save browsers some milliseconds on slow
+		// lines; here it would halve the speed of an object of 100 KiB.
 		DynamicRecordSizingDisabled: true,
 	}
 	if t.ClientCAs != nil {
@@ -43,45 +43,45 @@ func TLS(t *config.TLS, log *slog.Logger) *tls.Config {
 	return secure
 }
 
-// checkEvery is how often handshakes look at the files, at most.
+// checkEvery is the least time between two checks of the files.
 const checkEvery = time.Second
 
-// certificate is a pair whose files may change. It keeps the last one that was
-// good.
-type certificate struct {
+// reloadingCertificate is a certificate whose files may change. It keeps the last one
+// that was valid.
+type reloadingCertificate struct {
 	from    *config.TLS
 	log     *slog.Logger
 	current atomic.Pointer[tls.Certificate]
 
-	looking sync.Mutex // guards what follows
-	every   time.Duration
-	looked  time.Time
-	seen    [2]os.FileInfo // of what was read last; nil: a file that is not there
+	checking sync.Mutex // guards what follows
+	every    time.Duration
+	checked  time.Time
+	seen     [2]os.FileInfo // of the files when they were last read; nil: a missing file
 }
 
 // get is for tls.Config.GetCertificate.
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c.looking.TryLock() { // nobody waits for another's look at the files
-		defer c.looking.Unlock()
-		if now := time.Now(); now.Sub(c.looked) >= c.every {
-			c.looked = now
-			c.look()
+func (c *reloadingCertificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if c.checking.TryLock() { // no handshake waits for another's check
+		defer c.checking.Unlock()
+		if now := time.Now(); now.Sub(c.checked) >= c.every {
+			c.checked = now
+			c.reload()
 		}
 	}
 	return c.current.Load(), nil
 }
 
-// look reads the files if they are others than those that were seen last. It
-// notes them before it reads: a change in between is seen the next time.
-func (c *certificate) look() {
-	now := [2]os.FileInfo{stat(c.from.Cert), stat(c.from.Key)}
-	if same(now[0], c.seen[0]) && same(now[1], c.seen[1]) {
+// reload reads the files if they have changed. It notes their state before it reads
+// them: a change in between is seen the next time.
+func (c *reloadingCertificate) reload() {
+	now := [2]os.FileInfo{statOrNil(c.from.Cert), statOrNil(c.from.Key)}
+	if sameFile(now[0], c.seen[0]) && sameFile(now[1], c.seen[1]) {
 		return
 	}
 	c.seen = now
 	pair, err := c.from.Load()
 	if err != nil {
-		c.log.Error("the certificate's files have changed, but can't be used; the old certificate stays", "error", err)
+		c.log.Error("the certificate's files have changed, but can't be used; the old certificate stays in use", "error", err)
 		return
 	}
 	if old := c.current.Swap(pair); !bytes.Equal(old.Certificate[0], pair.Certificate[0]) {
@@ -89,7 +89,7 @@ func (c *certificate) look() {
 	}
 }
 
-func stat(path string) os.FileInfo {
+func statOrNil(path string) os.FileInfo {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil
@@ -97,7 +97,7 @@ func stat(path string) os.FileInfo {
 	return info
 }
 
-func same(a, b os.FileInfo) bool {
+func sameFile(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == b
 	}

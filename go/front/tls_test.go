@@ -75,7 +75,7 @@ func TestACertificateThatIsReplacedCountsForNewConnections(t *testing.T) {
 	files := newFiles(t)
 	files.hold(first, first)
 	var log bytes.Buffer
-	shows := &certificate{from: &config.TLS{Cert: files.cert, Key: files.key}, log: slog.New(slog.NewTextHandler(&log, nil))}
+	shows := &reloadingCertificate{from: &config.TLS{Cert: files.cert, Key: files.key}, log: slog.New(slog.NewTextHandler(&log, nil))}
 	shows.current.Store(&first)
 	l := listen(t, 10, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: shows.get})
 	go echo(l)
@@ -123,7 +123,7 @@ func TestTheFilesAreNotLookedAtForEachHandshake(t *testing.T) {
 	first, second := newPair(t), newPair(t)
 	files := newFiles(t)
 	files.hold(first, first)
-	shows := &certificate{from: &config.TLS{Cert: files.cert, Key: files.key}, log: slog.New(slog.DiscardHandler), every: time.Hour}
+	shows := &reloadingCertificate{from: &config.TLS{Cert: files.cert, Key: files.key}, log: slog.New(slog.DiscardHandler), every: time.Hour}
 	shows.current.Store(&first)
 	for range 2 {
 		got, err := shows.get(nil)

@@ -11,13 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketMode lets nobody connect but the user of the process, and root.
+// socketMode lets only the user of the process, and root, connect.
 const socketMode = 0o600
 
-// OpenUnix binds a unix socket, and removes it when it is closed. The file that
-// a process has left which ended without that is replaced; where somebody
-// listens, or where the file is none of a socket, the error wraps
-// syscall.EADDRINUSE.
+// OpenUnix binds a unix socket whose file is removed when it is closed. A file left
+// over by a process that ended without that is replaced. If somebody is listening, or
+// the file is not a socket, the error wraps syscall.EADDRINUSE.
 func OpenUnix(path string) (net.Listener, error) {
 	l, err := openUnix(path)
 	if errors.Is(err, syscall.EADDRINUSE) && stale(path) {
@@ -30,26 +29,26 @@ func OpenUnix(path string) (net.Listener, error) {
 }
 
 func openUnix(path string) (net.Listener, error) {
-	how := net.ListenConfig{Control: protect}
+	how := net.ListenConfig{Control: setMode}
 	l, err := how.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, socketMode); err != nil { // where protect could not
-		_ = l.Close() // nobody was served yet
+	if err := os.Chmod(path, socketMode); err != nil { // in case setMode had no effect
+		_ = l.Close() // nobody has been served yet
 		return nil, err
 	}
 	return l, nil
 }
 
-// protect gives a socket its mode before it has a name: on Linux the file gets
-// it at its birth, so that nobody can connect in between. A umask would be one
-// for all threads of the process.
-func protect(_, _ string, socket syscall.RawConn) error {
+// setMode gives a socket its mode before it is bound: on Linux the file is created
+// with it, so nobody else can connect in between. A umask would affect all threads of
+// the process.
+func setMode(_, _ string, socket syscall.RawConn) error {
 	return socket.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), socketMode) })
 }
 
-// stale reports whether a file is that of a socket on which nobody listens any more.
+// stale reports whether a file is a socket on which nobody listens any more.
 func stale(path string) bool {
 	before, err := os.Lstat(path)
 	if err != nil || before.Mode().Type() != fs.ModeSocket {
@@ -57,7 +56,7 @@ func stale(path string) bool {
 	}
 	conn, err := net.Dial("unix", path)
 	if err == nil {
-		_ = conn.Close() // it lives
+		_ = conn.Close() // somebody listens
 		return false
 	}
 	after, gone := os.Lstat(path)

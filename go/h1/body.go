@@ -17,61 +17,62 @@ const (
 	maxTrailers = 4 << 10
 )
 
-// phase is what comes next of a chunked body.
-type phase int
+// chunkState is what comes next in a chunked body.
+type chunkState int
 
 const (
-	atSize     phase = iota // a chunk-size line
-	inChunk                 // left bytes of it
-	atChunkEnd              // the CRLF behind them
+	atSize     chunkState = iota // a chunk-size line
+	inChunk                      // data, of which left bytes remain
+	atChunkEnd                   // the CRLF after the data
 	inTrailers
 )
 
-// body is a request's content. It may be read in another goroutine than the
-// handler's, also when that has returned: such a Read fails. What is not
-// guarded by conn.mu belongs to the Read that is under way, of which there is
-// one at a time.
+// body is a request's body. It may be read in a goroutine other than the
+// handler's, and even after the handler has returned: such a Read fails. What
+// conn.mu does not guard belongs to the Read in progress, of which there is one
+// at a time.
 type body struct {
 	c       *conn
 	chunked bool
-	left    int64 // bytes of the body or, of a chunked one, the chunk
-	phase   phase
-	section int // bytes of the trailers so far
+	left    int64 // unread bytes of the body or, if chunked, of the chunk
+	state   chunkState
+	section int // bytes of the trailer section so far
 
-	expect sync.Mutex // guards asks, and that 100 Continue comes before all else
-	asks   bool       // the client waits for 100 Continue
+	continueMu    sync.Mutex // guards wantsContinue; held while 100 Continue is written, which comes before the response
+	wantsContinue bool       // the client waits for 100 Continue
 
-	reading bool  // under conn.mu, as is what follows
-	over    bool  // the handler has returned
-	err     error // that every further Read returns; io.EOF when all was read
+	// Guarded by conn.mu.
+	reading     bool
+	handlerDone bool
+	err         error // returned by every further Read; io.EOF when all was read
 }
 
 // Read implements io.Reader. A body that breaks off ends with
 // io.ErrUnexpectedEOF.
 func (b *body) Read(p []byte) (n int, err error) {
-	if err := b.enter(); err != nil {
+	if err := b.startRead(); err != nil {
 		return 0, err
 	}
-	outcome := io.ErrUnexpectedEOF // of a panic
-	defer func() { b.leave(outcome) }()
-	if err = b.goOn(); err == nil {
+	outcome := io.ErrUnexpectedEOF // after a panic
+	defer func() { b.endRead(outcome) }()
+	if err = b.sendContinue(); err == nil {
 		n, err = b.read(p)
 	}
 	outcome = err
 	return n, err
 }
 
-// Close implements io.Closer. The connection sees to what was not read.
+// Close implements io.Closer. The connection drains what was not read.
 func (b *body) Close() error { return nil }
 
-func (b *body) enter() error {
+func (b *body) startRead() error {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
 	for b.reading {
-		b.c.changed.Wait()
+		b.c.readEnded.Wait()
 	}
 	switch {
-	case b.over:
+	case b.handlerDone:
 		return http.ErrBodyReadAfterClose
 	case b.err != nil:
 		return b.err
@@ -80,39 +81,39 @@ func (b *body) enter() error {
 	return nil
 }
 
-func (b *body) leave(err error) {
+func (b *body) endRead(err error) {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
 	b.reading = false
 	if err == io.EOF || errors.Is(err, errMalformed) || err == io.ErrUnexpectedEOF {
 		b.err = err
 	}
-	if err == io.EOF && !b.over {
-		b.c.arm()
+	if err == io.EOF && !b.handlerDone {
+		b.c.scheduleBackgroundRead()
 	}
-	b.c.changed.Broadcast()
+	b.c.readEnded.Broadcast()
 }
 
-// goOn lets the client send its body, if it waits for that.
-func (b *body) goOn() error {
-	b.expect.Lock()
-	defer b.expect.Unlock()
-	if !b.asks {
+// sendContinue sends 100 Continue if the client waits for it.
+func (b *body) sendContinue() error {
+	b.continueMu.Lock()
+	defer b.continueMu.Unlock()
+	if !b.wantsContinue {
 		return nil
 	}
-	b.asks = false
-	b.c.prepare()
+	b.wantsContinue = false
+	b.c.applyWriteDeadline()
 	_, err := io.WriteString(b.c.net, "HTTP/1.1 100 Continue\r\n\r\n")
 	return err
 }
 
-// withhold makes sure that no 100 Continue follows, and reports whether the
-// client still waits for one.
-func (b *body) withhold() bool {
-	b.expect.Lock()
-	defer b.expect.Unlock()
-	asked := b.asks
-	b.asks = false
+// withholdContinue makes sure that no 100 Continue is sent from now on, and
+// reports whether the client still waits for one.
+func (b *body) withholdContinue() bool {
+	b.continueMu.Lock()
+	defer b.continueMu.Unlock()
+	asked := b.wantsContinue
+	b.wantsContinue = false
 	return asked
 }
 
@@ -120,26 +121,26 @@ func (b *body) read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for b.chunked && b.phase != inChunk {
-		if err := b.step(); err != nil {
-			return 0, broken(err)
+	for b.chunked && b.state != inChunk {
+		if err := b.advance(); err != nil {
+			return 0, bodyError(err)
 		}
 	}
 	n, err := b.c.read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	switch {
 	case b.left > 0:
-		return n, broken(err)
+		return n, bodyError(err)
 	case b.chunked:
-		b.phase = atChunkEnd
+		b.state = atChunkEnd
 		return n, nil
 	}
 	return n, io.EOF
 }
 
-// step reads one line of a chunked body. Its error is io.EOF behind the last.
-func (b *body) step() error {
-	switch b.phase {
+// advance reads one line of a chunked body. Its error is errLastChunk at the end.
+func (b *body) advance() error {
+	switch b.state {
 	case atSize:
 		line, err := b.c.line(maxSizeLine)
 		if err != nil {
@@ -148,21 +149,21 @@ func (b *body) step() error {
 		if b.left, err = chunkSize(line); err != nil {
 			return err
 		}
-		if b.phase = inChunk; b.left == 0 {
-			b.phase = inTrailers
+		if b.state = inChunk; b.left == 0 {
+			b.state = inTrailers
 		}
 	case atChunkEnd:
 		if _, err := b.c.line(0); err != nil {
 			return err
 		}
-		b.phase = atSize
+		b.state = atSize
 	default:
 		line, err := b.c.line(maxTrailers - b.section)
 		if err != nil {
 			return err
 		}
 		if len(line) == 0 {
-			return errEnd
+			return errLastChunk
 		}
 		b.section += len(line)
 		_, _, err = Field(string(line))
@@ -171,15 +172,16 @@ func (b *body) step() error {
 	return nil
 }
 
-// errEnd is the end of a chunked body, which is none of the connection.
-var errEnd = errors.New("the last chunk")
+// errLastChunk is the end of a chunked body, as opposed to that of the connection.
+var errLastChunk = errors.New("the last chunk")
 
-// broken tells a connection's end from a body's.
-func broken(err error) error {
+// bodyError turns the end of the connection into io.ErrUnexpectedEOF and that of
+// the body into io.EOF.
+func bodyError(err error) error {
 	switch err {
 	case io.EOF:
 		return io.ErrUnexpectedEOF
-	case errEnd:
+	case errLastChunk:
 		return io.EOF
 	}
 	return err
@@ -197,23 +199,23 @@ func chunkSize(line []byte) (int64, error) {
 	return int64(n), nil
 }
 
-// spoils reports whether no other request can follow the body: it was wrong,
-// or too much of it is left to be skipped, as far as that is known.
-func (b *body) spoils() bool {
+// preventsReuse reports whether no other request can follow the body: it was
+// malformed, or more of it is known to be left than is worth skipping.
+func (b *body) preventsReuse() bool {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
 	return b.err != nil && b.err != io.EOF || !b.chunked && !b.reading && b.left > maxUnread
 }
 
-// stop makes further Reads fail and ends one that is under way. It reports
-// whether all was read, and whether the rest can still be.
+// stop makes further Reads fail and ends one in progress. It reports whether all
+// was read and, if not, whether the rest can still be read.
 func (b *body) stop() (read, readable bool) {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
-	b.over = true
+	b.handlerDone = true
 	for b.reading {
-		b.c.readUntil(past)
-		b.c.changed.Wait()
+		b.c.setReadDeadline(aLongTimeAgo)
+		b.c.readEnded.Wait()
 	}
 	return b.err == io.EOF, b.err == nil
 }

@@ -3,8 +3,6 @@ package h1
 import (
 	"bytes"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,54 +13,50 @@ import (
 
 const (
 	readBuffer = 4 << 10
-	// maxUnread is how much of a body that the handler left is read to keep the
-	// connection, in bytes, and drainTimeout how long that may take.
+	// maxUnread is how many bytes of a body that the handler left are read to keep
+	// the connection, and drainTimeout how long that may take.
 	maxUnread    = 256 << 10
 	drainTimeout = 5 * time.Second
-	// linger is how long a client may go on sending after it was refused: if the
-	// connection were closed at once, a reset could overtake the answer.
-	linger        = 500 * time.Millisecond
-	refuseTimeout = 5 * time.Second // for writing what is said before that
 )
 
-var past = time.Unix(1, 0) // a deadline that ends what is under way
+var aLongTimeAgo = time.Unix(1, 0) // a deadline that ends a read in progress
 
-// A connection is idle until the first byte of a request and after its answer.
-// Whoever ends it while it is idle has to say so.
+// A connection is idle until the first byte of a request, and again after the
+// response. Whoever closes an idle one sets stateClosed first.
 const (
 	stateIdle int32 = iota
 	stateActive
 	stateClosed
 )
 
-// conn is one connection. It belongs to the goroutine that serves it, but for
-// what conn.mu guards and for the reads of a request's body.
+// conn is one connection. It belongs to the goroutine that serves it, except for
+// what conn.mu guards and for reads of a request's body.
 type conn struct {
-	server *Server
-	net    net.Conn
-	remote string
-	tls    *tls.ConnectionState
-	plain  io.ReaderFrom // of TCP; nil over TLS or a unix socket
+	server  *Server
+	net     net.Conn
+	remote  string
+	tls     *tls.ConnectionState
+	splicer io.ReaderFrom // of TCP; nil over TLS or a unix socket
 
-	buf  []byte // what was read: buf[r:w] is still to be used
+	buf  []byte // buf[r:w] was read and is not yet used
 	r, w int
-	out  []byte // what is still to be written; nil between requests
+	out  []byte // still to be written; nil between requests
 
-	answers http.Header   // of the response, used again
-	turn    chan struct{} // to go on in a crowd; nil: it was in none
-	until   time.Time     // the next request's deadline; zero: another was set since
-	state   atomic.Int32
+	responseHeader http.Header   // reused for each response
+	resume         chan struct{} // ends the wait in fairQueue; nil: it never waited
+	readDeadline   time.Time     // as set by setIdleDeadline; zero: another was set since
+	state          atomic.Int32
 
-	mu      sync.Mutex
-	changed sync.Cond // a read has ended
-	want    time.Time // the write deadline that the handler wants
-	by      time.Time // the one that is set
-	current *response // nil: no handler runs
-	gone    bool      // the client has left
-	watch   watch
+	mu                sync.Mutex
+	readEnded         sync.Cond // a read has ended
+	wantWriteDeadline time.Time // asked for by the handler, set before the next write
+	writeDeadline     time.Time // as set
+	current           *response // nil: no handler runs
+	gone              bool      // the client has disconnected
+	background        backgroundRead
 }
 
-// secureConn is a connection with TLS: a *tls.Conn, or what wraps one.
+// secureConn is a TLS connection: a *tls.Conn, or what wraps one.
 type secureConn interface {
 	net.Conn
 	ConnectionState() tls.ConnectionState
@@ -72,15 +66,15 @@ type secureConn interface {
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, net: nc, buf: make([]byte, readBuffer)}
-	if peer := nc.RemoteAddr(); peer != nil { // macOS may have none for a client that left at once
+	if peer := nc.RemoteAddr(); peer != nil { // macOS may have none for a client that disconnected at once
 		c.remote = peer.String()
 	}
-	c.changed.L = &c.mu
+	c.readEnded.L = &c.mu
 	if secure, ok := nc.(secureConn); ok {
 		state := secure.ConnectionState()
 		c.tls = &state
 	} else {
-		c.plain, _ = nc.(io.ReaderFrom)
+		c.splicer, _ = nc.(io.ReaderFrom)
 	}
 	return c
 }
@@ -93,11 +87,11 @@ func (c *conn) raw() net.Conn {
 	return c.net
 }
 
-// serve answers requests until the connection ends.
+// serve serves requests until the connection ends.
 func (c *conn) serve() {
-	defer c.end()
-	defer c.contain()
-	c.readUntil(time.Now().Add(c.server.ReadHeaderTimeout))
+	defer c.close()
+	defer c.recoverPanic()
+	c.setReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout))
 	for {
 		h, err := c.readHead()
 		if err != nil {
@@ -110,75 +104,76 @@ func (c *conn) serve() {
 	}
 }
 
-// serveOne serves a request and makes the connection ready for the next, if it
-// reports that there can be one.
+// serveOne serves a request. It reports whether another can follow, for which the
+// connection is ready then.
 func (c *conn) serveOne(h *head) bool {
-	turns := &c.server.turns
-	turns.inPlay.Add(1)
-	defer turns.inPlay.Add(-1)
-	if !c.answer(h) || !c.state.CompareAndSwap(stateActive, stateIdle) {
+	queue := &c.server.queue
+	queue.active.Add(1)
+	defer queue.active.Add(-1)
+	if !c.respond(h) || !c.state.CompareAndSwap(stateActive, stateIdle) {
 		return false
 	}
-	c.server.tell(c, http.StateIdle)
+	c.server.setState(c, http.StateIdle)
 	if c.server.draining.Load() && c.closeIdle() {
 		return false
 	}
 	if c.r == c.w {
-		c.mayIdle()
+		c.setIdleDeadline()
 		c.shrink()
 	}
-	turns.wait(c)
+	queue.yield(c)
 	return true
 }
 
-// mayIdle gives the client time for its next request. A deadline that is nearly
-// as far as it should be serves as well, and a new one takes its time.
-func (c *conn) mayIdle() {
+// setIdleDeadline gives the client time for its next request. Setting a deadline
+// is expensive, so one that is nearly late enough stays.
+func (c *conn) setIdleDeadline() {
 	until := time.Now().Add(c.server.IdleTimeout)
-	if until.Sub(c.until) > c.server.IdleTimeout/64 {
-		c.readUntil(until)
-		c.until = until
+	if until.Sub(c.readDeadline) > c.server.IdleTimeout/64 {
+		c.setReadDeadline(until)
+		c.readDeadline = until
 	}
 }
 
-// readUntil sets the deadline of reading. Who does not serve the connection
-// needs c.mu for it, and a handler that runs.
-func (c *conn) readUntil(t time.Time) {
-	c.until = time.Time{}
-	_ = c.net.SetReadDeadline(t) // fails on a closed connection, as what follows does
+// setReadDeadline sets the read deadline. A goroutine other than the one that
+// serves the connection has to hold c.mu, and may call it only while a handler
+// runs.
+func (c *conn) setReadDeadline(t time.Time) {
+	c.readDeadline = time.Time{}
+	_ = c.net.SetReadDeadline(t) // fails on a closed connection, as the next read does
 }
 
-// contain keeps a panic within its connection. Handlers have a firewall of
-// their own; this one is for what reads requests and writes answers.
-func (c *conn) contain() {
+// recoverPanic confines a panic to its connection. callHandler recovers those of
+// handlers; this is for what reads requests and writes responses.
+func (c *conn) recoverPanic() {
 	if v := recover(); v != nil {
-		c.server.panicked("serving a connection", v)
-		_ = c.raw().Close() // without the goodbye of TLS, which is a clean end
+		c.server.logPanic("serving a connection", v)
+		_ = c.raw().Close() // without TLS's close_notify, which would mean a clean end
 	}
 }
 
-func (c *conn) end() {
+func (c *conn) close() {
 	c.state.Store(stateClosed)
-	_ = c.net.Close() // for the second time, maybe
-	c.stopWatch()
-	c.server.dismiss(c)
+	_ = c.net.Close() // perhaps for the second time
+	c.stopBackgroundRead()
+	c.server.removeConn(c)
 }
 
-// closeIdle closes a connection that serves no request.
+// closeIdle closes the connection if it serves no request.
 func (c *conn) closeIdle() bool {
 	if !c.state.CompareAndSwap(stateIdle, stateClosed) {
 		return false
 	}
 	if c.tls != nil {
-		go c.net.Close() // its goodbye may have to wait for the client
+		go c.net.Close() // its close_notify may have to wait for the client
 		return true
 	}
-	_ = c.net.Close() // nobody is there to tell
+	_ = c.net.Close() // nobody would do anything about an error
 	return true
 }
 
-// cut ends a connection whatever it does.
-func (c *conn) cut() {
+// abort closes the connection, whatever it is doing.
+func (c *conn) abort() {
 	c.state.Store(stateClosed)
 	_ = c.raw().Close()
 	c.mu.Lock()
@@ -191,10 +186,10 @@ func (c *conn) cut() {
 
 // readHead waits for a request and reads its head.
 func (c *conn) readHead() (*head, error) {
-	var l lines
+	var scan headScanner
 	most := c.server.MaxHeaderBytes
 	for begun := false; ; {
-		n, err := l.end(c.buf[c.r:c.w])
+		n, err := scan.end(c.buf[c.r:c.w])
 		if err != nil {
 			return nil, err
 		}
@@ -204,11 +199,11 @@ func (c *conn) readHead() (*head, error) {
 		if c.w > c.r && !begun {
 			begun = true
 			if !c.state.CompareAndSwap(stateIdle, stateActive) {
-				return nil, errGone
+				return nil, errClosed
 			}
-			c.server.tell(c, http.StateActive)
+			c.server.setState(c, http.StateActive)
 			if n == 0 {
-				c.readUntil(time.Now().Add(c.server.ReadHeaderTimeout))
+				c.setReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout))
 			}
 		}
 		if n > 0 {
@@ -222,7 +217,7 @@ func (c *conn) readHead() (*head, error) {
 	}
 }
 
-// fill reads more into the buffer, which grows when it is full.
+// fill reads more into the buffer, which grows if it is full.
 func (c *conn) fill() error {
 	switch {
 	case c.r == c.w:
@@ -243,7 +238,7 @@ func (c *conn) fill() error {
 	return err
 }
 
-// shrink gives back what a long head took.
+// shrink frees what a long head took.
 func (c *conn) shrink() {
 	if len(c.buf) > readBuffer {
 		c.buf = make([]byte, readBuffer)
@@ -251,7 +246,7 @@ func (c *conn) shrink() {
 	c.r, c.w = 0, 0
 }
 
-// read reads what follows a head.
+// read reads from what follows a head.
 func (c *conn) read(p []byte) (int, error) {
 	if c.r < c.w {
 		n := copy(p, c.buf[c.r:c.w])
@@ -261,7 +256,7 @@ func (c *conn) read(p []byte) (int, error) {
 	return c.net.Read(p)
 }
 
-// line reads a line of at most so many bytes. It is good until the next read.
+// line reads a line of at most that many bytes, which is valid until the next read.
 func (c *conn) line(most int) ([]byte, error) {
 	for {
 		held := c.buf[c.r:c.w]
@@ -285,20 +280,21 @@ func (c *conn) line(most int) ([]byte, error) {
 	}
 }
 
-// prepare sets the deadline of the next write, which costs more than to note it.
-func (c *conn) prepare() {
+// applyWriteDeadline sets the write deadline that the handler asked for, if it is a
+// new one: handlers ask more often than they write.
+func (c *conn) applyWriteDeadline() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.by.Equal(c.want) {
-		c.by = c.want
-		_ = c.net.SetWriteDeadline(c.want)
+	if !c.writeDeadline.Equal(c.wantWriteDeadline) {
+		c.writeDeadline = c.wantWriteDeadline
+		_ = c.net.SetWriteDeadline(c.wantWriteDeadline)
 	}
 }
 
-// answer has the handler answer a request, and reports whether the connection
-// can take another.
-func (c *conn) answer(h *head) bool {
-	if h.expect != "" && !lists(h.expect, "100-continue") {
+// respond has the handler respond to a request, and reports whether another can
+// follow.
+func (c *conn) respond(h *head) bool {
+	if h.expect != "" && !hasElement(h.expect, "100-continue") {
 		c.refuse(errExpect)
 		return false
 	}
@@ -307,18 +303,18 @@ func (c *conn) answer(h *head) bool {
 	r := (&http.Request{
 		Method: h.method, URL: h.url, Proto: h.proto, ProtoMajor: 1, ProtoMinor: h.minor,
 		Header: h.header, Body: http.NoBody, ContentLength: h.length, Host: h.host,
-		TransferEncoding: h.encoding, RemoteAddr: c.remote, RequestURI: h.target, TLS: c.tls, Close: h.close,
+		TransferEncoding: h.transferEncoding, RemoteAddr: c.remote, RequestURI: h.target, TLS: c.tls, Close: h.close,
 	}).WithContext(&w.ctx)
 	if h.length != 0 {
 		r.Body = &w.body
-		c.readUntil(time.Time{}) // the handler's to set
+		c.setReadDeadline(time.Time{}) // for the handler to set
 	}
-	if !c.begin(w) {
+	if !c.handlerStarts(w) {
 		return false
 	}
-	whole := c.handle(w, r)
+	whole := c.callHandler(w, r)
 	w.ctx.cancel()
-	read, readable := c.finish(w)
+	read, readable := c.handlerReturned(w)
 	if !whole {
 		w.abort()
 		return false
@@ -330,27 +326,28 @@ func (c *conn) answer(h *head) bool {
 	if keep && readable && c.drain(&w.body) {
 		return true
 	}
-	c.sayGoodbye()
+	c.lingeringClose()
 	return false
 }
 
-// handle calls the handler. A panic ends the connection, not the process.
-func (c *conn) handle(w *response, r *http.Request) (whole bool) {
+// callHandler calls the handler, and reports whether it returned. A panic ends the
+// connection, not the process.
+func (c *conn) callHandler(w *response, r *http.Request) (whole bool) {
 	defer func() {
 		if v := recover(); v != nil && v != http.ErrAbortHandler {
-			c.server.panicked("in a handler", v)
+			c.server.logPanic("in a handler", v)
 		}
 	}()
 	c.server.Handler.ServeHTTP(w, r)
 	return true
 }
 
-// drain reads what a handler left of a body.
+// drain reads what the handler left of a body, and reports whether that was all.
 func (c *conn) drain(b *body) bool {
 	if b.left > maxUnread {
 		return false
 	}
-	c.readUntil(time.Now().Add(drainTimeout))
+	c.setReadDeadline(time.Now().Add(drainTimeout))
 	var scrap [4 << 10]byte
 	for left := maxUnread; left >= 0; {
 		n, err := b.read(scrap[:])
@@ -360,51 +357,4 @@ func (c *conn) drain(b *body) bool {
 		left -= n
 	}
 	return false
-}
-
-// refuse answers a message that is no request, if there is an answer to it.
-func (c *conn) refuse(err error) {
-	status := 0
-	switch {
-	case errors.Is(err, errMalformed):
-		status = http.StatusBadRequest
-	case errors.Is(err, errTooLarge):
-		status = http.StatusRequestHeaderFieldsTooLarge
-	case errors.Is(err, errVersion):
-		status = http.StatusHTTPVersionNotSupported
-	case errors.Is(err, errExpect):
-		status = http.StatusExpectationFailed
-	default: // the client has left, or its time is up
-		return
-	}
-	line := fmt.Sprintf("%d %s", status, http.StatusText(status))
-	mediaType, text := "text/plain; charset=utf-8", []byte(line)
-	if c.server.Refusal != nil {
-		mediaType, text = c.server.Refusal(status)
-	}
-	_ = c.net.SetWriteDeadline(time.Now().Add(refuseTimeout))
-	_, _ = fmt.Fprintf(c.net, "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		line, c.server.now(), mediaType, len(text), text)
-	c.sayGoodbye()
-}
-
-// sayGoodbye ends the proxy's side of the connection and gives the client time
-// to read why.
-func (c *conn) sayGoodbye() {
-	if secure, ok := c.net.(secureConn); ok {
-		_ = secure.SetWriteDeadline(time.Now().Add(refuseTimeout))
-		_ = secure.CloseWrite()
-	}
-	raw := c.raw()
-	half, ok := raw.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	_ = raw.SetReadDeadline(time.Now().Add(linger))
-	scrap := make([]byte, 4<<10)
-	for {
-		if _, err := raw.Read(scrap); err != nil {
-			return
-		}
-	}
 }

@@ -8,17 +8,17 @@ import (
 )
 
 // requestContext is a request's context. It does what one of package context
-// would, for a third of the price: most requests end before anybody has asked
-// for Done.
+// would, at a third of the cost: most requests end before anybody has asked for
+// Done.
 type requestContext struct {
 	mu    sync.Mutex
 	err   error         // once it has ended
 	done  chan struct{} // nil: nobody has asked for it yet
-	after []*afterward
+	after []*afterFunc
 }
 
-// afterward is what is to be done at the end; a pointer to it tells it from others.
-type afterward struct{ do func() }
+// afterFunc is to be run when the context ends; its address identifies it.
+type afterFunc struct{ run func() }
 
 // Deadline implements context.Context.
 func (*requestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -46,9 +46,9 @@ func (c *requestContext) Done() <-chan struct{} {
 	return c.done
 }
 
-// AfterFunc does what that of package context does, which looks for this method.
+// AfterFunc implements what context.AfterFunc looks for.
 func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
-	a := &afterward{f}
+	a := &afterFunc{f}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -79,7 +79,7 @@ func (c *requestContext) cancel() {
 		close(c.done)
 	}
 	for _, a := range c.after {
-		go a.do()
+		go a.run()
 	}
 	c.after = nil
 }

@@ -122,14 +122,14 @@ func (p *pieces) SetReadDeadline(time.Time) error { return nil }
 func readAll(text string, size int) (left int, err error) {
 	p := &pieces{text: text, size: size}
 	c := &conn{server: &Server{MaxHeaderBytes: 64 << 10}, net: p, buf: make([]byte, 16)}
-	c.changed.L = &c.mu
+	c.readEnded.L = &c.mu
 	for {
 		c.state.Store(stateIdle)
 		h, err := c.readHead()
 		if err == nil {
 			_, err = io.Copy(io.Discard, &newResponse(c, h).body)
 		}
-		c.stopWatch()
+		c.stopBackgroundRead()
 		if err != nil {
 			if err == io.EOF || err == io.ErrUnexpectedEOF {
 				err = nil

@@ -10,72 +10,72 @@ import (
 	"strings"
 )
 
-// maxLengthLine bounds the Content-Length line, in bytes: a reader that keeps
-// less of a line would take the request for one without a body.
+// maxLengthLine bounds the Content-Length line, in bytes: a reader that truncates
+// lines would take the request for one without a body.
 const maxLengthLine = 256
 
-// maxFields bounds the field lines of a head. A byte costs most where lines are
-// short; requests of S3 have some tens of them.
+// maxFields bounds the number of field lines in a head. A byte costs most where
+// lines are short; S3 requests have a few dozen.
 const maxFields = 1000
 
-// What may be wrong with a message. Each has an answer of its own, after which
-// the connection ends.
+// What may be wrong with a message, each with the status of the response, after
+// which the connection is closed.
 var (
-	errMalformed = errors.New("malformed HTTP")                       // 400
-	errTooLarge  = errors.New("the head is too long")                 // 431
-	errVersion   = errors.New("a version other than HTTP/1")          // 505
-	errExpect    = errors.New("an expectation but to go on")          // 417
-	errGone      = errors.New("the connection is to be used no more") // none
+	errMalformed = errors.New("malformed HTTP")                         // 400
+	errTooLarge  = errors.New("the head is too long")                   // 431
+	errVersion   = errors.New("a version other than HTTP/1")            // 505
+	errExpect    = errors.New("an expectation other than 100-continue") // 417
+	errClosed    = errors.New("the connection has been closed")         // no response
 )
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errMalformed, fmt.Sprintf(format, args...))
 }
 
-// lines finds the empty line that ends a head, in bytes that may come one by
-// one. A line that ends in a bare LF is refused at once, since its sender may
-// wait for an answer.
-type lines struct {
-	begun int // of the current line
-	seen  int // bytes that hold no LF past begun
+// headScanner finds the empty line that ends a head whose bytes may arrive one by
+// one. A line that ends in a bare LF is refused at once, since its sender may be
+// waiting for a response.
+type headScanner struct {
+	begun int // where the current line starts
+	seen  int // no LF lies between begun and here
 }
 
-// end returns the length of a head that is complete, else 0.
-func (l *lines) end(p []byte) (int, error) {
+// end returns the length of the head if it is complete, else 0.
+func (s *headScanner) end(p []byte) (int, error) {
 	for {
-		i := bytes.IndexByte(p[l.seen:], '\n')
+		i := bytes.IndexByte(p[s.seen:], '\n')
 		if i < 0 {
-			l.seen = len(p)
+			s.seen = len(p)
 			return 0, nil
 		}
-		at := l.seen + i
-		if at == l.begun || p[at-1] != '\r' {
+		at := s.seen + i
+		if at == s.begun || p[at-1] != '\r' {
 			return 0, malformed("a line ends in a bare LF")
 		}
-		if at-1 == l.begun {
+		if at-1 == s.begun {
 			return at + 1, nil
 		}
-		l.begun, l.seen = at+1, at+1
+		s.begun, s.seen = at+1, at+1
 	}
 }
 
-// head is what the first lines of a request say. Its strings are parts of one.
+// head is a request's head. Its strings share the memory of one.
 type head struct {
 	method, target, proto string
 	minor                 int // of HTTP/1
 	url                   *url.URL
 	host                  string
 	header                http.Header // without Host and Transfer-Encoding, as in package http
-	length                int64       // of the body; -1: it comes in chunks
-	encoding              []string    // Transfer-Encoding as it came: signatures may cover it
+	length                int64       // of the body; -1: it is chunked
+	transferEncoding      []string    // as received: signatures may cover it
 	expect                string
-	close                 bool // the client wants no further answer on this connection
+	close                 bool // the client wants the connection closed after the response
 }
 
-// parse reads a head with its empty line. Whatever two readers could take for
-// different requests is an error (RFC 9112 sections 2.2, 3, 5 and 6), also
-// where the standard lets a server be lenient: a load balancer in front may
-// read it in another way.
+// parse reads a head with its empty line. Whatever two parsers could take for
+// different requests is an error (RFC 9112 sections 2.2, 3, 5 and 6), even where
+// the standard lets a server be lenient: a load balancer in front may read it
+// differently.
 func parse(text string) (*head, error) {
 	line, rest, _ := strings.Cut(text, "\r\n")
 	h := &head{}
@@ -86,9 +86,9 @@ func parse(text string) (*head, error) {
 		return nil, err
 	}
 	if h.url.User != nil || !IsHost(h.url.Host) { // RFC 9110 section 4.2.4: userinfo misleads
-		return nil, malformed("an authority that is none")
+		return nil, malformed("an invalid authority")
 	}
-	if h.url.Host != "" { // RFC 9112 section 3.2.2: Host doesn't count then
+	if h.url.Host != "" { // RFC 9112 section 3.2.2: Host is ignored then
 		h.host = h.url.Host
 	}
 	return h, nil
@@ -99,7 +99,7 @@ func (h *head) requestLine(line string) error {
 	h.method, line, found = strings.Cut(line, " ")
 	h.target, h.proto, two = strings.Cut(line, " ")
 	if !found || !two || !IsToken(h.method) {
-		return malformed("a request line that is none")
+		return malformed("an invalid request line")
 	}
 	switch h.proto {
 	case "HTTP/1.1":
@@ -109,14 +109,14 @@ func (h *head) requestLine(line string) error {
 		if _, _, ok := http.ParseHTTPVersion(h.proto); ok {
 			return errVersion
 		}
-		return malformed("a version that is none")
+		return malformed("an invalid version")
 	}
-	if !only(h.target, valueBytes) {
+	if !consistsOf(h.target, valueBytes) {
 		return malformed("a control character in the target")
 	}
 	var err error
 	if h.url, err = parseTarget(h.method, h.target); err != nil {
-		return malformed("a target that is none")
+		return malformed("an invalid target")
 	}
 	return nil
 }
@@ -152,17 +152,17 @@ func (h *head) fields(text string) error {
 			if err := f.encoding(value); err != nil {
 				return err
 			}
-			h.encoding = []string{value}
+			h.transferEncoding = []string{value}
 			continue
 		case "Content-Length":
 			if err := f.contentLength(value); err != nil {
 				return err
 			}
 			if len(line) > maxLengthLine {
-				return malformed("a Content-Length behind much space")
+				return malformed("a Content-Length line with too much space")
 			}
 		case "Connection":
-			h.close = (h.close || lists(value, "close")) && (h.minor > 0 || !lists(value, "keep-alive"))
+			h.close = (h.close || hasElement(value, "close")) && (h.minor > 0 || !hasElement(value, "keep-alive"))
 		case "Expect":
 			h.expect = value
 		}
@@ -179,8 +179,9 @@ func (h *head) fields(text string) error {
 	return err
 }
 
-// Field reads one field line without its end. The name comes as package http
-// spells it. A line that two readers could read in different ways is an error.
+// Field parses one field line, given without its line end. The name is returned in
+// the canonical spelling of package http. A line that two parsers could read
+// differently is an error.
 func Field(line string) (name, value string, err error) {
 	name, value, found := strings.Cut(line, ":")
 	if !found {
@@ -188,43 +189,45 @@ func Field(line string) (name, value string, err error) {
 	}
 	name, ok := canonical(name)
 	if !ok {
-		return "", "", malformed("a field name that is none")
+		return "", "", malformed("an invalid field name")
 	}
 	value = trim(value)
-	if !only(value, valueBytes) {
+	if !consistsOf(value, valueBytes) {
 		return "", "", malformed("a control character in a field")
 	}
 	return name, value, nil
 }
 
 func trim(s string) string {
-	for s != "" && blank(s[0]) {
+	for s != "" && isBlank(s[0]) {
 		s = s[1:]
 	}
-	for s != "" && blank(s[len(s)-1]) {
+	for s != "" && isBlank(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
 	return s
 }
 
-func blank(c byte) bool { return c == ' ' || c == '\t' }
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-// lists reports whether a list field has an element, in whatever case.
-func lists(value, element string) bool {
+// hasElement reports whether a comma-separated list has an element, in any case.
+func hasElement(value, element string) bool {
 	for one := range strings.SplitSeq(value, ",") {
-		if is(trim(one), element) {
+		if equalFold(trim(one), element) {
 			return true
 		}
 	}
 	return false
 }
 
-// is compares with a word of ASCII, in whatever case. Unicode would fold what
-// no other reader takes for the word: the Kelvin sign is a k to it. All such
-// signs are longer than one byte.
-func is(value, word string) bool { return len(value) == len(word) && strings.EqualFold(value, word) }
+// equalFold compares with an ASCII word, in any case. Unicode's folding takes more
+// for the word than other parsers do, such as the Kelvin sign for a k. All such
+// characters are longer than one byte.
+func equalFold(value, word string) bool {
+	return len(value) == len(word) && strings.EqualFold(value, word)
+}
 
-// framing is what a head says about who is meant and where its body ends.
+// framing is what a head says about the host and about where the body ends.
 type framing struct {
 	minor     int
 	hosts     int
@@ -234,25 +237,25 @@ type framing struct {
 }
 
 func (f *framing) host(value string) error {
-	if f.hosts++; f.hosts > 1 || !only(value, hostBytes) {
-		return malformed("more than one Host, or one that is none")
+	if f.hosts++; f.hosts > 1 || !consistsOf(value, hostBytes) {
+		return malformed("more than one Host, or an invalid one")
 	}
 	return nil
 }
 
 func (f *framing) encoding(value string) error {
-	if f.chunked || !is(value, "chunked") {
+	if f.chunked || !equalFold(value, "chunked") {
 		return malformed("a Transfer-Encoding other than chunked")
 	}
 	f.chunked = true
 	return nil
 }
 
-// contentLength takes no zero before other digits: some read 010 as eight.
+// contentLength refuses a leading zero: some read 010 as eight.
 func (f *framing) contentLength(value string) error {
 	length, ok := decimal(value)
 	if f.hasLength || !ok || len(value) > 1 && value[0] == '0' {
-		return malformed("more than one Content-Length, or one that is no number")
+		return malformed("more than one Content-Length, or one that is not a number")
 	}
 	f.hasLength, f.length = true, length
 	return nil
@@ -266,14 +269,14 @@ func (f *framing) end() (int64, error) {
 	case f.chunked && f.minor == 0:
 		return 0, malformed("Transfer-Encoding in HTTP/1.0")
 	case f.chunked && f.hasLength:
-		return 0, malformed("Content-Length beside Transfer-Encoding")
+		return 0, malformed("Content-Length together with Transfer-Encoding")
 	case f.chunked:
 		return -1, nil
 	}
 	return f.length, nil
 }
 
-// decimal reads digits and nothing else: no sign, no list, no space.
+// decimal accepts digits and nothing else: no sign, no list, no space.
 func decimal(s string) (int64, bool) {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
@@ -284,14 +287,14 @@ func decimal(s string) (int64, bool) {
 	return n, err == nil
 }
 
-// plainBytes mean themselves in a path: url.URL neither decodes nor would
-// escape them.
+// plainBytes stand for themselves in a path: url.URL neither decodes nor escapes
+// them.
 var plainBytes = set("/-_.~$&+:;=@," + alphanumeric)
 
 // parseTarget returns the URL that package http makes of a request target.
 func parseTarget(method, target string) (*url.URL, error) {
 	path, query, found := strings.Cut(target, "?")
-	if path != "" && path[0] == '/' && only(path, plainBytes) {
+	if path != "" && path[0] == '/' && consistsOf(path, plainBytes) {
 		return &url.URL{Path: path, RawQuery: query, ForceQuery: found && query == ""}, nil
 	}
 	if method != http.MethodConnect || path != "" && path[0] == '/' {

@@ -41,9 +41,9 @@ func TestAPanicEndsItsConnectionOnly(t *testing.T) {
 		good int
 		says string
 	}{
-		"in a head":        {0, get},
-		"in a body":        {1, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab"},
-		"while it watches": {1, get},
+		"in a head":         {0, get},
+		"in a body":         {1, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab"},
+		"in the background": {1, get},
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -11,42 +11,42 @@ import (
 )
 
 const (
-	// outBuffer is how much of an answer waits for more of it before it is
-	// written: what of an answer is not longer goes out in one piece.
+	// outBuffer is the size of the buffer through which a response is written: a
+	// response that fits leaves in one write.
 	outBuffer = 20 << 10
-	// frame is the room that is left for what frames a body.
-	frame = 64
+	// framingRoom is the room kept free in it for what frames a body.
+	framingRoom = 64
 )
 
 var outBuffers = sync.Pool{New: func() any { return new([outBuffer]byte) }}
 
-// response is a request's http.ResponseWriter. One goroutine writes it.
+// response is a request's http.ResponseWriter. One goroutine at a time writes it.
 type response struct {
 	c    *conn
 	head *head          // of the request
 	body body           // of the request
 	ctx  requestContext // of the request
 
-	header   http.Header
-	status   int   // 0: WriteHeader was not called
-	length   int64 // as declared; -1: unknown
-	written  int64
-	bodiless bool // the answer has no body, whatever the handler writes
-	framed   bool // how the body ends is written
-	headEnd  int  // where that belongs, while it isn't
-	chunked  bool
-	close    bool // the connection ends with the answer
-	err      error
+	header    http.Header
+	status    int   // 0: WriteHeader was not called
+	length    int64 // as declared; -1: unknown
+	written   int64 // bytes of the body
+	bodiless  bool  // the response has no body, whatever the handler writes
+	headEnded bool  // the fields that say where the body ends have been written
+	headEnd   int   // where in conn.out they belong, until then
+	chunked   bool
+	close     bool // the connection is closed after the response
+	err       error
 }
 
 func newResponse(c *conn, h *head) *response {
-	if c.answers == nil {
-		c.answers = make(http.Header)
+	if c.responseHeader == nil {
+		c.responseHeader = make(http.Header)
 	}
-	c.want = time.Time{}
-	w := &response{c: c, head: h, header: c.answers, length: -1, close: h.close}
+	c.wantWriteDeadline = time.Time{}
+	w := &response{c: c, head: h, header: c.responseHeader, length: -1, close: h.close}
 	w.body = body{c: c, chunked: h.length < 0, left: max(h.length, 0)}
-	w.body.asks = h.expect != "" && h.minor > 0 && h.length != 0
+	w.body.wantsContinue = h.expect != "" && h.minor > 0 && h.length != 0
 	if h.length == 0 {
 		w.body.err = io.EOF
 	}
@@ -56,7 +56,7 @@ func newResponse(c *conn, h *head) *response {
 // Header implements http.ResponseWriter.
 func (w *response) Header() http.Header { return w.header }
 
-// WriteHeader implements http.ResponseWriter. 1xx answers go out at once.
+// WriteHeader implements http.ResponseWriter. 1xx responses are sent at once.
 func (w *response) WriteHeader(status int) {
 	if status < 100 || status > 999 || status == http.StatusSwitchingProtocols {
 		panic("h1: WriteHeader of " + strconv.Itoa(status))
@@ -65,14 +65,14 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	if status < http.StatusOK {
-		w.start(status)
-		w.fields(status)
-		w.put("\r\n")
+		w.writeStatusLine(status)
+		w.writeFields(status)
+		w.putStrings("\r\n")
 		w.flush()
 		return
 	}
 	w.status = status
-	if w.body.withhold() || w.body.spoils() || w.c.server.draining.Load() || lists(w.header.Get("Connection"), "close") {
+	if w.body.withholdContinue() || w.body.preventsReuse() || w.c.server.draining.Load() || hasElement(w.header.Get("Connection"), "close") {
 		w.close = true
 	}
 	w.bodiless = w.head.method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
@@ -81,36 +81,37 @@ func (w *response) WriteHeader(status int) {
 			w.length = n
 		}
 	}
-	w.start(status)
-	if !w.fields(status) {
-		w.put("Date: ", w.c.server.now(), "\r\n")
+	w.writeStatusLine(status)
+	if !w.writeFields(status) {
+		w.putStrings("Date: ", w.c.server.dateValue(), "\r\n")
 	}
 	if w.close && w.head.minor > 0 {
-		w.put("Connection: close\r\n")
+		w.putStrings("Connection: close\r\n")
 	}
 	w.headEnd = len(w.c.out)
 	if w.length >= 0 || w.bodiless && w.head.method != http.MethodHead {
-		w.frame(true)
+		w.endHead(true)
 	}
 }
 
-// start writes the status line.
-func (w *response) start(status int) {
+// writeStatusLine writes the status line.
+func (w *response) writeStatusLine(status int) {
 	if w.c.out == nil {
 		w.c.out = outBuffers.Get().(*[outBuffer]byte)[:0]
 	}
-	w.put("HTTP/1.", strconv.Itoa(w.head.minor), " ", strconv.Itoa(status), " ", http.StatusText(status), "\r\n")
+	w.putStrings("HTTP/1.", strconv.Itoa(w.head.minor), " ", strconv.Itoa(status), " ", http.StatusText(status), "\r\n")
 }
 
-func (w *response) put(texts ...string) {
+func (w *response) putStrings(texts ...string) {
 	for _, text := range texts {
 		w.c.out = append(w.c.out, text...)
 	}
 }
 
-// fields writes the handler's header, but for what is the connection's, with
-// names as they are spelled there. It reports whether Date was among them.
-func (w *response) fields(status int) (dated bool) {
+// writeFields writes the handler's header, without the fields that are up to the
+// connection, and with names as they are spelled there. It reports whether Date was
+// among them.
+func (w *response) writeFields(status int) (dated bool) {
 	for name, values := range w.header {
 		switch name {
 		case "Content-Length", "Transfer-Encoding", "Connection":
@@ -126,9 +127,9 @@ func (w *response) fields(status int) (dated bool) {
 			continue
 		}
 		for _, value := range values {
-			w.put(name, ": ")
+			w.putStrings(name, ": ")
 			at := len(w.c.out)
-			w.put(trim(value), "\r\n")
+			w.putStrings(trim(value), "\r\n")
 			for i := at; i < len(w.c.out)-2; i++ {
 				if !valueBytes[w.c.out[i]] {
 					w.c.out[i] = ' '
@@ -139,16 +140,17 @@ func (w *response) fields(status int) (dated bool) {
 	return dated
 }
 
-// frame ends the head, behind which a part of the body may wait already. whole
-// says that the length is known, which is that of the rest then.
-func (w *response) frame(whole bool) {
+// endHead completes the head in the buffer, where a part of the body may already
+// follow it. whole says that the body's length is known: either it was declared or
+// all of the body is in the buffer.
+func (w *response) endHead(whole bool) {
 	var end []byte
 	waiting := len(w.c.out) - w.headEnd
-	w.framed = true
+	w.headEnded = true
 	w.chunked = !whole && w.head.minor > 0 && !w.bodiless
 	switch {
 	case w.status == http.StatusNoContent || w.status == http.StatusNotModified && w.header["Content-Length"] == nil:
-	case w.length >= 0: // with a 304 it is that of the content which is not sent (RFC 9110 section 8.6)
+	case w.length >= 0: // with a 304 it is that of the content that is not sent (RFC 9110 section 8.6)
 		end = append(strconv.AppendInt(append(end, "Content-Length: "...), w.length, 10), "\r\n"...)
 	case w.chunked:
 		end = append(end, "Transfer-Encoding: chunked\r\n"...)
@@ -162,30 +164,30 @@ func (w *response) frame(whole bool) {
 	end = append(end, "\r\n"...)
 	if w.chunked && waiting > 0 {
 		end = append(strconv.AppendInt(end, int64(waiting), 16), "\r\n"...)
-		w.put("\r\n")
+		w.putStrings("\r\n")
 	}
 	w.c.out = slices.Insert(w.c.out, w.headEnd, end...)
 }
 
-// Write implements io.Writer. What is too short to be worth a packet waits for
-// more, or for Flush, or for the handler's return.
+// Write implements io.Writer. What is too short to be worth a packet is buffered
+// until there is more, until Flush, or until the handler returns.
 func (w *response) Write(p []byte) (int, error) {
-	if err := w.admit(int64(len(p))); err != nil || w.bodiless {
+	if err := w.countBody(int64(len(p))); err != nil || w.bodiless {
 		return len(p), err
 	}
-	if !w.framed {
-		if len(w.c.out)+len(p)+frame <= outBuffer {
+	if !w.headEnded {
+		if len(w.c.out)+len(p)+framingRoom <= outBuffer {
 			w.c.out = append(w.c.out, p...)
 			return len(p), nil
 		}
-		w.frame(false)
+		w.endHead(false)
 	}
 	if !w.chunked {
-		w.push(p)
+		w.writeBuffered(p)
 	} else if len(p) > 0 {
 		w.c.out = append(strconv.AppendInt(w.c.out, int64(len(p)), 16), "\r\n"...)
-		w.push(p)
-		w.put("\r\n")
+		w.writeBuffered(p)
+		w.putStrings("\r\n")
 	}
 	if w.err != nil {
 		return 0, w.err
@@ -193,8 +195,9 @@ func (w *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// admit counts what is about to be written, if it may be.
-func (w *response) admit(n int64) error {
+// countBody counts bytes of the body that are about to be written. Its error says
+// why they must not be.
+func (w *response) countBody(n int64) error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -210,10 +213,10 @@ func (w *response) admit(n int64) error {
 	return nil
 }
 
-// push writes through the buffer, or past it what doesn't fit.
-func (w *response) push(p []byte) {
-	if len(w.c.out)+len(p)+frame > outBuffer {
-		room := max(0, min(len(p), outBuffer-frame-len(w.c.out)))
+// writeBuffered writes through the buffer; what is long bypasses it.
+func (w *response) writeBuffered(p []byte) {
+	if len(w.c.out)+len(p)+framingRoom > outBuffer {
+		room := max(0, min(len(p), outBuffer-framingRoom-len(w.c.out)))
 		w.c.out = append(w.c.out, p[:room]...)
 		p = p[room:]
 		w.flush()
@@ -225,7 +228,7 @@ func (w *response) push(p []byte) {
 	w.c.out = append(w.c.out, p...)
 }
 
-// flush writes what waits.
+// flush writes what is buffered.
 func (w *response) flush() {
 	if len(w.c.out) > 0 {
 		w.send(w.c.out)
@@ -237,28 +240,29 @@ func (w *response) send(p []byte) {
 	if w.err != nil {
 		return
 	}
-	w.c.prepare()
+	w.c.applyWriteDeadline()
 	if _, w.err = w.c.net.Write(p); w.err != nil {
-		w.ctx.cancel() // the client has left
+		w.ctx.cancel() // the client has disconnected
 	}
 }
 
-// Splices reports whether the kernel can move an answer to the client.
-func (w *response) Splices() bool { return w.c.plain != nil }
+// Splices reports whether the kernel can move a body to the client.
+func (w *response) Splices() bool { return w.c.splicer != nil }
 
-// ReadFrom implements io.ReaderFrom. The kernel moves what comes from a
-// connection to a plain one, if the length of the answer was declared.
+// ReadFrom implements io.ReaderFrom. The kernel moves the data (splice(2)) if it
+// comes from a TCP connection and goes to one without TLS, and if the response's
+// length was declared.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	from, limited := r.(*io.LimitedReader)
-	if w.c.plain == nil || !limited || w.status == 0 || w.length < 0 || w.bodiless || w.written+from.N > w.length {
+	if w.c.splicer == nil || !limited || w.status == 0 || w.length < 0 || w.bodiless || w.written+from.N > w.length {
 		return io.Copy(struct{ io.Writer }{w}, r)
 	}
 	w.flush()
 	if w.err != nil {
 		return 0, w.err
 	}
-	w.c.prepare()
-	n, err := w.c.plain.ReadFrom(r)
+	w.c.applyWriteDeadline()
+	n, err := w.c.splicer.ReadFrom(r)
 	w.written += n
 	return n, err
 }
@@ -271,74 +275,74 @@ func (w *response) FlushError() error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	if !w.framed {
-		w.frame(false)
+	if !w.headEnded {
+		w.endHead(false)
 	}
 	w.flush()
 	return w.err
 }
 
-// SetReadDeadline is for http.ResponseController. There is nothing to wait for
-// once the body was read, or the handler has returned.
+// SetReadDeadline is for http.ResponseController. It has no effect once the body
+// has been read, and fails once the handler has returned.
 func (w *response) SetReadDeadline(t time.Time) error {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
 	switch {
-	case w.body.over:
+	case w.body.handlerDone:
 		return net.ErrClosed
 	case w.body.err != nil:
 		return nil
 	}
-	w.c.until = time.Time{}
+	w.c.readDeadline = time.Time{}
 	return w.c.net.SetReadDeadline(t)
 }
 
-// SetWriteDeadline is for http.ResponseController. It counts from the next
-// write on.
+// SetWriteDeadline is for http.ResponseController. It takes effect with the next
+// write.
 func (w *response) SetWriteDeadline(t time.Time) error {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
-	if w.body.over {
+	if w.body.handlerDone {
 		return net.ErrClosed
 	}
-	w.c.want = t
+	w.c.wantWriteDeadline = t
 	return nil
 }
 
-// end completes the answer once the handler has returned, and reports whether
-// the connection can serve on.
+// end completes the response after the handler has returned, and reports whether
+// the connection can serve further requests.
 func (w *response) end() bool {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	if !w.framed {
+	if !w.headEnded {
 		if w.head.method != http.MethodHead || w.written > 0 {
 			w.length = w.written
 		}
-		w.frame(true)
+		w.endHead(true)
 	}
 	whole := w.bodiless || w.length < 0 || w.written == w.length
 	if w.chunked {
-		w.put("0\r\n\r\n")
+		w.putStrings("0\r\n\r\n")
 	}
 	w.flush()
-	w.release()
+	w.releaseBuffer()
 	return whole && w.err == nil && !w.close
 }
 
-// abort ends an answer that is not whole so that nobody takes it for that.
+// abort ends an incomplete response so that nobody takes it for a complete one.
 func (w *response) abort() {
-	w.release()
-	if w.framed && !w.chunked && w.length < 0 && !w.bodiless {
+	w.releaseBuffer()
+	if w.headEnded && !w.chunked && w.length < 0 && !w.bodiless {
 		if raw, ok := w.c.raw().(interface{ SetLinger(int) error }); ok {
-			_ = raw.SetLinger(0) // only a reset differs from the end of such an answer
+			_ = raw.SetLinger(0) // only a reset differs from the end of such a response
 		}
 	}
-	_ = w.c.raw().Close() // without the goodbye of TLS, which is a clean end too
+	_ = w.c.raw().Close() // without TLS's close_notify, which would mean a clean end
 }
 
-// release gives back what the next answer will need.
-func (w *response) release() {
+// releaseBuffer makes the header and the buffer available to the next response.
+func (w *response) releaseBuffer() {
 	clear(w.header)
 	if cap(w.c.out) == outBuffer {
 		outBuffers.Put((*[outBuffer]byte)(w.c.out[:outBuffer]))

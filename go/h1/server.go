@@ -1,8 +1,8 @@
-// Package h1 is a server for HTTP/1.1 and HTTP/1.0 that does what the proxy
-// needs and no more: one request at a time on a connection, in one goroutine,
-// read by one strict parser. It refuses whatever two readers could take for
-// different requests, and knows neither upgrades nor routes; HTTP/2 is
-// net/http's. It never looks at what a request asks for.
+// Package h1 is a server for HTTP/1.1 and HTTP/1.0 that does what the proxy needs
+// and no more: one request at a time on each connection, in one goroutine, read by
+// one strict parser. It refuses whatever two parsers could take for different
+// requests, and supports neither upgrades nor routes; HTTP/2 is left to net/http.
+// It never looks at what a request asks for.
 package h1
 
 import (
@@ -18,37 +18,38 @@ import (
 	"time"
 )
 
-// tellEvery is how often the log hears that connections can't be accepted.
-const tellEvery = time.Minute
+// warnEvery is the least time between two warnings that connections can't be
+// accepted.
+const warnEvery = time.Minute
 
-// Server serves the connections of its listeners. The fields must not change
-// once it does; the zero of those that are optional is given. Its Serve,
-// Shutdown and Close mean what those of http.Server do.
+// Server serves the connections of its listeners. Its exported fields must not
+// change once it does; what nil means is given for those that are optional. Serve,
+// Shutdown and Close do what those of http.Server do.
 type Server struct {
 	Handler           http.Handler
 	ReadHeaderTimeout time.Duration                  // from a request's first byte to the end of its head
 	IdleTimeout       time.Duration                  // between two requests
 	MaxHeaderBytes    int                            // of a request's head
-	ConnState         func(net.Conn, http.ConnState) // told of each change, and must not call the server; nil: nobody is
+	ConnState         func(net.Conn, http.ConnState) // called at each change of state, and must not call the server; nil: not called
 	Log               *slog.Logger                   // of panics and failing listeners; nil: slog's default
-	// Refusal is the body of the answer to what is no request, by the status,
-	// and its media type; nil: the status in words.
+	// Refusal returns the body, and its media type, of the response to what is not
+	// a valid request; nil: the body is the status in words.
 	Refusal func(status int) (mediaType string, body []byte)
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
-	drained   chan struct{} // closed when Shutdown has begun and no connection is left
+	drained   chan struct{} // closed once Shutdown has begun and no connection is left
 	draining  atomic.Bool
 
 	date  atomic.Pointer[date]
-	turns turns
+	queue fairQueue
 }
 
 // Serve accepts connections until the listener is closed, and then returns an
 // error that is never nil: http.ErrServerClosed after Shutdown or Close.
 func (s *Server) Serve(l net.Listener) error {
-	if !s.listen(l) {
+	if !s.addListener(l) {
 		_ = l.Close()
 		return http.ErrServerClosed
 	}
@@ -59,7 +60,7 @@ func (s *Server) Serve(l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 0
-			if c := newConn(s, nc); s.admit(c) {
+			if c := newConn(s, nc); s.addConn(c) {
 				go c.serve()
 			} else {
 				_ = nc.Close()
@@ -68,9 +69,9 @@ func (s *Server) Serve(l net.Listener) error {
 			return http.ErrServerClosed
 		case errors.Is(err, net.ErrClosed):
 			return err
-		default: // such as no more descriptors, which passes
+		default: // a temporary error, such as too many open files
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			if now := time.Now(); now.Sub(told) >= tellEvery {
+			if now := time.Now(); now.Sub(told) >= warnEvery {
 				told = now
 				s.logger().Warn("connections can't be accepted; they wait", "error", err)
 			}
@@ -86,11 +87,11 @@ func (s *Server) logger() *slog.Logger {
 	return s.Log
 }
 
-func (s *Server) panicked(where string, v any) {
+func (s *Server) logPanic(where string, v any) {
 	s.logger().Error("panic "+where, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 }
 
-func (s *Server) listen(l net.Listener) bool {
+func (s *Server) addListener(l net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining.Load() {
@@ -98,14 +99,14 @@ func (s *Server) listen(l net.Listener) bool {
 	}
 	if s.listeners == nil {
 		s.listeners = make(map[net.Listener]struct{})
-		s.turns.open()
+		s.queue.start()
 	}
 	s.listeners[l] = struct{}{}
 	return true
 }
 
-// admit takes a connection in, unless the server stops.
-func (s *Server) admit(c *conn) bool {
+// addConn registers a connection, unless the server is shutting down.
+func (s *Server) addConn(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining.Load() {
@@ -115,21 +116,22 @@ func (s *Server) admit(c *conn) bool {
 		s.conns = make(map[*conn]struct{})
 	}
 	s.conns[c] = struct{}{}
-	s.tell(c, http.StateNew)
+	s.setState(c, http.StateNew)
 	return true
 }
 
-// dismiss lets go of a connection that has been closed.
-func (s *Server) dismiss(c *conn) {
+// removeConn forgets a connection that has been closed.
+func (s *Server) removeConn(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	s.tell(c, http.StateClosed)
-	s.mayBeDrained()
+	s.setState(c, http.StateClosed)
+	s.checkDrained()
 }
 
-// mayBeDrained ends the wait of Shutdown when nothing is left. It needs s.mu.
-func (s *Server) mayBeDrained() {
+// checkDrained ends the wait of Shutdown if no connection is left. The caller holds
+// s.mu.
+func (s *Server) checkDrained() {
 	if s.drained != nil && len(s.conns) == 0 {
 		select {
 		case <-s.drained:
@@ -139,14 +141,14 @@ func (s *Server) mayBeDrained() {
 	}
 }
 
-func (s *Server) tell(c *conn, state http.ConnState) {
+func (s *Server) setState(c *conn, state http.ConnState) {
 	if s.ConnState != nil {
 		s.ConnState(c.net, state)
 	}
 }
 
-// drain closes the listeners and has every connection end after the request
-// that it serves; those that serve none end at once.
+// drain closes the listeners, and every connection after the request that it
+// serves; those that serve none are closed at once.
 func (s *Server) drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,18 +157,18 @@ func (s *Server) drain() {
 		s.drained = make(chan struct{})
 	}
 	for l := range s.listeners {
-		_ = l.Close() // what it had to say, Serve has heard
+		_ = l.Close() // Serve sees any error
 	}
 	clear(s.listeners)
-	s.turns.close()
+	s.queue.stop()
 	for c := range s.conns {
 		c.closeIdle()
 	}
-	s.mayBeDrained()
+	s.checkDrained()
 }
 
-// Shutdown stops to accept connections, closes those without a request, and
-// waits until the others have ended or ctx has, whose error it returns then.
+// Shutdown stops accepting connections, closes those without a request, and waits
+// until the others have ended. If ctx ends first, its error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain()
 	select {
@@ -177,26 +179,26 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close closes the listeners and all connections, and cancels the contexts of
-// the requests under way. It does not wait for their handlers.
+// Close closes the listeners and all connections, and cancels the contexts of the
+// requests in progress. It does not wait for their handlers.
 func (s *Server) Close() error {
 	s.drain()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		c.cut()
+		c.abort()
 	}
 	return nil
 }
 
-// date is the time of a second as the Date field says it.
+// date is a second as the Date field spells it.
 type date struct {
 	second int64
 	text   string
 }
 
-// now returns the Date field's value.
-func (s *Server) now() string {
+// dateValue returns the Date field's value.
+func (s *Server) dateValue() string {
 	now := time.Now()
 	d := s.date.Load()
 	if d == nil || d.second != now.Unix() {

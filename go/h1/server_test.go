@@ -314,13 +314,14 @@ func TestTheContextEndsWhenTheClientLeaves(t *testing.T) {
 	}
 }
 
-// watched waits until the connection of a long request is watched.
-func (s *serving) watched() {
+// awaitBackgroundRead waits until the connection of a long request is being read
+// in the background.
+func (s *serving) awaitBackgroundRead() {
 	for {
 		s.mu.Lock()
 		for c := range s.conns {
 			c.mu.Lock()
-			reading := c.watch.reading
+			reading := c.background.reading
 			c.mu.Unlock()
 			if reading {
 				s.mu.Unlock()
@@ -343,7 +344,7 @@ func TestALongRequestLosesNothingThatFollows(t *testing.T) {
 	l := s.dial()
 	for range 3 {
 		l.say("GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
-		s.watched()
+		s.awaitBackgroundRead()
 		l.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n")
 		release <- struct{}{}
 		for _, want := range []string{"/long", "/next"} {

@@ -99,7 +99,7 @@ func TestReadinessFollowsTheStoresAndTheDrain(t *testing.T) {
 	}
 	expect("/readyz", 200, `{"ready":true}`)
 	down.Store(true)
-	expect("/readyz", 200, `{"ready":true}`) // remembered
+	expect("/readyz", 200, `{"ready":true}`) // cached
 	s.prober.forget()
 	expect("/readyz", 503, `{"ready":false,"stores":{"shaky:443":"no route"}}`)
 	expect("/readyz?stores=any", 200, `"ready":true`)

@@ -1,6 +1,6 @@
-// Package observe says what is known about a request when it has ended, and
-// about each question to the owner, to those that count, log or trace them. It
-// holds no secret and no signature, and decides nothing.
+// Package observe describes a request that has ended, and each question to a
+// callback, to the observers that count, log or trace them. It holds no secret
+// and no signature, and decides nothing.
 package observe
 
 import (
@@ -11,51 +11,51 @@ import (
 	"osp/go/callbacks"
 )
 
-// Exchange is one request that has ended, with its answer. Texts are as the
+// Exchange is one request that has ended, with its response. Texts are as the
 // client sent them: any bytes, of any length that a header may have.
 type Exchange struct {
-	Ctx       context.Context // of its serving; holds its span where it is traced
+	Ctx       context.Context // of its serving; contains its span if it is traced
 	Begun     time.Time
 	RequestID string
-	Scheme    string // by which the client came: http or https
+	Scheme    string // by which the client connected: http or https
 	Proto     string // HTTP/1.1, HTTP/2.0
 	Method    string
 	Path      string // on the wire, without the query: that may hold a signature
 	Referer   string // without its query, for the same reason
 	UserAgent string
-	Client    string // address; behind trusted proxies the one that they name. Empty where nobody asked for it
+	Client    string // address; behind trusted proxies the one that they report. Empty if no observer needs it
 
-	AccessKey string // that the request claims; nobody vouches for it when Code says so
+	AccessKey string // that the request claims; unproven if Code says so
 	Presigned bool
-	Operation string // S3's name; empty when the request could not be read
-	Bucket    string // as the client said
-	Entry     string // the name of its entry in cos_map, which is a pattern perhaps; empty: there is none
+	Operation string // S3's name; empty if the request could not be read
+	Bucket    string // as the client named it
+	Entry     string // the name of its entry in cos_map, perhaps a pattern; empty: there is none
 	Key       string // decoded
 
-	Status       int    // that was sent, or would have been to a client that had stayed
-	Code         string // S3's error code of what the proxy refused or could not finish; empty: the store's answer, whole
-	BadSignature bool   // it was refused before its signature was found to be right
-	UsedUp       bool   // it was refused because its presigned URL had been used often enough
+	Status       int    // that was sent, or would have been if the client had stayed
+	Code         string // S3's error code for what the proxy refused or could not finish; empty: the store's response, complete
+	BadSignature bool   // it was refused before its signature was verified
+	UsedUp       bool   // it was refused because its presigned URL had been used up
 
 	Asked      bool   // a store was asked
-	StoreError string // why a store's answer was of no use: one of the codes below, or an S3 error code
+	StoreError string // why a store's response was of no use: one of the codes below, or an S3 error code
 
-	BytesIn  int64 // of the body, as they came
+	BytesIn  int64 // of the body, as they arrived
 	BytesOut int64 // likewise
 
-	Total    time.Duration // until the last byte of the answer was handed to the system
-	Upstream time.Duration // of that, from the store's request to the head of its answer
-	Callback time.Duration // of that, waiting for answers of the owner's callbacks, remembered or not
+	Total    time.Duration // until the last byte of the response was passed to the system
+	Upstream time.Duration // of that, from sending the request to the store to the head of its response
+	Callback time.Duration // of that, waiting for answers of callbacks, cached or not
 }
 
-// What StoreError can be, beside the codes of package s3err.
+// What StoreError can be, in addition to the codes of package s3err.
 const (
 	ServerError        = "ServerError"        // it answered with a status of 500 or above
-	CredentialsRefused = "CredentialsRefused" // it did not take the credentials that the proxy has
+	CredentialsRefused = "CredentialsRefused" // it did not accept the proxy's credentials
 )
 
-// Observer is told of each request when it has ended. It must not keep the
-// Exchange, nor make the request wait.
+// Observer is told of each request that has ended. It must neither keep the
+// Exchange nor make the request wait.
 type Observer interface{ Ended(*Exchange) }
 
 // The ways in which a question can end.
@@ -78,18 +78,18 @@ type Callback struct {
 
 // Questions observes each question to the owner. seen is called on the goroutine
 // that asked, when the answer is there.
-func Questions(seen func(Callback)) callbacks.Around {
-	return func(ctx context.Context, question callbacks.Asking) error {
+func Questions(seen func(Callback)) callbacks.Interceptor {
+	return func(ctx context.Context, call callbacks.Call) error {
 		begun := time.Now()
-		err := question.Ask(ctx)
-		seen(Callback{Ctx: ctx, Name: question.Name(), Outcome: outcomeOf(question, err), Begun: begun, Took: time.Since(begun)})
+		err := call.Do(ctx)
+		seen(Callback{Ctx: ctx, Name: call.Name(), Outcome: outcomeOf(call, err), Begun: begun, Took: time.Since(begun)})
 		return err
 	}
 }
 
-func outcomeOf(question callbacks.Asking, err error) string {
+func outcomeOf(call callbacks.Call, err error) string {
 	switch {
-	case err == nil && !refuses(question.Answer()):
+	case err == nil && !refuses(call.Answer()):
 		return Answered
 	case err == nil, errors.Is(err, callbacks.ErrUnknownKey):
 		return Refused

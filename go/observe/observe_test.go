@@ -29,7 +29,7 @@ func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
 			Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 				return callbacks.Decision{Allow: c.allow}, c.err
 			},
-		}.Around(Questions(func(seen Callback) { got = append(got, seen) }))
+		}.With(Questions(func(seen Callback) { got = append(got, seen) }))
 		d, err := h.Validator(t.Context(), nil)
 		if d.Allow != (c.allow && c.err == nil) || err != c.err || !h.ValidatorSeesRequest {
 			t.Errorf("the answer changed: %v, %v", d, err)
@@ -49,7 +49,7 @@ func TestFetchersAreObservedByTheirNames(t *testing.T) {
 		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 			return secret.New("k"), nil
 		},
-	}.Around(Questions(func(seen Callback) { got = append(got, seen.Name+" "+seen.Outcome) }))
+	}.With(Questions(func(seen Callback) { got = append(got, seen.Name+" "+seen.Outcome) }))
 	if h.Validator != nil {
 		t.Error("a callback that the owner did not give")
 	}

@@ -8,10 +8,18 @@ import (
 	"osp/go/sigv4"
 )
 
+// authenticate finds out who asks.
+func (p *Pipeline) authenticate(x *exchange) (err error) {
+	if x.verified, err = p.verify(x); err != nil {
+		x.record.badSignature = true
+	}
+	return err
+}
+
 // verify is the gate: it returns a VerifiedRequest or an error, for every mode.
 func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 	if x.bucket != nil && x.bucket.Anonymous && !x.req.Writes() {
-		if r := signable(x); !sigv4.ClaimsSignature(r) {
+		if r := x.signable(); !sigv4.ClaimsSignature(r) {
 			return sigv4.Anonymous(r)
 		}
 	}
@@ -22,7 +30,7 @@ func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 		}
 		defer release()
 	}
-	signed, err := p.parseSignature(x)
+	signed, err := x.parseSignature()
 	if err != nil {
 		return nil, err
 	}
@@ -47,15 +55,15 @@ func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, error) {
 }
 
 // parseSignature finds the signature where this kind of request carries it.
-func (p *Pipeline) parseSignature(x *exchange) (*sigv4.SignedRequest, error) {
+func (x *exchange) parseSignature() (*sigv4.SignedRequest, error) {
 	if x.req.Operation == s3op.PostObject {
-		return p.parseForm(x)
+		return x.parseForm()
 	}
-	return sigv4.Parse(signable(x))
+	return sigv4.Parse(x.signable())
 }
 
 // signable is the part of a request that a signature covers.
-func signable(x *exchange) *sigv4.Request {
+func (x *exchange) signable() *sigv4.Request {
 	return &sigv4.Request{
 		Method: x.r.Method, RawPath: x.req.RawPath, RawQuery: x.req.RawQuery,
 		Hosts: x.hosts, Header: x.r.Header, ContentLength: x.r.ContentLength, TransferEncoding: x.r.TransferEncoding,

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"osp/go/access"
-	"osp/go/callbacks"
 	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/s3op"
@@ -28,7 +27,7 @@ func (p *Pipeline) authorize(x *exchange) error {
 			return err
 		}
 	}
-	question := p.question(x)
+	question := p.question(x, x.bucket.TTL)
 	if x.req.Operation == s3op.DeleteObjects {
 		if err := p.authorizeDeletions(x, question); err != nil {
 			return err
@@ -40,7 +39,7 @@ func (p *Pipeline) authorize(x *exchange) error {
 		return err
 	}
 	if x.req.Unlisted != nil && x.req.Operation != s3op.Unknown {
-		if err := p.check(x, x.bucket, insteadOf(question, s3op.Unknown)); err != nil {
+		if err := p.check(x, x.bucket, question.Instead(s3op.Unknown)); err != nil {
 			return err
 		}
 	}
@@ -57,37 +56,58 @@ func (p *Pipeline) countUse(x *exchange) error {
 	return err
 }
 
-func (p *Pipeline) authorizeOperation(x *exchange, question *callbacks.Request) error {
+func (p *Pipeline) authorizeOperation(x *exchange, question *access.Question) error {
 	if err := p.check(x, x.bucket, question); err != nil {
 		return err
 	}
 	complete := x.bucket.Complete && x.req.Unlisted == nil
-	if x.req.Fallback == "" || complete || !p.validatorSeesRequest {
+	if x.req.Fallback == "" || complete || !p.access.SeesRequest() {
 		return nil
 	}
-	return p.check(x, x.bucket, insteadOf(question, x.req.Fallback))
+	return p.check(x, x.bucket, question.Instead(x.req.Fallback))
 }
 
 // check asks about one bucket and what is to happen in it.
-func (p *Pipeline) check(x *exchange, b *stores.Bucket, question *callbacks.Request) error {
+func (p *Pipeline) check(x *exchange, b *stores.Bucket, question *access.Question) error {
 	begun := p.recorder.clock()
-	err := p.access.Check(x.r.Context(), b.TTL, question)
-	if id := s3op.UUID(question.VersionID); err == nil && id != "" && !b.OpaqueKeys {
-		err = p.access.Check(x.r.Context(), b.TTL, versionOf(question, id))
+	defer p.recorder.waited(x, begun)
+	if err := p.access.Check(x.r.Context(), question).Refusal(); err != nil {
+		return err
 	}
-	p.recorder.waited(x, begun)
-	return err
+	for _, other := range otherVersions(b, question) {
+		if err := p.access.Check(x.r.Context(), other).Refusal(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// otherVersions asks about what a store may take for the version of a question:
+// one that has no versions passes over the id, and MinIO takes 32 hexadecimal
+// digits for the UUID of these.
+func otherVersions(b *stores.Bucket, question *access.Question) (others []*access.Question) {
+	asked := question.VersionID()
+	if asked == "" {
+		return nil
+	}
+	if !b.Complete {
+		others = append(others, question.Version(""))
+	}
+	if id := s3op.UUID(asked); id != "" && !b.OpaqueKeys {
+		others = append(others, question.Version(id))
+	}
+	return others
 }
 
 // checkAll is check for several questions together; see access.CheckAll.
-func (p *Pipeline) checkAll(x *exchange, questions []access.Question) ([]error, error) {
+func (p *Pipeline) checkAll(x *exchange, questions []*access.Question) ([]access.Decision, error) {
 	begun := p.recorder.clock()
 	defer p.recorder.waited(x, begun)
 	return p.access.CheckAll(x.r.Context(), questions)
 }
 
 // authorizeSource asks for the second object that the request names, if any.
-func (p *Pipeline) authorizeSource(x *exchange, question *callbacks.Request) error {
+func (p *Pipeline) authorizeSource(x *exchange, question *access.Question) error {
 	if key := x.req.RenameSource; key != "" {
 		return p.authorizeRenaming(x, question, &s3op.CopySource{Bucket: x.req.Bucket, Key: key})
 	}
@@ -102,7 +122,7 @@ func (p *Pipeline) authorizeSource(x *exchange, question *callbacks.Request) err
 	if err := names.CheckSource(from, source); err != nil {
 		return err
 	}
-	if err := p.check(x, from, sourceOf(question, source, http.MethodGet, s3op.GetObject)); err != nil {
+	if err := p.check(x, from, question.Source(source, http.MethodGet, s3op.GetObject, from.TTL)); err != nil {
 		return err
 	}
 	if from.Host != x.bucket.Host || from.Port != x.bucket.Port {
@@ -112,12 +132,12 @@ func (p *Pipeline) authorizeSource(x *exchange, question *callbacks.Request) err
 }
 
 // authorizeRenaming: whoever renames reads an object, and takes it away.
-func (p *Pipeline) authorizeRenaming(x *exchange, question *callbacks.Request, source *s3op.CopySource) error {
-	if err := names.CheckKey(x.bucket, source.Key); err != nil {
+func (p *Pipeline) authorizeRenaming(x *exchange, question *access.Question, source *s3op.CopySource) error {
+	if err := names.CheckRenameSource(x.bucket, source.Key); err != nil {
 		return err
 	}
-	if err := p.check(x, x.bucket, sourceOf(question, source, http.MethodGet, s3op.GetObject)); err != nil {
+	if err := p.check(x, x.bucket, question.Source(source, http.MethodGet, s3op.GetObject, x.bucket.TTL)); err != nil {
 		return err
 	}
-	return p.check(x, x.bucket, sourceOf(question, source, http.MethodDelete, s3op.DeleteObject))
+	return p.check(x, x.bucket, question.Source(source, http.MethodDelete, s3op.DeleteObject, x.bucket.TTL))
 }

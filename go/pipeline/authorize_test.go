@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -152,7 +153,7 @@ func TestAKeyThatEncryptsIsNotShownInTheQueryEither(t *testing.T) {
 	}}
 	r := start(t, h, nil)
 	r.Do(r.Signed("PUT", "/photos/k?x-amz-server-side-encryption-customer-key=SECRET", "x"))
-	if len(seen.Query) != 1 || seen.Query[0].Value != notShown || seen.Header().Get("X-Amz-Server-Side-Encryption-Customer-Key") != notShown {
+	if len(seen.Query) != 1 || seen.Query[0].Value != "(not shown)" || seen.Header().Get("X-Amz-Server-Side-Encryption-Customer-Key") != "(not shown)" {
 		t.Errorf("the validator saw %v and %v", seen.Query, seen.Header())
 	}
 	if target := r.Store.Only(t).Target; !strings.Contains(target, "=SECRET") {
@@ -241,6 +242,22 @@ func TestARenamingReadsAndTakesAwayItsSource(t *testing.T) {
 	r.Refuses(r.Signed("PUT", "/photos/new?renameObject", "", "X-Amz-Rename-Source", "a//b"), 400, "InvalidURI")
 }
 
+func TestTheSourceOfARenamingHasNoBucketBeforeIt(t *testing.T) {
+	r := entries(t, callbacks.Set{}, nil, map[string]settings{
+		"photos": {}, "opaque": {"keys": "opaque"}, "other": {"bucket": "lake"}, "folder": {"bucket": "lake", "prefix": "lake"},
+	})
+	for bucket, source := range map[string]string{
+		"photos": "photos/old", "opaque": "opaque%2Fold", "other": "lake/old", "folder": "old",
+	} {
+		r.Refuses(r.Signed("PUT", "/"+bucket+"/new?renameObject", "", "X-Amz-Rename-Source", source), 400, "InvalidArgument")
+	}
+	for _, source := range []string{"other/old", "lake", "lakes/old", "old/lake/old"} {
+		if got := r.Do(r.Signed("PUT", "/other/new?renameObject", "", "X-Amz-Rename-Source", source)); got.StatusCode != 200 {
+			t.Errorf("%s: got %d %s", source, got.StatusCode, got.Content)
+		}
+	}
+}
+
 func TestEveryKeyOfARequestHasOneMeaning(t *testing.T) {
 	r := entries(t, callbacks.Set{}, nil, map[string]settings{"photos": {}, "opaque": {"keys": "opaque"}})
 	for _, key := range []string{"/secret/x", "public//x", "a/../b", "./a"} {
@@ -289,5 +306,79 @@ func TestTheValidatorSeesWhatAFormOrders(t *testing.T) {
 		r := start(t, callbacks.Set{}, nil)
 		form := formOf{conditions: []any{map[string]string{field: "true"}}, fields: [][2]string{{field, "true"}}, file: "x"}
 		r.Refuses(form.request(r), 501, "NotImplemented")
+	}
+}
+
+func TestTheValidatorDecides(t *testing.T) {
+	h := callbacks.Set{Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+		switch {
+		case r.Bucket == "photos":
+			return callbacks.Decision{Allow: true}, nil
+		case r.Bucket == "other":
+			return callbacks.Decision{}, nil
+		}
+		return callbacks.Decision{}, errors.New("raised")
+	}}
+	r := start(t, h, nil)
+	r.Refuses(r.Signed("GET", "/other/k", ""), 403, "AccessDenied")
+	r.Refuses(r.Signed("PUT", "/photos/k", "", "X-Amz-Copy-Source", "/other/secret"), 403, "AccessDenied")
+	r.Refuses(r.Signed("PUT", "/photos/k?partNumber=1&uploadId=u", "", "X-Amz-Copy-Source", "other/secret"), 403, "AccessDenied")
+	if a := r.Do(r.Signed("GET", "/photos/k", "")); a.StatusCode != 200 {
+		t.Errorf("got %d %s", a.StatusCode, a.Content)
+	}
+}
+
+func TestACopyGoesOnWhenBothObjectsAreAllowed(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.Operation+" "+r.Bucket+"/"+r.Key+" "+r.VersionID)
+		return callbacks.Decision{Allow: true}, nil
+	}}
+	r := start(t, h, nil)
+	if a := r.Do(r.Signed("PUT", "/photos/to", "", "X-Amz-Copy-Source", "/other/a%20b?versionId=v9")); a.StatusCode != 200 {
+		t.Fatalf("got %d %s", a.StatusCode, a.Content)
+	}
+	if want := []string{"CopyObject photos/to ", "GetObject other/a b v9", "GetObject other/a b "}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+	if got := r.Store.Only(t).Header.Get("X-Amz-Copy-Source"); got != "other/a%20b?versionId=v9" {
+		t.Errorf("the store saw the source %q", got)
+	}
+}
+
+func TestAStoreWithoutVersionsDoesToTheObjectWhatItIsAskedForOne(t *testing.T) {
+	list := "<Delete><Object><Key>k</Key><VersionId>v1</VersionId></Object></Delete>"
+	for _, c := range []struct{ method, target, source, body string }{
+		{"GET", "/open/k?versionId=v1", "", ""},
+		{"DELETE", "/open/k?versionId=v1", "", ""},
+		{"PUT", "/open/new", "/open/k?versionId=v1", ""},
+		{"POST", "/open?delete", "", list},
+	} {
+		for _, complete := range []bool{false, true} {
+			var current bool // the object as it is now was asked about
+			h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+				if q.Key != "k" {
+					return callbacks.Decision{Allow: true}, nil
+				}
+				if slices.ContainsFunc(q.Query, func(p callbacks.Param) bool { return p.Name == "versionId" }) && q.VersionID == "" {
+					t.Errorf("%s %s: the question has a version in its query alone", c.method, c.target)
+				}
+				current = current || q.VersionID == ""
+				return callbacks.Decision{Allow: q.VersionID != ""}, nil
+			}}
+			r := entries(t, h, nil, map[string]settings{"open": {"complete": complete}})
+			req := r.Signed(c.method, c.target, c.body)
+			if c.source != "" {
+				req = r.Signed(c.method, c.target, c.body, "X-Amz-Copy-Source", c.source)
+			}
+			a := r.Do(req)
+			refused := a.Code() == "AccessDenied" || strings.Contains(string(a.Content), "AccessDenied")
+			if current == complete || refused == complete {
+				t.Errorf("%s %s, complete %v: asked about the object %v, %d %s", c.method, c.target, complete, current, a.StatusCode, a.Content)
+			}
+		}
 	}
 }

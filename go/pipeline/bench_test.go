@@ -21,12 +21,12 @@ import (
 
 // warm starts a pipeline in front of a canned store and returns it with a
 // request that it has served once, as net/http hands it over.
-func warm(b testing.TB) (*rig, *http.Request) {
+func warm(b testing.TB, seesRequest bool) (*rig, *http.Request) {
 	b.Helper()
 	allow := func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: true}, nil
 	}
-	r := start(b, callbacks.Set{Validator: allow}, pipelinetest.Canned(b))
+	r := start(b, callbacks.Set{Validator: allow, ValidatorSeesRequest: seesRequest}, pipelinetest.Canned(b))
 	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(r.Wire())))
 	if err != nil {
 		b.Fatal(err)
@@ -41,7 +41,7 @@ func warm(b testing.TB) (*rig, *http.Request) {
 }
 
 func BenchmarkStages(b *testing.B) {
-	r, request := warm(b)
+	r, request := warm(b, false)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := stages(r.pipeline, request); err != nil {
@@ -52,7 +52,7 @@ func BenchmarkStages(b *testing.B) {
 
 // They made 60 before they were looked at, and 18 after.
 func TestTheStagesOfAWarmRequestAllocateLittle(t *testing.T) {
-	r, request := warm(t)
+	r, request := warm(t, false)
 	allocations := testing.AllocsPerRun(1000, func() {
 		if err := stages(r.pipeline, request); err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func stages(p *Pipeline, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if x.verified, err = p.verify(x); err != nil {
+	if err := p.authenticate(x); err != nil {
 		return err
 	}
 	if err := p.authorize(x); err != nil {
@@ -81,14 +81,18 @@ func stages(p *Pipeline, r *http.Request) error {
 }
 
 func BenchmarkHandler(b *testing.B) {
-	r, request := warm(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		w := &sink{header: http.Header{}}
-		r.pipeline.handle("http", w, request)
-		if w.status != http.StatusOK || w.size != pipelinetest.ObjectSize {
-			b.Fatalf("got %d with %d bytes", w.status, w.size)
-		}
+	for name, seesRequest := range map[string]bool{"by token and bucket": false, "by all of the request": true} {
+		b.Run(name, func(b *testing.B) {
+			r, request := warm(b, seesRequest)
+			b.ReportAllocs()
+			for b.Loop() {
+				w := &sink{header: http.Header{}}
+				r.pipeline.handle("http", w, request)
+				if w.status != http.StatusOK || w.size != pipelinetest.ObjectSize {
+					b.Fatalf("got %d with %d bytes", w.status, w.size)
+				}
+			}
+		})
 	}
 }
 

@@ -30,7 +30,7 @@ var payloadKinds = map[sigv4.PayloadKind]payload.Kind{
 
 // bodySpec reads what the request declares about its body. A kind that this
 // table lacks becomes the zero Kind, which payload refuses.
-func (p *Pipeline) bodySpec(x *exchange) (*payload.Spec, error) {
+func (x *exchange) bodySpec() (*payload.Spec, error) {
 	signed := x.verified.Payload()
 	return payload.Parse(payload.Declaration{
 		Header:         x.r.Header,
@@ -72,11 +72,11 @@ func (x *exchange) readDocument() error {
 }
 
 // verifiedBody is the client's body behind the reader that verifies it.
-func (p *Pipeline) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, error) {
+func (x *exchange) verifiedBody() (*payload.Reader, *payload.Spec, error) {
 	if err := x.readDocument(); err != nil {
 		return nil, nil, err
 	}
-	spec, err := p.bodySpec(x)
+	spec, err := x.bodySpec()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,8 +96,8 @@ func (p *Pipeline) verifiedBody(x *exchange) (*payload.Reader, *payload.Spec, er
 }
 
 // wholeBody reads a body that the proxy has to understand, and verifies it.
-func (p *Pipeline) wholeBody(x *exchange, most int64) ([]byte, error) {
-	reader, _, err := p.verifiedBody(x)
+func (x *exchange) wholeBody(most int64) ([]byte, error) {
+	reader, _, err := x.verifiedBody()
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func attachWhole(call *upstream.Call, body []byte) {
 
 // attachBody puts the verifying reader between client and store. A body that
 // the operation does not have ends here: to a store it might mean something.
-func (p *Pipeline) attachBody(x *exchange, call *upstream.Call) error {
-	reader, spec, err := p.verifiedBody(x)
+func (x *exchange) attachBody(call *upstream.Call) error {
+	reader, spec, err := x.verifiedBody()
 	if err != nil {
 		return err
 	}
@@ -131,13 +131,13 @@ func (p *Pipeline) attachBody(x *exchange, call *upstream.Call) error {
 		call.PayloadHash = emptyHash
 		return nil
 	}
-	attachVerified(x, reader, spec, call)
+	x.attachVerified(reader, spec, call)
 	return nil
 }
 
 // attachVerified lets a call send what the reader releases, framed and
 // described as the store takes it.
-func attachVerified(x *exchange, reader *payload.Reader, spec *payload.Spec, call *upstream.Call) {
+func (x *exchange) attachVerified(reader *payload.Reader, spec *payload.Spec, call *upstream.Call) {
 	withoutChecksums := x.bucket.VerifyChecksums || !call.Creds.Bearer.Empty()
 	if spec.Trailer() != payload.None && !withoutChecksums {
 		framed := payload.Reframe(reader)

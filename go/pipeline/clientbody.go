@@ -20,9 +20,6 @@ const (
 	// minRate is the least that a client has to send in a window, in bytes. A
 	// modem did more; a client that does less holds connections to harm.
 	minRate = 16 << 10
-	// writeTimeout is how long one write to the client may wait: readers pause
-	// to digest what they got, but not for ever.
-	writeTimeout = 5 * time.Minute
 )
 
 // clientBody is a request's body that must keep coming.
@@ -31,7 +28,7 @@ type clientBody struct {
 	read *atomic.Int64 // counts the bytes
 
 	waited time.Duration // in this window
-	came   int           // in this window
+	got    int           // in this window
 	ended  bool
 
 	mu   sync.Mutex
@@ -65,7 +62,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	b.deadline(begun.Add(rateWindow - b.waited))
 	n, err := b.body.Read(p)
 	b.waited += time.Since(begun)
-	b.came += n
+	b.got += n
 	b.read.Add(int64(n))
 	switch {
 	case err == io.EOF:
@@ -79,11 +76,11 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	case err != nil: // it broke off, or contradicts what was declared
 		return n, s3err.IncompleteBody.Because(err)
 	}
-	if b.waited >= rateWindow || b.came >= minRate {
-		if b.came < minRate {
-			return n, s3err.RequestTimeout.Because(errors.New("the body comes too slowly"))
+	if b.waited >= rateWindow || b.got >= minRate {
+		if b.got < minRate {
+			return n, s3err.RequestTimeout.Because(errors.New("the body arrives too slowly"))
 		}
-		b.waited, b.came = 0, 0
+		b.waited, b.got = 0, 0
 	}
 	return n, nil
 }

@@ -10,13 +10,14 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 var identity = []string{"identity"}
 
 // acceptEncoding has a store send in plain what is judged or rewritten here.
 // An object comes as its reader wants it: Google transcodes by that.
-func acceptEncoding(x *exchange, call *upstream.Call) {
+func (x *exchange) acceptEncoding(call *upstream.Call) {
 	if x.req.Operation != s3op.GetObject && x.req.Operation != "HeadObject" {
 		call.Header["Accept-Encoding"] = identity
 	}
@@ -25,13 +26,13 @@ func acceptEncoding(x *exchange, call *upstream.Call) {
 // decodeRefusal takes the compression off a store's refusal. What can't be read
 // would go unjudged, so it is replaced by what its status says: then it reports
 // false.
-func decodeRefusal(x *exchange, resp *http.Response) (bool, error) {
+func (x *exchange) decodeRefusal(resp *http.Response) (bool, error) {
 	coding := resp.Header.Get("Content-Encoding")
 	if resp.StatusCode < http.StatusMultipleChoices || resp.StatusCode == http.StatusNotModified ||
 		x.r.Method == http.MethodHead || coding == "" || coding == "identity" {
 		return true, nil
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, wire.LongestError))
 	_ = resp.Body.Close() // what is left of it is of no use
 	if err != nil {
 		return false, s3err.BadGateway.Because(err)
@@ -57,6 +58,6 @@ func decoded(raw []byte) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	body, err := io.ReadAll(io.LimitReader(unzip, maxErrorBody+1))
-	return body, err == nil && len(body) <= maxErrorBody
+	body, err := io.ReadAll(io.LimitReader(unzip, wire.LongestError+1))
+	return body, err == nil && len(body) <= wire.LongestError
 }

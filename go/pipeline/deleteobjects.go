@@ -5,17 +5,15 @@ import (
 	"net/http"
 
 	"osp/go/access"
-	"osp/go/callbacks"
 	"osp/go/names"
 	"osp/go/s3err"
-	"osp/go/s3op"
 	"osp/go/upstream"
 )
 
 // authorizeDeletions reads the list of keys, as it comes, and asks about each.
 // What is refused leaves the list and goes into the response.
-func (p *Pipeline) authorizeDeletions(x *exchange, question *callbacks.Request) error {
-	body, _, err := p.verifiedBody(x)
+func (p *Pipeline) authorizeDeletions(x *exchange, question *access.Question) error {
+	body, _, err := x.verifiedBody()
 	if err != nil {
 		return err
 	}
@@ -43,30 +41,30 @@ func (p *Pipeline) authorizeDeletions(x *exchange, question *callbacks.Request) 
 	return nil
 }
 
-// refusedDeletions asks about each object of the list, by each spelling of its
-// version. It returns a refusal or nil for each.
-func (p *Pipeline) refusedDeletions(x *exchange, question *callbacks.Request) ([]error, error) {
+// refusedDeletions asks about each object of the list, and about what the store
+// may take for its version. It returns a refusal or nil for each.
+func (p *Pipeline) refusedDeletions(x *exchange, question *access.Question) ([]error, error) {
 	objects := x.deletions.Objects
-	var questions []access.Question
+	var questions []*access.Question
 	var about []int // which object each question is for
 	for i, object := range objects {
 		if err := names.CheckKey(x.bucket, object.Key); err != nil {
 			return nil, err
 		}
-		asked := deletionOf(question, object)
-		questions, about = append(questions, access.Question{Request: asked, TTL: x.bucket.TTL}), append(about, i)
-		if id := s3op.UUID(object.VersionID); id != "" && !x.bucket.OpaqueKeys {
-			questions, about = append(questions, access.Question{Request: versionOf(asked, id), TTL: x.bucket.TTL}), append(about, i)
+		asked := question.Deletion(object.Key, object.VersionID)
+		questions, about = append(questions, asked), append(about, i)
+		for _, other := range otherVersions(x.bucket, asked) {
+			questions, about = append(questions, other), append(about, i)
 		}
 	}
-	refused, err := p.checkAll(x, questions)
+	decisions, err := p.checkAll(x, questions)
 	if err != nil {
 		return nil, err
 	}
 	refusals := make([]error, len(objects))
-	for i, refusal := range refused {
+	for i, d := range decisions {
 		if refusals[about[i]] == nil {
-			refusals[about[i]] = refusal
+			refusals[about[i]] = d.Refusal()
 		}
 	}
 	return refusals, nil
@@ -74,7 +72,7 @@ func (p *Pipeline) refusedDeletions(x *exchange, question *callbacks.Request) ([
 
 // attachDeletions makes the store's list. It is written anew, so that the store
 // reads what was authorised and nothing else.
-func attachDeletions(x *exchange, call *upstream.Call) error {
+func (x *exchange) attachDeletions(call *upstream.Call) error {
 	list, err := x.deletions.Render(x.bucket)
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
-	"osp/go/callbacks"
+	"osp/go/access"
 	"osp/go/names"
 	"osp/go/s3op"
 	"osp/go/sigv4"
@@ -21,22 +21,23 @@ type exchange struct {
 	requestID string
 	stores    *stores.Set // as they were when the request came
 
-	req   *s3op.Request
-	hosts []string // that the client may have signed
+	// what it asks for
+	req          *s3op.Request
+	bucket       *stores.Bucket // nil: there is none of that name
+	hosts        []string       // that the client may have signed
+	clientScheme string         // by which the client came to the first trusted forwarder
+	form         *form          // of PostObject, else nil
 
-	clientScheme string // by which the client came to the first trusted forwarder
-
-	form         *form // of PostObject, else nil
+	// who asks, and whether that may be
 	verified     *sigv4.VerifiedRequest
-	question     callbacks.Request // to the validator
-	bucket       *stores.Bucket    // nil: there is none of that name
-	deletions    *names.Deletions  // of DeleteObjects, else nil; without those that were refused
-	deleteErrors []byte            // of DeleteObjects: what the response says about those
+	question     access.Question
+	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
+	deleteErrors []byte           // of DeleteObjects: what the response says about those
 
-	record   record        // for the observer
 	document *bytes.Reader // a body that was read because nobody told its length, else nil
 	body     *clientBody   // nil: nobody wanted it
 	received atomic.Int64  // bytes of it
+	record   record        // for the observer
 }
 
 // newRequestID has the look of S3's own. It is a name, not a secret.

@@ -238,3 +238,28 @@ func TestSoManyFormsAreReadAtATime(t *testing.T) {
 		t.Errorf("got %d %s", a.StatusCode, a.Content)
 	}
 }
+
+func TestOfAFormTheValidatorSeesWhatTheStoreGets(t *testing.T) {
+	var seen http.Header
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+		seen = q.Header()
+		return callbacks.Decision{Allow: true}, nil
+	}}
+	r := start(t, h, nil)
+	req := formOf{file: "x", fields: [][2]string{{"Cache-Control", "no-store"}}, conditions: []any{map[string]string{"Cache-Control": "no-store"}}}.request(r)
+	for _, name := range []string{"If-None-Match", "Content-Disposition", "Expires", "Content-Encoding"} {
+		req.Header.Set(name, "*")
+	}
+	if a := r.Do(req); a.StatusCode != 204 {
+		t.Fatalf("got %d %s", a.StatusCode, a.Content)
+	}
+	got := r.Store.Only(t).Header
+	for name := range seen {
+		if name != "Host" && got.Get(name) != seen.Get(name) {
+			t.Errorf("the validator saw %s: %q, the store %q", name, seen.Get(name), got.Get(name))
+		}
+	}
+	if seen.Get("Cache-Control") != "no-store" || seen.Get("Host") == "" {
+		t.Errorf("the validator saw %v", seen)
+	}
+}

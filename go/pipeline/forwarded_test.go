@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/netip"
@@ -78,6 +79,46 @@ func TestLocationsHaveTheSchemeThatATrustedForwarderSays(t *testing.T) {
 		req.Header.Set("X-Forwarded-Proto", c.said)
 		if a := r.Do(req); !strings.Contains(string(a.Content), "<Location>"+c.want+"://127.0.0.1:") {
 			t.Errorf("%+v: %s", c, a.Content)
+		}
+	}
+}
+
+func TestTheHostMayNameTheBucket(t *testing.T) {
+	var asked []string
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+		asked = append(asked, q.Bucket+" "+q.Key+" "+q.Path)
+		return callbacks.Decision{Allow: true}, nil
+	}}
+	change := settings{"domains": []string{"proxy.example", "s3.proxy.example"}, "trusted_proxies": []string{"127.0.0.1"}}
+	r := entries(t, h, change, map[string]settings{"photos": {"ttl": 0}, "my.photos": {"ttl": 0}})
+	for _, c := range []struct{ host, forwarded, path, want, target string }{
+		{"photos.proxy.example", "", "/a/k", "photos a/k /photos/a/k", "/photos/a/k"},
+		{"Photos.S3.Proxy.Example:80", "", "/k", "photos k /photos/k", "/photos/k"},
+		{"my.photos.s3.proxy.example", "", "/k", "my.photos k /my.photos/k", "/my.photos/k"},
+		{"proxy.example", "", "/photos/k", "photos k /photos/k", "/photos/k"},
+		{"photos.elsewhere.example", "", "/photos/k", "photos k /photos/k", "/photos/k"},
+		{"internal", "photos.proxy.example", "/k", "photos k /photos/k", "/photos/k"},
+		{"photos.proxy.example", "my.photos.proxy.example", "/k", "", ""}, // signed for the one, sent to the other
+	} {
+		asked = nil
+		before := len(r.Store.Requests())
+		req := r.Request("GET", c.path, "")
+		req.Host = c.host
+		if c.forwarded != "" && c.want != "" {
+			req.Host = c.forwarded
+		}
+		req = r.Sign(req, "")
+		if c.forwarded != "" {
+			req.Host = c.host
+			req.Header.Set("X-Forwarded-Host", c.forwarded)
+		}
+		a := r.Do(req)
+		got, target := strings.Join(asked, ","), ""
+		if seen := r.Store.Requests(); len(seen) > before {
+			target = seen[before].Target
+		}
+		if got != c.want || target != c.target || (c.want == "") != (a.Code() == "SignatureDoesNotMatch") {
+			t.Errorf("%s: asked %q, sent %q, %d %s", c.host, got, target, a.StatusCode, a.Code())
 		}
 	}
 }

@@ -22,13 +22,13 @@ var errFraming = errors.New("ambiguous HTTP framing")
 // HTTP/1 requests pass the same check, most of which package h1 has made before.
 func checkFraming(r *http.Request) error {
 	if !h1.IsToken(r.Method) {
-		return fmt.Errorf("%w: the method is none", errFraming)
+		return fmt.Errorf("%w: not a method", errFraming)
 	}
 	if !h1.IsHost(r.Host) {
-		return fmt.Errorf("%w: the host is none", errFraming)
+		return fmt.Errorf("%w: not a host", errFraming)
 	}
 	if r.ProtoMajor > 1 && !strings.HasPrefix(r.RequestURI, "/") && r.RequestURI != "*" {
-		return fmt.Errorf("%w: the :path is none", errFraming)
+		return fmt.Errorf("%w: not a :path", errFraming)
 	}
 	for name, values := range r.Header {
 		for _, v := range values {

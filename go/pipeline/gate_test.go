@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -189,5 +190,61 @@ func TestUnsignedHeadersAreNotLaundered(t *testing.T) {
 				t.Errorf("%s reached the store", name)
 			}
 		}
+	}
+}
+
+func TestWithoutKeysNobodyCanSign(t *testing.T) {
+	r := start(t, callbacks.Set{}, settings{"hmac_keystore": nil})
+	r.Refuses(r.Signed("GET", "/photos/k", ""), 403, "InvalidAccessKeyId")
+}
+
+func TestAnUnknownBucketShowsOnlyToWhoCanSign(t *testing.T) {
+	r := start(t, callbacks.Set{}, nil)
+	r.Refuses(r.Signed("GET", "/nowhere/k", ""), 404, "NoSuchBucket")
+	r.Refuses(r.Request("GET", "/nowhere/k", ""), 403, "AccessDenied")
+}
+
+func TestAnonymousReadsAreTheValidatorsToDecide(t *testing.T) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Allow: q.Token == "" && strings.HasPrefix(q.Key, "public/")}, nil
+	}}
+	r := entries(t, h, settings{"callbacks": []string{"validator"}}, map[string]settings{"open": {"anonymous": true}, "closed": {}})
+	for _, c := range []struct {
+		method, target string
+		header         string
+		status         int
+	}{
+		{"GET", "/open/public/k", "", 200},
+		{"HEAD", "/open/public/k", "", 200},
+		{"GET", "/open/public/k", "X-Amz-Checksum-Mode", 200},
+		{"GET", "/open/private/k", "", 403},
+		{"GET", "/open/public/k", "X-Amz-Copy-Source", 400},
+		{"GET", "/closed/public/k", "", 403},
+		{"GET", "/nowhere/public/k", "", 403},
+		{"GET", "/", "", 403},
+		{"PUT", "/open/public/k", "", 403},
+		{"DELETE", "/open/public/k", "", 403},
+		{"POST", "/open/public/k?select&select-type=2", "", 403},
+		{"POST", "/open?delete", "", 403},
+		{"OPTIONS", "/open/public/k", "", 403},
+		{"GET", "/open/public/k?unheard", "", 403},
+		{"GET", "/open/public/k?X-Amz-Signature=0", "", 400},
+	} {
+		req := r.Request(c.method, c.target, "")
+		if c.header != "" {
+			req.Header.Set(c.header, "/closed/k")
+		}
+		before := len(r.Store.Requests())
+		a := r.Do(req)
+		if reached := len(r.Store.Requests()) > before; a.StatusCode != c.status || reached != (c.status == 200) {
+			t.Errorf("%s %s %s: %d %s, reached the store: %v", c.method, c.target, c.header, a.StatusCode, a.Content, reached)
+		}
+	}
+	body := r.Request("GET", "/open/public/k", "body")
+	if a := r.Do(body); a.StatusCode != 200 {
+		t.Errorf("a GET with a body: %d", a.StatusCode)
+	}
+	if seen := r.Store.Requests(); len(seen[len(seen)-1].Body) > 0 {
+		t.Error("the body of a GET reached the store")
 	}
 }

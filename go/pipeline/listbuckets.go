@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"osp/go/access"
-	"osp/go/callbacks"
 	"osp/go/s3err"
 )
 
@@ -51,7 +50,7 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 	}
 	list := bucketList{Owner: bucketOwner{ID: "object-storage-proxy", DisplayName: "object-storage-proxy"}, Prefix: prefix}
 	created := p.started.UTC().Format(time.RFC3339)
-	question := p.question(x)
+	question := p.question(x, 0)
 	var names []string
 	for _, name := range x.stores.Buckets.Names() {
 		if name > after && strings.HasPrefix(name, prefix) && (!inRegion || x.stores.Buckets.Find(name).Region == region) {
@@ -62,13 +61,13 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 	for len(names) > 0 && list.Next == "" {
 		page := names[:min(limit, len(names))]
 		names = names[len(page):]
-		refusals, err := p.mayList(x, question, page)
+		decisions, err := p.mayList(x, question, page)
 		if err != nil {
 			return err
 		}
 		for i, name := range page {
 			switch {
-			case refusals[i] != nil:
+			case !decisions[i].Allowed:
 			case len(list.Buckets) == limit:
 				list.Next = list.Buckets[limit-1].Name
 			default:
@@ -80,10 +79,10 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 }
 
 // mayList asks about each bucket; see access.CheckAll.
-func (p *Pipeline) mayList(x *exchange, listing *callbacks.Request, names []string) ([]error, error) {
-	questions := make([]access.Question, len(names))
+func (p *Pipeline) mayList(x *exchange, listing *access.Question, names []string) ([]access.Decision, error) {
+	questions := make([]*access.Question, len(names))
 	for i, name := range names {
-		questions[i] = access.Question{Request: listOf(listing, name), TTL: x.stores.Buckets.Find(name).TTL}
+		questions[i] = listing.Listing(name, x.stores.Buckets.Find(name).TTL)
 	}
 	return p.checkAll(x, questions)
 }

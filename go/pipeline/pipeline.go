@@ -57,49 +57,46 @@ type Pipeline struct {
 	upstream *upstream.Client
 	started  time.Time
 
-	validatorSeesRequest bool
-	serverHeader         []string // of every response
+	serverHeader []string // of every response
 
 	updating sync.Mutex
 	stores   atomic.Pointer[stores.Set] // what requests begin with
 
 	hosts             hosts
-	forms, preflights semaphore // of strangers
+	forms, preflights semaphore // of whoever has shown no signature
 
 	inFlight sync.WaitGroup
 	recorder *recorder
 }
 
 // New makes a Pipeline of a checked configuration. It opens no connection.
-func New(cfg *config.Config, h callbacks.Set, o Options) *Pipeline {
-	var around []callbacks.Around
+func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
+	var interceptors []callbacks.Interceptor
 	var exchanges iam.Options
 	if o.Observer != nil {
-		around = append(around, observe.Questions(o.Observer.CallbackEnded))
+		interceptors = append(interceptors, observe.Questions(o.Observer.CallbackEnded))
 		exchanges.Exchanged = o.Observer.TokenExchanged
 	}
-	h = h.Around(append(around, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
+	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	tokens := iam.New(cfg.IAMEndpoint, exchanges)
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
 		cfg:      cfg,
 		log:      o.Log,
 		verifier: sigv4.New(sigv4.Options{}),
-		clients:  creds.NewClientKeys(h.HMACFetcher, cfg.SecretTTL, creds.Options{}),
-		access:   access.New(h, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
+		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, creds.Options{}),
+		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
 		uses:     access.NewUses(cfg.PresignUses, nil),
-		creds:    creds.New(h.BucketCredsFetcher, tokens, creds.Options{}),
+		creds:    creds.New(owner.BucketCredsFetcher, tokens, creds.Options{}),
 		iam:      tokens,
 		upstream: upstream.New(),
 		started:  time.Now(),
 
-		validatorSeesRequest: h.ValidatorSeesRequest,
-		serverHeader:         serverHeader(cfg.ServerName),
-
-		hosts:      hosts{forwarders: forwarders, domains: cfg.Domains},
-		forms:      make(semaphore, maxForms),
-		preflights: make(semaphore, maxPreflights),
-		recorder:   newRecorder(o, forwarders),
+		serverHeader: serverHeader(cfg.ServerName),
+		hosts:        hosts{forwarders: forwarders, domains: cfg.Domains},
+		forms:        make(semaphore, maxForms),
+		preflights:   make(semaphore, maxPreflights),
+		recorder:     newRecorder(o, forwarders),
 	}
 	p.stores.Store(&cfg.Stores)
 	return p
@@ -164,7 +161,7 @@ func (p *Pipeline) Close(grace time.Duration) {
 	select {
 	case <-ended:
 	case <-time.After(grace):
-		p.log.Warn("requests were still under way when the server stopped")
+		p.log.Warn("requests were still in flight when the server stopped")
 	}
 	p.upstream.Close()
 }

@@ -16,6 +16,7 @@ import (
 	"osp/go/sigv4"
 	"osp/go/strictxml"
 	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 // PostObject is S3's upload by a browser's form. Its signature is that of a
@@ -25,7 +26,7 @@ import (
 
 // parseForm reads the form's signature. The body has to be begun for that, but
 // no more of it than maxFormFields is taken from whoever has not shown one.
-func (p *Pipeline) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
+func (x *exchange) parseForm() (*sigv4.SignedRequest, error) {
 	f, err := readForm(x.r, newClientBody(x))
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (p *Pipeline) parseForm(x *exchange) (*sigv4.SignedRequest, error) {
 }
 
 // prepareForm makes a PutObject out of the form.
-func (p *Pipeline) prepareForm(x *exchange, call *upstream.Call) error {
+func (x *exchange) prepareForm(call *upstream.Call) error {
 	least, most, limited := x.verified.ContentLengthRange()
 	switch {
 	case limited && x.form.length < least:
@@ -56,17 +57,18 @@ func (p *Pipeline) prepareForm(x *exchange, call *upstream.Call) error {
 	if err := reader.VerifyEmpty(); err != nil {
 		return err
 	}
-	attachVerified(x, reader, spec, call)
+	x.attachVerified(reader, spec, call)
 	return nil
 }
 
 // formFields are the fields that become a header of the same name. The policy
 // covers all fields, so nothing here is unsigned; what is not listed could only
-// mean something to a store that it does not mean in a form.
+// mean something to a store that it does not mean in a form. A hyphen at the end
+// stands for all fields of S3's that begin so.
 var formFields = []string{
 	"cache-control", "content-disposition", "content-encoding", "content-language", "content-md5", "content-type", "expires",
 	"x-amz-checksum-", "x-amz-grant-", "x-amz-meta-", "x-amz-object-lock-", "x-amz-sdk-checksum-algorithm",
-	"x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-website-redirect-location",
+	"x-amz-server-side-encryption", "x-amz-server-side-encryption-", "x-amz-storage-class", "x-amz-website-redirect-location",
 }
 
 func formHeader(fields []sigv4.Field) (http.Header, error) {
@@ -98,8 +100,7 @@ func formHeader(fields []sigv4.Field) (http.Header, error) {
 
 func isFormHeader(name string) bool {
 	for _, known := range formFields {
-		if name == known || strings.HasSuffix(known, "-") && strings.HasPrefix(name, known) ||
-			known == "x-amz-server-side-encryption" && strings.HasPrefix(name, known+"-") {
+		if name == known || strings.HasSuffix(known, "-") && strings.HasPrefix(name, known) && (known == "x-amz-meta-" || s3op.Known(name)) {
 			return true
 		}
 	}
@@ -164,7 +165,7 @@ type postResponse struct {
 // respondToForm says that the object is stored, in the way that the form asked for.
 func (x *exchange) respondToForm(stored *http.Response) error {
 	defer stored.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(stored.Body, maxErrorBody)); err != nil {
+	if _, err := io.Copy(io.Discard, io.LimitReader(stored.Body, wire.LongestError)); err != nil {
 		return s3err.BadGateway.Because(err)
 	}
 	header := x.w.Header()

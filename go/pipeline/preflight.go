@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"net/http"
+	"strings"
 
 	"osp/go/names"
 	"osp/go/s3err"
@@ -15,9 +16,9 @@ var preflightFields = []string{"Origin", "Access-Control-Request-Method", "Acces
 
 // isPreflight reports whether a browser asks if a page may send a request.
 // Browsers never sign that.
-func isPreflight(x *exchange) bool {
+func (x *exchange) isPreflight() bool {
 	return x.r.Method == http.MethodOptions && x.r.Header.Get("Origin") != "" &&
-		x.r.Header.Get("Access-Control-Request-Method") != "" && !sigv4.ClaimsSignature(signable(x))
+		x.r.Header.Get("Access-Control-Request-Method") != "" && !sigv4.ClaimsSignature(x.signable())
 }
 
 // preflight hands the question on to the bucket's CORS configuration. The
@@ -66,7 +67,7 @@ func (p *Pipeline) askBucket(x *exchange) error {
 		return s3err.AccessDenied
 	}
 	for name, values := range resp.Header {
-		if name == "Vary" || len(name) > 15 && name[:15] == "Access-Control-" {
+		if name == "Vary" || strings.HasPrefix(name, "Access-Control-") {
 			x.w.Header()[name] = values
 		}
 	}

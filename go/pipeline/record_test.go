@@ -49,15 +49,15 @@ func (o *onlooker) CallbackEnded(observe.Callback) {}
 func (o *onlooker) TokenExchanged(string)          {}
 func (o *onlooker) Updated()                       {}
 
-// watched is start with an onlooker.
-func watched(t *testing.T, h callbacks.Set, change settings) (*rig, *onlooker) {
+// recorded is start with an onlooker.
+func recorded(t *testing.T, h callbacks.Set, change settings) (*rig, *onlooker) {
 	t.Helper()
 	o := &onlooker{came: make(chan struct{}, 1000)}
 	return observed(t, h, change, map[string]settings{"photos": {}, "team-*": {}}, Options{Observer: o, Detailed: true}), o
 }
 
 func TestARequestIsSeenWithAllThatIsKnownOfIt(t *testing.T) {
-	r, o := watched(t, callbacks.Set{Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+	r, o := recorded(t, callbacks.Set{Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 		time.Sleep(time.Millisecond)
 		return callbacks.Decision{Allow: true}, nil
 	}}, settings{"trusted_proxies": []string{"127.0.0.1"}})
@@ -84,7 +84,7 @@ func TestARequestIsSeenWithAllThatIsKnownOfIt(t *testing.T) {
 }
 
 func TestEveryEndOfARequestIsSeen(t *testing.T) {
-	r, o := watched(t, callbacks.Set{Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	r, o := recorded(t, callbacks.Set{Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: q.Key != "secret"}, nil
 	}, ValidatorSeesRequest: true}, settings{"max_presign_url_usage_attempts": 1})
 	type want struct {
@@ -144,7 +144,7 @@ func TestEveryEndOfARequestIsSeen(t *testing.T) {
 
 func TestAnAnswerThatBreaksOffIsSeenAsWhatItWas(t *testing.T) {
 	for name, some := range map[string]int{"small": 9, "large, which the kernel moves": 300_000} {
-		r, o := watched(t, callbacks.Set{}, nil)
+		r, o := recorded(t, callbacks.Set{}, nil)
 		r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000000")
 			_, _ = w.Write(make([]byte, some))
@@ -164,7 +164,7 @@ func TestAnAnswerThatBreaksOffIsSeenAsWhatItWas(t *testing.T) {
 }
 
 func TestALargeAnswerIsCountedWhole(t *testing.T) {
-	r, o := watched(t, callbacks.Set{}, nil)
+	r, o := recorded(t, callbacks.Set{}, nil)
 	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "5000000")
 		_, _ = w.Write(make([]byte, 5_000_000))
@@ -176,7 +176,7 @@ func TestALargeAnswerIsCountedWhole(t *testing.T) {
 }
 
 func TestAClientThatLeavesInTheMiddleIsNoFaultOfTheStore(t *testing.T) {
-	r, o := watched(t, callbacks.Set{}, nil)
+	r, o := recorded(t, callbacks.Set{}, nil)
 	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000000000")
 		chunk := make([]byte, 1<<20)
@@ -205,7 +205,7 @@ func TestAClientThatLeavesBetweenTwoPiecesIsNoFaultOfTheStore(t *testing.T) {
 		"in chunks": func(r *rig) *http.Request { return r.Signed("GET", "/photos/k", "") },
 		"rewritten": func(r *rig) *http.Request { return r.Signed("POST", "/photos/k?uploadId=u", "<C/>") },
 	} {
-		r, o := watched(t, callbacks.Set{}, nil)
+		r, o := recorded(t, callbacks.Set{}, nil)
 		left := make(chan struct{})
 		r.Store.Answers(func(w http.ResponseWriter, asked *http.Request) {
 			_, _ = io.WriteString(w, "    ") // as S3 does while it completes an upload
@@ -229,7 +229,7 @@ func TestAClientThatLeavesBetweenTwoPiecesIsNoFaultOfTheStore(t *testing.T) {
 }
 
 func TestACompletionThatBreaksOffIsTheStoresFault(t *testing.T) {
-	r, o := watched(t, callbacks.Set{}, nil)
+	r, o := recorded(t, callbacks.Set{}, nil)
 	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "<CompleteMultipartUploadResult>")
 		_ = http.NewResponseController(w).Flush()
@@ -249,7 +249,7 @@ func TestACompletionThatBreaksOffIsTheStoresFault(t *testing.T) {
 }
 
 func TestAClientThatLeavesIsSeenAsOne(t *testing.T) {
-	r, o := watched(t, callbacks.Set{}, nil)
+	r, o := recorded(t, callbacks.Set{}, nil)
 	asked, release := make(chan struct{}), make(chan struct{})
 	r.Store.Answers(func(http.ResponseWriter, *http.Request) { close(asked); <-release })
 	defer close(release)

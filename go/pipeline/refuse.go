@@ -13,7 +13,7 @@ import (
 
 // clientLeft is what a request comes to whose client did not wait for its
 // response. Nobody gets it; logs and metrics call it by nginx's number.
-var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of its answer.")
+var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of the response.")
 
 // refuse writes an error, or breaks the connection where a response has begun.
 func (p *Pipeline) refuse(x *exchange, err error) {
@@ -44,7 +44,8 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
 }
 
-// Malformed is the response to what is no request of HTTP.
+// Malformed is the body of the response to what is no request of HTTP, by the
+// response's status.
 func Malformed(status int) (mediaType string, body []byte) {
 	e := s3err.InvalidRequest.Msg("An error occurred when parsing the HTTP request.")
 	switch status {

@@ -1,17 +1,13 @@
 package pipeline
 
 import (
-	"bytes"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"net/http"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
-
-// maxErrorBody bounds how much of a store's refusal is read to learn its code.
-const maxErrorBody = 64 << 10
 
 // refusedCredentials is a store's refusal that is, or may be, about the
 // credentials that the proxy used.
@@ -28,13 +24,13 @@ type refusedCredentials struct {
 func (c *refusedCredentials) error() error {
 	return s3err.AccessDenied.
 		Msg("The object store refused the credentials that this endpoint holds for the bucket.").
-		Because(fmt.Errorf("store %s answered %d %s", c.store, c.status, c.code))
+		Because(fmt.Errorf("store %s responded with %d %s", c.store, c.status, c.code))
 }
 
 // credentialsRefusedBy looks at a store's 400, 401 or 403 and leaves it whole. Nil
 // means that it is about something else. Refusals of all kinds are legible then.
-func credentialsRefusedBy(x *exchange, resp *http.Response) (*refusedCredentials, error) {
-	legible, err := decodeRefusal(x, resp)
+func (x *exchange) credentialsRefusedBy(resp *http.Response) (*refusedCredentials, error) {
+	legible, err := x.decodeRefusal(resp)
 	if err != nil {
 		return nil, err
 	}
@@ -47,15 +43,11 @@ func credentialsRefusedBy(x *exchange, resp *http.Response) (*refusedCredentials
 	if x.r.Method == http.MethodHead || !legible { // it has no body that could tell
 		return c, nil
 	}
-	head, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	head, err := wire.Peek(&resp.Body, wire.LongestError)
 	if err != nil {
 		_ = resp.Body.Close() // it is broken off
 		return nil, s3err.BadGateway.Because(err)
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
 	var refusal struct{ Code string }
 	if xml.Unmarshal(head, &refusal) == nil {
 		c.code = refusal.Code

@@ -74,3 +74,30 @@ func TestRefusedCredentialsAreRenewed(t *testing.T) {
 		t.Errorf("a HEAD that the store refuses: %d after %d requests", a.StatusCode, len(r.Store.Requests())-before)
 	}
 }
+
+func TestAStoreErrorPassesUnlessItIsAboutTheProxysKeys(t *testing.T) {
+	for _, c := range []struct {
+		status     int
+		code, want string
+	}{
+		{404, "NoSuchKey", "NoSuchKey"},
+		{403, "AccessDenied", "AccessDenied"},
+		{400, "EntityTooSmall", "EntityTooSmall"},
+		{403, "SignatureDoesNotMatch", "AccessDenied"},
+		{403, "InvalidAccessKeyId", "AccessDenied"},
+		{400, "ExpiredToken", "AccessDenied"},
+	} {
+		r := start(t, callbacks.Set{}, nil)
+		r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = w.Write([]byte("<Error><Code>" + c.code + "</Code><AWSAccessKeyId>" + storeKey + "</AWSAccessKeyId></Error>"))
+		})
+		a := r.Do(r.Signed("GET", "/photos/k", ""))
+		if a.Code() != c.want {
+			t.Errorf("%s became %s", c.code, a.Code())
+		}
+		if c.code != c.want && strings.Contains(string(a.Content), storeKey) {
+			t.Errorf("%s: the answer names the store's key", c.code)
+		}
+	}
+}

@@ -32,7 +32,7 @@ func (x *exchange) respond(resp *http.Response) error {
 }
 
 func (x *exchange) passOn(resp *http.Response) error {
-	to := names.Answer{Place: x.place(), Source: x.source()}
+	to := names.Response{Place: x.place(), Source: x.source()}
 	header := resp.Header
 	if to.Hides() {
 		header = withoutNames(header)

@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// writeTimeout is how long one write to the client may wait: readers pause to
+// digest what they got, but not for ever.
+const writeTimeout = 5 * time.Minute
+
 // responseWriter remembers whether a response has begun, and gives every write
 // its time.
 type responseWriter struct {

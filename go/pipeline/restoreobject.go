@@ -16,8 +16,8 @@ var errRestore = s3err.NotImplemented.Msg("Only restores without a query are sup
 // could also query the object and put the result into any bucket, by a name
 // that no validator would see
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_RestoreObject.html).
-func (p *Pipeline) attachRestore(x *exchange, call *upstream.Call) error {
-	body, err := p.wholeBody(x, maxRestoreRequest)
+func (x *exchange) attachRestore(call *upstream.Call) error {
+	body, err := x.wholeBody(maxRestoreRequest)
 	if err != nil {
 		return err
 	}

@@ -9,13 +9,13 @@ import (
 
 	"osp/go/names"
 	"osp/go/s3err"
-	"osp/go/s3op"
 	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 // respondRewritten is respond where the store's names are not the client's, or
 // where the response needs an addition.
-func (x *exchange) respondRewritten(resp *http.Response, to names.Answer) error {
+func (x *exchange) respondRewritten(resp *http.Response, to names.Response) error {
 	delete(x.w.Header(), upstream.Spell("Location")) // of a bucket, or to the store itself
 	to.Location, to.Refused = x.location(), x.deleteErrors
 	if how, _ := x.req.Query.Get("encoding-type"); how == "url" {
@@ -25,12 +25,22 @@ func (x *exchange) respondRewritten(resp *http.Response, to names.Answer) error 
 	switch {
 	case failed && to.Hides():
 		return x.respondFailure(resp, to)
-	case failed || !names.Names(x.req.Operation):
+	case failed || !names.Names(x.req.Operation) && !(to.Hides() && names.ListsInstead(x.req)):
 		x.w.WriteHeader(resp.StatusCode)
 		return x.stream(resp.Body)
 	}
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return s3err.BadGateway
+	}
+	if !names.Names(x.req.Operation) {
+		head, err := wire.Peek(&resp.Body, longestPrologue)
+		if err != nil {
+			return s3err.BadGateway.Because(err)
+		}
+		if !names.Begins(head) {
+			x.w.WriteHeader(resp.StatusCode)
+			return x.stream(resp.Body)
+		}
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength <= maxWholeResponse {
 		return x.respondWhole(resp, to)
@@ -40,12 +50,15 @@ func (x *exchange) respondRewritten(resp *http.Response, to names.Answer) error 
 	return to.Rewrite(bufio.NewWriterSize(x.w, copyBufferSize), resp.Body, x.w.conn.Flush)
 }
 
+// longestPrologue is where the root of a document has begun.
+const longestPrologue = 4 << 10
+
 // maxWholeResponse is the size up to which a response is rewritten before it goes
 // out, so that it has a length. A store that tells it has the whole response, so
 // nothing comes later for that.
 const maxWholeResponse = 4 << 20
 
-func (x *exchange) respondWhole(resp *http.Response, to names.Answer) error {
+func (x *exchange) respondWhole(resp *http.Response, to names.Response) error {
 	var body bytes.Buffer
 	if err := to.Rewrite(bufio.NewWriter(&body), resp.Body, func() error { return nil }); err != nil {
 		return err
@@ -65,8 +78,8 @@ func (x *exchange) write(status int, body []byte) error {
 
 // respondFailure tells a refusal in the client's names, or no more of it than
 // its status.
-func (x *exchange) respondFailure(resp *http.Response, to names.Answer) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+func (x *exchange) respondFailure(resp *http.Response, to names.Response) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, wire.LongestError))
 	if len(body) > 0 || err != nil {
 		if body, err = to.Failure(body); err != nil {
 			body = x.refusalOf(resp)
@@ -101,9 +114,9 @@ func (x *exchange) source() *names.Place {
 
 // location is the URL of that place, in the style that the client uses.
 func (x *exchange) location() string {
-	path := "/" + s3op.EscapeKey(x.req.Key)
+	path := "/" + wire.Encode(x.req.Key, wire.InPath)
 	if !x.req.Virtual {
-		path = "/" + s3op.EscapeKey(x.req.Bucket) + path
+		path = "/" + wire.Encode(x.req.Bucket, wire.InPath) + path
 	}
 	return x.clientScheme + "://" + askedHost(x.hosts) + path
 }

@@ -6,7 +6,7 @@ import (
 	"osp/go/s3err"
 )
 
-var errTooMany = errors.New("too many at a time of whom nobody knows who they are")
+var errTooMany = errors.New("too many requests at a time from clients that have not signed")
 
 // semaphore bounds what is done at a time for those of whom nobody knows who
 // they are. A form takes a place from its first byte until its signature is

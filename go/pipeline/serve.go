@@ -49,12 +49,10 @@ func (p *Pipeline) serve(x *exchange) error {
 	if err := p.parse(x); err != nil {
 		return err
 	}
-	if isPreflight(x) {
+	if x.isPreflight() {
 		return p.preflight(x)
 	}
-	var err error
-	if x.verified, err = p.verify(x); err != nil {
-		x.record.badSignature = true
+	if err := p.authenticate(x); err != nil {
 		return err
 	}
 	if err := checkConnection(x.r.Header, x.verified.SignedHeaders()); err != nil {

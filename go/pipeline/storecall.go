@@ -8,11 +8,12 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 // prepare makes the store's request out of the client's.
 func (p *Pipeline) prepare(x *exchange) (*upstream.Call, error) {
-	call, err := translate(x)
+	call, err := x.translate()
 	if err != nil {
 		return nil, err
 	}
@@ -24,17 +25,17 @@ func (p *Pipeline) prepare(x *exchange) (*upstream.Call, error) {
 	}
 	switch {
 	case x.form != nil:
-		return call, p.prepareForm(x, call)
+		return call, x.prepareForm(call)
 	case x.deletions != nil:
-		return call, attachDeletions(x, call)
+		return call, x.attachDeletions(call)
 	case x.req.Operation == s3op.RestoreObject:
-		return call, p.attachRestore(x, call)
+		return call, x.attachRestore(call)
 	}
-	return call, p.attachBody(x, call)
+	return call, x.attachBody(call)
 }
 
 // translate says what the client asks for in the names of the store.
-func translate(x *exchange) (*upstream.Call, error) {
+func (x *exchange) translate() (*upstream.Call, error) {
 	if err := names.Check(x.bucket, x.req); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func translate(x *exchange) (*upstream.Call, error) {
 		if err != nil {
 			return nil, err
 		}
-		call.Header.Set("X-Amz-Rename-Source", s3op.EscapeKey(renamed))
+		call.Header.Set("X-Amz-Rename-Source", wire.Encode(renamed, wire.InPath))
 	}
 	return call, nil
 }
@@ -75,12 +76,12 @@ func translate(x *exchange) (*upstream.Call, error) {
 // send sends a call. When the store does not take the credentials, they are
 // renewed, and the call is sent once more if its body allows that.
 func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error) {
-	acceptEncoding(x, call)
+	x.acceptEncoding(call)
 	resp, err := p.do(x, call)
 	if err != nil {
 		return nil, err
 	}
-	refused, err := credentialsRefusedBy(x, resp)
+	refused, err := x.credentialsRefusedBy(resp)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error
 	if resp, err = p.do(x, call); err != nil {
 		return nil, err
 	}
-	if refused, err = credentialsRefusedBy(x, resp); err != nil {
+	if refused, err = x.credentialsRefusedBy(resp); err != nil {
 		return nil, err
 	}
 	if refused != nil && refused.certain {

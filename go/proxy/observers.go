@@ -16,14 +16,14 @@ import (
 	"osp/go/upstream"
 )
 
-// observers are those whom the pipeline shows what it does: the metrics port,
-// the access log, traces. It is their one pipeline.Observer.
+// observers are the metrics port, the access log and traces, behind the one
+// pipeline.Observer that it shows what it does.
 type observers struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	monitor *monitor.Server // nil: off
-	access  *accesslog.Log  // nil: off
-	tracer  *tracing.Tracer // nil: off
+	cfg       *config.Config
+	log       *slog.Logger
+	monitor   *monitor.Server // nil: off
+	accessLog *accesslog.Log  // nil: off
+	tracer    *tracing.Tracer // nil: off
 
 	requests []observe.Observer // all that are on
 	fronts   []func() int64     // each says how many connections are open
@@ -32,8 +32,8 @@ type observers struct {
 func newObservers(cfg *config.Config, log *slog.Logger) *observers {
 	o := &observers{cfg: cfg, log: log, tracer: tracing.New(cfg.Version, log)}
 	if cfg.AccessLog != "" {
-		o.access = accesslog.New(cfg.AccessLog, accesslog.Format(cfg.AccessLogFormat), log)
-		o.requests = append(o.requests, o.access)
+		o.accessLog = accesslog.New(cfg.AccessLog, accesslog.Format(cfg.AccessLogFormat), log)
+		o.requests = append(o.requests, o.accessLog)
 	}
 	if o.tracer != nil {
 		o.requests = append(o.requests, o.tracer)
@@ -43,26 +43,26 @@ func newObservers(cfg *config.Config, log *slog.Logger) *observers {
 
 // options are what the pipeline needs to know of them.
 func (o *observers) options() pipeline.Options {
-	options := pipeline.Options{Log: o.log, Tracer: o.tracer, Detailed: o.access != nil || o.tracer != nil}
+	options := pipeline.Options{Log: o.log, Tracer: o.tracer, Detailed: o.accessLog != nil || o.tracer != nil}
 	if options.Detailed || o.cfg.MetricsPort != nil {
 		options.Observer = o
 	}
 	return options
 }
 
-// look adds the metrics port, which looks at the parts of the pipeline.
-func (o *observers) look(p *pipeline.Pipeline) {
+// addMonitor adds the metrics port, which looks into the pipeline.
+func (o *observers) addMonitor(p *pipeline.Pipeline) {
 	if o.cfg.MetricsPort == nil {
 		return
 	}
 	about := metrics.Source{Version: o.cfg.Version, InFlight: p.InFlight, Connections: o.connections, Caches: p.Caches()}
-	if o.access != nil {
-		about.LogDrops = map[string]func() uint64{"access": o.access.Dropped}
+	if o.accessLog != nil {
+		about.LogDrops = map[string]func() uint64{"access": o.accessLog.Dropped}
 	}
 	o.monitor = monitor.New(monitor.Options{
 		About:   about,
 		Entries: p.Entries,
-		Reach:   upstream.Reach,
+		Reach:   upstream.Probe,
 		Hosts:   append([]string{o.cfg.MetricsHost}, o.cfg.MetricsHosts...),
 		Log:     o.log,
 	})
@@ -102,8 +102,8 @@ func (o *observers) Updated() {
 
 // listen opens what observers need of the system, or nothing of it.
 func (o *observers) listen() error {
-	if o.access != nil {
-		if err := o.access.Open(); err != nil {
+	if o.accessLog != nil {
+		if err := o.accessLog.Open(); err != nil {
 			return err
 		}
 	}
@@ -134,10 +134,10 @@ func (o *observers) port() int {
 }
 
 func (o *observers) reopen() error {
-	if o.access == nil {
+	if o.accessLog == nil {
 		return nil
 	}
-	return o.access.Reopen()
+	return o.accessLog.Reopen()
 }
 
 func (o *observers) serve() {
@@ -159,8 +159,8 @@ func (o *observers) close() {
 	if o.monitor != nil {
 		o.monitor.Close()
 	}
-	if o.access != nil {
-		o.access.Close()
+	if o.accessLog != nil {
+		o.accessLog.Close()
 	}
 	o.tracer.Close()
 }

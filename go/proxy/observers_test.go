@@ -1,11 +1,15 @@
 package proxy
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"osp/go/callbacks"
+	"osp/go/pipeline/pipelinetest"
 )
 
 func TestTheMetricsPortIsOneOfItsOwn(t *testing.T) {
@@ -36,4 +40,34 @@ func must(req *http.Request, err error) *http.Request {
 		panic(err) // a URL of the test's own
 	}
 	return req
+}
+
+func TestTheMetricsPortShowsWhatThePipelineDoes(t *testing.T) {
+	allow := func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Allow: true}, nil
+	}
+	r := start(t, callbacks.Set{Validator: allow}, settings{"metrics_port": 0})
+	raw, err := json.Marshal(settings{"cos_map": settings{"new": pipelinetest.Entry(r.Port)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.server.Update(raw); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // on one connection: when the second is answered, the first has ended
+		if a := r.Do(r.Signed("GET", "/new/k", "")); a.StatusCode != 200 {
+			t.Fatalf("got %d %s", a.StatusCode, a.Content)
+		}
+	}
+	url := "http://127.0.0.1:" + strconv.Itoa(r.server.MetricsPort()) + "/metrics"
+	shown := string(r.Do(must(http.NewRequestWithContext(t.Context(), "GET", url, nil))).Content)
+	for _, want := range []string{
+		`requests_total{bucket="new",method="GET",status="200"} `,
+		`callbacks_total{callback="validator",outcome="answered"} 1`,
+		`cache_requests_total{cache="decisions",result="hit"} 1`,
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("no %s in %s", want, shown)
+		}
+	}
 }

@@ -5,30 +5,20 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
 	"osp/go/callbacks"
 	"osp/go/config"
 	"osp/go/front"
-	"osp/go/h1"
 	"osp/go/peers"
 	"osp/go/pipeline"
 )
 
-const (
-	readHeaderTimeout = 15 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10 // tokens as access keys are kilobytes long
-	handlerGrace      = 5 * time.Second
-)
+// handlerGrace is how long a stop waits for requests that it has broken off.
+const handlerGrace = 5 * time.Second
 
 // Server is one proxy: its listeners, and the pipeline behind them.
 type Server struct {
@@ -43,22 +33,11 @@ type Server struct {
 	done    chan struct{}
 }
 
-// listening is one front: a listener with a server for each version of HTTP.
-type listening struct {
-	scheme   string
-	port     int
-	path     string // of a unix socket; empty: it is TCP
-	http1    *h1.Server
-	http2    *http.Server
-	tls      *tls.Config // nil: plain HTTP, which is HTTP/1
-	listener net.Listener
-}
-
 // New builds a Server from a checked configuration. It opens no socket.
-func New(cfg *config.Config, h callbacks.Set, log *slog.Logger) *Server {
+func New(cfg *config.Config, owner callbacks.Set, log *slog.Logger) *Server {
 	o := newObservers(cfg, log)
-	s := &Server{cfg: cfg, log: log, pipeline: pipeline.New(cfg, h, o.options()), observers: o, done: make(chan struct{})}
-	o.look(s.pipeline)
+	s := &Server{cfg: cfg, log: log, pipeline: pipeline.New(cfg, owner, o.options()), observers: o, done: make(chan struct{})}
+	o.addMonitor(s.pipeline)
 	if cfg.HTTPPort != nil {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))
 	}
@@ -69,28 +48,6 @@ func New(cfg *config.Config, h callbacks.Set, log *slog.Logger) *Server {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", path: cfg.Unix}))
 	}
 	return s
-}
-
-// newFront completes a front with its servers.
-func (s *Server) newFront(f listening) *listening {
-	f.http1 = &h1.Server{
-		Handler:           counted(s.pipeline.Handler(f.scheme)),
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		Log:               s.log,
-		Refusal:           pipeline.Malformed,
-	}
-	f.http2 = &http.Server{
-		Handler:                      f.http1.Handler,
-		TLSConfig:                    f.tls,
-		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            readHeaderTimeout,
-		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               maxHeaderBytes,
-		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	return &f
 }
 
 // Listen binds all fronts, or none. Its errors wrap the system's, such as
@@ -109,32 +66,6 @@ func (s *Server) Listen() error {
 		return err
 	}
 	return nil
-}
-
-func (s *Server) open(f *listening) error {
-	if f.path != "" {
-		l, err := front.OpenUnix(f.path)
-		if err != nil {
-			return fmt.Errorf("unix socket %s: %w", f.path, err)
-		}
-		f.listener = l
-		return nil
-	}
-	address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(f.port))
-	l, err := front.Open(address, s.cfg.ReusePort)
-	if err != nil {
-		return fmt.Errorf("%s front on %s: %w", f.scheme, address, err)
-	}
-	f.listener, f.port = l, l.Addr().(*net.TCPAddr).Port
-	return nil
-}
-
-func (s *Server) closeListeners() {
-	for _, f := range s.fronts {
-		if f.listener != nil {
-			_ = f.listener.Close() // nobody was served yet
-		}
-	}
 }
 
 // Serve starts to accept on all fronts and returns at once.
@@ -164,22 +95,13 @@ func (s *Server) Serve() {
 	s.observers.serve()
 }
 
-func (s *Server) serve(f *listening, until func() error) {
-	s.serving.Go(func() {
-		// Whichever server stops first closes the listener that they share.
-		if err := until(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			s.log.Error("a front ended", "scheme", f.scheme, "error", err)
-		}
-	})
-}
-
 // warn says at start what an owner may not expect.
 func (s *Server) warn() {
 	if s.cfg.SkipSignature {
-		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port is whom they say they are. Development only.")
+		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port can claim to be any client. Development only.")
 	}
 	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.Has("hmac_fetcher") && !s.cfg.SkipSignature {
-		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, every request will be refused")
+		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, and every request will be refused")
 	}
 }
 
@@ -188,15 +110,6 @@ func (s *Server) HTTPPort() int { return s.boundPort("http") }
 
 // HTTPSPort returns the bound port of the HTTPS front, 0 if there is none.
 func (s *Server) HTTPSPort() int { return s.boundPort("https") }
-
-func (s *Server) boundPort(scheme string) int {
-	for _, f := range s.fronts {
-		if f.scheme == scheme && f.path == "" && f.listener != nil {
-			return f.port
-		}
-	}
-	return 0
-}
 
 // MetricsPort returns the bound port of the metrics front, 0 if there is none.
 func (s *Server) MetricsPort() int { return s.observers.port() }

@@ -14,6 +14,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/config"
+	"osp/go/config/configtest"
 	"osp/go/pipeline/pipelinetest"
 )
 
@@ -79,7 +80,7 @@ func TestStopLetsRequestsInFlightEnd(t *testing.T) {
 }
 
 func TestAServerThatNeverServedStops(t *testing.T) {
-	cfg, err := config.Parse([]byte(`{"host": "127.0.0.1", "http_port": 0, "cos_map": {}}`))
+	cfg, err := config.Parse(configtest.Document(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 	"osp/go/s3err"
 )
 
-// trackedBody remembers why reading a body failed. The transport reports only
-// that its request broke off; whether client or store is to blame, and with
-// which S3 code, is known here.
+// trackedBody remembers why reading a body failed. The transport only reports that
+// its request broke off; whether the client or the store is to blame, and with
+// which S3 error code, is known here.
 type trackedBody struct {
 	r io.Reader
 
@@ -20,8 +20,8 @@ type trackedBody struct {
 	err error
 }
 
-// Read implements io.Reader. A panic is an error like any other: transports
-// read in goroutines of their own, where it would end the process.
+// Read implements io.Reader. It turns a panic into an error: transports read in
+// goroutines of their own, where a panic would end the process.
 func (b *trackedBody) Read(p []byte) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -42,7 +42,7 @@ func (b *trackedBody) failed(err error) {
 	b.err = err
 }
 
-// panicked is the answer to a panic. Its cause, for the log, says where it was.
+// panicked is the error made of a panic. Its cause, for the log, has the stack.
 func panicked(v any) error {
 	return s3err.InternalError.Because(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 }

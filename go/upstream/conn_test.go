@@ -246,7 +246,7 @@ func TestABodyThatIsShorterThanItSaysNeverEndsCleanly(t *testing.T) {
 		return err
 	}
 	if err := put(10); err == nil || s.connections.Load() != 0 {
-		t.Errorf("one that fits into a parcel: %v, %d connections", err, s.connections.Load())
+		t.Errorf("one that fits into the buffer: %v, %d connections", err, s.connections.Load())
 	}
 	if err := put(1 << 20); err == nil {
 		t.Error("a long one: no error")

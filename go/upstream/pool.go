@@ -13,14 +13,13 @@ import (
 )
 
 const (
-	maxIdle     = 1024 // connections of one pool that wait
+	maxIdle     = 1024 // idle connections of one pool
 	idleTimeout = 60 * time.Second
-	// sweepEvery is how often connections that wait are looked through.
-	sweepEvery = 15 * time.Second
-	// trusted is how long a connection may have waited to be used without a
-	// look at it, if the request can be sent again and nothing can have followed
-	// the last answer unseen.
-	trusted = time.Second
+	sweepEvery  = 15 * time.Second // the time between two sweeps
+	// trustIdleFor is how long a connection may have been idle to be used without a
+	// check, provided that the request can be sent again and that nothing can have
+	// followed the last response unseen.
+	trustIdleFor = time.Second
 )
 
 // authority is where a connection leads.
@@ -29,58 +28,58 @@ type authority struct {
 	secure bool
 }
 
-// pool is the connections to the stores that are reached alike. It implements
-// http.RoundTripper.
+// pool holds the connections to stores that have the same settings for transport.
+// It implements http.RoundTripper.
 type pool struct {
-	dialer dialer
-	tls    *tls.Config
-	answer time.Duration // from the end of a request to the first byte of its answer
+	dialer          dialer
+	tls             *tls.Config
+	responseTimeout time.Duration // from the end of a request to the first byte of its response
 
 	mu      sync.Mutex
-	idle    map[authority][]*conn // the newest last
-	waiting int                   // of all authorities
-	sweeper *time.Timer           // nil while nothing waits
+	idle    map[authority][]*conn // the latest to be used last
+	waiting int                   // idle connections of all authorities
+	sweeper *time.Timer           // nil while there are none
 	closed  bool
 }
 
-// RoundTrip implements http.RoundTripper. A request goes out a second time only
-// if it has no body, only reads, and its first connection, which had served
-// before, ended without a byte of an answer (RFC 9110 section 9.2.2).
+// RoundTrip implements http.RoundTripper. A request is sent a second time only if
+// it has no body, only reads, and its first connection, which had served before,
+// ended without a byte of a response (RFC 9110 section 9.2.2).
 func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
-	m, err := pack(req)
+	w, err := newWireRequest(req)
 	if err != nil {
 		return nil, err
 	}
-	defer m.release()
+	defer w.release()
 	repeatable := req.Body == nil && (req.Method == http.MethodGet || req.Method == http.MethodHead)
 	to := authority{req.URL.Host, req.URL.Scheme == "https"}
 	c := p.take(to, repeatable)
 	if c == nil {
-		return p.first(m, to)
+		return p.roundTripNew(w, to)
 	}
-	resp, err := c.exchange(m, p.answer)
+	resp, err := c.roundTrip(w, p.responseTimeout)
 	var stale *staleError
 	if repeatable && errors.As(err, &stale) {
-		return p.first(m, to)
+		return p.roundTripNew(w, to)
 	}
 	return resp, err
 }
 
-// first sends a request on a new connection.
-func (p *pool) first(m *parcel, to authority) (*http.Response, error) {
-	c, err := p.connect(m.req.Context(), to)
+// roundTripNew sends a request on a new connection.
+func (p *pool) roundTripNew(w *wireRequest, to authority) (*http.Response, error) {
+	c, err := p.connect(w.req.Context(), to)
 	if err != nil {
 		return nil, err
 	}
-	return c.exchange(m, p.answer)
+	return c.roundTrip(w, p.responseTimeout)
 }
 
-// take returns the connection that served last, or nil. Those that the store
-// has closed are dropped on the way.
+// take returns the idle connection that was used last, or nil. It drops those that
+// the store has closed.
 func (p *pool) take(to authority, repeatable bool) *conn {
 	for {
 		c := p.pop(to)
-		if c == nil || repeatable && c.sure && time.Since(c.idle) < trusted || c.alive() {
+		if c == nil || repeatable && c.tailSeen && time.Since(c.idleSince) < trustIdleFor || c.alive() {
 			return c
 		}
 		c.abort()
@@ -103,7 +102,7 @@ func (p *pool) pop(to authority) *conn {
 
 // put takes a connection back.
 func (p *pool) put(c *conn) {
-	c.used, c.idle, c.leave = true, time.Now(), nil
+	c.used, c.idleSince, c.stopAbort = true, time.Now(), nil
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.waiting >= maxIdle {
@@ -120,14 +119,15 @@ func (p *pool) put(c *conn) {
 	}
 }
 
-// sweep drops the connections that waited too long or that the store has closed.
+// sweep drops the connections that have been idle too long or that the store has
+// closed.
 func (p *pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for to, waiting := range p.idle {
 		kept := waiting[:0]
 		for _, c := range waiting {
-			if time.Since(c.idle) < idleTimeout && c.alive() {
+			if time.Since(c.idleSince) < idleTimeout && c.alive() {
 				kept = append(kept, c)
 				continue
 			}
@@ -145,7 +145,7 @@ func (p *pool) sweep() {
 	}
 }
 
-// close ends the connections that wait; those in use end when they are done.
+// close closes the idle connections; those in use are closed after their use.
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -161,10 +161,10 @@ func (p *pool) close() {
 	p.idle, p.waiting = nil, 0
 }
 
-// alive looks whether the store has closed a connection that waits, or has sent
-// what nobody asked for, without reading from it.
+// alive reports whether an idle connection can be used: the store has neither
+// closed it nor sent anything unsolicited. It reads nothing from it.
 func (c *conn) alive() bool {
-	c.readUntil(time.Time{}) // that of its last answer may have passed, and would be an error
+	c.setReadDeadline(time.Time{}) // that of its last response may have passed, and would be an error
 	raw, err := c.raw.SyscallConn()
 	if err != nil {
 		return false
@@ -179,13 +179,13 @@ func (c *conn) alive() bool {
 	return err == nil && alive
 }
 
-// end closes a connection that waited, with TLS's goodbye.
+// end closes an idle connection, with TLS's close_notify.
 func (c *conn) end() {
 	_ = c.SetDeadline(time.Now().Add(time.Second))
 	_ = c.Close()
 }
 
-// connect makes a connection.
+// connect opens a connection.
 func (p *pool) connect(ctx context.Context, to authority) (*conn, error) {
 	host, port := to.host, "80"
 	if to.secure {

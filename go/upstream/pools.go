@@ -15,23 +15,23 @@ import (
 	"osp/go/stores"
 )
 
-// patience is how much longer the answer may take to what makes a store work.
-const patience = 10
+// patientFactor is how many times longer the response to a patient call may take.
+const patientFactor = 10
 
-// pools are the connections to stores. Entries that are reached alike share
-// theirs. The zero pools is empty.
+// pools are the connections to all stores. Entries with the same settings for
+// transport share theirs. The zero pools is empty.
 type pools struct {
-	// byEntry holds the route of each entry that is in use, *stores.Bucket to
-	// *route: a request finds its own without a lock, and without a look at
-	// the certificates that tell routes apart.
+	// byEntry holds the route of each entry in use, *stores.Bucket to *route: a
+	// request finds its own without a lock, and without hashing the certificates
+	// that distinguish routes.
 	byEntry sync.Map
 
 	mu     sync.Mutex
 	routes map[digest]*route
-	live   map[*stores.Bucket]bool // all entries that there are; nil: nobody has said
+	live   map[*stores.Bucket]bool // all entries there are; nil: not yet known
 }
 
-// route is a way to reach stores.
+// route is the connections of the entries that share a digest.
 type route struct {
 	to             digest
 	usual, patient closer
@@ -49,7 +49,7 @@ type digest [sha256.Size]byte
 func digestOf(t stores.Transport) digest {
 	h := sha256.New()
 	for _, text := range []string{t.CA, t.Cert, t.Key.Reveal()} {
-		_, _ = fmt.Fprintf(h, "%d:%s", len(text), text) // a hash takes everything
+		_, _ = fmt.Fprintf(h, "%d:%s", len(text), text) // a hash never fails
 	}
 	_, _ = fmt.Fprint(h, t.VerifyTLS, t.TrustEnv, t.ConnectTimeout, t.AnswerTimeout)
 	return digest(h.Sum(nil))
@@ -82,7 +82,7 @@ func (p *pools) add(entry *stores.Bucket) (*route, error) {
 		if r, err = newRoute(to, entry.Transport); err != nil {
 			return nil, err
 		}
-		if !known { // of a request that outlived its entry: each connection ends with its use
+		if !known { // a request has outlived its entry: each connection is closed after its use
 			r.close()
 			return r, nil
 		}
@@ -97,7 +97,7 @@ func (p *pools) add(entry *stores.Bucket) (*route, error) {
 	return r, nil
 }
 
-// keep drops the routes on which none of the live entries lies.
+// keep drops the routes that none of the live entries uses.
 func (p *pools) keep(live map[*stores.Bucket]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +115,7 @@ func (p *pools) keep(live map[*stores.Bucket]bool) {
 		if len(used) == len(p.routes) {
 			return
 		}
-		if _, ok := p.byEntry.Load(entry); !ok { // it is new, and its route perhaps not
+		if _, ok := p.byEntry.Load(entry); !ok { // the entry is new, but its route need not be
 			if to := digestOf(entry.Transport); p.routes[to] != nil {
 				used[to] = true
 			}
@@ -148,13 +148,13 @@ func newRoute(to digest, t stores.Transport) (*route, error) {
 		return nil, err
 	}
 	dialer := dialer{net.Dialer{Timeout: t.ConnectTimeout, KeepAlive: 30 * time.Second}}
-	within := func(answer time.Duration) closer {
+	within := func(timeout time.Duration) closer {
 		if t.TrustEnv {
-			return throughProxy(dialer, secure, answer)
+			return newProxyTransport(dialer, secure, timeout)
 		}
-		return &pool{dialer: dialer, tls: secure, answer: answer}
+		return &pool{dialer: dialer, tls: secure, responseTimeout: timeout}
 	}
-	return &route{to: to, usual: within(t.AnswerTimeout), patient: within(patience * t.AnswerTimeout)}, nil
+	return &route{to: to, usual: within(t.AnswerTimeout), patient: within(patientFactor * t.AnswerTimeout)}, nil
 }
 
 func tlsConfig(t stores.Transport) (*tls.Config, error) {
@@ -162,13 +162,13 @@ func tlsConfig(t stores.Transport) (*tls.Config, error) {
 	if t.CA != "" {
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
-			return nil, errors.New("ca_file holds no certificate")
+			return nil, errors.New("ca_file contains no certificate")
 		}
 	}
 	if t.Cert != "" {
 		pair, err := tls.X509KeyPair([]byte(t.Cert), []byte(t.Key.Reveal()))
 		if err != nil {
-			return nil, errors.New("client_cert_file and client_key_file are no pair")
+			return nil, errors.New("client_cert_file and client_key_file do not belong together")
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}

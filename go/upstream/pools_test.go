@@ -60,7 +60,7 @@ func TestAStoreThatNeverAnswersGetsABoundedWait(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	begun := time.Now()
-	if _, err := send(t, &Call{Bucket: b, Patient: true}); !errors.Is(err, s3err.GatewayTimeout) || time.Since(begun) < patience*b.AnswerTimeout {
+	if _, err := send(t, &Call{Bucket: b, Patient: true}); !errors.Is(err, s3err.GatewayTimeout) || time.Since(begun) < patientFactor*b.AnswerTimeout {
 		t.Errorf("got %v after %v", err, time.Since(begun))
 	}
 }
@@ -71,7 +71,7 @@ func TestTheEnvironmentsProxyCountsOnlyWhenAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, proxied := r.usual.(*proxied); proxied != trust {
+		if _, proxied := r.usual.(*proxyTransport); proxied != trust {
 			t.Errorf("trust_env %v: the transport is %T", trust, r.usual)
 		}
 	}
@@ -83,7 +83,7 @@ func TestThroughAProxyABrokenConnectionIsReset(t *testing.T) {
 		_, err := io.Copy(io.Discard, c)
 		end <- err
 	})
-	c, err := throughProxy(dialer{}, nil, 0).DialContext(t.Context(), "tcp", s.Addr().String())
+	c, err := newProxyTransport(dialer{}, nil, 0).DialContext(t.Context(), "tcp", s.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,8 @@
 package upstream
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -12,24 +10,26 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
-var errOtherRegion = errors.New("the bucket lies in another region, which is known now")
+var errOtherRegion = errors.New("the bucket is in another region, which is used from now on")
 
-// place is where a bucket is.
-type place struct{ host, region string }
+// location is where a bucket is.
+type location struct{ host, region string }
 
-// regions remembers the buckets that lie in another region than their entries
-// say.
-type regions struct{ known *lru.Cache[located, string] }
+// regions remembers which buckets lie in a region other than their entries say.
+type regions struct {
+	known *lru.Cache[remoteBucket, string]
+}
 
-type located struct {
+type remoteBucket struct {
 	entry  *stores.Bucket
 	bucket string
 }
 
 func newRegions() *regions {
-	known, err := lru.New[located, string](4096)
+	known, err := lru.New[remoteBucket, string](4096)
 	if err != nil {
 		panic(err) // a size below one, which it is not
 	}
@@ -37,15 +37,15 @@ func newRegions() *regions {
 }
 
 // of returns where to send a call for a bucket.
-func (r *regions) of(b *stores.Bucket) place {
-	region, ok := r.known.Get(located{b.Entry(), b.Remote})
+func (r *regions) of(b *stores.Bucket) location {
+	region, ok := r.known.Get(remoteBucket{b.Entry(), b.Remote})
 	if !ok {
-		return place{b.Host, b.Region}
+		return location{b.Host, b.Region}
 	}
-	return place{hostIn(b.Host, b.Region, region), region}
+	return location{hostIn(b.Host, b.Region, region), region}
 }
 
-// keep forgets what is about none of the live entries.
+// keep forgets what is not about one of the live entries.
 func (r *regions) keep(live map[*stores.Bucket]bool) {
 	for _, k := range r.known.Keys() {
 		if !live[k.entry] {
@@ -54,11 +54,11 @@ func (r *regions) keep(live map[*stores.Bucket]bool) {
 	}
 }
 
-// learn looks at an answer and reports whether it says that the bucket lies in
-// another region than the one that was asked. S3 says so with a 301, a 307 or a
-// 400, in a header or, where that lacks, in the error
+// learn reports whether a response says that the bucket lies in a region other than
+// the one that was asked, and remembers which. S3 says so with a 301, a 307 or a
+// 400, in a header or, if that is missing, in the error
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html).
-func (r *regions) learn(b *stores.Bucket, asked place, resp *http.Response) (bool, error) {
+func (r *regions) learn(b *stores.Bucket, asked location, resp *http.Response) (bool, error) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
 	default:
@@ -74,24 +74,18 @@ func (r *regions) learn(b *stores.Bucket, asked place, resp *http.Response) (boo
 	if region == asked.region || !isRegion(region) {
 		return false, nil
 	}
-	r.known.Add(located{b.Entry(), b.Remote}, region)
+	r.known.Add(remoteBucket{b.Entry(), b.Remote}, region)
 	return true, nil
 }
 
-const maxErrorBody = 64 << 10
-
-// regionInError reads the Region of an AuthorizationHeaderMalformed and leaves
-// the answer whole.
+// regionInError reads the Region of an AuthorizationHeaderMalformed. The response's
+// body can still be read from its beginning.
 func regionInError(resp *http.Response) (string, error) {
-	head, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	head, err := wire.Peek(&resp.Body, wire.LongestError)
 	if err != nil {
-		_ = resp.Body.Close() // it is broken off
+		_ = resp.Body.Close() // which has failed already
 		return "", s3err.BadGateway.Because(err)
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
 	var refusal struct{ Code, Region string }
 	if xml.Unmarshal(head, &refusal) != nil || refusal.Code != "AuthorizationHeaderMalformed" {
 		return "", nil
@@ -99,14 +93,14 @@ func regionInError(resp *http.Response) (string, error) {
 	return refusal.Region, nil
 }
 
-// isRegion keeps a store from making anything else of a host name.
+// isRegion keeps a store from putting anything else into a host name.
 func isRegion(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && strings.Trim(s, "-") == s
 }
 
-// hostIn returns the host for a region. Only AWS's hosts name theirs; all other
-// stores keep theirs, and only the signature changes. The redirect's own target
-// is not followed: no store sends requests, and what they are signed with, elsewhere.
+// hostIn returns the host for a region. Only AWS's hosts name their region; for all
+// other stores only the signature changes. The redirect's own target is not
+// followed: no store gets to send requests, and their signatures, elsewhere.
 func hostIn(host, configured, region string) string {
 	const aws = ".amazonaws.com"
 	name, suffix, isAWS := strings.Cut(host, aws)

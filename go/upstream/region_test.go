@@ -123,7 +123,7 @@ func TestHostsOfRegions(t *testing.T) {
 	}
 	b := &stores.Bucket{Host: "s3.amazonaws.com", Region: "us-east-1", Remote: "r"}
 	r := newRegions()
-	r.known.Add(located{b, "r"}, "eu-north-1")
+	r.known.Add(remoteBucket{b, "r"}, "eu-north-1")
 	if got := r.of(b); got.host != "s3.eu-north-1.amazonaws.com" || got.region != "eu-north-1" {
 		t.Errorf("got %+v", got)
 	}

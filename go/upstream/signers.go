@@ -7,10 +7,10 @@ import (
 	"osp/go/secret"
 )
 
-// signers has one signer for each secret key. The SDK's signer keeps the key
-// that it derives from a secret by access key, region and day: true for AWS,
-// where an access key never gets another secret, and false for two stores that
-// both call their key "admin", and for a secret that was exchanged.
+// signers has one signer for each secret key. The SDK's signer caches the key that
+// it derives from a secret by access key, region and day. That is right for AWS,
+// where an access key never gets another secret, and wrong for two stores that both
+// call their key "admin", and for a secret that was replaced.
 type signers struct {
 	known *lru.Cache[secret.Value, *v4.Signer]
 }

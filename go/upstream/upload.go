@@ -6,52 +6,53 @@ import (
 )
 
 const (
-	// lateGrace is how long an answer that came before the end of its upload
-	// waits for that: often the last write has not yet returned.
-	lateGrace = 50 * time.Millisecond
-	// failedGrace is how long a store that stopped to read may take to say why.
-	failedGrace = time.Second
+	// uploadGrace is how long the end of an upload may take after the end of its
+	// response: often only the last write has not yet returned.
+	uploadGrace = 50 * time.Millisecond
+	// failedUploadGrace is how long a store that stopped reading may take to say why.
+	failedUploadGrace = time.Second
 )
 
-// upload is a request's body on its way, in a goroutine of its own, because a
-// store may answer before it has read everything.
+// upload is a request's body being sent, in a goroutine of its own, because a store
+// may respond before it has read everything.
 type upload struct {
 	done chan struct{}
-	err  error // read it after done
+	err  error // valid after done
 }
 
-// upload writes a request whose body is longer than a parcel. It takes over the
-// parcel's buffer.
-func (c *conn) upload(m *parcel, timeout time.Duration) *upload {
+// upload writes a request whose body is longer than a wireRequest's buffer, which it
+// takes over.
+func (c *conn) upload(w *wireRequest, timeout time.Duration) *upload {
 	up := &upload{done: make(chan struct{})}
-	buffer, wire, body, left := m.buffer, m.wire, m.req.Body, m.left
-	m.buffer = nil
-	c.readUntil(time.Time{}) // the time for an answer begins when all is sent
+	buffer, wire, body, left := w.buffer, w.bytes, w.req.Body, w.left
+	w.buffer = nil
+	c.setReadDeadline(time.Time{}) // the time for a response begins when all is sent
 	go func() {
 		defer buffers.Put(buffer)
-		theirs, err := c.copyBody(wire, body, left, buffer, timeout)
+		storeFailed, err := c.copyBody(wire, body, left, buffer, timeout)
 		switch {
 		case err == nil:
 			_ = c.raw.SetReadDeadline(time.Now().Add(timeout))
-		case theirs:
-			_ = c.raw.SetReadDeadline(time.Now().Add(failedGrace))
+		case storeFailed:
+			_ = c.raw.SetReadDeadline(time.Now().Add(failedUploadGrace))
 		}
 		up.err = err
 		close(up.done)
-		if err != nil && !theirs {
-			c.abort() // after the reason is known to whoever waits for an answer
+		if err != nil && !storeFailed {
+			c.abort() // only now that whoever waits for a response can know why
 		}
 	}()
 	return up
 }
 
 // copyBody sends what has been read of a request, and then what is left of its
-// body, through buffer. theirs says that it was the store that failed. A panic
-// ends the request: it has a goroutine of its own, and would end the process.
-func (c *conn) copyBody(next []byte, body io.Reader, left int64, buffer *[bufferSize]byte, timeout time.Duration) (theirs bool, err error) {
+// body, through buffer. storeFailed says that the error is the store's, not the
+// body's. A panic becomes an error: in a goroutine of its own it would end the
+// process.
+func (c *conn) copyBody(next []byte, body io.Reader, left int64, buffer *[bufferSize]byte, timeout time.Duration) (storeFailed bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			theirs, err = false, panicked(v)
+			storeFailed, err = false, panicked(v)
 		}
 	}()
 	for {
@@ -70,14 +71,14 @@ func (c *conn) copyBody(next []byte, body io.Reader, left int64, buffer *[buffer
 	}
 }
 
-// succeeded reports whether all was sent, which may need a moment more.
+// succeeded reports whether all was sent; it may wait a moment for that.
 func (u *upload) succeeded() bool {
 	select {
 	case <-u.done:
 		return u.err == nil
 	default:
 	}
-	late := time.NewTimer(lateGrace)
+	late := time.NewTimer(uploadGrace)
 	defer late.Stop()
 	select {
 	case <-u.done:
@@ -87,15 +88,15 @@ func (u *upload) succeeded() bool {
 	}
 }
 
-// explain returns why an exchange failed: the upload's own reason where it has
-// one, since the connection ended on its account.
-func (u *upload) explain(err error) error {
+// cause returns why a round trip failed: the upload's own error if it has one, since
+// that closed the connection.
+func (u *upload) cause(err error) error {
 	select {
 	case <-u.done:
 		if u.err != nil {
 			return u.err
 		}
-	default: // it waits for the client, and will find the connection closed
+	default: // it is waiting for the client, and will find the connection closed
 	}
 	return err
 }

@@ -39,8 +39,8 @@ func TestABodyThatPanicsEndsItsRequestOnly(t *testing.T) {
 }
 
 func TestAnUploadThatPanicsEndsItsRequestOnly(t *testing.T) {
-	theirs, err := (&conn{}).copyBody(nil, nil, 1, nil, 0) // without a connection
-	if theirs || !errors.Is(err, s3err.InternalError) {
-		t.Errorf("got %v, %v", theirs, err)
+	storeFailed, err := (&conn{}).copyBody(nil, nil, 1, nil, 0) // without a connection
+	if storeFailed || !errors.Is(err, s3err.InternalError) {
+		t.Errorf("got %v, %v", storeFailed, err)
 	}
 }

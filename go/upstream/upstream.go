@@ -1,6 +1,6 @@
 // Package upstream speaks to the stores: it builds the store's URL for a
 // bucket and key, signs the request with the store's credentials and sends it.
-// It decides nothing about the client; whoever calls it has authorised the request.
+// It decides nothing about the client: its caller has authorised the request.
 package upstream
 
 import (
@@ -25,6 +25,7 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
 // UnsignedPayload is the payload hash of a request whose body the signature
@@ -35,8 +36,8 @@ const UnsignedPayload = "UNSIGNED-PAYLOAD"
 type Call struct {
 	Bucket   *stores.Bucket
 	Creds    creds.Credentials
-	Unsigned bool // Creds are not used: the store sees nobody's request
-	Patient  bool // the answer may take minutes: CompleteMultipartUpload and copies
+	Unsigned bool // Creds are not used: the store gets an anonymous request
+	Patient  bool // the response may take minutes: CompleteMultipartUpload and copies
 
 	Method string
 	Key    string // decoded; empty: the bucket itself
@@ -66,8 +67,8 @@ func New() *Client {
 	}
 }
 
-// Keep drops what is remembered of entries that there are no more: connections
-// that none of the entries needs, and where buckets lie. Calls under way go on.
+// Keep drops what is remembered of entries that no longer exist: connections that
+// none of the entries needs, and the regions of buckets. Calls in progress go on.
 func (c *Client) Keep(entries []*stores.Bucket) {
 	live := make(map[*stores.Bucket]bool, len(entries))
 	for _, entry := range entries {
@@ -80,23 +81,23 @@ func (c *Client) Keep(entries []*stores.Bucket) {
 // Close closes the connections that no call uses.
 func (c *Client) Close() { c.pools.close() }
 
-// Do sends one call and returns the store's answer, whose body the caller
-// closes. When the store says that the bucket lies in another region, that is
-// remembered, and the call is sent there once, if its body allows that.
-// Redirects are answers like any other otherwise. Errors are *s3err.Error
-// values (BadGateway, GatewayTimeout, ServiceUnavailable for a body that would
-// have to be sent again) or, where reading call.Body failed, the reader's own.
+// Do sends one call and returns the store's response, whose body the caller closes.
+// When the store says that the bucket lies in another region, that is remembered,
+// and the call is sent there once, if its body allows that. Otherwise redirects are
+// responses like any other. Errors are *s3err.Error values (BadGateway,
+// GatewayTimeout, ServiceUnavailable for a body that would have to be sent again)
+// or, if reading call.Body failed, the reader's own.
 func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
-	place := c.regions.of(call.Bucket)
-	resp, err := c.send(ctx, call, place)
+	at := c.regions.of(call.Bucket)
+	resp, err := c.send(ctx, call, at)
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := c.regions.learn(call.Bucket, place, resp)
+	elsewhere, err := c.regions.learn(call.Bucket, at, resp)
 	if err != nil || !elsewhere {
 		return resp, err
 	}
-	_ = resp.Body.Close() // it says no more than where the bucket is
+	_ = resp.Body.Close() // it says only where the bucket is
 	if !call.Repeatable() {
 		return nil, s3err.ServiceUnavailable.Because(errOtherRegion)
 	}
@@ -107,10 +108,10 @@ func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
 func (call *Call) Repeatable() bool { return call.Body == nil || call.Length == 0 }
 
 // send makes one attempt.
-func (c *Client) send(ctx context.Context, call *Call, at place) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, call *Call, at location) (*http.Response, error) {
 	req := newRequest(ctx, call, at)
-	// Each attempt has a reader of its own: the transport may still read the
-	// one of the attempt before.
+	// Each attempt has a reader of its own: the transport may still be reading that
+	// of the previous one.
 	body := &trackedBody{r: call.Body}
 	switch {
 	case len(call.Whole) > 0:
@@ -136,7 +137,7 @@ func (c *Client) send(ctx context.Context, call *Call, at place) (*http.Response
 	return nil, classify(err)
 }
 
-func newRequest(ctx context.Context, call *Call, at place) *http.Request {
+func newRequest(ctx context.Context, call *Call, at location) *http.Request {
 	host, path, rawPath := locate(call.Bucket, at.host, call.Key)
 	scheme := "http"
 	if call.Bucket.TLS {
@@ -150,8 +151,8 @@ func newRequest(ctx context.Context, call *Call, at place) *http.Request {
 	return req.WithContext(ctx)
 }
 
-// locate returns the host with its port where that is not the scheme's
-// default, and the path as text and as it goes over the wire.
+// locate returns the host, with its port if that is not the scheme's default, and
+// the path, decoded and as it goes over the wire.
 func locate(b *stores.Bucket, at, key string) (host, path, rawPath string) {
 	host = at
 	if strings.Contains(host, ":") {
@@ -172,12 +173,12 @@ func locate(b *stores.Bucket, at, key string) (host, path, rawPath string) {
 	default:
 		path = "/" + b.Remote + "/" + key
 	}
-	return host, path, s3op.EscapeKey(path)
+	return host, path, wire.Encode(path, wire.InPath)
 }
 
-// virtualStyle says whether the bucket goes into the host name. It can't where
-// the host is an address, nor where a certificate for *.host would not cover
-// the dots of the bucket's name.
+// virtualStyle reports whether the bucket goes into the host name. It can't if the
+// host is an IP address, or if the bucket's name has dots, which a certificate for
+// *.host would not cover.
 func virtualStyle(b *stores.Bucket) bool {
 	if !b.VirtualStyle || b.TLS && strings.Contains(b.Remote, ".") {
 		return false
@@ -186,16 +187,16 @@ func virtualStyle(b *stores.Bucket) bool {
 	return err != nil
 }
 
-// authorize gives the request its header: the call's, and a signature or the
-// bearer token that IBM COS takes instead. Only Host, the content headers that
-// AWS recommends and x-amz-* are signed: whatever stands between proxy and
-// store may touch the others.
+// authorize gives the request its header: the call's, and a signature or the bearer
+// token that IBM COS takes instead. Only Host, the content headers that AWS
+// recommends and x-amz-* are signed: intermediaries between proxy and store may
+// change the others.
 func (c *Client) authorize(req *http.Request, call *Call, region string) error {
 	signs := !call.Unsigned && call.Creds.Bearer.Empty()
 	if signs {
 		for name, values := range call.Header {
 			if signedUpstream(name) {
-				req.Header[name] = unambiguous(values)
+				req.Header[name] = canonicalBlanks(values)
 			}
 		}
 		if err := c.sign(req, call, region); err != nil {
@@ -213,7 +214,7 @@ func (c *Client) authorize(req *http.Request, call *Call, region string) error {
 	return nil
 }
 
-// sign signs all that the request's header holds.
+// sign signs every field of the request's header.
 func (c *Client) sign(req *http.Request, call *Call, region string) error {
 	req.Header["X-Amz-Content-Sha256"] = []string{call.PayloadHash}
 	keys := aws.Credentials{
@@ -228,10 +229,10 @@ func (c *Client) sign(req *http.Request, call *Call, region string) error {
 	return nil
 }
 
-// unambiguous returns values that everybody canonicalises alike: a run of blanks
-// with a tab in it is a space to some, and a tab to others, and Unicode's spaces
-// at an end are cut off by some. Stores keep what they verified.
-func unambiguous(values []string) []string {
+// canonicalBlanks returns values that everybody canonicalises alike: some take a run
+// of blanks with a tab in it for a space, others for a tab, and some trim Unicode's
+// spaces. Stores keep what they verified.
+func canonicalBlanks(values []string) []string {
 	ambiguous := func(v string) bool { return strings.IndexByte(v, '\t') >= 0 || strings.TrimSpace(v) != v }
 	if !slices.ContainsFunc(values, ambiguous) {
 		return values
@@ -255,11 +256,11 @@ func classify(err error) error {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, context.Canceled):
-		return err // the client left; nobody reads an answer
+		return err // the client has disconnected; nobody reads a response
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return s3err.GatewayTimeout.Because(err)
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return s3err.ServiceUnavailable.Because(err) // no descriptor is left: that is not the store's fault
+		return s3err.ServiceUnavailable.Because(err) // too many open files: that is not the store's fault
 	}
 	return s3err.BadGateway.Because(err)
 }

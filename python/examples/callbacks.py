@@ -1,4 +1,4 @@
-"""Every form that the callbacks may have; `mypy --strict` accepts all of them."""
+"""Every form that callbacks may have; `mypy --strict` accepts all of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def with_a_table(table: dict[str, bool], token: str, bucket: str) -> bool:
 
 
 class Owner:
-    """Methods, and an object that is called itself."""
+    """Methods, and an object that is itself callable."""
 
     def validate(self, token: str, bucket: str) -> bool:
         return bucket.startswith(token)

@@ -19,7 +19,7 @@ func BenchmarkCallback(b *testing.B) {
 	h := NewBridge(calls, func(call uint64, _ int32, _ []byte) int32 {
 		calls.Answer(call, []byte(`{"allow":true}`))
 		return AskAnswered
-	}).Callbacks(everything).Around(callbacks.Limits(32, 1000, time.Minute))
+	}).Callbacks(everything).With(callbacks.Limits(32, 1000, time.Minute))
 	b.ReportAllocs()
 	for b.Loop() {
 		if d, err := h.Validator(b.Context(), request); err != nil || !d.Allow {

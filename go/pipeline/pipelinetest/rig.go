@@ -6,7 +6,6 @@ package pipelinetest
 
 import (
 	"bytes"
-	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"osp/go/config"
+	"osp/go/config/configtest"
 )
 
 // The keys of the client and of the store.
@@ -57,16 +57,12 @@ func New(t testing.TB, change Settings, named map[string]Settings) *Rig {
 		maps.Copy(entry, more)
 		cosMap[name] = entry
 	}
-	document := Settings{
-		"host": "127.0.0.1", "http_port": 0, "cos_map": cosMap,
+	settings := Settings{
+		"cos_map":       cosMap,
 		"hmac_keystore": []Settings{{"access_key": ClientKey, "secret_key": ClientSecret}},
 	}
-	maps.Copy(document, change)
-	raw, err := json.Marshal(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Parse(raw)
+	maps.Copy(settings, change)
+	cfg, err := config.Parse(configtest.Document(settings))
 	if err != nil {
 		t.Fatal(err)
 	}

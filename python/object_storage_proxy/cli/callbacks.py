@@ -23,13 +23,13 @@ def load(reference: str) -> object:
 
     The working directory is searched first, as gunicorn and uvicorn do.
 
-    Raises ValueError, whose text reads on after "validator: ".
+    Raises ValueError with a text that follows on from "validator: ".
     """
     name, colon, attributes = reference.partition(":")
     if not (name and colon and attributes):
         raise ValueError('must be "package.module:function"')
     if not all(step.isidentifier() for step in [*name.split("."), *attributes.split(".")]):
-        raise ValueError('must be "package.module:function", by names that Python has')
+        raise ValueError('must be "package.module:function", with valid Python names')
     found: object = _module(name)
     for step in attributes.split("."):
         try:
@@ -38,7 +38,7 @@ def load(reference: str) -> object:
             raise ValueError(f"the module {name} has no {attributes}") from None
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a property may do anything, too
+        except BaseException as error:  # a property may do anything
             raise ValueError(f"{name} has no {attributes}: {told(error)}") from error
     return found
 
@@ -46,7 +46,7 @@ def load(reference: str) -> object:
 def _module(name: str) -> ModuleType:
     try:
         here = os.getcwd()
-    except OSError:  # it is gone, and nothing can be in it
+    except OSError:  # it does not exist any more
         here = ""
     if here and here not in sys.path:
         sys.path.insert(0, here)
@@ -55,14 +55,12 @@ def _module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            places = f"neither in {here} nor among" if here else "not among"
-            raise ValueError(
-                f"there is no module {error.name}, {places} what is installed"
-            ) from error
+            places = f"neither in {here} nor installed" if here else "not even installed"
+            raise ValueError(f"there is no module {error.name}, {places}") from error
         raise ValueError(_told(name, error)) from error
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a module may do anything, also exit
+    except BaseException as error:  # a module may do anything, even exit
         raise ValueError(_told(name, error)) from error
 
 

@@ -1,0 +1,124 @@
+package h1
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// activePerProc is how many connections for each processor may be active
+	// before they have to queue.
+	activePerProc = 4
+	// batchPerProc is how many connections for each processor leave the queue
+	// after a poll of the network.
+	batchPerProc = 8
+)
+
+// fairQueue keeps an overloaded server fair. Go's scheduler polls the network
+// only when no runnable goroutine is left (findRunnable in runtime/proc.go). A
+// nearby client has sent its next request by the time its connection reads again,
+// so a few connections would go on and on while other clients, and responses of
+// stores, wait for up to ten milliseconds. Therefore, above a number of active
+// connections, one that has served a request waits until the network has been
+// pollNotice before it reads the next.
+//
+// Nothing makes the scheduler poll. But what is written to a pipe is found by a
+// poll, as what arrives from the network is: its reader runs after one.
+type fairQueue struct {
+	threshold int64 // active connections above which they queue
+	batch     int
+	active    atomic.Int64 // connections that serve a request or are queued
+
+	mu          sync.Mutex
+	waiting     []chan<- struct{} // first come, first served
+	waker       *os.File          // the pipe's end for writing; nil: the queue is not in use
+	pollPending bool              // the pipe has been written to and not yet read
+}
+
+// start puts the queue to use. Without a pipe the server is less fair, and that
+// is all.
+func (q *fairQueue) start() {
+	pollNotice, waker, err := os.Pipe()
+	if err != nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	procs := runtime.GOMAXPROCS(0)
+	q.threshold, q.batch, q.waker = int64(activePerProc*procs), batchPerProc*procs, waker
+	go q.admitAfterPolls(pollNotice)
+}
+
+// stop releases all that wait, and lets nobody wait any more.
+func (q *fairQueue) stop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waker != nil {
+		_ = q.waker.Close() // ends admitAfterPolls
+		q.waker = nil
+	}
+}
+
+// yield lets other connections go first if too many are active.
+func (q *fairQueue) yield(c *conn) {
+	if q.active.Load() > q.threshold && q.enqueue(c) {
+		<-c.resume
+	}
+}
+
+// enqueue reports whether the connection has to wait for c.resume.
+func (q *fairQueue) enqueue(c *conn) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.requestPoll() {
+		return false
+	}
+	if c.resume == nil {
+		c.resume = make(chan struct{}, 1)
+	}
+	q.waiting = append(q.waiting, c.resume)
+	return true
+}
+
+// requestPoll reports whether a poll of the network will be noticed. The caller
+// holds q.mu.
+func (q *fairQueue) requestPoll() bool {
+	if q.waker != nil && !q.pollPending {
+		_, err := q.waker.Write([]byte{0})
+		q.pollPending = err == nil
+	}
+	return q.pollPending
+}
+
+// admitAfterPolls releases a batch after each poll, until the waker is closed.
+func (q *fairQueue) admitAfterPolls(pollNotice *os.File) {
+	defer pollNotice.Close()
+	var one [1]byte
+	for {
+		_, err := pollNotice.Read(one[:])
+		q.mu.Lock()
+		q.pollPending = false
+		if err != nil {
+			q.release(len(q.waiting))
+			q.mu.Unlock()
+			return
+		}
+		q.release(min(q.batch, len(q.waiting)))
+		if len(q.waiting) > 0 && !q.requestPoll() {
+			q.release(len(q.waiting))
+		}
+		q.mu.Unlock()
+	}
+}
+
+// release lets the first n connections go on. The caller holds q.mu.
+func (q *fairQueue) release(n int) {
+	for _, resume := range q.waiting[:n] {
+		resume <- struct{}{}
+	}
+	left := copy(q.waiting, q.waiting[n:])
+	clear(q.waiting[left:])
+	q.waiting = q.waiting[:left]
+}
