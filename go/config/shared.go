@@ -24,19 +24,28 @@ type Shared struct {
 
 var namespace = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
+// RequireShared reports a configuration without a shared state as a mistake.
+func (c *Config) RequireShared() error {
+	if c.Shared != nil {
+		return nil
+	}
+	mistakes := &MistakesError{}
+	mistakes.add("shared_state", "is required for this")
+	return mistakes
+}
+
 // readShared reads what belongs to the shared state; nil without one.
 func readShared(top *dict) *Shared {
 	state := top.take("shared_state")
-	s := &Shared{Namespace: defaultNamespace, Timeout: readSeconds(top, "shared_timeout", 0, time.Millisecond)}
+	s := &Shared{}
+	s.Timeout, _ = top.need("shared_timeout").seconds(time.Millisecond, maxTimeout)
 	s.Version, _ = top.take("state_version").str()
-	if name := top.take("shared_namespace"); name != nil {
-		if s.Namespace, _ = name.str(); s.Namespace != "" && !namespace.MatchString(s.Namespace) {
-			name.reject("must have up to 64 letters, digits, dots, hyphens and underscores")
-		}
+	name := top.need("shared_namespace")
+	if s.Namespace, _ = name.str(); s.Namespace != "" && !namespace.MatchString(s.Namespace) {
+		name.reject("must have up to 64 letters, digits, dots, hyphens and underscores")
 	}
-	if mode, ok := top.take("shared_uses").oneOf("closed", "local"); ok {
-		s.LocalUses = mode == "local"
-	}
+	uses, _ := top.need("shared_uses").oneOf("closed", "local")
+	s.LocalUses = uses == "local"
 	s.Required, _ = top.take("shared_required").boolean()
 	keys := top.take("shared_keys")
 	access := readSharedAccess(top)
