@@ -7,7 +7,6 @@ everything else.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import os
@@ -52,7 +51,7 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
         if value is None:
             value = _meant_by_none(parameter)
         document[name] = _parameter(value, name, mistakes)
-    if not isinstance(config.event_loop, (asyncio.AbstractEventLoop, type(None))):
+    if not (config.event_loop is None or _is_loop(config.event_loop)):
         mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
     forms = {row.name: _form(row, getattr(config, row.name), mistakes) for row in TABLE}
     document["callbacks"] = [name for name, form in forms.items() if form]
@@ -69,6 +68,12 @@ def snapshot(given: Mapping[str, object]) -> tuple[dict[str, Any], list[Mistake]
 def encode(document: Mapping[str, Any]) -> bytes:
     """A document as the library reads it."""
     return json.dumps(document).encode("ascii")
+
+
+def _is_loop(value: object) -> bool:
+    import asyncio  # takes longer than all the rest, and whoever has a loop has it already
+
+    return isinstance(value, asyncio.AbstractEventLoop)
 
 
 def _meant_by_none(parameter: Field[Any]) -> object:

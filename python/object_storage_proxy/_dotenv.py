@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from io import StringIO
 
-from dotenv import load_dotenv
-
 from . import _files
 from .errors import ConfigError
 
@@ -33,6 +31,8 @@ def text() -> StringIO:
 
 def load() -> None:
     """Adds to the environment; variables that are already set are kept. Raises ConfigError."""
+    from dotenv import load_dotenv
+
     try:
         load_dotenv(stream=text())
     except ConfigError:

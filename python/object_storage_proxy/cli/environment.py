@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dotenv import dotenv_values
-
 from .. import _dotenv, _files
 from ..errors import ConfigError
 from .lines import Part
@@ -52,6 +50,8 @@ class DotEnv:
             raise
 
     def _values(self) -> Mapping[str, str]:
+        from dotenv import dotenv_values  # only commands that read a configuration need it
+
         try:
             found = dotenv_values(stream=_dotenv.text())
         except ConfigError as error:

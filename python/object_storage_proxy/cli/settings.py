@@ -6,9 +6,8 @@ itself says which there are and which of them take strings, so none is listed he
 
 from __future__ import annotations
 
-import asyncio
-import datetime
 import difflib
+import functools
 import os
 import types
 import typing
@@ -33,11 +32,17 @@ PREFIX = "OSP_"
 CONFIG_VARIABLE = "OSP_CONFIG"
 
 PARAMETERS: Mapping[str, Field[Any]] = {each.name: each for each in fields(ProxyServerConfig)}
-# config.py imports these two for type checkers only.
-_HINTS = typing.get_type_hints(
-    ProxyServerConfig.__init__, localns={"asyncio": asyncio, "datetime": datetime.datetime}
-)
 _ENTRY_HINTS = typing.get_type_hints(CosMapItem)
+
+
+@functools.cache
+def _hints() -> Mapping[str, Any]:
+    """The types of parameters. config.py imports these two for type checkers only."""
+    import asyncio
+    from datetime import datetime
+
+    names = {"asyncio": asyncio, "datetime": datetime}
+    return typing.get_type_hints(ProxyServerConfig.__init__, localns=names)
 
 
 @dataclass
@@ -195,7 +200,7 @@ def _read_environment(settings: Settings) -> None:
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE or not text:
             continue
         if name in PARAMETERS:
-            settings.take(name, _from_text(text, _HINTS[name], name in NOT_DATA), variable)
+            settings.take(name, _from_text(text, _hints()[name], name in NOT_DATA), variable)
         else:
             settings.warnings.append(f"{variable}: there is no parameter {name}")
 
@@ -205,7 +210,7 @@ def _typed(name: str, value: Any, written: Any) -> Any:
     if name in NOT_DATA:
         return value
     if isinstance(value, str) and value != written:
-        return _from_text(value, _HINTS[name], False)
+        return _from_text(value, _hints()[name], False)
     if name == "cos_map" and isinstance(value, dict) and isinstance(written, dict):
         return {bucket: _typed_entry(value[bucket], written[bucket]) for bucket in value}
     return value
