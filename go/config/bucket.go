@@ -35,7 +35,7 @@ func (c *Config) readBucket(name string, v *value) *stores.Bucket {
 	}
 	b.readDialect(d)
 	if !b.OpaqueKeys && b.Prefix != "" && stores.Misread(b.Prefix) {
-		d.mistakes.add(d.at("prefix"), `must be a folder that the store takes for no other: no backslash and no name that stores have for themselves, unless "keys" are "opaque"`)
+		d.mistakes.add(d.at("prefix"), `must be a folder that the store takes for no other: no backslash and no name that stores reserve for themselves, unless "keys" are "opaque"`)
 	}
 	b.VerifyChecksums = !b.APIKey.Empty() || b.IBM // IBM does not take checksum trailers
 	if mode, ok := d.take("checksums").oneOf("forward", "verify"); ok {
@@ -115,9 +115,11 @@ func (b entry) readNames(d *dict, isPattern bool) {
 	}
 	prefix := d.take("prefix")
 	if s, ok := prefix.str(); ok {
-		b.Prefix = strings.TrimSuffix(s, "/") + "/"
-		if complaint := checkPrefix(b.Prefix); complaint != "" {
+		folder := strings.TrimSuffix(s, "/") + "/"
+		if complaint := checkPrefix(folder); complaint != "" {
 			prefix.reject("%s", complaint)
+		} else {
+			b.Prefix = folder
 		}
 	}
 }
