@@ -36,7 +36,7 @@ func (e *staleError) Unwrap() error { return e.cause }
 // conn is one connection to a store. It is used by one request at a time, in the
 // goroutine of the caller: nothing has to be handed over to another.
 type conn struct {
-	net.Conn  // TLS, or the same as raw
+	net.Conn  // over raw, with or without TLS
 	raw       *net.TCPConn
 	pool      *pool
 	to        authority
@@ -273,7 +273,7 @@ func (b *responseBody) end() {
 // records, and several at once, are taken from the socket, where alive does not see
 // them any more.
 func (c *conn) hasMoreInTLS() bool {
-	if c.Conn == net.Conn(c.raw) {
+	if !c.to.secure {
 		return false
 	}
 	c.setReadDeadline(aLongTimeAgo)
@@ -296,7 +296,7 @@ const (
 // client's connection, or to write to it without looking at the bytes.
 func Forward(to io.Writer, spliced io.ReaderFrom, body io.Reader) (bool, error) {
 	b, ok := body.(*responseBody)
-	if !ok || b.decoder != nil || !b.isBuffered() && (spliced == nil || b.left < spliceLeast || b.c.Conn != net.Conn(b.c.raw)) {
+	if !ok || b.decoder != nil || !b.isBuffered() && (spliced == nil || b.left < spliceLeast || b.c.to.secure) {
 		return false, nil
 	}
 	if err := b.writeBuffered(to); err != nil {
