@@ -22,7 +22,7 @@ const (
 // so a few connections would go on and on while other clients, and responses of
 // stores, wait for up to ten milliseconds. Therefore, above a number of active
 // connections, one that has served a request waits until the network has been
-// pollNotice before it reads the next.
+// polled before it reads the next.
 //
 // Nothing makes the scheduler poll. But what is written to a pipe is found by a
 // poll, as what arrives from the network is: its reader runs after one.
@@ -40,14 +40,15 @@ type fairQueue struct {
 // start puts the queue to use. Without a pipe the server is less fair, and that
 // is all.
 func (q *fairQueue) start() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	procs := runtime.GOMAXPROCS(0)
+	q.threshold, q.batch = int64(activePerProc*procs), batchPerProc*procs
 	pollNotice, waker, err := os.Pipe()
 	if err != nil {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	procs := runtime.GOMAXPROCS(0)
-	q.threshold, q.batch, q.waker = int64(activePerProc*procs), batchPerProc*procs, waker
+	q.waker = waker
 	go q.admitAfterPolls(pollNotice)
 }
 
@@ -61,9 +62,11 @@ func (q *fairQueue) stop() {
 	}
 }
 
+func (q *fairQueue) crowded() bool { return q.active.Load() > q.threshold }
+
 // yield lets other connections go first if too many are active.
 func (q *fairQueue) yield(c *conn) {
-	if q.active.Load() > q.threshold && q.enqueue(c) {
+	if q.crowded() && q.enqueue(c) {
 		<-c.resume
 	}
 }
