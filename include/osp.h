@@ -46,18 +46,24 @@ enum osp_result {
     OSP_BAD_ARGUMENT = 7  /* a required pointer is null, or a length is absurd */
 };
 
-/* What the proxy asks its owner, and the JSON objects that go with it. A byte
- * that is not part of valid UTF-8 arrives as the escape \udc80 ... \udcff (the
- * surrogateescape of PEP 383), so two different byte strings never look alike. */
+/* What the proxy asks its owner: a row for each callback, by the name of its
+ * parameter in Python, with the JSON objects that are its question and its answer.
+ * Members are found by their names, in any order; one with a "?" need not be there.
+ * A byte that is not part of valid UTF-8 arrives as the escape \udc80 ... \udcff
+ * (the surrogateescape of PEP 383), so two different byte strings never look alike. */
 enum osp_question {
-    OSP_ASK_SECRET = 1,      /* {"access_key"} ->
-                                {"secret_key", "session_token"?, "expiration"?: Unix seconds,
-                                 "ttl"?: seconds}
-                                or {"unknown": true} */
-    OSP_ASK_ALLOW = 2,       /* {"token", "bucket", "request"?: {...}} ->
-                                {"allow": true or false, "ttl"?: seconds, "reason"?: text,
-                                 "once"?: true, for this very request only} */
-    OSP_ASK_BUCKET_CREDS = 3 /* {"token", "bucket"} -> {"credentials": text} */
+    OSP_ASK_HMAC_FETCHER = 1,
+    /* {"access_key": text}
+     * -> {"secret_key": text, "session_token"?: text, "expiration"?: Unix seconds,
+     *     "ttl"?: seconds}
+     *    or {"unknown": true} */
+    OSP_ASK_VALIDATOR = 2,
+    /* {"token": text, "bucket": text, "request"?: {...}}
+     * -> {"allow": true or false, "ttl"?: seconds, "reason"?: text,
+     *     "once"?: true, for this very request only} */
+    OSP_ASK_BUCKET_CREDS_FETCHER = 3
+    /* {"token": text, "bucket": text}
+     * -> {"credentials": text} */
 };
 
 /* What `ask` returns. Failure is 0, so that whatever goes wrong is a deny. */
@@ -67,8 +73,8 @@ enum osp_asked {
     OSP_ASK_PENDING = 2   /* osp_answer follows, from any thread */
 };
 
-/* The owner's functions; osp_start copies the struct. They must stay callable
- * until the process ends.
+/* The owner's side of all callbacks; osp_start copies the struct. It must stay
+ * callable until the process ends.
  *
  * ask   is called on threads that the library made, several at the same time (at
  *       most callback_concurrency for each handle), without any lock. `json` is
@@ -84,8 +90,9 @@ typedef struct {
 /* A text that is lent to the library for the time of the call. */
 typedef const char *osp_text;
 
-/* Checks a configuration (JSON object) without starting anything; reads the
- * certificate files that it names.
+/* Checks a configuration without starting anything; reads the certificate files
+ * that it names. It is a JSON object of ProxyServerConfig's parameters; those with
+ * a default other than None must be there, since the library has no defaults for them.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT.
  * *error is set to NULL or to a text for osp_free. */
 int32_t osp_check(osp_text config, size_t len, char **error);

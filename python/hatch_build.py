@@ -1,7 +1,7 @@
 """Hatchling's build hook: puts the shared library into the wheel.
 
 It names the wheel py3-none-<platform> (the binding is cffi's ABI mode, so one wheel
-serves every Python), and adds what is known about the modules in the library.
+serves every Python), and adds the licences and the SBOM of the modules in the library.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LibraryBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         build_data["sbom_files"].append(notices.SBOM)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Leaves the tree as it was; an editable install works in it, and keeps its library."""
+        """Leaves the tree as it was, except for an editable install, which needs the library."""
         made = [Path(self.root, notices.LICENCES), Path(self.root, notices.SBOM)]
         if version == "standard":
             made.append(library.PACKAGE / library.chosen_platform().library)

@@ -26,7 +26,7 @@ MACOS = "12.0"  # the oldest that Go 1.26 supports
 
 @dataclass(frozen=True)
 class Platform:
-    """What a wheel is built for: its tag, and what `go build` and the linker get for it."""
+    """What a wheel is built for: its tag, and the settings for `go build` and the linker."""
 
     tag: str
     environment: dict[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Platform:
 def _by_zig(tag: str, goarch: str, target: str) -> Platform:
     # Go splits CC at spaces outside of quotes.
     cc = f'"{sys.executable}" -m ziglang cc -target {target}'
-    # zig's linker does not take -s from Go; what C leaves behind would name its folder.
+    # zig's linker does not take -s from Go; C's debug information would name its folder.
     environment = {"GOOS": "linux", "GOARCH": goarch, "CC": cc, "CGO_CFLAGS": "-O2 -g0"}
     return Platform(tag, environment, ("-Wl,--strip-all",))
 
@@ -63,7 +63,7 @@ def cross_platforms() -> dict[str, Platform]:
 
 def this_platform() -> Platform:
     if sys.platform == "darwin":
-        # Not sysconfig's name: that of a universal Python promises two architectures.
+        # Not sysconfig's name: that of a universal Python promises both architectures.
         machine = platform.machine()
         environment = {
             "GOARCH": {"x86_64": "amd64"}.get(machine, machine),

@@ -1,8 +1,8 @@
-"""What a wheel says about the Go modules in its library: their licences, and an SBOM.
+"""What a wheel contains about the Go modules in its library: their licences, and an SBOM.
 
 Both are made from what the linker wrote into the library (`go version -m`), so they
-name what is in there, not what go.mod could bring in. The texts come from Go's module
-cache, whose contents go.sum vouches for.
+name what is linked, not everything in go.mod. The texts come from Go's module
+cache, whose contents go.sum verifies.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LICENCES = "THIRD-PARTY-LICENSES.txt"
 SBOM = "object-storage-proxy-go.cdx.json"
 
-# A phrase that only one licence has. A text that has none stops the build, so that
-# somebody looks at it before it is shipped.
+# Phrases that only one licence has. A text with none of them stops the build, so that
+# somebody reads it before it is shipped.
 _SPDX = {
     "Apache-2.0": r"Apache License\s+Version 2\.0",
     "MPL-2.0": r"Mozilla Public License,? [Vv]ersion 2\.0",
@@ -46,7 +46,7 @@ class Module:
 
     @property
     def texts(self) -> list[str]:
-        """The licence, and the notices that some licences want to be passed on."""
+        """The licence, and the notices that some licences require to be passed on."""
         found = [f for f in sorted(self.folder.iterdir()) if _is_legal(f.name)]
         if not any(not f.name.upper().startswith("NOTICE") for f in found):
             raise SystemExit(f"{self.path} has no licence file")

@@ -18,8 +18,8 @@ import botocore.loaders  # type: ignore[import-untyped]
 
 _TARGET = Path(__file__).resolve().parents[1] / "go" / "s3op" / "model.go"
 
-# What no request to a bucket is: the first hands out credentials of the store, the
-# second has the target of ListBuckets, at other hosts; the third goes to hosts of
+# Operations that the proxy never serves: the first hands out credentials of the store, the
+# second has the target of ListBuckets, at other hosts; the third goes to the hosts of
 # object lambdas.
 _LEFT_OUT = {"CreateSession", "ListDirectoryBuckets", "WriteGetObjectResponse"}
 

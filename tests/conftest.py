@@ -22,6 +22,7 @@ from helpers.clients import CLIENT as CLIENT
 from helpers.clients import AwsCli, Keys, boto
 from helpers.double import S3Double
 from helpers.more_stores import MORE_STORES
+from helpers.scripts import Run, scripts
 from helpers.stores import STORES, Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -181,6 +182,13 @@ def serve(certificates: pki.Certificates, tmp_path: Path) -> Iterator[Serve]:
         yield start
 
 
+@pytest.fixture
+def run_script(tmp_path: Path) -> Iterator[Run]:
+    """Runs scripts of an owner, each in a process of its own, that end with the test."""
+    with scripts(tmp_path) as start:
+        yield start
+
+
 @dataclass(frozen=True)
 class Place:
     """A bucket of a store, and a proxy in front of it."""
@@ -198,7 +206,7 @@ class Place:
 def place(
     store: Store, certificates: pki.Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
-    """A bucket on each store behind a proxy with one key pair and no callables."""
+    """A bucket on each store behind a proxy with one key pair and no callbacks."""
     bucket = store.make_bucket()
     with osp.ProxyServer(settings({bucket: store.entry()})) as server:
         yield Place(store, bucket, Front(server, certificates.ca, tmp_path_factory.mktemp("cli")))

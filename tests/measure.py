@@ -45,7 +45,8 @@ def python(code: str, folder: Path) -> tuple[tuple[float, float], str]:
     before, begin = _cpu_of_children(), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        # PYTHONDONTWRITEBYTECODE would have the package compiled each time, as after no install.
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": ""},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -125,7 +125,7 @@ class TestCheckConfig:
     def test_all_is_well(self, check: Run) -> None:
         done = check(GOOD, ALICE_SECRET="s")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == "proxy.toml: all is well, 1 entries in cos_map\n"
+        assert done.stdout == "proxy.toml: no mistakes, 1 entries in cos_map\n"
 
     def test_every_mistake_at_once_with_line_and_place(self, tmp_path: Path, check: Run) -> None:
         done = check(
@@ -148,13 +148,13 @@ class TestCheckConfig:
             """
         )
         assert mistaken(done) == [  # and not that the anonymous entry lacks the validator
-            "proxy.toml:1: http_prot: is no parameter; did you mean http_port?",
+            "proxy.toml:1: http_prot: is not a parameter; did you mean http_port?",
             "proxy.toml:2: threads: must be an integer, got a string",
             "proxy.toml:3: validator: the module rules has no no_such",
             "proxy.toml:4: hmac_fetcher: there is no module nowhere, "
-            f"neither in {tmp_path} nor among what is installed",
+            f"neither in {tmp_path} nor installed",
             "proxy.toml:7: hmac_keystore[0].secret_key: "
-            "needs NOT_THERE, which the environment does not have",
+            "needs the environment variable NOT_THERE, which is not set",
             "proxy.toml:8: cos_map.photos.host: is required",
             "proxy.toml:9: cos_map.photos.port: must be between 1 and 65535, got 70000",
             "proxy.toml:10: cos_map.photos.api_key: "
@@ -222,7 +222,7 @@ class TestCheckConfig:
 
     def test_a_file_that_is_not_there(self, run: Run) -> None:
         assert mistaken(run("check-config")) == [
-            "there is no proxy.toml here: name a configuration with --config"
+            "there is no proxy.toml here: give a configuration with --config"
         ]
         assert mistaken(run("check-config", "-c", "x.toml")) == [
             "x.toml: No such file or directory"
@@ -285,7 +285,7 @@ class TestEnvironment:
         entry = '{abc = {host = "localhost", port = 9000}}'
         done = run("check-config", OSP_COS_MAP=entry, OSP_HTTP_PORT="8080")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("the environment: all is well")
+        assert done.stdout.startswith("the environment: no mistakes")
 
     def test_a_number_in_an_entry(self, check: Run) -> None:
         toml = GOOD.replace("port = 443", 'port = "${STORE_PORT}"')

@@ -181,10 +181,10 @@ def test_a_secret_from_a_file_or_stdin(tmp_path: Path, config: Any, run: Run) ->
         (["data/k", "--endpoint", "https://h:x"], "must be a URL such as"),
         (["data/k", "--endpoint", "https://h/path"], "must have no path"),
         (["data/k", "--access-key", "bob"], "hmac_keystore has no such key pair"),
-        (["data/k", "--secret-key-file", "f"], "goes with --access-key"),
+        (["data/k", "--secret-key-file", "f"], "needs --access-key"),
         (["data/k", "--access-key", "b", "--secret-key-file", "f"], "f can't be read"),
         (["data/k", "--query", "a"], "--query must be NAME=VALUE"),
-        (["data/k", "--query", "X-Amz-Date=1"], "must not name what makes the signature"),
+        (["data/k", "--query", "X-Amz-Date=1"], "must not name parameters of the signature"),
         (["data/k", "--header", "a"], "--header must be NAME:VALUE"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -207,4 +207,4 @@ def test_a_secret_that_is_missing_is_told(tmp_path: Path, config: Any, run: Run)
     pair = {"access_key": "a", "secret_key": "${NOT_THERE}"}
     write_toml(tmp_path / "proxy.toml", {**config, "hmac_keystore": [pair]})
     (line,) = mistaken(run("presign", "data/k"))
-    assert "needs NOT_THERE" in line
+    assert "needs the environment variable NOT_THERE" in line

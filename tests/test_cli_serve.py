@@ -111,9 +111,9 @@ class TestHangup:
         assert refused(served.boto().get_object, Bucket="more", Key="k").code == (
             "InvalidAccessKeyId"
         )
-        served.said("changed, and waiting for a restart: server_name")
+        served.said("changed, but needs a restart: server_name")
 
-    def test_what_callables_said_is_forgotten(self, served: Served, double: S3Double) -> None:
+    def test_what_callbacks_said_is_forgotten(self, served: Served, double: S3Double) -> None:
         (served.folder / "rules.py").write_text(
             "import os\ndef may(token, bucket):\n    return os.path.exists('open')\n"
         )
@@ -180,7 +180,7 @@ class TestReload:
     def test_a_module_changes(self, developed: Served) -> None:
         assert self.allows(developed)()
         self.write(developed, "rules.py", REFUSE)
-        developed.said("rules.py changed: starting again")
+        developed.said("rules.py changed: restarting")
         developed.said("serving", 2)
         developed.up()
         assert refused(developed.boto().get_object, Bucket="data", Key="k").code == "AccessDenied"
@@ -216,7 +216,7 @@ class TestReload:
 
 
 def test_a_second_ctrl_c_does_not_wait_for_anything(served: Served, double: S3Double) -> None:
-    """Neither for a request in flight nor for a callable that hangs."""
+    """Neither for a request in flight nor for a callback that hangs."""
     (served.folder / "rules.py").write_text(
         "import time\ndef may(token, bucket):\n    open('asked', 'w')\n    time.sleep(3600)\n"
     )
@@ -238,7 +238,7 @@ def test_a_second_ctrl_c_does_not_wait_for_anything(served: Served, double: S3Do
 
     reader = threading.Thread(target=read)
     reader.start()
-    until(lambda: (served.folder / "asked").exists(), "the callable hangs")
+    until(lambda: (served.folder / "asked").exists(), "the callback hangs")
     served.child.process.send_signal(signal.SIGINT)
     until(lambda: not accepts(served.port), "it stops to accept")
     assert served.child.alive(), served.child.output()

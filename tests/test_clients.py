@@ -1,7 +1,8 @@
 """Clients as they come, each doing what its users do, through the proxy.
 
 What they do is in tests/clients; docs/compatibility.md is made of what came of it:
-`pytest tests/test_clients.py --update-docs` writes it anew.
+`pytest tests/test_clients.py --update-docs` writes it anew, and
+`PYTEST_ADDOPTS=--update-docs ./build.sh test stores` what it says of more stores.
 
 What a client can't do at a store of `./build.sh test stores` it may not be able to
 do through the proxy either: then it has to fail at the store itself with the same
@@ -223,7 +224,7 @@ def test_every_client_is_described() -> None:
 
 def test_the_command_for_more_stores_runs_each_and_the_document_has_it() -> None:
     verb = (ROOT / "build.sh").read_text(encoding="utf-8").partition("\ntest_stores()")[2]
-    assert f"--stores {','.join(sorted(MORE_STORES))}\n" in verb.partition("}")[0]
+    assert f"all={','.join(sorted(MORE_STORES))}\n" in verb.partition("}")[0]
     columns = table.columns("stores")
     assert [column.partition(" ")[0] for column in columns[1:]] == sorted(MORE_STORES)
 

@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import object_storage_proxy as osp
 import pytest
@@ -282,6 +284,11 @@ def test_what_is_none_is_not_given() -> None:
     )
     with osp.ProxyServer(config) as server:
         assert server.https_url is None
+        assert server.http_url
+        with pytest.raises(HTTPError) as refused:
+            urlopen(server.http_url, timeout=10)
+        assert refused.value.code == 403
+        assert refused.value.headers["Server"].encode("latin-1").decode() == "<osp⚡>"
 
 
 def test_counting_counts_only_when_it_is_on(serve: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 from conftest import CLIENT, Front
 from helpers.clients import refused
-from helpers.double import S3Double
+from helpers.double import KEYS, S3Double
 from helpers.raw import send, sign
 
 MIB = 1 << 20
@@ -348,5 +348,34 @@ def test_patterns_that_make_no_sense(name: str) -> None:
     with pytest.raises(osp.ConfigError):
         osp.ProxyServer(config).start()
     fixed = osp.ProxyServerConfig({"a*": {"host": "h", "port": 1, "bucket": "one"}}, http_port=0)
-    with pytest.raises(osp.ConfigError, match="can't be one name"):
+    with pytest.raises(osp.ConfigError, match="can't be set for a pattern"):
         osp.ProxyServer(fixed).start()
+
+
+class TestCosMapSpellings:
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            {"access_key": KEYS.access, "secret_key": KEYS.secret, "addressing_style": "path"},
+            {"accessKey": KEYS.access, "secretKey": KEYS.secret, "addressingStyle": "path"},
+            {"access_key": KEYS.access, "secretKey": KEYS.secret, "addressing_style": "path",
+             "time-to-live": 5, "tls": False, "api_key": None},
+            {"accessKey": KEYS.access, "access_key": None, "secret_key": KEYS.secret,
+             "addressingStyle": "path", "ttl": 5, "is_tls_enabled": False, "region": "us-east-1"},
+        ],
+        ids=["snake", "camel", "mixed", "None beside the other spelling"],
+    )  # fmt: skip
+    def test_every_spelling_works(self, serve: Any, spelling: dict[str, Any]) -> None:
+        with S3Double() as double:
+            entry = {"host": "127.0.0.1", "port": double.port, **spelling}
+            serve({"data": entry}).boto().put_object(Bucket="data", Key="k", Body=b"x")
+            assert (double.problems, double.objects) == ([], {b"/data/k": b"x"})
+
+    def test_a_cos_map_item_is_an_entry_too(self, serve: Any) -> None:
+        with S3Double() as double:
+            item = osp.CosMapItem(
+                host="127.0.0.1", port=double.port, access_key=KEYS.access, secret_key=KEYS.secret,
+                addressing_style="path",
+            )  # fmt: skip
+            serve({"data": item}).boto().put_object(Bucket="data", Key="k", Body=b"x")
+            assert double.objects == {b"/data/k": b"x"}

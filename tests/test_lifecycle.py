@@ -8,9 +8,7 @@ import signal
 import socket
 import textwrap
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import botocore.exceptions
@@ -19,14 +17,8 @@ from conftest import CLIENT
 from helpers.clients import boto
 from helpers.double import S3Double
 from helpers.raw import connect, head_bytes, sign
-from helpers.scripts import Run, ended, scripts
+from helpers.scripts import Run, ended
 from helpers.wait import accepts, free_port, until
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    with scripts(tmp_path) as start:
-        yield start
 
 
 class SlowStore:
@@ -43,12 +35,12 @@ class SlowStore:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_lets_requests_in_flight_end(run: Run, number: signal.Signals) -> None:
+def test_a_signal_lets_requests_in_flight_end(run_script: Run, number: signal.Signals) -> None:
     with ExitStack() as stack:
         slow = SlowStore(stack)
         stack.callback(slow.release.set)
         port = free_port()
-        child = run(
+        child = run_script(
             "osp.start_server(config()); print('returned', flush=True)",
             {"data": slow.double.entry()},
             http_port=port,
@@ -71,12 +63,14 @@ def test_a_signal_lets_requests_in_flight_end(run: Run, number: signal.Signals) 
         assert "returned" in child.output()
 
 
-def test_a_second_ctrl_c_cuts_requests_off(run: Run) -> None:
+def test_a_second_ctrl_c_cuts_requests_off(run_script: Run) -> None:
     with ExitStack() as stack:
         slow = SlowStore(stack)
         stack.callback(slow.release.set)
         port = free_port()
-        child = run("osp.start_server(config())", {"data": slow.double.entry()}, http_port=port)
+        child = run_script(
+            "osp.start_server(config())", {"data": slow.double.entry()}, http_port=port
+        )
         child.listening(port)
         failed = threading.Event()
         s3 = boto(f"http://127.0.0.1:{port}", CLIENT, retry=False)
@@ -98,17 +92,17 @@ def test_a_second_ctrl_c_cuts_requests_off(run: Run) -> None:
         assert failed.is_set()
 
 
-def test_an_idle_server_ends_at_once(run: Run) -> None:
+def test_an_idle_server_ends_at_once(run_script: Run) -> None:
     port = free_port()
-    child = run("osp.start_server(config())", http_port=port)
+    child = run_script("osp.start_server(config())", http_port=port)
     child.listening(port)
     with socket.create_connection(("127.0.0.1", port)):  # a client that keeps its connection
         child.process.send_signal(signal.SIGTERM)
         assert ended(child, 15) == 0, child.output()
 
 
-def test_it_starts_again_after_a_stop(run: Run) -> None:
-    child = run(
+def test_it_starts_again_after_a_stop(run_script: Run) -> None:
+    child = run_script(
         """
         import socket
         port = 0
@@ -128,8 +122,8 @@ def test_it_starts_again_after_a_stop(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_fifty_starts_leave_nothing_behind(run: Run) -> None:
-    child = run(
+def test_fifty_starts_leave_nothing_behind(run_script: Run) -> None:
+    child = run_script(
         """
         import gc, urllib.request
         def look():
@@ -156,8 +150,8 @@ def test_fifty_starts_leave_nothing_behind(run: Run) -> None:
     assert ended(child, 60) == 0, child.output()
 
 
-def test_a_fork_is_told_so_and_never_hangs(run: Run) -> None:
-    child = run(
+def test_a_fork_is_told_so_and_never_hangs(run_script: Run) -> None:
+    child = run_script(
         """
         server = osp.ProxyServer(config(http_port=0))
         server.start()
@@ -181,8 +175,8 @@ def test_a_fork_is_told_so_and_never_hangs(run: Run) -> None:
     assert "told 4" in child.output()
 
 
-def test_a_fork_before_the_first_start_is_no_matter(run: Run) -> None:
-    child = run(
+def test_a_fork_before_the_first_start_is_no_matter(run_script: Run) -> None:
+    child = run_script(
         """
         pid = os.fork()
         with osp.ProxyServer(config(http_port=0)) as server:
@@ -195,9 +189,9 @@ def test_a_fork_before_the_first_start_is_no_matter(run: Run) -> None:
 
 
 @pytest.mark.parametrize("how", ["returns", "raises", "exits"])
-def test_the_interpreter_exits_with_a_callback_under_way(run: Run, how: str) -> None:
+def test_the_interpreter_exits_with_a_callback_under_way(run_script: Run, how: str) -> None:
     end = {"returns": "", "raises": "raise ValueError('end')", "exits": "sys.exit(3)"}[how]
-    child = run(
+    child = run_script(
         f"""
         import socket, urllib.request
         asked = threading.Event()
@@ -262,13 +256,13 @@ LOADED = """
 @pytest.mark.parametrize(
     "how", [pytest.param(h, marks=[] if h == "returns" else pytest.mark.slow) for h in ENDS]
 )
-def test_the_interpreter_ends_under_load(run: Run, how: str) -> None:
-    """Small requests, whose callables are asked each time, and uploads that are under way."""
+def test_the_interpreter_ends_under_load(run_script: Run, how: str) -> None:
+    """Small requests, whose callbacks are asked each time, and uploads that are under way."""
     code, status = ENDS[how]
     with S3Double() as double, ExitStack() as stack:
         port = free_port()
         entry = {**double.entry(access_key=None, secret_key=None), "ttl": 0}
-        child = run(LOADED + textwrap.indent(code, "    "), {"data": entry}, http_port=port)
+        child = run_script(LOADED + textwrap.indent(code, "    "), {"data": entry}, http_port=port)
         child.listening(port)
         served, stop = threading.Event(), threading.Event()
         url = f"http://127.0.0.1:{port}"
@@ -310,8 +304,8 @@ def test_the_interpreter_ends_under_load(run: Run, how: str) -> None:
     assert not [name for name in double.objects if b"never" in name]
 
 
-def test_importing_loads_no_library_and_starts_no_thread(run: Run) -> None:
-    child = run(
+def test_importing_loads_no_library_and_starts_no_thread(run_script: Run) -> None:
+    child = run_script(
         """
         osp.enable_request_counting()
         assert osp.get_request_count() == 0
@@ -324,9 +318,9 @@ def test_importing_loads_no_library_and_starts_no_thread(run: Run) -> None:
     assert ended(child) == 0, child.output()
 
 
-def test_threads_are_the_processors_that_the_library_uses(run: Run) -> None:
+def test_threads_are_the_processors_that_the_library_uses(run_script: Run) -> None:
     more_than_all = (os.cpu_count() or 1) + 1
-    child = run(
+    child = run_script(
         f"""
         if "GODEBUG" not in os.environ:  # the library sees what the process began with
             os.environ["GODEBUG"] = "schedtrace=20"

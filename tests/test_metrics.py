@@ -140,7 +140,7 @@ def test_the_names_of_the_original_are_fed_with_their_labels(busy: Any) -> None:
     assert seen.value("osp_build_info", version=osp.__version__) == 1
 
 
-def test_refusals_callables_caches_stores_and_tokens_are_counted(busy: Any) -> None:
+def test_refusals_callbacks_caches_stores_and_tokens_are_counted(busy: Any) -> None:
     seen = scrape(busy.server)
     assert seen.value("osp_presigned_url_hits_total", bucket="data") == 2
     assert seen.value("osp_presigned_url_rejected_total", bucket="data") == 1

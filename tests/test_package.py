@@ -65,6 +65,22 @@ class TestHelp:
         named = {key for group in keys for key in re.findall(r"[\w-]+", group)}
         assert named == set(osp.CosMapItem.__annotations__)
 
+    def test_an_entry_has_the_defaults_that_are_explained(self) -> None:
+        """The library has them: what they are stands in its sources alone, and in this text."""
+        source = (ROOT / "go/config/config.go").read_text(encoding="utf-8")
+        meant = dict(re.findall(r'\tdefault(\w+) += "?([\w-]+)', source))
+        text = inspect.getdoc(osp.CosMapItem) or ""
+        explained = {
+            name: re.search(rf'^ {{4}}{name}\b[^:]*: [^:]*?default:? ["`]*([\w-]+)', text, re.M)
+            for name in ("region", "ttl", "connect_timeout", "answer_timeout")
+        }
+        assert {name: found and found[1] for name, found in explained.items()} == {
+            "region": meant["Region"],
+            "ttl": meant["TTL"],
+            "connect_timeout": meant["ConnectTimeout"],
+            "answer_timeout": meant["AnswerTimeout"],
+        }
+
     def test_attributes_are_explained(self) -> None:
         assert section(inspect.getdoc(osp.Decision) or "", "Attributes") == {
             *inspect.signature(osp.Decision).parameters
@@ -81,7 +97,7 @@ class TestImport:
         code = "import sys, object_storage_proxy; print(*sys.modules)"
         done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
         loaded = set(done.stdout.split())
-        heavy = {"_cffi_backend", "asyncio", "dataclasses", "dotenv", "logging", "socket", "ssl"}
+        heavy = {"_cffi_backend", "asyncio", "dotenv", "json", "logging", "socket", "ssl"}
         assert "object_storage_proxy.server" in loaded
         assert not loaded & heavy
 

@@ -214,8 +214,8 @@ class TestTypes:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
 
     @pytest.mark.slow
-    def test_every_form_of_callable_passes(self, tmp_path: Path) -> None:
-        example = ROOT / "python" / "examples" / "callables.py"
+    def test_every_form_of_callback_passes(self, tmp_path: Path) -> None:
+        example = ROOT / "python" / "examples" / "callbacks.py"
         checked = self.mypy(tmp_path, example.read_text(encoding="utf-8"))
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -236,8 +236,8 @@ class TestTypes:
 
     def test_the_example_makes_configurations_that_start(self) -> None:
         """Types promise nothing by themselves."""
-        path = ROOT / "python" / "examples" / "callables.py"
-        spec = importlib.util.spec_from_file_location("callables_example", path)
+        path = ROOT / "python" / "examples" / "callbacks.py"
+        spec = importlib.util.spec_from_file_location("callbacks_example", path)
         assert spec
         assert spec.loader
         example = importlib.util.module_from_spec(spec)

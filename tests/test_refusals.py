@@ -152,7 +152,7 @@ def test_an_unknown_bucket_is_named_only_to_those_who_may_sign(place: Any) -> No
         assert (refusal.status, refusal.code) == (403, "InvalidAccessKeyId")
 
 
-# --- the owner's callables -------------------------------------------------
+# --- the owner's callbacks -------------------------------------------------
 
 
 def boom(*args: Any) -> Any:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from helpers.children import Child
 from helpers.cli import PROGRAM, write_toml
-from helpers.scripts import Run, ended, scripts
+from helpers.scripts import Run, ended
 from helpers.wait import accepts, free_port, until
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    with scripts(tmp_path) as start:
-        yield start
-
 
 # The process sends itself a signal just before its port opens, and as soon as it is open.
 EARLY = """
@@ -64,14 +56,14 @@ class TestServe:
 @pytest.mark.parametrize("when", WHEN)
 class TestStartServer:
     @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-    def test_it_stops(self, run: Run, name: str, when: str) -> None:
+    def test_it_stops(self, run_script: Run, name: str, when: str) -> None:
         code = EARLY.format(name=name, when=when)
-        child = run(code + "osp.start_server(config(http_port=0))\nprint('returned')")
+        child = run_script(code + "osp.start_server(config(http_port=0))\nprint('returned')")
         assert ended(child) == 0, child.output()
         assert "returned" in child.output()
 
-    def test_it_opens_its_access_log_again(self, run: Run, when: str) -> None:
-        child = run(
+    def test_it_opens_its_access_log_again(self, run_script: Run, when: str) -> None:
+        child = run_script(
             EARLY.format(name="SIGHUP", when=when)
             + """
 def reopened(self, handle):
@@ -84,8 +76,8 @@ osp.start_server(config(http_port=0, access_log="access.log"))
         assert ended(child) == 0, child.output()
         assert "reopened" in child.output()
 
-    def test_handlers_of_the_application_stay(self, run: Run, when: str) -> None:
-        child = run(
+    def test_handlers_of_the_application_stay(self, run_script: Run, when: str) -> None:
+        child = run_script(
             EARLY.format(name="SIGTERM", when=when)
             + """
 def mine(signum, frame):

@@ -111,6 +111,34 @@ def test_nothing_on_it_is_a_secret(busy: Any) -> None:
         assert secret not in text, secret
 
 
+TILES = 8
+
+
+@pytest.fixture
+def fresh(serve: Any, any_store: Store) -> Any:
+    """A proxy that has seen nothing yet."""
+    return serve({any_store.make_bucket(): any_store.entry()}, metrics_port=0)
+
+
+@pytest.mark.parametrize("state", ["fresh", "busy"])
+def test_the_tiles_fill_whole_rows(
+    request: pytest.FixtureRequest, state: str, tmp_path: Path
+) -> None:
+    front = request.getfixturevalue(state)
+    dom = browser.dom(front.server.metrics_url + "/").dom
+    for width in (500, 800, 1200, 1600):
+        grid, *tiles = browser.boxes(dom, "#tiles, #tiles > *", width, tmp_path)
+        rows: dict[float, list[browser.Box]] = {}
+        for tile in tiles:
+            rows.setdefault(tile.top, []).append(tile)
+        assert sum(map(len, rows.values())) == TILES
+        assert len({len(row) for row in rows.values()}) == 1, f"a hole at {width} pixels"
+        for row in rows.values():
+            assert row[0].left == pytest.approx(grid.left, abs=1)
+            assert row[-1].right == pytest.approx(grid.right, abs=1), f"at {width} pixels"
+            assert not any(tile.cut for tile in row), f"text is cut at {width} pixels"
+
+
 def test_it_is_light_or_dark_as_the_reader_is(busy: Any, tmp_path: Path) -> None:
     url = busy.server.metrics_url + "/"
     colours = {}

@@ -1,265 +1,20 @@
-"""Starts and stops that come in the middle of one another, each in a process of its own."""
+"""Starts and stops: beside one another, on any thread or loop, by a callback, by the exit."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from conftest import CLIENT
 from helpers.clients import boto
 from helpers.double import S3Double
-from helpers.scripts import Run, ended, scripts
+from helpers.scripts import SERVER, Run, completes, ended
 from helpers.wait import accepts, free_port, until
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    with scripts(tmp_path) as start:
-        yield start
-
-
-# at_line acts in the middle of a call, where a signal handler would, or another thread: at
-# the first time that the nth line of the package is about to run.
-LINES = """
-import faulthandler, urllib.request
-from functools import partial
-faulthandler.dump_traceback_later(240, exit=True)
-PACKAGE = os.path.dirname(osp.__file__)
-
-def at_line(number, act, call):
-    seen = set()
-    def trace(frame, event, arg):
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            return None
-        if event == "line" and (line := (frame.f_code, frame.f_lineno)) not in seen:
-            seen.add(line)
-            if len(seen) == number:
-                sys.settrace(None)
-                global place
-                place = f"{frame.f_code.co_filename}:{frame.f_lineno}"  # for the failure's text
-                act()
-        return trace
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(None)
-    return len(seen) >= number
-
-def each_line(act, call):
-    number = 1
-    while at_line(number, act, call):
-        yield number
-        number += 1
-    assert number > 20, number  # it has seen the package's lines
-
-def explain(kind, error, trace):
-    print("at", place)
-    sys.__excepthook__(kind, error, trace)
-place, sys.excepthook = None, explain
-
-others = []
-def beside(call):
-    others.append(threading.Thread(target=call))
-    others[-1].start()
-    others[-1].join(0.1)  # as far as it comes; it may have to wait for this thread
-
-def all_end():
-    while others:
-        others[-1].join(20)
-        assert not others.pop().is_alive()
-
-def works(server):
-    server.start()
-    url = server.http_url
-    assert not answers_nothing(url)
-    server.stop()
-    assert server.http_url is None
-    assert answers_nothing(url)
-
-def answers_nothing(url):
-    try:
-        urllib.request.urlopen(url).close()
-    except urllib.error.HTTPError as refusal:
-        refusal.close()
-    except OSError:
-        return True
-    return False
-
-server = osp.ProxyServer(config(http_port=0))
-works(server)
-"""
-INTERRUPTED = """
-def interrupt():
-    raise KeyboardInterrupt
-
-def interrupted(call):
-    def guarded():
-        try:
-            call()
-        except KeyboardInterrupt:
-            pass
-    return guarded
-"""
-
-
-@pytest.mark.slow
-class TestAtEveryLine:
-    """What a signal handler, or another thread, does in the middle of it."""
-
-    @pytest.mark.parametrize("who", ["handler", "thread"])
-    def test_of_a_start_a_stop_may_come(self, run: Run, who: str) -> None:
-        child = run(
-            LINES
-            + f"""
-stop = server.stop if {who!r} == "handler" else partial(beside, server.stop)
-began = False
-def note():
-    global began
-    began = server._starting.locked() and not server._stop_asked
-    stop()
-for _ in each_line(note, server.start):
-    all_end()
-    if began:  # a stop that was asked for during the start counts
-        assert server.http_url is None
-    server.stop()
-server.stop()
-works(server)
-print("done")
-"""
-        )
-        assert ended(child, 250) == 0, child.output()
-        assert "done" in child.output()
-
-    @pytest.mark.parametrize("who", ["handler", "thread"])
-    def test_of_a_stop_another_stop_may_come(self, run: Run, who: str) -> None:
-        child = run(
-            LINES
-            + f"""
-stop = server.stop if {who!r} == "handler" else partial(beside, server.stop)
-server.start()
-for _ in each_line(stop, server.stop):
-    all_end()
-    assert server.http_url is None
-    server.start()
-server.stop()
-works(server)
-print("done")
-"""
-        )
-        assert ended(child, 250) == 0, child.output()
-        assert "done" in child.output()
-
-    def test_of_a_start_another_start_may_come(self, run: Run) -> None:
-        child = run(
-            LINES
-            + """
-won = []
-def start():
-    try:
-        server.start()
-        won.append(server.http_url)
-    except RuntimeError:
-        pass
-for number in each_line(partial(beside, start), start):
-    all_end()
-    assert len(won) == 1 and won[0], (number, won)
-    won.clear()
-    server.stop()
-server.stop()
-works(server)
-print("done")
-"""
-        )
-        assert ended(child, 250) == 0, child.output()
-        assert "done" in child.output()
-
-    @pytest.mark.parametrize("what", ["update", "restart"])
-    @pytest.mark.parametrize("who", ["handler", "thread"])
-    def test_of_an_update_another_update_or_a_restart_may_come(
-        self, run: Run, who: str, what: str
-    ) -> None:
-        child = run(
-            LINES
-            + f"""
-from object_storage_proxy import _lib
-serving = None  # the keys that the server has
-def noted(function, place):
-    def call(*args):
-        global serving
-        result = function(*args)
-        serving = json.loads(args[place])["hmac_keystore"]
-        return result
-    return call
-_lib.Library.start = noted(_lib.Library.start, 1)
-_lib.Library.update = noted(_lib.Library.update, 2)
-
-def pairs(name):
-    return [{{"access_key": name, "secret_key": "s"}}]
-def update():
-    server.update(hmac_keystore=pairs("theirs"))
-def restart():
-    server.stop(0)
-    server.start()
-act = {what} if {who!r} == "handler" else partial(beside, {what})
-
-def mine():
-    try:
-        server.update(hmac_keystore=pairs("mine"))
-    except RuntimeError:  # it was being started again
-        pass
-server.start()
-for _ in each_line(act, mine):
-    all_end()
-    assert serving == server._config.hmac_keystore, (serving, server._config.hmac_keystore)
-server.stop()
-works(server)
-print("done")
-"""
-        )
-        assert ended(child, 250) == 0, child.output()
-        assert "done" in child.output()
-
-    def test_of_a_start_ctrl_c_may_come(self, run: Run) -> None:
-        child = run(
-            LINES
-            + INTERRUPTED
-            + """
-for number in each_line(interrupt, interrupted(server.start)):
-    server.stop()
-    works(server)
-server.stop()
-works(server)
-print("done")
-"""
-        )
-        assert ended(child, 250) == 0, child.output()
-        assert "done" in child.output()
-
-    def test_of_a_stop_ctrl_c_may_come(self, run: Run) -> None:
-        child = run(
-            LINES
-            + INTERRUPTED
-            + """
-server.start()
-for number in each_line(interrupt, interrupted(server.stop)):
-    server.stop()
-    assert server.http_url is None
-    server.start()
-server.stop()
-works(server)
-print("done")
-"""
-        )
-        assert ended(child, 250) == 0, child.output()
-        assert "done" in child.output()
-
-
-def test_starts_and_stops_of_many_threads_at_the_same_time(run: Run) -> None:
-    child = run(
-        LINES
+def test_starts_and_stops_of_many_threads_at_the_same_time(run_script: Run) -> None:
+    child = run_script(
+        SERVER
         + """
 started = []
 for _ in range(30):
@@ -283,13 +38,12 @@ works(server)
 print("done")
 """
     )
-    assert ended(child, 60) == 0, child.output()
-    assert "done" in child.output()
+    completes(child, 60)
 
 
-def test_of_the_first_start_another_start_may_come(run: Run) -> None:
+def test_of_the_first_start_another_start_may_come(run_script: Run) -> None:
     """When modules are half imported, too."""
-    child = run(
+    child = run_script(
         """
         server = osp.ProxyServer(config(http_port=0))
         def trace(frame, event, arg):
@@ -308,13 +62,13 @@ def test_of_the_first_start_another_start_may_come(run: Run) -> None:
         """
     )
     assert ended(child) == 0, child.output()
-    assert "this server is being started" in child.output()
-    assert "this server does not run" in child.output()
+    assert "this server is starting" in child.output()
+    assert "this server is not running" in child.output()
 
 
-def test_a_start_that_fails_may_be_tried_again(run: Run) -> None:
-    child = run(
-        LINES
+def test_a_start_that_fails_may_be_tried_again(run_script: Run) -> None:
+    child = run_script(
+        SERVER
         + """
 import socket
 with socket.socket() as taken:
@@ -332,13 +86,12 @@ works(another)
 print("done")
 """
     )
-    assert ended(child) == 0, child.output()
-    assert "done" in child.output()
+    completes(child)
 
 
-def test_after_a_start_that_ctrl_c_ended_the_port_is_free(run: Run) -> None:
-    child = run(
-        LINES
+def test_after_a_start_that_ctrl_c_ended_the_port_is_free(run_script: Run) -> None:
+    child = run_script(
+        SERVER
         + f"""
 from object_storage_proxy import _lib
 ports = _lib.Library.ports
@@ -356,13 +109,12 @@ for _ in range(30):
 print("done")
 """
     )
-    assert ended(child, 60) == 0, child.output()
-    assert "done" in child.output()
+    completes(child, 60)
 
 
-def test_a_signal_handler_stops_while_a_stop_waits(run: Run) -> None:
+def test_a_signal_handler_stops_while_a_stop_waits(run_script: Run) -> None:
     """The drain time is longer than the test: what hangs, fails."""
-    child = run(
+    child = run_script(
         """
         import signal
         def validator(token, bucket):
@@ -376,13 +128,13 @@ def test_a_signal_handler_stops_while_a_stop_waits(run: Run) -> None:
         print("stopping", flush=True)
         server.stop()
         print("stopped", server.http_url, flush=True)
-        os._exit(0)  # the callable never ends
+        os._exit(0)  # the callback never ends
         """,
         http_port=(port := free_port()),
     )
     child.listening(port)
     ask(port)
-    until(lambda: "asked" in child.output(), "the callable is asked")
+    until(lambda: "asked" in child.output(), "the callback is asked")
     (child.log.parent / "enough").touch()
     until(lambda: not accepts(port), "it stops")
     child.process.terminate()
@@ -429,9 +181,9 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("how", LOOPS)
-def test_a_stop_on_the_thread_of_the_owners_loop(run: Run, how: str) -> None:
+def test_a_stop_on_the_thread_of_the_owners_loop(run_script: Run, how: str) -> None:
     """A coroutine that waits there, for longer than the test, does not hold it up."""
-    child = run(
+    child = run_script(
         f"""
 import asyncio, signal, warnings
 warnings.simplefilter("error")
@@ -467,10 +219,10 @@ server.stop()
 
 
 @pytest.mark.parametrize("how", ["a function", "a coroutine", "a coroutine of the owner's loop"])
-def test_a_callable_stops_the_server_that_asks_it(run: Run, how: str) -> None:
+def test_a_callback_stops_the_server_that_asks_it(run_script: Run, how: str) -> None:
     with S3Double() as double:
         double.objects = {b"/data/k": b"x"}
-        child = run(
+        child = run_script(
             f"""
 import asyncio
 {"" if how == "a function" else "async "}def validator(token, bucket):
@@ -504,8 +256,8 @@ print("again")
         assert len(double.seen) == (1 if how == "a function" else 0)
 
 
-def test_the_interpreter_that_exits_stops_every_server(run: Run) -> None:
-    child = run(
+def test_the_interpreter_that_exits_stops_every_server(run_script: Run) -> None:
+    child = run_script(
         """
         import atexit
         servers = []

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from helpers.double import S3Double
-from helpers.scripts import Run, ended, scripts
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    with scripts(tmp_path) as start:
-        yield start
-
+from helpers.scripts import Run, completes
 
 # Requests of a client that signs, from the very process.
 CLIENT = """
@@ -47,8 +37,8 @@ def alive(name):
 
 @pytest.mark.parametrize("error", ["ValueError('no')", "SystemExit(3)", "KeyboardInterrupt"])
 @pytest.mark.parametrize("where", ["filter", "handler", "factory"])
-def test_logging_that_raises_ends_no_logging(run: Run, error: str, where: str) -> None:
-    child = run(
+def test_logging_that_raises_ends_no_logging(run_script: Run, error: str, where: str) -> None:
+    child = run_script(
         CLIENT
         + f"""
 raising, seen = True, []
@@ -84,16 +74,17 @@ with osp.ProxyServer(config(http_port=0)) as server:
 print("done")
 """
     )
-    assert ended(child) == 0, child.output()
-    assert "done" in child.output()
+    completes(child)
     assert child.output().count("Traceback") < 5  # at most one a second
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_callable_that_fails_may_be_logged_by_what_fails(run: Run, asynchronous: bool) -> None:
+def test_a_callback_that_fails_may_be_logged_by_what_fails(
+    run_script: Run, asynchronous: bool
+) -> None:
     with S3Double() as double:
         double.objects = {b"/data/k": b"x"}
-        child = run(
+        child = run_script(
             CLIENT
             + f"""
 def raises(record):
@@ -112,11 +103,10 @@ print("done")
 """,
             {"data": double.entry()},
         )
-        assert ended(child) == 0, child.output()
-        assert "done" in child.output()
+        completes(child)
 
 
-# What a callable may leave behind on the proxy's event loop.
+# What a callback may leave behind on the proxy's event loop.
 TASKS = {
     "a task that exits": "left.append(loop.create_task(raises(SystemExit(3))))",
     "a task that is interrupted": "left.append(loop.create_task(raises(KeyboardInterrupt())))",
@@ -127,10 +117,10 @@ TASKS = {
 
 
 @pytest.mark.parametrize("what", TASKS)
-def test_the_event_loop_goes_on_after(run: Run, what: str) -> None:
+def test_the_event_loop_goes_on_after(run_script: Run, what: str) -> None:
     with S3Double() as double:
         double.objects = {b"/data/k": b"x"}
-        child = run(
+        child = run_script(
             CLIENT
             + f"""
 left = []
@@ -159,16 +149,15 @@ print("done")
 """,
             {"data": {**double.entry(), "ttl": 0}},
         )
-        assert ended(child) == 0, child.output()
-        assert "done" in child.output()
+        completes(child)
         assert "Exception ignored" not in child.output()
-        told = "a task of a callable failed; the event loop goes on" in child.output()
+        told = "a task of a callback failed; the event loop goes on" in child.output()
         assert told == (what != "a loop that is stopped")
 
 
-def test_a_task_that_can_not_be_made_is_a_refusal(run: Run) -> None:
-    """At once: the time that a callable has is longer than the test."""
-    child = run(
+def test_a_task_that_can_not_be_made_is_a_refusal(run_script: Run) -> None:
+    """At once: the time that a callback has is longer than the test."""
+    child = run_script(
         CLIENT
         + """
 def factory(loop, coroutine, **more):
@@ -184,6 +173,5 @@ print("done")
 """,
         {"data": {"host": "127.0.0.1", "port": 9, "api_key": "k", "ttl": 0}},
     )
-    assert ended(child) == 0, child.output()
-    assert "done" in child.output()
+    completes(child)
     assert "never awaited" not in child.output()

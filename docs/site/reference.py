@@ -20,6 +20,7 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(DOCS.parent / "python"))
 
+from object_storage_proxy._table import TABLE, Row  # noqa: E402
 from object_storage_proxy.cli.parser import PROG, build, commands  # noqa: E402
 from object_storage_proxy.config import CosMapItem, ProxyServerConfig  # noqa: E402
 
@@ -28,9 +29,6 @@ _TYPES = {
     "Mapping[str, Mapping[str, Any]]": "dict of dicts",
     "Sequence[Mapping[str, str]]": "list of dicts",
     "Sequence[str]": "list of str",
-    "BucketCredsFetcher": "callable(token, bucket)",
-    "Validator": "callable(token, bucket[, request])",
-    "HmacFetcher": "callable(access_key)",
     "Path": "path",
     "str | os.PathLike[str]": "path",
     "asyncio.AbstractEventLoop": "event loop",
@@ -57,6 +55,12 @@ def spelled_type(annotation: str) -> str:
     return _TYPES.get(plain, plain).replace("|", "or")
 
 
+def spelled_callback(row: Row) -> str:
+    always, all_of_them = min(row.forms, key=len), max(row.forms, key=len)
+    more = "".join(f"[, {name}]" for name in all_of_them[len(always) :])
+    return f"callable({', '.join(always)}{more})"
+
+
 def cell(text: str) -> str:
     """Text of a docstring as a cell of a table."""
     return text.replace("``", "`").replace("|", "\\|").removesuffix(".")
@@ -66,6 +70,7 @@ def parameters(keyword_only: bool) -> Iterable[str]:
     texts = described(ProxyServerConfig.__doc__ or "", "Args")
     by_name = {name: text for names, text in texts.items() for name in names.split(", ")}
     signature = inspect.signature(ProxyServerConfig).parameters
+    callbacks = {row.name: spelled_callback(row) for row in TABLE}
     if set(by_name) != set(signature):
         raise SystemExit(f"documented or there, but not both: {set(by_name) ^ set(signature)}")
     yield "| parameter | type | default | meaning |"
@@ -76,7 +81,7 @@ def parameters(keyword_only: bool) -> Iterable[str]:
         default = "required"
         if parameter.default is not parameter.empty:
             default = f"`{parameter.default!r}`".replace("'", '"')
-        kind = spelled_type(parameter.annotation)
+        kind = callbacks.get(name) or spelled_type(parameter.annotation)
         yield f"| `{name}` | {kind} | {default} | {cell(by_name[name])} |"
 
 

@@ -1,6 +1,7 @@
-// Package access decides whether a verified request may go on, by the owner's
-// Allow callback and a cache of its decisions. Whatever is not a clear yes is a
-// refusal. It verifies no signature and looks at no credentials.
+// Package access decides whether a principal may do what is asked for, by the owner's
+// validator and a cache of its decisions. Whatever is not a clear yes is a refusal.
+// A question is made of plain values, so that it can be asked without a request.
+// It verifies no signature and looks at no credentials.
 package access
 
 import (
@@ -26,10 +27,6 @@ const longestRefusal = 30 * time.Second
 // time, so that it leaves room for those of others.
 const atATime = 8
 
-// ErrRefused is the cause of an AccessDenied that the owner's callback decided on,
-// as opposed to one that it raised.
-var ErrRefused = errors.New("refused by the validator")
-
 // Options of a Checker.
 type Options struct {
 	Capacity    int              // decisions kept, at least 1
@@ -40,28 +37,20 @@ type Options struct {
 
 // Checker is safe for concurrent use. Make it with New.
 type Checker struct {
-	allow       func(context.Context, *callbacks.Request) (callbacks.Decision, error)
+	validator   callbacks.Callback[*callbacks.Request, callbacks.Decision] // nil: there is none
 	seesRequest bool
 	showReasons bool
 	parts       parts
-	decisions   *cache.Cache[key, decision]
-}
-
-// decision is what is kept of an answer. It names its token and bucket, which
-// the key hides, so that they can be forgotten.
-type decision struct {
-	refusal error // nil: allowed
-	token   [sha256.Size]byte
-	bucket  string
+	decisions   *cache.Cache[key, remembered]
 }
 
 // New makes a Checker for the owner's callbacks.
-func New(h callbacks.Set, o Options) *Checker {
+func New(owner callbacks.Set, o Options) *Checker {
 	c := &Checker{
-		allow:       h.Allow,
-		seesRequest: h.AllowSeesRequest,
+		validator:   owner.Validator,
+		seesRequest: owner.ValidatorSeesRequest,
 		showReasons: o.ShowReasons,
-		decisions:   cache.New[key, decision](o.Capacity, o.Now),
+		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
 	}
 	if c.seesRequest {
 		c.parts = partsOf(o.CacheBy)
@@ -69,105 +58,76 @@ func New(h callbacks.Set, o Options) *Checker {
 	return c
 }
 
-// Check returns nil when the request may go on, and otherwise an answer of
-// package s3err: AccessDenied when the callback refused or raised, SlowDown when
-// it was not asked or did not answer in time; or ctx's own error. Without a
-// callback every request may go on: a valid signature is enough.
+// SeesRequest reports whether the callback looks at more than token and bucket.
+// If it does not, questions that differ in nothing else are one.
+func (c *Checker) SeesRequest() bool { return c.seesRequest }
+
+// Check decides about one question. Without a callback every request may go on:
+// a valid signature is enough.
 //
-// An allowance is kept for ttl, a refusal for at most 30 s of it, unless the
-// decision brings its own; what a raised exception led to is never kept. What
-// is not kept serves this very request: others that look the same, at the same
-// time, are asked about themselves, since what decided may be something that
-// the key lacks. That nothing was decided in time goes for all of them. The request must not change afterwards: a callback may still look
-// at it.
-func (c *Checker) Check(ctx context.Context, ttl time.Duration, r *callbacks.Request) error {
-	if c.allow == nil {
-		return nil
+// An allowance is kept for the question's TTL, a refusal for at most 30 s of it,
+// unless the decision brings its own; what a raised exception led to is never
+// kept. What is not kept serves this very request: others that look the same, at
+// the same time, are asked about themselves, since what decided may be something
+// that the key lacks. That nothing was decided in time goes for all of them.
+func (c *Checker) Check(ctx context.Context, q *Question) Decision {
+	if c.validator == nil {
+		return Decision{Allowed: true, Source: Signature}
 	}
-	k := c.parts.key(r)
-	if d, ok := c.decisions.Lookup(k); ok {
-		return d.refusal
+	k := c.parts.key(&q.request)
+	if kept, ok := c.decisions.Lookup(k); ok {
+		return c.decision(kept, Remembered)
 	}
-	return c.ask(ctx, k, ttl, c.visible(r))
+	return c.ask(ctx, k, q.TTL, c.visible(q))
 }
 
-func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callbacks.Request) error {
+func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callbacks.Request) Decision {
 	get := c.decisions.Get
 	if ttl == 0 { // unless a decision brings its own
 		get = c.decisions.Ask
 	}
-	d, err := get(ctx, k, func(ctx context.Context) (cache.Entry[decision], error) {
-		answer, err := c.allow(ctx, r)
+	kept, err := get(ctx, k, func(ctx context.Context) (cache.Entry[remembered], error) {
+		answer, err := c.validator(ctx, r)
 		if errors.Is(err, callbacks.ErrOverloaded) {
 			// Nothing was decided. Each of those who waited would wait as long again,
 			// and take a place from others.
 			err = cache.ForAll(err)
 		}
 		if err != nil {
-			return cache.Entry[decision]{}, fmt.Errorf("validator: %w", err)
+			return cache.Entry[remembered]{}, fmt.Errorf("validator: %w", err)
 		}
-		return cache.Entry[decision]{
-			Value: decision{c.refusalOf(answer), sha256.Sum256([]byte(r.Token)), strings.Clone(r.Bucket)},
+		return cache.Entry[remembered]{
+			Value: remembered{allowed: answer.Allow, reason: answer.Reason, token: sha256.Sum256([]byte(r.Token)), bucket: strings.Clone(r.Bucket)},
 			TTL:   keepFor(answer, ttl),
 		}, nil
 	})
 	if err != nil {
-		return callbacks.Refusal(ctx, err)
+		return Decision{err: callbacks.Refusal(ctx, err)}
 	}
-	return d.refusal
-}
-
-// Question is one of several to ask together, with the arguments of Check.
-type Question struct {
-	Request *callbacks.Request
-	TTL     time.Duration
+	return c.decision(kept, Asked)
 }
 
 // CheckAll is Check for many questions of one client, several at a time. It
-// returns a refusal or nil for each; or the first error that is no refusal,
-// which leaves the others undecided.
-func (c *Checker) CheckAll(ctx context.Context, questions []Question) ([]error, error) {
+// returns a decision for each; or the first error that is no refusal, which
+// leaves the others undecided.
+func (c *Checker) CheckAll(ctx context.Context, questions []*Question) ([]Decision, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	refusals := make([]error, len(questions))
+	decisions := make([]Decision, len(questions))
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	for range min(atATime, len(questions)) {
 		wait.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(questions)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				refusals[i] = c.Check(ctx, questions[i].TTL, questions[i].Request)
-				if refusals[i] != nil && !errors.Is(refusals[i], s3err.AccessDenied) {
-					cancel(refusals[i])
+				decisions[i] = c.Check(ctx, questions[i])
+				if err := decisions[i].err; err != nil && !errors.Is(err, s3err.AccessDenied) {
+					cancel(err)
 				}
 			}
 		})
 	}
 	wait.Wait()
-	return refusals, context.Cause(ctx)
-}
-
-// visible is what the callback gets to see of a request: never more than its
-// decision is cached by, unless the owner narrowed that, and the headers: they
-// are in no key, so a decision that needed them has to say Once.
-func (c *Checker) visible(r *callbacks.Request) *callbacks.Request {
-	if !c.seesRequest {
-		return &callbacks.Request{Token: r.Token, Bucket: r.Bucket}
-	}
-	return r
-}
-
-func (c *Checker) refusalOf(d callbacks.Decision) error {
-	switch {
-	case d.Allow:
-		return nil
-	case d.Reason == "":
-		return s3err.AccessDenied.Because(ErrRefused)
-	}
-	refusal := s3err.AccessDenied
-	if c.showReasons {
-		refusal = refusal.Msg("Access Denied: " + d.Reason)
-	}
-	return refusal.Because(fmt.Errorf("%w: %s", ErrRefused, d.Reason))
+	return decisions, context.Cause(ctx)
 }
 
 func keepFor(d callbacks.Decision, ttl time.Duration) time.Duration {
@@ -194,7 +154,7 @@ func (c *Checker) Forget(token, bucket *string) {
 	if token != nil {
 		hash = sha256.Sum256([]byte(*token))
 	}
-	c.decisions.DeleteFunc(func(_ key, d decision) bool {
-		return (token == nil || d.token == hash) && (bucket == nil || d.bucket == *bucket)
+	c.decisions.DeleteFunc(func(_ key, kept remembered) bool {
+		return (token == nil || kept.token == hash) && (bucket == nil || kept.bucket == *bucket)
 	})
 }

@@ -24,7 +24,7 @@ type owner struct {
 }
 
 func (o *owner) callbacks(seesRequest bool) callbacks.Set {
-	return callbacks.Set{AllowSeesRequest: seesRequest, Allow: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+	return callbacks.Set{ValidatorSeesRequest: seesRequest, Validator: func(_ context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 		o.calls.Add(1)
 		return o.decide(r)
 	}}
@@ -40,6 +40,11 @@ func full() *callbacks.Request {
 		Source: "192.0.2.1", Operation: "GetObject", Key: "a b", VersionID: "v", Region: "us-east-1", ClientIP: "192.0.2.9",
 		ContentLength: -1, CopySource: "other/key",
 	}
+}
+
+// about makes a question of what a validator may see.
+func about(r *callbacks.Request, ttl time.Duration) *Question {
+	return &Question{TTL: ttl, request: *r}
 }
 
 // changes alter one thing each that a validator may see.
@@ -61,7 +66,7 @@ var changes = map[string]func(*callbacks.Request){
 }
 
 func TestWithoutACallbackAValidSignatureIsEnough(t *testing.T) {
-	if err := New(callbacks.Set{}, Options{Capacity: 1}).Check(t.Context(), time.Hour, full()); err != nil {
+	if err := New(callbacks.Set{}, Options{Capacity: 1}).Check(t.Context(), about(full(), time.Hour)).Refusal(); err != nil {
 		t.Error(err)
 	}
 }
@@ -88,7 +93,7 @@ func TestADecisionServesOnlyForWhatItWasMadeBy(t *testing.T) {
 				changed := full()
 				apply(changed)
 				for _, r := range []*callbacks.Request{full(), full(), changed} {
-					if err := checker.Check(t.Context(), time.Hour, r); err != nil {
+					if err := checker.Check(t.Context(), about(r, time.Hour)).Refusal(); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -131,11 +136,17 @@ func TestTheCallbackSeesNothingThatIsNotInTheKeyButHeaders(t *testing.T) {
 		}}
 		r := full()
 		r.Header = func() http.Header { return http.Header{"X-Role": {"admin"}} }
-		if err := New(o.callbacks(sees), Options{Capacity: 1}).Check(t.Context(), 0, r); err != nil {
+		if err := New(o.callbacks(sees), Options{Capacity: 1}).Check(t.Context(), about(r, 0)).Refusal(); err != nil {
 			t.Fatal(err)
 		}
 		want := &callbacks.Request{Token: "alice", Bucket: "photos"}
-		if sees && seen != r || !sees && !reflect.DeepEqual(seen, want) {
+		if sees {
+			if want = full(); seen.Header == nil || seen.Header().Get("X-Role") != "admin" {
+				t.Errorf("its headers are not those of the request")
+			}
+			seen.Header = nil // functions are not compared
+		}
+		if !reflect.DeepEqual(seen, want) {
 			t.Errorf("three arguments %v: got %+v", sees, seen)
 		}
 	}
@@ -154,22 +165,22 @@ func TestManyQuestionsOfOneClient(t *testing.T) {
 		return callbacks.Decision{Allow: r.Key != "closed"}, nil
 	}}
 	checker := New(o.callbacks(true), Options{Capacity: 1000})
-	var questions []Question
+	var questions []*Question
 	for i := range 200 {
 		r := full()
 		r.Path, r.Key = strconv.Itoa(i), []string{"open", "closed"}[i%2]
-		questions = append(questions, Question{r, time.Hour})
+		questions = append(questions, about(r, time.Hour))
 	}
-	refusals, err := checker.CheckAll(t.Context(), questions)
+	decisions, err := checker.CheckAll(t.Context(), questions)
 	if err != nil || most.Load() > atATime {
 		t.Fatalf("%v; %d at a time", err, most.Load())
 	}
-	for i, refusal := range refusals {
-		if errors.Is(refusal, s3err.AccessDenied) != (questions[i].Request.Key == "closed") {
-			t.Errorf("%s: %v", questions[i].Request.Key, refusal)
+	for i, d := range decisions {
+		if d.Allowed == (questions[i].request.Key == "closed") {
+			t.Errorf("%s: %+v", questions[i].request.Key, d)
 		}
 	}
-	questions[70].Request.Key = "late"
+	questions[70].request.Key = "late"
 	if _, err := checker.CheckAll(t.Context(), questions); !errors.Is(err, s3err.SlowDown) {
 		t.Errorf("one that could not be asked: %v", err)
 	}
@@ -206,7 +217,7 @@ func TestHowLongADecisionIsKept(t *testing.T) {
 			checker := New(o.callbacks(true), Options{Capacity: 10, Now: func() time.Time { return now }})
 			ask := func() {
 				t.Helper()
-				err := checker.Check(t.Context(), c.ttl, full())
+				err := checker.Check(t.Context(), about(full(), c.ttl)).Refusal()
 				if c.decision.Allow && err != nil || !c.decision.Allow && !errors.Is(err, s3err.AccessDenied) {
 					t.Fatalf("got %v", err)
 				}
@@ -248,7 +259,7 @@ func TestWhatIsNotAYesIsARefusal(t *testing.T) {
 			o := &owner{decide: c.decide}
 			checker := New(o.callbacks(true), Options{Capacity: 10})
 			for range 2 {
-				err := checker.Check(t.Context(), time.Hour, full())
+				err := checker.Check(t.Context(), about(full(), time.Hour)).Refusal()
 				if !errors.Is(err, c.want) || c.cause != nil && !errors.Is(err, c.cause) {
 					t.Errorf("got %v", err)
 				}
@@ -263,7 +274,7 @@ func TestWhatIsNotAYesIsARefusal(t *testing.T) {
 func TestTheReasonReachesTheClientOnlyIfAsked(t *testing.T) {
 	for _, show := range []bool{false, true} {
 		o := &owner{decide: always(callbacks.Decision{Reason: "not in group x"})}
-		err := New(o.callbacks(true), Options{Capacity: 1, ShowReasons: show}).Check(t.Context(), 0, full())
+		err := New(o.callbacks(true), Options{Capacity: 1, ShowReasons: show}).Check(t.Context(), about(full(), 0)).Refusal()
 		if !strings.Contains(err.Error(), "not in group x") || strings.Contains(s3err.From(err).Message, "group") != show {
 			t.Errorf("shown %v: got %v", show, err)
 		}
@@ -284,14 +295,14 @@ func TestOneSlowTokenHoldsUpNobodyElse(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				if err := checker.Check(t.Context(), time.Hour, slow); err != nil {
+				if err := checker.Check(t.Context(), about(slow, time.Hour)).Refusal(); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		synctest.Wait()
 		before := time.Now()
-		if err := checker.Check(t.Context(), time.Hour, full()); err != nil || time.Since(before) != 0 {
+		if err := checker.Check(t.Context(), about(full(), time.Hour)).Refusal(); err != nil || time.Since(before) != 0 {
 			t.Errorf("%v after %v", err, time.Since(before))
 		}
 		wg.Wait()
@@ -314,7 +325,7 @@ func TestForgetting(t *testing.T) {
 			checker := New(o.callbacks(false), Options{Capacity: 10})
 			asked := func(token, bucket string) bool {
 				before := o.calls.Load()
-				if err := checker.Check(t.Context(), time.Hour, &callbacks.Request{Token: token, Bucket: bucket}); err != nil {
+				if err := checker.Check(t.Context(), about(&callbacks.Request{Token: token, Bucket: bucket}, time.Hour)).Refusal(); err != nil {
 					t.Fatal(err)
 				}
 				return o.calls.Load() > before

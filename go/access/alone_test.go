@@ -32,7 +32,7 @@ func at(t *testing.T, ttl time.Duration, decide func(admin bool) (callbacks.Deci
 				r := full()
 				r.Path = []string{"admin", "guest"}[i%2]
 				r.Header = func() http.Header { return http.Header{"X-Role": {r.Path}} }
-				if err := checker.Check(t.Context(), ttl, r); (err == nil) != (r.Path == "admin") {
+				if err := checker.Check(t.Context(), about(r, ttl)).Refusal(); (err == nil) != (r.Path == "admin") {
 					t.Errorf("%s: %v", r.Path, err)
 				}
 			})
@@ -70,8 +70,8 @@ func TestADecisionForOneRequestServesNoOther(t *testing.T) {
 func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		checker := New(callbacks.Limited(callbacks.Set{
-			Allow: func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
+		checker := New(callbacks.Set{
+			Validator: func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
 				if r.Bucket == "bad" {
 					asked.Add(1)
 					<-ctx.Done()
@@ -79,19 +79,19 @@ func TestOneQuestionWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 				}
 				return callbacks.Decision{Allow: true}, nil
 			},
-		}, 8, 100, 2*time.Second), Options{Capacity: 10})
+		}.With(callbacks.Limits(8, 100, 2*time.Second)), Options{Capacity: 10})
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for range 40 {
 			wg.Go(func() {
-				err := checker.Check(t.Context(), time.Hour, &callbacks.Request{Token: "alice", Bucket: "bad"})
+				err := checker.Check(t.Context(), about(&callbacks.Request{Token: "alice", Bucket: "bad"}, time.Hour)).Refusal()
 				if took := time.Since(begun); !errors.Is(err, s3err.SlowDown) || took != 2*time.Second {
 					t.Errorf("%v after %v", err, took)
 				}
 			})
 		}
 		wg.Wait()
-		if err := checker.Check(t.Context(), time.Hour, &callbacks.Request{Token: "bob", Bucket: "good"}); err != nil || asked.Load() != 1 {
+		if err := checker.Check(t.Context(), about(&callbacks.Request{Token: "bob", Bucket: "good"}, time.Hour)).Refusal(); err != nil || asked.Load() != 1 {
 			t.Errorf("asked %d times; another client: %v", asked.Load(), err)
 		}
 		time.Sleep(2 * time.Minute) // until nobody is left
@@ -108,12 +108,12 @@ func TestAnAnswerFromBeforeForgettingServesNobodyWhoComesLater(t *testing.T) {
 		}}
 		checker := New(o.callbacks(true), Options{Capacity: 10})
 		early := make(chan error, 1)
-		go func() { early <- checker.Check(t.Context(), time.Hour, full()) }()
+		go func() { early <- checker.Check(t.Context(), about(full(), time.Hour)).Refusal() }()
 		synctest.Wait()
 		revoked.Store(true)
 		checker.Forget(named("alice"), nil)
 		for range 2 { // the second one after both answers
-			if err := checker.Check(t.Context(), time.Hour, full()); !errors.Is(err, ErrRefused) {
+			if err := checker.Check(t.Context(), about(full(), time.Hour)).Refusal(); !errors.Is(err, ErrRefused) {
 				t.Errorf("got %v", err)
 			}
 		}

@@ -13,10 +13,10 @@ func BenchmarkCheck(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			o := &owner{decide: always(callbacks.Decision{Allow: true})}
 			c := New(o.callbacks(seesRequest), Options{Capacity: 1024})
-			request := full()
+			question := about(full(), time.Hour)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := c.Check(b.Context(), time.Hour, request); err != nil {
+				if err := c.Check(b.Context(), question).Refusal(); err != nil {
 					b.Fatal(err)
 				}
 			}

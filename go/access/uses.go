@@ -58,7 +58,7 @@ func (u *Uses) Count(signature string, expires time.Time) error {
 		u.counts.Add(strings.Clone(signature), seen) // without the rest of its request
 	}
 	if seen.count >= u.limit {
-		return s3err.AccessDenied.Msg("This presigned URL has been used as often as it may be.")
+		return s3err.AccessDenied.Msg("This presigned URL has been used as often as it is allowed to be.")
 	}
 	seen.count++
 	return nil

@@ -1,8 +1,8 @@
 // Package accesslog writes one line for each request that has ended. A request
 // never waits for it: lines go into a bounded queue that a goroutine empties,
-// and those that find it full are counted as lost. Whatever clients sent is
-// escaped, so that no line can be forged; signatures, secrets and tokens are
-// not in what it gets.
+// and those that find it full are counted as lost. Everything that clients sent
+// is escaped, so that no line can be forged; signatures, secrets and tokens
+// never reach it.
 package accesslog
 
 import (
@@ -19,14 +19,14 @@ import (
 	"osp/go/observe"
 )
 
-// Targets that are no files.
+// Targets that are not files.
 const (
 	Stderr = "stderr"
 	Python = "python" // the process's logger, as a child of its own
 )
 
-// LoggerKey is the attribute by which the owner of the log lines knows the
-// child logger; ChildLogger is its value.
+// LoggerKey is the attribute by which the consumer of the log lines recognises
+// the child logger; ChildLogger is its value.
 const (
 	LoggerKey   = "logger"
 	ChildLogger = "access"
@@ -45,19 +45,19 @@ type Log struct {
 	log    *slog.Logger
 
 	queue   *queue        // nil: Python's
-	ended   chan struct{} // closed when nothing is written any more; nil: nothing ever was
+	ended   chan struct{} // closed when writing has ended; nil: it never began
 	dropped atomic.Uint64
 
 	mu   sync.Mutex // of writing
 	file *os.File   // nil: Stderr
 	out  io.Writer
-	torn bool      // the last line was not written whole
+	torn bool      // the last line was not written completely
 	bad  bool      // the last write failed
-	said bool      // the log said so
-	told time.Time // when it said so last
+	said bool      // the log has said so
+	told time.Time // when it last said so
 }
 
-// New returns a log that writes nowhere yet. target is Stderr, Python or a
+// New returns a log that does not write yet. target is Stderr, Python or a
 // file's path; problems go to log.
 func New(target string, format Format, log *slog.Logger) *Log {
 	l := &Log{target: target, format: format, log: log}
@@ -80,8 +80,8 @@ func (l *Log) Open() error {
 	return nil
 }
 
-// Reopen opens the file anew, for those who moved it away. When that fails the
-// old one stays. Its errors wrap the system's.
+// Reopen opens the file again, after it was moved away. If that fails, the old
+// one stays in use. Its errors wrap the system's.
 func (l *Log) Reopen() error {
 	switch l.target {
 	case Python:
@@ -92,7 +92,8 @@ func (l *Log) Reopen() error {
 		l.out = os.Stderr
 		return nil
 	}
-	// Not blocking: a pipe that nobody reads is an error, not the end of the start.
+	// Non-blocking: a pipe that nobody reads is an error, instead of blocking
+	// the start.
 	file, err := os.OpenFile(l.target, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
 	if err != nil {
 		return fmt.Errorf("access_log: %w", err)
@@ -102,7 +103,7 @@ func (l *Log) Reopen() error {
 	l.file, l.out, l.torn = file, file, false
 	l.mu.Unlock()
 	if before != nil {
-		_ = before.Close() // what was written there is there
+		_ = before.Close() // what was written there is safe
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (l *Log) Ended(x *observe.Exchange) {
 	buffers.Put(buffer)
 }
 
-// hand gives a line to the process's logger.
+// hand passes a line to the process's logger.
 func (l *Log) hand(x *observe.Exchange) {
 	handler := l.log.Handler()
 	if !handler.Enabled(context.Background(), slog.LevelInfo) {
@@ -141,8 +142,8 @@ func (l *Log) hand(x *observe.Exchange) {
 // Dropped counts the lines that were lost.
 func (l *Log) Dropped() uint64 { return l.dropped.Load() }
 
-// Close writes what is there, within a bound, and closes the file. Lines that
-// come later are lost.
+// Close writes the lines that wait, within a time limit, and closes the file.
+// Later lines are lost.
 func (l *Log) Close() {
 	if l.ended == nil {
 		return
@@ -151,12 +152,12 @@ func (l *Log) Close() {
 	select {
 	case <-l.ended:
 	case <-time.After(closeTime):
-		return // the writer is stuck in the system; the file stays with it
+		return // the writer is stuck in the system; the file is left to it
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.file != nil {
-		_ = l.file.Close() // errors of writing were seen while writing
+		_ = l.file.Close() // errors of writing were noticed while writing
 		l.file = nil
 	}
 }

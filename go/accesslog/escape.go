@@ -1,13 +1,15 @@
 package accesslog
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
 
-const hexDigits = "0123456789abcdef"
+	"osp/go/wire"
+)
 
-// quote appends a JSON string (RFC 8259). Beyond what JSON demands it escapes
-// DEL, the C1 controls and the line separators, which terminals and viewers
-// act on. Bytes that are not UTF-8 become U+FFFD, or some reader of the log
-// would not take the line.
+// quote appends a JSON string (RFC 8259). Beyond what JSON requires it escapes
+// DEL, the C1 controls and the line separators, to which terminals and viewers
+// react. Bytes that are not UTF-8 become U+FFFD, because some readers of the
+// log would refuse the line.
 func quote(b []byte, text string) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(text); {
@@ -47,7 +49,7 @@ func quote(b []byte, text string) []byte {
 func ordinary(c byte) bool { return ' ' <= c && c < 0x7f && c != '"' && c != '\\' }
 
 func escapeRune(b []byte, r rune) []byte {
-	return append(b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+	return append(b, '\\', 'u', wire.LowerHex[r>>12&15], wire.LowerHex[r>>8&15], wire.LowerHex[r>>4&15], wire.LowerHex[r&15])
 }
 
 // plain reports whether a text needs no quotes in logfmt.
@@ -61,12 +63,12 @@ func plain(text string) bool {
 }
 
 // hexEscaped appends a text as httpd writes it: what is not printable ASCII,
-// quotes and backslashes become \xhh. words escapes spaces, too.
+// quotes and backslashes become \xhh. words escapes spaces as well.
 func hexEscaped(b []byte, text string, words bool) []byte {
 	for i := range len(text) {
 		c := text[i]
 		if c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == ' ' && words {
-			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			b = append(b, '\\', 'x', wire.LowerHex[c>>4], wire.LowerHex[c&15])
 			continue
 		}
 		b = append(b, c)

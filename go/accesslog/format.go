@@ -7,21 +7,21 @@ import (
 	"time"
 
 	"osp/go/observe"
-	"osp/go/s3op"
+	"osp/go/wire"
 )
 
-// Format is how a line looks.
+// Format is the form of a line.
 type Format string
 
-// The formats, as config.AccessLogFormats spells them.
+// The formats, as config.AccessLogFormats names them.
 const (
 	JSON     Format = "json"
 	Logfmt   Format = "logfmt"
 	Combined Format = "combined" // of Apache's httpd and nginx, which has room for few of the fields
 )
 
-// longestText bounds each text that a client chose. Escaping makes it six
-// times as long at most.
+// longestText bounds each text that a client chose. Escaping makes it at most
+// six times as long.
 const longestText = 2048
 
 func (f Format) line(b []byte, x *observe.Exchange) []byte {
@@ -34,10 +34,10 @@ func (f Format) line(b []byte, x *observe.Exchange) []byte {
 	return jsonLine(b, x)
 }
 
-// attributes are the fields of a line but for its time. Times are in seconds.
-// The key is percent-encoded, as in AWS's own logs
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html):
-// any bytes are a key.
+// attributes are the fields of a line except for its time. Times are in
+// seconds. The key is percent-encoded, as in AWS's own logs
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html),
+// because a key may consist of any bytes.
 func attributes(x *observe.Exchange) [18]slog.Attr {
 	return [...]slog.Attr{
 		slog.String("request_id", x.RequestID),
@@ -46,7 +46,7 @@ func attributes(x *observe.Exchange) [18]slog.Attr {
 		slog.String("method", shorten(x.Method)),
 		slog.String("operation", x.Operation),
 		slog.String("bucket", shorten(x.Bucket)),
-		slog.String("key", s3op.EscapeKey(x.Key)),
+		slog.String("key", wire.Encode(x.Key, wire.InPath)),
 		slog.Int("status", x.Status),
 		slog.String("code", x.Code),
 		slog.Int64("bytes_in", x.BytesIn),
@@ -110,8 +110,8 @@ func bare(b []byte, v slog.Value) []byte {
 }
 
 // combined is the Combined Log Format
-// (https://httpd.apache.org/docs/2.4/logs.html#combined). A query is left out,
-// since it may be a presigned one.
+// (https://httpd.apache.org/docs/2.4/logs.html#combined). The query is left
+// out, because it may be a presigned one.
 func combined(b []byte, x *observe.Exchange) []byte {
 	b = column(b, x.Client)
 	b = append(b, " - "...)
@@ -137,7 +137,7 @@ func combined(b []byte, x *observe.Exchange) []byte {
 	return b
 }
 
-// column is a text that stands between spaces.
+// column is a text between spaces.
 func column(b []byte, text string) []byte {
 	if text == "" {
 		return append(b, '-')

@@ -38,7 +38,7 @@ func TestAnUnreadableRequestHasALineToo(t *testing.T) {
 }
 
 // nasty are texts with which somebody may try to forge a line, to break its
-// reader or to act on the terminal that shows it.
+// reader or to affect the terminal that shows it.
 var nasty = []string{
 	"\n{\"status\":200}", "a\r\nb", "\"", `\`, "\x00", "\x1b[2J", "\x7f", "\xff\xfe", "\u2028", "\u009b31m", "\u202eabc", "\" 200 0 \"", "a b=c", "\ufffd", "\xed\xa0\x80",
 	strings.Repeat("x", 100_000), strings.Repeat("ü", 10_000),

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// queue holds lines, up to a number of bytes, until one goroutine takes them.
+// queue keeps lines, up to a number of bytes, until one goroutine takes them.
 type queue struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	lines   []byte
-	spare   []byte // what was taken last, to be filled next
+	spare   []byte // the lines that were taken last, reused for the next
 	most    int
 	closed  bool
 }
@@ -34,8 +34,8 @@ func (q *queue) put(line []byte) bool {
 	return true
 }
 
-// take waits for lines and takes all there are; they are good until the next
-// take. more is false when nothing will follow.
+// take waits for lines and takes all of them; they are valid until the next
+// take. more is false if nothing will follow.
 func (q *queue) take() (lines []byte, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,8 +54,8 @@ func (q *queue) close() {
 	q.changed.Broadcast()
 }
 
-// write writes lines. What can't be written is lost and counted: a log never
-// stops the requests that it is about.
+// write writes lines. Lines that can't be written are lost and counted: a log
+// never stops the requests that it is about.
 func (l *Log) write(lines []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,12 +75,12 @@ func (l *Log) write(lines []byte) {
 	l.bad = false
 	if l.said {
 		l.said = false
-		l.log.Warn("the access log is written again", "lost", l.dropped.Load())
+		l.log.Warn("the access log can be written again", "lost", l.dropped.Load())
 	}
 }
 
-// lost counts lines, and says why when it begins, but not all the time: a disk
-// may be full again and again.
+// lost counts lines, and logs the reason when it begins, but not too often: a
+// disk may be full again and again.
 func (l *Log) lost(lines []byte, err error) {
 	l.dropped.Add(uint64(bytes.Count(lines, []byte{'\n'})))
 	if l.bad {

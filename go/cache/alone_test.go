@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// ask has one caller more get the key, with a load that gives its name and ends after delay.
+// ask has one more caller get the key, with a load that returns its name and
+// ends after delay.
 func ask(t *testing.T, wg *sync.WaitGroup, c *Cache[string, string], name string, delay, ttl time.Duration) *string {
 	got := new(string)
 	wg.Go(func() {
@@ -117,7 +118,8 @@ func TestWhoAsksAloneWaitsForNobodyElse(t *testing.T) {
 	})
 }
 
-// Each row is about two questions of which the second, asked later, is answered first.
+// Each row is about two questions, of which the second, asked later, is
+// answered first.
 func TestAnAnswerNeverReplacesThatToALaterQuestion(t *testing.T) {
 	for _, c := range []struct {
 		name       string

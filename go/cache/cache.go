@@ -1,9 +1,9 @@
-// Package cache remembers answers that are expensive to get: bounded by
-// least recent use, each for a time of its own, and asked for only once at a
-// time however many callers want it. An answer that is not kept belongs to the
+// Package cache keeps answers that are expensive to get: bounded by least
+// recent use, each with a ttl of its own, and loaded only once at a time,
+// however many callers want them. An answer that is not kept belongs to the
 // caller who asked; one that was asked for before another, or before a
-// deletion, changes nothing. It knows nothing of what it holds, logs nothing
-// and never remembers an error.
+// deletion, changes nothing. The package knows nothing about the values, logs
+// nothing and never keeps an error.
 package cache
 
 import (
@@ -14,22 +14,22 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Entry is the answer of a load and how long it is good for.
+// Entry is the answer of a load, and how long it is valid.
 type Entry[V any] struct {
 	Value V
-	// TTL is how long to keep the value. Zero or less: it is for the caller
-	// alone whose load it came from, and is not kept.
+	// TTL is how long to keep the value. Zero or less: it is only for the
+	// caller whose load it came from, and is not kept.
 	TTL time.Duration
-	// RefreshAfter, when between zero and TTL, is the age at which the next
-	// Get starts a load in the background and is served the old value
-	// meanwhile. Zero: the value serves until its end.
+	// RefreshAfter, if between zero and TTL, is the age at which the next Get
+	// starts a load in the background and is served the old value meanwhile.
+	// Zero: the value serves until it expires.
 	RefreshAfter time.Duration
-	// Aside keeps the value in a room as large as the cache's own, from which
-	// it pushes out only others of its kind.
+	// Aside keeps the value in a room as large as the cache's own, where it
+	// displaces only others of its kind.
 	Aside bool
 }
 
-// Ahead returns a RefreshAfter for values of that ttl: 80 to 90 % of it, at
+// Ahead returns a RefreshAfter for values with that ttl: 80 to 90 % of it, at
 // random, so that values that were loaded together are not all renewed at once.
 func Ahead(ttl time.Duration) time.Duration {
 	return time.Duration(float64(ttl) * (0.8 + 0.1*rand.Float64()))
@@ -40,7 +40,7 @@ type Cache[K comparable, V any] struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	entries room[K, V] // under mu, so that they and loading change as one
+	entries room[K, V] // under mu, so that they and loading change together
 	aside   room[K, V]
 	loading map[K]*loading[V]
 	begun   uint64 // loads so far; each has its number
@@ -50,9 +50,9 @@ type Cache[K comparable, V any] struct {
 
 type room[K comparable, V any] = *simplelru.LRU[K, *stored[V]]
 
-// Stats says how useful a cache was so far.
+// Stats says how useful a cache has been so far.
 type Stats struct {
-	Hits    uint64 // answers that were there
+	Hits    uint64 // answers that were in the cache
 	Misses  uint64 // callers that had to wait for a load
 	Entries int    // as Len
 }
@@ -89,9 +89,9 @@ func newRoom[K comparable, V any](capacity int) room[K, V] {
 	return entries
 }
 
-// Lookup returns the value that Get would return without a load, and false
-// when Get would begin one or wait for one. It spares hot paths the making of
-// a load function.
+// Lookup returns the value that Get would return without a load, and false if
+// Get would begin one or wait for one. It saves hot paths from making a load
+// function.
 func (c *Cache[K, V]) Lookup(key K) (V, bool) {
 	now := c.now()
 	c.mu.Lock()
@@ -130,7 +130,7 @@ func (c *Cache[K, V]) remove(key K) {
 	c.aside.Remove(key)
 }
 
-// Delete forgets a key. A load of it that is under way serves those who wait
+// Delete drops a key. A load of it that is in progress serves those who wait
 // for it, but its answer changes nothing and no later Get joins it.
 func (c *Cache[K, V]) Delete(key K) {
 	c.mu.Lock()
@@ -146,7 +146,7 @@ func (c *Cache[K, V]) delete(key K) {
 }
 
 // DeleteIf is Delete if there is a value for the key and gone returns true for
-// it. Without a value it leaves a load alone that is under way.
+// it. Without a value, a load in progress is left alone.
 func (c *Cache[K, V]) DeleteIf(key K, gone func(V) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,8 +159,9 @@ func (c *Cache[K, V]) DeleteIf(key K, gone func(V) bool) {
 	}
 }
 
-// DeleteFunc forgets every entry for which gone returns true. Nobody knows yet
-// whether it applies to the answers of loads under way, so none is kept.
+// DeleteFunc drops every entry for which gone returns true. It is not known yet
+// whether it applies to the answers of loads in progress, so none of them is
+// kept.
 func (c *Cache[K, V]) DeleteFunc(gone func(K, V) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,7 +175,7 @@ func (c *Cache[K, V]) DeleteFunc(gone func(K, V) bool) {
 	c.detach()
 }
 
-// Purge forgets everything, as Delete does for one key.
+// Purge drops everything, as Delete does for one key.
 func (c *Cache[K, V]) Purge() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -183,15 +184,15 @@ func (c *Cache[K, V]) Purge() {
 	c.detach()
 }
 
-// detach makes all loads under way come too late. The caller holds mu.
+// detach makes all loads in progress come too late. The caller holds mu.
 func (c *Cache[K, V]) detach() {
 	for _, l := range c.loading {
 		l.open, l.fence = nil, c.begun
 	}
 }
 
-// Len counts the entries, those included that expired and were not asked for
-// since.
+// Len counts the entries, including those that have expired and were not asked
+// for since.
 func (c *Cache[K, V]) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

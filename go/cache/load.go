@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// errNoAnswer is what comes of a load that ended its goroutine
-// (runtime.Goexit) instead of returning.
-var errNoAnswer = errors.New("cache: the load ended without an answer")
+// errNoAnswer is the error of a load that ended its goroutine (runtime.Goexit)
+// instead of returning.
+var errNoAnswer = errors.New("cache: the load ended without a result")
 
 // Load gets one answer. Its context outlives the caller that began it; it is
-// cancelled only when every caller that waits has left. A load may ignore that
-// and still return: its answer is kept.
+// cancelled only when every waiting caller has left. A load may ignore that and
+// still return: its answer is kept.
 type Load[V any] func(ctx context.Context) (Entry[V], error)
 
-// ForAll makes an error of a load the answer to all who wait for it, for
-// sources that would tell each of them the same.
+// ForAll makes an error of a load the result for all who wait for it, for
+// sources that would give each of them the same.
 func ForAll(err error) error { return &forAll{err} }
 
 type forAll struct{ error }
 
 func (e *forAll) Unwrap() error { return e.error }
 
-// PanicError is what comes of a load that panicked.
+// PanicError is the error of a load that panicked.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -34,19 +34,19 @@ type PanicError struct {
 // Error implements error, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("cache: the load panicked: %v", e.Value) }
 
-// loading is what goes on about one key while loads of it are under way. There
-// may be several: callers that ask for themselves, and those that come after a
-// deletion.
+// loading is the state of one key while loads of it are in progress. There may
+// be several: of callers that ask for themselves, and of those that come after
+// a deletion.
 type loading[V any] struct {
 	open   *flight[V] // which callers may join; nil: none
 	flying int
-	// fence is the number of the last load whose answer comes too late:
-	// another one, which was asked for later, is there already, or all were
-	// deleted meanwhile.
+	// fence is the number of the last load whose answer comes too late: the
+	// answer of a later load is there already, or everything was deleted
+	// meanwhile.
 	fence uint64
 }
 
-// flight is a load under way. waiters is under the cache's mutex; value, err
+// flight is a load in progress. waiters is under the cache's mutex; value, err
 // and shared are read only after done is closed.
 type flight[V any] struct {
 	number uint64 // loads that begin later have higher ones
@@ -57,21 +57,21 @@ type flight[V any] struct {
 
 	cancel     context.CancelFunc
 	waiters    int
-	background bool // a refresh: it runs for nobody and nobody can cancel it
+	background bool // a refresh: it runs for nobody, and nobody can cancel it
 }
 
 // Get returns the value of key, from the cache or by load. Callers that want
 // the same key at the same time share one load, which runs in a goroutine of
-// its own, if its answer is kept. If it is not, it goes to the caller alone
-// who began it, and so does an error, or a panic as a *PanicError; the others
-// then ask, each for itself. A caller whose ctx ends gets ctx.Err() at once
-// and leaves the others unharmed.
+// its own, if its answer is kept. If not, the answer, an error, or a panic as a
+// *PanicError goes only to the caller who began the load; the others then ask,
+// each for itself. A caller whose ctx ends gets ctx.Err() at once, and the
+// others are not affected.
 func (c *Cache[K, V]) Get(ctx context.Context, key K, load Load[V]) (V, error) {
 	return c.get(ctx, key, load, false)
 }
 
-// Ask is Get for an answer that will hardly be kept: the caller does not wait
-// for somebody else's first.
+// Ask is Get for an answer that will probably not be kept: the caller does not
+// wait for somebody else's first.
 func (c *Cache[K, V]) Ask(ctx context.Context, key K, load Load[V]) (V, error) {
 	return c.get(ctx, key, load, true)
 }
@@ -94,7 +94,7 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, load Load[V], alone bool) 
 	}
 }
 
-// join returns the value if it is there, or the flight to wait for. Unless it
+// join returns the value if it is cached, or the flight to wait for. Unless it
 // finds one that it may join, it begins one, which is the caller's own.
 func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool) (value V, wait *flight[V], mine bool, err error) {
 	now := c.now()
@@ -170,7 +170,7 @@ func (c *Cache[K, V]) land(key K, f *flight[V], entry Entry[V], err error) {
 		}
 	}
 	if l.flying--; l.flying == 0 {
-		delete(c.loading, key) // all loads to come have higher numbers
+		delete(c.loading, key) // all later loads have higher numbers
 	}
 	if err == nil {
 		f.value, f.shared = entry.Value, entry.TTL > 0
@@ -205,19 +205,19 @@ func newStored[V any](e Entry[V], now time.Time) *stored[V] {
 }
 
 // postponeRefresh lets a value whose refresh failed serve for another part of
-// its remaining life, so that a broken source is not asked by every caller.
+// its remaining life, so that not every caller asks a broken source.
 func (c *Cache[K, V]) postponeRefresh(key K, now time.Time) {
 	if s := c.live(key, now); s != nil && !s.refresh.IsZero() {
 		s.refresh = now.Add(max(time.Second, s.expires.Sub(now)/10))
 	}
 }
 
-// leave takes a waiter off a flight and cancels it when it was the last.
+// leave removes a waiter from a flight, and cancels it if that was the last.
 func (c *Cache[K, V]) leave(f *flight[V]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.waiters--
 	if f.waiters == 0 && !f.background {
-		f.cancel() // which is nothing to one that has landed
+		f.cancel() // this does nothing to one that has landed
 	}
 }

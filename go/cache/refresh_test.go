@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// renewable gives values that live 100 s and are due for renewal after 80 s.
+// renewable returns values that live 100 s and are due for renewal after 80 s.
 func renewable(v string) Entry[string] {
 	return Entry[string]{Value: v, TTL: 100 * time.Second, RefreshAfter: 80 * time.Second}
 }

@@ -1,6 +1,8 @@
-// Package callbacks names the questions that the proxy asks its owner, and the
-// shape of the answers. In a Python process they end in Python functions; a
-// plain Go program sets Go functions. It never decides anything itself.
+// Package callbacks is what the proxy asks its owner: the question to each of
+// the owner's functions and the shape of its answer, how both are spelled in
+// JSON, and the limits that all of them share. In a Python process the functions
+// are Python's; a plain Go program sets Go functions. It never decides anything
+// itself.
 package callbacks
 
 import (
@@ -12,7 +14,7 @@ import (
 	"osp/go/secret"
 )
 
-// ErrUnknownKey is what Secret returns for an access key that the owner does
+// ErrUnknownKey is what HMACFetcher returns for an access key that the owner does
 // not know.
 var ErrUnknownKey = errors.New("unknown access key")
 
@@ -20,20 +22,47 @@ var ErrUnknownKey = errors.New("unknown access key")
 // too many wait already, or the deadline passed. It is never an allow.
 var ErrOverloaded = errors.New("callback overloaded")
 
+// Callback asks one of the owner's functions. Its error denies the request and is
+// not cached.
+type Callback[Q Question, A any] func(ctx context.Context, question Q) (A, error)
+
 // Set holds the owner's functions. A nil field means that the owner gave none.
-// An error of any of them denies the request and is not cached.
+// Each has a row in the table.
 type Set struct {
-	// Secret returns the secret of a client's access key, or ErrUnknownKey.
-	Secret func(ctx context.Context, accessKey string) (Secret, error)
-	// Allow decides about one request.
-	Allow func(ctx context.Context, r *Request) (Decision, error)
-	// AllowSeesRequest is true when Allow looks at more than Token and Bucket,
-	// so that its answers must be cached by all that it sees.
-	AllowSeesRequest bool
-	// BucketCreds returns store credentials for a token and a bucket: an IBM
+	// HMACFetcher returns the secret of a client's access key, or ErrUnknownKey.
+	HMACFetcher Callback[HMACQuestion, Secret]
+	// Validator decides about one request.
+	Validator Callback[*Request, Decision]
+	// BucketCredsFetcher returns store credentials for a token and a bucket: an IBM
 	// API key, or a JSON object with access_key and secret_key, or api_key.
-	BucketCreds func(ctx context.Context, token, bucket string) (secret.Value, error)
+	BucketCredsFetcher Callback[BucketCredsQuestion, secret.Value]
+
+	// ValidatorSeesRequest is true when Validator looks at more than Token and
+	// Bucket, so that its answers must be cached by all that it sees.
+	ValidatorSeesRequest bool
 }
+
+// Question is what a callback is asked.
+type Question interface{ crowd() crowd }
+
+// HMACQuestion asks for the secret of a client's access key.
+type HMACQuestion struct {
+	AccessKey string
+	Stranger  bool // nobody has signed with the key yet
+}
+
+func (q HMACQuestion) crowd() crowd {
+	if q.Stranger {
+		return strangers
+	}
+	return known
+}
+
+// BucketCredsQuestion asks for the credentials of a bucket's store, on behalf of
+// a client.
+type BucketCredsQuestion struct{ Token, Bucket string }
+
+func (q BucketCredsQuestion) crowd() crowd { return crowdOf(q.Token) }
 
 // Secret is what the proxy needs in order to verify a client's signature.
 type Secret struct {
@@ -43,7 +72,7 @@ type Secret struct {
 	TTL          *time.Duration // how long to keep the answer; nil: as long as the others
 }
 
-// Decision is the answer of Allow. The zero Decision is a deny.
+// Decision is the answer of Validator. The zero Decision is a deny.
 type Decision struct {
 	Allow  bool
 	TTL    *time.Duration // how long to keep the answer; nil: the bucket's own ttl
@@ -51,8 +80,9 @@ type Decision struct {
 	Reason string         // for the log
 }
 
-// Request is what Allow may know about a request whose signature is verified.
-// Strings hold the bytes that the client meant, which need not be UTF-8.
+// Request is what Validator may know about a request whose signature is verified.
+// Strings hold the bytes that the client meant, which need not be UTF-8. One that
+// takes no more than token and bucket is asked with these two alone.
 type Request struct {
 	Token  string // the client's access key id
 	Bucket string
@@ -76,6 +106,8 @@ type Request struct {
 	// requests are asked about. Nil: none.
 	Header func() http.Header
 }
+
+func (r *Request) crowd() crowd { return crowdOf(r.Token) }
 
 // Param is one query parameter.
 type Param struct{ Name, Value string }

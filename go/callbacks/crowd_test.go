@@ -13,6 +13,9 @@ import (
 	"osp/go/secret"
 )
 
+// stranger asks about a key with which nobody has signed yet.
+func stranger(key string) HMACQuestion { return HMACQuestion{AccessKey: key, Stranger: true} }
+
 // Whatever the limits, questions about strangers that nobody answers leave seven
 // eighths of the places, and all of the queue, to all others.
 func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
@@ -30,27 +33,27 @@ func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
 				case <-ctx.Done():
 				}
 			}
-			h := Limited(Set{
-				Secret: func(ctx context.Context, key string) (Secret, error) {
-					if key != "client" {
+			h := Set{
+				HMACFetcher: func(ctx context.Context, q HMACQuestion) (Secret, error) {
+					if q.AccessKey != "client" {
 						answer(ctx, &strangers)
 					}
 					return Secret{}, ErrUnknownKey
 				},
-				Allow: func(ctx context.Context, r *Request) (Decision, error) {
+				Validator: func(ctx context.Context, r *Request) (Decision, error) {
 					if r.Token == "slow" {
 						answer(ctx, &known)
 					}
 					return Decision{Allow: true}, nil
 				},
-				BucketCreds: func(context.Context, string, string) (secret.Value, error) { return secret.New("x"), nil },
-			}, c.concurrency, c.queue, time.Hour)
+				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) { return secret.New("x"), nil },
+			}.With(Limits(c.concurrency, c.queue, time.Hour))
 
 			const scan = 300
 			var refused atomic.Int32
 			for range scan {
 				go func() {
-					if _, err := h.Secret(AboutStranger(t.Context()), "random"); errors.Is(err, ErrOverloaded) {
+					if _, err := h.HMACFetcher(t.Context(), stranger("random")); errors.Is(err, ErrOverloaded) {
 						refused.Add(1)
 					}
 				}()
@@ -60,26 +63,26 @@ func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
 				t.Errorf("%+v: %d run, %d of %d refused", c, n, refused.Load(), scan)
 			}
 			ask := func(of string) {
-				if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
+				if d, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 					t.Errorf("%+v: %s: the validator: %v", c, of, err)
 				}
-				if _, err := h.BucketCreds(t.Context(), "t", "b"); err != nil {
+				if _, err := h.BucketCredsFetcher(t.Context(), BucketCredsQuestion{"t", "b"}); err != nil {
 					t.Errorf("%+v: %s: credentials: %v", c, of, err)
 				}
-				if _, err := h.Secret(t.Context(), "client"); !errors.Is(err, ErrUnknownKey) {
+				if _, err := h.HMACFetcher(t.Context(), HMACQuestion{AccessKey: "client"}); !errors.Is(err, ErrUnknownKey) {
 					t.Errorf("%+v: %s: a client's secret: %v", c, of, err)
 				}
 			}
 			ask("beside the scan")
 			for range c.concurrency - c.run - 1 {
-				go func() { _, _ = h.Allow(t.Context(), &Request{Token: "slow"}) }()
+				go func() { _, _ = h.Validator(t.Context(), &Request{Token: "slow"}) }()
 			}
 			time.Sleep(time.Second)
 			if n := int(known.Load()); n != c.concurrency-c.run-1 {
 				t.Errorf("%+v: %d others run", c, n)
 			}
 			ask("in the last place")
-			go func() { _, _ = h.Allow(t.Context(), &Request{Token: "slow"}) }()
+			go func() { _, _ = h.Validator(t.Context(), &Request{Token: "slow"}) }()
 			time.Sleep(time.Second)
 			var queued sync.WaitGroup // one after the other in each
 			for range c.queue {
@@ -89,7 +92,7 @@ func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
 			close(end)
 			queued.Wait()
 			synctest.Wait()
-			if _, err := h.Secret(AboutStranger(t.Context()), "random"); !errors.Is(err, ErrUnknownKey) {
+			if _, err := h.HMACFetcher(t.Context(), stranger("random")); !errors.Is(err, ErrUnknownKey) {
 				t.Errorf("%+v: a stranger, after all: %v", c, err)
 			}
 		})
@@ -103,34 +106,34 @@ func TestACrowdThatAnybodyCanCauseHasNoKnownClientRefused(t *testing.T) {
 		concurrency, queue, crowd := 2+rand.IntN(20), rand.IntN(20), rand.IntN(200)
 		inBubble(t, func(t *testing.T) {
 			end := make(chan struct{})
-			h := Limited(Set{
-				Secret: func(context.Context, string) (Secret, error) {
+			h := Set{
+				HMACFetcher: func(context.Context, HMACQuestion) (Secret, error) {
 					<-end
 					return Secret{}, ErrUnknownKey
 				},
-				Allow: func(_ context.Context, r *Request) (Decision, error) {
+				Validator: func(_ context.Context, r *Request) (Decision, error) {
 					if r.Token == "" {
 						<-end
 					}
 					time.Sleep(time.Second)
 					return Decision{Allow: true}, nil
 				},
-				BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) {
 					<-end
 					return secret.Value{}, nil
 				},
-			}, concurrency, queue, time.Hour)
+			}.With(Limits(concurrency, queue, time.Hour))
 			var all sync.WaitGroup
 			for range crowd {
-				all.Go(func() { _, _ = h.Secret(AboutStranger(t.Context()), "random") })
-				all.Go(func() { _, _ = h.Allow(t.Context(), &Request{}) })
-				all.Go(func() { _, _ = h.BucketCreds(t.Context(), "", "public") })
+				all.Go(func() { _, _ = h.HMACFetcher(t.Context(), stranger("random")) })
+				all.Go(func() { _, _ = h.Validator(t.Context(), &Request{}) })
+				all.Go(func() { _, _ = h.BucketCredsFetcher(t.Context(), BucketCredsQuestion{"", "public"}) })
 			}
 			synctest.Wait()
 			var clients sync.WaitGroup
 			for range concurrency + queue {
 				clients.Go(func() {
-					if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
+					if d, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 						t.Errorf("%d places, a queue of %d, a crowd of %d: %v", concurrency, queue, crowd, err)
 					}
 				})
@@ -150,18 +153,18 @@ func TestRequestsWithoutASignatureHaveHalfOfThePlaces(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			end := make(chan struct{})
 			var running, refused atomic.Int32
-			h := Limited(Set{
-				Allow: func(context.Context, *Request) (Decision, error) {
+			h := Set{
+				Validator: func(context.Context, *Request) (Decision, error) {
 					running.Add(1)
 					<-end
 					return Decision{}, nil
 				},
-				BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) {
 					running.Add(1)
 					<-end
 					return secret.Value{}, nil
 				},
-			}, c.concurrency, c.queue, time.Hour)
+			}.With(Limits(c.concurrency, c.queue, time.Hour))
 			const crowd = 50
 			var all sync.WaitGroup
 			count := func(err error) {
@@ -171,11 +174,11 @@ func TestRequestsWithoutASignatureHaveHalfOfThePlaces(t *testing.T) {
 			}
 			for range crowd {
 				all.Go(func() {
-					_, err := h.Allow(t.Context(), &Request{})
+					_, err := h.Validator(t.Context(), &Request{})
 					count(err)
 				})
 				all.Go(func() {
-					_, err := h.BucketCreds(t.Context(), "", "public")
+					_, err := h.BucketCredsFetcher(t.Context(), BucketCredsQuestion{"", "public"})
 					count(err)
 				})
 			}
@@ -192,17 +195,17 @@ func TestRequestsWithoutASignatureHaveHalfOfThePlaces(t *testing.T) {
 func TestAStrangerWhoLeavesGivesItsPlaceBack(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
-		h := Limited(Set{Secret: func(context.Context, string) (Secret, error) {
+		h := Set{HMACFetcher: func(context.Context, HMACQuestion) (Secret, error) {
 			<-end
 			return Secret{}, ErrUnknownKey
-		}}, 2, 8, time.Minute)
-		go func() { _, _ = h.Secret(AboutStranger(t.Context()), "a") }()
+		}}.With(Limits(2, 8, time.Minute))
+		go func() { _, _ = h.HMACFetcher(t.Context(), stranger("a")) }()
 		synctest.Wait()
 		for range 3 { // one waits at a time, and leaves
 			ctx, cancel := context.WithCancel(t.Context())
 			left := make(chan error)
 			go func() {
-				_, err := h.Secret(AboutStranger(ctx), "b")
+				_, err := h.HMACFetcher(ctx, stranger("b"))
 				left <- err
 			}()
 			synctest.Wait()
@@ -212,12 +215,12 @@ func TestAStrangerWhoLeavesGivesItsPlaceBack(t *testing.T) {
 			}
 		}
 		begun := time.Now()
-		if _, err := h.Secret(AboutStranger(t.Context()), "c"); !errors.Is(err, ErrOverloaded) || time.Since(begun) != time.Minute {
+		if _, err := h.HMACFetcher(t.Context(), stranger("c")); !errors.Is(err, ErrOverloaded) || time.Since(begun) != time.Minute {
 			t.Errorf("got %v after %v", err, time.Since(begun))
 		}
 		close(end)
 		synctest.Wait()
-		if _, err := h.Secret(AboutStranger(t.Context()), "d"); !errors.Is(err, ErrUnknownKey) {
+		if _, err := h.HMACFetcher(t.Context(), stranger("d")); !errors.Is(err, ErrUnknownKey) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -226,25 +229,25 @@ func TestAStrangerWhoLeavesGivesItsPlaceBack(t *testing.T) {
 func TestAStrangerWhoFindsNoSlotGivesItsPlaceBack(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
-		h := Limited(Set{
-			Secret: func(context.Context, string) (Secret, error) { return Secret{}, ErrUnknownKey },
-			Allow: func(context.Context, *Request) (Decision, error) {
+		h := Set{
+			HMACFetcher: func(context.Context, HMACQuestion) (Secret, error) { return Secret{}, ErrUnknownKey },
+			Validator: func(context.Context, *Request) (Decision, error) {
 				<-end
 				return Decision{}, nil
 			},
-		}, 2, 8, time.Hour)
+		}.With(Limits(2, 8, time.Hour))
 		for range 2 {
-			go func() { _, _ = h.Allow(t.Context(), &Request{Token: "client"}) }()
+			go func() { _, _ = h.Validator(t.Context(), &Request{Token: "client"}) }()
 		}
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := h.Secret(AboutStranger(ctx), "a"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.HMACFetcher(ctx, stranger("a")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 		close(end)
 		synctest.Wait()
-		if _, err := h.Secret(AboutStranger(t.Context()), "b"); !errors.Is(err, ErrUnknownKey) {
+		if _, err := h.HMACFetcher(t.Context(), stranger("b")); !errors.Is(err, ErrUnknownKey) {
 			t.Errorf("got %v", err)
 		}
 	})

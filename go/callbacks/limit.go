@@ -7,8 +7,6 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
-
-	"osp/go/secret"
 )
 
 var errNoAnswer = errors.New("callback ended without an answer")
@@ -22,27 +20,31 @@ const headStart = 500 * time.Microsecond
 // encodes, calls and decodes goes deep, and the stack for that has grown then.
 const keepWorker = time.Second
 
-// strangersPart is the part of the places that questions about strangers may
-// take: an eighth of them, and one at least. As many as that part of the queue
-// wait beside it.
-const strangersPart = 8
+// crowd says who can cause a question, and so which share of the limits it has.
+type crowd int
 
-// anonymousPart is the same of questions about requests without a signature: a
-// half. A public site needs more than a scan may have.
-const anonymousPart = 2
+const (
+	known     crowd = iota // clients with whose keys somebody has signed before
+	strangers              // anybody: it is about a key with which nobody has signed yet
+	anonymous              // anybody: it is about a request without a signature
+	crowds
+)
 
-// stranger marks the context of a question.
-type stranger struct{}
-
-// AboutStranger marks a question that anybody can cause: it is about an access
-// key with which nobody has signed yet. Such questions share a small part of the
-// places and have a small queue of their own, so that a scan with random keys
-// leaves the rest to clients who are known.
-func AboutStranger(ctx context.Context) context.Context {
-	return context.WithValue(ctx, stranger{}, true)
+// crowdOf is the crowd of a question about a verified request, by its token.
+func crowdOf(token string) crowd {
+	if token == "" {
+		return anonymous
+	}
+	return known
 }
 
-// Limited returns callbacks that share one set of limits: at most concurrency of
+// partOf is the part of the places that questions of a crowd may take, and the
+// part of the queue: an eighth for strangers, so that a scan with random keys
+// leaves the rest to clients who are known, and a half for requests without a
+// signature, since a public site needs more than a scan may have.
+var partOf = [crowds]int{known: 1, strangers: 8, anonymous: 2}
+
+// Limits returns limits that all callbacks of a Set share: at most concurrency of
 // them run at a time, at most queue wait for their turn, and none takes longer
 // than timeout from question to answer, waiting included. Past any of these
 // the caller gets ErrOverloaded, though a callback that does not return keeps its
@@ -53,34 +55,15 @@ func AboutStranger(ctx context.Context) context.Context {
 // When the caller's context is cancelled while its question waits, the
 // question is dropped. One that is being answered goes on to its end or
 // deadline, since its answer is worth caching by then.
-func Limited(h Set, concurrency, queue int, timeout time.Duration) Set {
-	g := &gate{
-		slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()), timeout: timeout,
-		known: newLane(concurrency, queue, 1), strangers: newLane(concurrency, queue, strangersPart),
-		anonymous: newLane(concurrency, queue, anonymousPart),
+func Limits(concurrency, queue int, timeout time.Duration) Interceptor {
+	g := &gate{slots: make(chan struct{}, concurrency), start: make(chan struct{}, 1), idle: make(chan func()), timeout: timeout}
+	for c, part := range partOf {
+		g.lanes[c] = newLane(concurrency, queue, part)
 	}
 	if concurrency == 2 { // of which they would take both
-		g.anonymous.places = g.strangers.places
+		g.lanes[anonymous].places = g.lanes[strangers].places
 	}
-	limited := Set{AllowSeesRequest: h.AllowSeesRequest}
-	if h.Secret != nil {
-		limited.Secret = func(ctx context.Context, accessKey string) (Secret, error) {
-			return ask(ctx, g, g.about(ctx), func(ctx context.Context) (Secret, error) { return h.Secret(ctx, accessKey) })
-		}
-	}
-	if h.Allow != nil {
-		limited.Allow = func(ctx context.Context, r *Request) (Decision, error) {
-			return ask(ctx, g, g.onBehalfOf(r.Token), func(ctx context.Context) (Decision, error) { return h.Allow(ctx, r) })
-		}
-	}
-	if h.BucketCreds != nil {
-		limited.BucketCreds = func(ctx context.Context, token, bucket string) (secret.Value, error) {
-			return ask(ctx, g, g.onBehalfOf(token), func(ctx context.Context) (secret.Value, error) {
-				return h.BucketCreds(ctx, token, bucket)
-			})
-		}
-	}
-	return limited
+	return g.intercept
 }
 
 // lane is for questions of one kind, of which only so many run and so many
@@ -103,7 +86,7 @@ func newLane(concurrency, queue, part int) *lane {
 // admit is followed by leave, also when it fails.
 func (l *lane) admit() error {
 	if l.admitted.Add(1) > l.most {
-		return fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
+		return fmt.Errorf("%w: %d questions are already running or waiting", ErrOverloaded, l.most)
 	}
 	return nil
 }
@@ -117,23 +100,7 @@ type gate struct {
 	idle    chan func() // to workers that wait for another question
 	timeout time.Duration
 
-	known, strangers, anonymous *lane
-}
-
-// about is the lane of a question about an access key.
-func (g *gate) about(ctx context.Context) *lane {
-	if ctx.Value(stranger{}) != nil {
-		return g.strangers
-	}
-	return g.known
-}
-
-// onBehalfOf is the lane of a question about a request, by its token.
-func (g *gate) onBehalfOf(token string) *lane {
-	if token == "" {
-		return g.anonymous
-	}
-	return g.known
+	lanes [crowds]*lane
 }
 
 // enter takes a place of the lane, then a slot, and then a head start, and gives
@@ -219,48 +186,40 @@ func (g *gate) hold(l *lane) (leave func()) {
 
 func (g *gate) late() error { return fmt.Errorf("%w: no answer within %v", ErrOverloaded, g.timeout) }
 
-type result[T any] struct {
-	answer T
-	err    error
-}
-
-func ask[T any](ctx context.Context, g *gate, l *lane, callback func(context.Context) (T, error)) (T, error) {
-	var none T
+// intercept is an Interceptor: it lets a call through, within the limits.
+func (g *gate) intercept(ctx context.Context, call Call) error {
+	l := g.lanes[call.crowd()]
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
 	if err := g.enter(l, ctx, deadline); err != nil {
 		cancel()
-		return none, err
+		return err
 	}
-	answered := make(chan result[T], 1) // a late answer finds room and nobody
+	answered := make(chan error, 1) // a late answer finds room and nobody
 	g.begin(func() {
-		r := result[T]{err: errNoAnswer}
-		defer func() { answered <- r }() // last: whoever has it finds the place free
+		err := errNoAnswer
+		defer func() { answered <- err }() // last: whoever has it finds the place free
 		defer g.hold(l)()
-		r = call(deadline, callback)
+		err = firewall(deadline, call)
 	})
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
 	defer cancel()
 	select {
-	case r := <-answered:
-		if r.err == nil {
-			return r.answer, nil
+	case err := <-answered:
+		if deadline.Err() == context.DeadlineExceeded && errors.Is(err, context.DeadlineExceeded) {
+			return g.late()
 		}
-		if deadline.Err() == context.DeadlineExceeded && errors.Is(r.err, context.DeadlineExceeded) {
-			return none, g.late()
-		}
-		return none, r.err
+		return err
 	case <-deadline.Done():
-		return none, g.late()
+		return g.late()
 	}
 }
 
-// call runs a callback and turns a panic into an error.
-func call[T any](ctx context.Context, callback func(context.Context) (T, error)) (r result[T]) {
+// firewall turns a panic into an error.
+func firewall(ctx context.Context, call Call) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.err = fmt.Errorf("callback panicked: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("callback panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	r.answer, r.err = callback(ctx)
-	return r
+	return call.Do(ctx)
 }

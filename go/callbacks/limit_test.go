@@ -15,7 +15,7 @@ import (
 )
 
 func allowing(f func(ctx context.Context, token string) (Decision, error)) Set {
-	return Set{Allow: func(ctx context.Context, r *Request) (Decision, error) { return f(ctx, r.Token) }}
+	return Set{Validator: func(ctx context.Context, r *Request) (Decision, error) { return f(ctx, r.Token) }}
 }
 
 // inBubble runs a test in a bubble, which must not end before those who wait for
@@ -30,14 +30,14 @@ func inBubble(t *testing.T, test func(*testing.T)) {
 func TestWhoHasAskedWaitsForAnotherQuestionButNotForLong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var asked [3]string
-		h := Limited(allowing(func(_ context.Context, token string) (Decision, error) {
+		h := allowing(func(_ context.Context, token string) (Decision, error) {
 			stack := make([]byte, 64)
 			runtime.Stack(stack, false) // begins with the goroutine's number
 			asked[len(token)], _, _ = strings.Cut(string(stack), "[")
 			return Decision{Allow: true}, nil
-		}), 4, 10, time.Minute)
+		}).With(Limits(4, 10, time.Minute))
 		ask := func(token string) {
-			if _, err := h.Allow(t.Context(), &Request{Token: token}); err != nil {
+			if _, err := h.Validator(t.Context(), &Request{Token: token}); err != nil {
 				t.Error(err)
 			}
 			synctest.Wait()
@@ -53,12 +53,12 @@ func TestWhoHasAskedWaitsForAnotherQuestionButNotForLong(t *testing.T) {
 }
 
 func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
-	h := Limited(allowing(func(context.Context, string) (Decision, error) { return Decision{Allow: true}, nil }), 4, 10_000, time.Minute)
+	h := allowing(func(context.Context, string) (Decision, error) { return Decision{Allow: true}, nil }).With(Limits(4, 10_000, time.Minute))
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 5000 {
-				if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
+				if d, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 					t.Errorf("got %+v, %v", d, err)
 					return
 				}
@@ -71,18 +71,18 @@ func TestAnAnswerInTimeIsNeverTooLate(t *testing.T) {
 func TestOnlySoManyRunAtATime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var running, most atomic.Int32
-		h := Limited(allowing(func(context.Context, string) (Decision, error) {
+		h := allowing(func(context.Context, string) (Decision, error) {
 			n := running.Add(1)
 			defer running.Add(-1)
 			most.Store(max(most.Load(), n))
 			time.Sleep(time.Second)
 			return Decision{Allow: true}, nil
-		}), 3, 100, time.Hour)
+		}).With(Limits(3, 100, time.Hour))
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for range 12 {
 			wg.Go(func() {
-				if _, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil {
+				if _, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -97,18 +97,18 @@ func TestOnlySoManyRunAtATime(t *testing.T) {
 func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var running, most atomic.Int32
-		h := Limited(allowing(func(context.Context, string) (Decision, error) {
+		h := allowing(func(context.Context, string) (Decision, error) {
 			n := running.Add(1)
 			defer running.Add(-1)
 			most.Store(max(most.Load(), n))
 			time.Sleep(headStart / 2)
 			return Decision{Allow: true}, nil
-		}), 3, 100, time.Hour)
+		}).With(Limits(3, 100, time.Hour))
 		begun := time.Now()
 		var wg sync.WaitGroup
 		for range 12 {
 			wg.Go(func() {
-				if _, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil {
+				if _, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -122,12 +122,12 @@ func TestWhoAnswersAtOnceIsNotDisturbed(t *testing.T) {
 
 func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
 	for _, places := range []int{1, 2, 8} {
-		h := Limited(allowing(func(_ context.Context, token string) (Decision, error) {
+		h := allowing(func(_ context.Context, token string) (Decision, error) {
 			if token == "ends its goroutine" {
 				runtime.Goexit()
 			}
 			return Decision{Allow: true}, nil
-		}), places, 0, time.Minute)
+		}).With(Limits(places, 0, time.Minute))
 		var wg sync.WaitGroup
 		for range places { // one after the other in each, so that there is always one for it
 			wg.Go(func() {
@@ -136,7 +136,7 @@ func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
 					if ends {
 						token = "ends its goroutine"
 					}
-					if _, err := h.Allow(t.Context(), &Request{Token: token}); (err != nil) != ends || errors.Is(err, ErrOverloaded) {
+					if _, err := h.Validator(t.Context(), &Request{Token: token}); (err != nil) != ends || errors.Is(err, ErrOverloaded) {
 						t.Errorf("with %d places, question %d: %v", places, i, err)
 						return
 					}
@@ -150,13 +150,13 @@ func TestNobodyIsRefusedWhileAPlaceIsFree(t *testing.T) {
 func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
-		h := Limited(allowing(func(_ context.Context, token string) (Decision, error) {
+		h := allowing(func(_ context.Context, token string) (Decision, error) {
 			<-end // whatever its context says
 			return Decision{Allow: true}, nil
-		}), 1, 1, time.Minute)
+		}).With(Limits(1, 1, time.Minute))
 		results := make(chan error, 3)
 		ask := func() {
-			d, err := h.Allow(t.Context(), &Request{Token: "client"})
+			d, err := h.Validator(t.Context(), &Request{Token: "client"})
 			if d.Allow {
 				t.Error("allowed")
 			}
@@ -182,7 +182,7 @@ func TestPastTheLimitsTheAnswerIsNeverAnAllowance(t *testing.T) {
 		}
 		close(end)
 		synctest.Wait()
-		if d, err := h.Allow(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
+		if d, err := h.Validator(t.Context(), &Request{Token: "client"}); err != nil || !d.Allow {
 			t.Errorf("after all have returned: %+v, %v", d, err)
 		}
 	})
@@ -192,17 +192,17 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var asked atomic.Int32
 		end := make(chan struct{})
-		h := Limited(allowing(func(context.Context, string) (Decision, error) {
+		h := allowing(func(context.Context, string) (Decision, error) {
 			asked.Add(1)
 			<-end
 			return Decision{Allow: true}, nil
-		}), 1, 1, time.Minute)
-		go func() { _, _ = h.Allow(t.Context(), &Request{Token: "client"}) }()
+		}).With(Limits(1, 1, time.Minute))
+		go func() { _, _ = h.Validator(t.Context(), &Request{Token: "client"}) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		left := make(chan error)
 		go func() {
-			_, err := h.Allow(ctx, &Request{Token: "client"})
+			_, err := h.Validator(ctx, &Request{Token: "client"})
 			left <- err
 		}()
 		synctest.Wait()
@@ -219,21 +219,21 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 }
 
 func TestACallbackThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
-	h := Limited(Set{
-		Secret: func(context.Context, string) (Secret, error) { panic("boom") },
-		BucketCreds: func(ctx context.Context, _, _ string) (secret.Value, error) {
+	h := Set{
+		HMACFetcher: func(context.Context, HMACQuestion) (Secret, error) { panic("boom") },
+		BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) {
 			return secret.New("x"), context.DeadlineExceeded // its own, not the limit's
 		},
-	}, 1, 1, time.Minute)
+	}.With(Limits(1, 1, time.Minute))
 	for range 3 { // and the place is free again
-		if _, err := h.Secret(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), "boom") {
+		if _, err := h.HMACFetcher(t.Context(), HMACQuestion{AccessKey: "k"}); err == nil || !strings.Contains(err.Error(), "boom") {
 			t.Errorf("got %v", err)
 		}
-		if _, err := h.BucketCreds(t.Context(), "t", "b"); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOverloaded) {
+		if _, err := h.BucketCredsFetcher(t.Context(), BucketCredsQuestion{"t", "b"}); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOverloaded) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if h.Allow != nil {
+	if h.Validator != nil {
 		t.Error("a callback that nobody gave")
 	}
 }

@@ -309,6 +309,6 @@ func firewall(handle C.int32_t, code *C.int32_t, text **C.char) {
 		instance.Poison()
 	}
 	if text != nil {
-		*text = C.CString(`{"message":"the library failed inside; its log says where"}`)
+		*text = C.CString(`{"message":"internal failure in the library; its log says where"}`)
 	}
 }

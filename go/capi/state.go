@@ -36,9 +36,8 @@ var (
 
 // The two spellings of the contract, compared by the compiler: a difference
 // makes an index that is out of range.
-var _ = [1]struct{}{}[(C.OSP_ASK_SECRET^border.AskSecret)|(C.OSP_ASK_ALLOW^border.AskAllow)|
-	(C.OSP_ASK_BUCKET_CREDS^border.AskBucketCreds)|(C.OSP_ASK_FAILED^border.AskFailed)|
-	(C.OSP_ASK_ANSWERED^border.AskAnswered)|(C.OSP_ASK_PENDING^border.AskPending)]
+var _ = [1]struct{}{}[(C.OSP_ASK_FAILED^border.AskFailed)|(C.OSP_ASK_ANSWERED^border.AskAnswered)|
+	(C.OSP_ASK_PENDING^border.AskPending)]
 
 // asker keeps its own copy of the owner's functions and calls them.
 func asker(owner C.osp_callbacks) border.Ask {

@@ -1,38 +1,18 @@
 package config
 
 import (
-	"regexp"
-	"slices"
 	"strings"
-	"time"
 
 	"osp/go/secret"
 	"osp/go/stores"
+	"osp/go/wire"
 )
-
-// ibmSuffix ends every public host name of IBM Cloud Object Storage, which
-// does not take checksum trailers.
-const ibmSuffix = ".cloud-object-storage.appdomain.cloud"
-
-var (
-	// awsHosts are S3's own endpoints
-	// (https://docs.aws.amazon.com/general/latest/gr/s3.html), and no load balancer
-	// or machine of somebody else there.
-	awsHosts = regexp.MustCompile(`^(?:[a-z0-9.-]+\.)?(?:s3|s3-[a-z0-9-]+|s3express-[a-z0-9-]+)(?:\.dualstack)?(?:\.[a-z]{2}(?:-[a-z]+)+-[0-9]+)?(?:\.vpce)?\.amazonaws\.com(?:\.cn)?$`)
-	// opaqueHosts are Google's, and those of public services that run Ceph.
-	opaqueHosts = []string{"storage.googleapis.com", ".dream.io"}
-)
-
-// rookHosts begins the names that Rook gives to Ceph's gateways in Kubernetes.
-const rookHosts = "rook-ceph-rgw-"
-
-const maxTTL = 365 * 24 * time.Hour
 
 // entry is one of cos_map while it is read.
 type entry struct{ *stores.Bucket }
 
 func (c *Config) readBucket(name string, v *value) *stores.Bucket {
-	b := entry{&stores.Bucket{Name: name, Remote: name, Region: DefaultRegion, TTL: DefaultTTL}}
+	b := entry{&stores.Bucket{Name: name, Remote: name, Region: defaultRegion, TTL: defaultTTL}}
 	isPattern := strings.Contains(name, "*")
 	complaint := checkBucketName(name)
 	if isPattern {
@@ -49,12 +29,15 @@ func (c *Config) readBucket(name string, v *value) *stores.Bucket {
 	b.Transport = readTransport(d, c.VerifyTLS)
 	b.readCredentials(d)
 	b.readNames(d, isPattern)
-	b.readLimits(d, c.HasValidator)
-	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, maxTTL); ok {
+	b.readLimits(d, c.Has("validator"))
+	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, wire.LongestTTL); ok {
 		b.TTL = ttl
 	}
 	b.readDialect(d)
-	b.VerifyChecksums = !b.APIKey.Empty() || b.IBM
+	if !b.OpaqueKeys && b.Prefix != "" && stores.Misread(b.Prefix) {
+		d.mistakes.add(d.at("prefix"), `must be a folder that the store takes for no other: no backslash and no name that stores have for themselves, unless "keys" are "opaque"`)
+	}
+	b.VerifyChecksums = !b.APIKey.Empty() || b.IBM // IBM does not take checksum trailers
 	if mode, ok := d.take("checksums").oneOf("forward", "verify"); ok {
 		b.VerifyChecksums = mode == "verify"
 	}
@@ -87,12 +70,10 @@ func (b entry) readStore(d *dict) {
 	}
 }
 
-// readDialect reads how far the store can be trusted to be S3. Those whose hosts
-// are known keep keys as they are; only AWS has all that is AWS's.
+// readDialect reads how far the store can be trusted to be S3, where its host
+// does not tell, or the owner knows better.
 func (b entry) readDialect(d *dict) {
-	b.IBM = strings.HasSuffix(b.Host, ibmSuffix)
-	b.Complete = awsHosts.MatchString(b.Host)
-	b.OpaqueKeys = b.IBM || b.Complete || hasSuffix(b.Host, opaqueHosts) || strings.HasPrefix(b.Host, rookHosts)
+	b.Dialect = stores.DialectOf(b.Host)
 	if keys, ok := d.take("keys").oneOf("opaque", "path"); ok {
 		b.OpaqueKeys = keys == "opaque"
 	}
@@ -100,10 +81,6 @@ func (b entry) readDialect(d *dict) {
 		b.Complete = complete
 	}
 	b.UnknownOperations, _ = d.take("unknown_operations").boolean()
-}
-
-func hasSuffix(host string, suffixes []string) bool {
-	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(host, suffix) })
 }
 
 func (b entry) readCredentials(d *dict) {
@@ -130,7 +107,7 @@ func (b entry) readNames(d *dict, isPattern bool) {
 		b.Remote = s
 		complaint := checkBucketName(s)
 		if isPattern {
-			complaint = "can't be one name for the many that the entry stands for"
+			complaint = "can't be set for a pattern, which stands for many buckets"
 		}
 		if complaint != "" {
 			remote.reject("%s", complaint)
@@ -150,7 +127,7 @@ func (b entry) readLimits(d *dict, hasValidator bool) {
 	b.ReadOnly, _ = d.take("read_only").boolean()
 	anonymous := d.take("anonymous")
 	if b.Anonymous, _ = anonymous.boolean(); b.Anonymous && !hasValidator {
-		anonymous.reject("is of use with a validator only: it decides what those without a signature may read")
+		anonymous.reject("needs a validator, which decides what clients without a signature may read")
 	}
 }
 
@@ -177,11 +154,11 @@ func checkPrefix(prefix string) string {
 func checkBucketName(name string) string {
 	switch {
 	case len(name) < 3 || len(name) > 255:
-		return "a bucket name has 3 to 255 characters"
+		return "a bucket name must have 3 to 255 characters"
 	case strings.ContainsAny(name, "/\\ ?#") || strings.ContainsFunc(name, isControl):
-		return "a bucket name has no slash, space, question mark, hash or control character"
+		return "a bucket name must not have a slash, space, question mark, hash or control character"
 	case strings.Trim(name, ".") == "":
-		return "a bucket name does not consist of dots"
+		return "a bucket name must not consist of dots"
 	}
 	return ""
 }

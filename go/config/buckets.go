@@ -27,7 +27,7 @@ func (c *Config) readBuckets(v *value) stores.Buckets {
 func checkPattern(pattern string) string {
 	switch literal := strings.Replace(pattern, "*", "", 1); {
 	case strings.Contains(literal, "*"):
-		return "must have one star at most"
+		return "must have at most one star"
 	case len(literal) > 63 || strings.ContainsFunc(literal, func(r rune) bool { return r != '.' && wire.NotInLabel(r) }):
 		return "must have letters, digits, dots, hyphens and underscores around its star"
 	}

@@ -1,18 +1,17 @@
 package config
 
 import (
-	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"osp/go/seal"
 	"osp/go/secret"
 	"osp/go/stores"
 )
 
 // running is what a server was started with that gets updates.
-var running = &Config{VerifyTLS: true, HasValidator: true}
+var running = &Config{VerifyTLS: true, Callbacks: []string{"validator"}}
 
 func storesOf(t *testing.T, cosMap string) *stores.Set {
 	t.Helper()
@@ -23,69 +22,25 @@ func storesOf(t *testing.T, cosMap string) *stores.Set {
 	return u.Apply(&stores.Set{})
 }
 
-func TestTheExactEntryComesFirstThenTheLongestPattern(t *testing.T) {
-	b := storesOf(t, `{
-		"*": {"host": "all.example", "port": 443},
-		"team-*": {"host": "team.example", "port": 443},
-		"*-logs": {"host": "logs.example", "port": 443},
-		"team-one": {"host": "one.example", "port": 443, "bucket": "uno", "prefix": "a/b"}}`).Buckets
-	for name, want := range map[string]string{
-		"team-one": "one.example", "team-two": "team.example", "team-": "team.example", "sales": "all.example",
-		"sales-logs": "logs.example", "team-logs": "*-logs or team-*",
-		"te": "", "a/b": "", "a..b": "", ".ab": "", "ab.": "", "bücket": "", "a b": "", "a@b": "", "a:80": "", "": "", strings.Repeat("a", 64): "",
-	} {
-		found := b.Find(name)
-		switch {
-		case found == nil:
-			if want != "" {
-				t.Errorf("%q: nothing found", name)
-			}
-		case found.Name != name || name != "team-one" && found.Remote != name:
-			t.Errorf("%q became %+v", name, found)
-		case found.Host != want && want != "*-logs or team-*":
-			t.Errorf("%q: found %q", name, found.Host)
+func TestAFolderAndABucketOfAnotherNameAreRead(t *testing.T) {
+	b := storesOf(t, `{"one": {"host": "h", "port": 1, "bucket": "uno", "prefix": "a/b"}, "slash": {"host": "h", "port": 1, "prefix": "a/b/"},
+		"log-*": {"host": "h", "port": 1, "prefix": "logs"}}`).Buckets
+	for name, want := range map[string][2]string{"one": {"uno", "a/b/"}, "slash": {"slash", "a/b/"}, "log-x": {"log-x", "logs/"}} {
+		if got := b.Find(name); got.Remote != want[0] || got.Prefix != want[1] {
+			t.Errorf("%s: got %+v", name, got)
 		}
-	}
-	one := b.Find("team-one")
-	if one.Remote != "uno" || one.Prefix != "a/b/" || !one.Renamed() || one.Entry() != one {
-		t.Errorf("got %+v", one)
-	}
-	two, three := b.Find("team-two"), b.Find("team-three")
-	if two.Renamed() || two.Entry() != three.Entry() || two.Entry() == two || two.Entry().Name != "team-*" {
-		t.Errorf("got %+v and %+v", two, three)
-	}
-	if got := b.Names(); !slices.Equal(got, []string{"team-one"}) {
-		t.Errorf("names: %v", got)
 	}
 }
 
-// The command line has the same rule in Python; the vectors hold the two together.
-func TestNamesFindTheirEntryAsTheVectorsSay(t *testing.T) {
-	raw, err := os.ReadFile("../../tests/vectors/buckets.json")
-	if err != nil {
-		t.Fatal(err)
+func TestAnEntryThatIsReadAgainSealsAlike(t *testing.T) {
+	read := func(entry string) *stores.Bucket {
+		return storesOf(t, `{"data": {"host": "h", "port": 1, "secret_key": "s", "access_key": "a"`+entry+`}}`).Buckets.Find("data")
 	}
-	var vectors struct {
-		Entries []string
-		Finds   map[string]*string
+	if first := read(`, "prefix": "team"`); first.Tokens != read(`, "prefix": "team/", "ttl": 1`).Tokens || first.Tokens == (seal.Key{}) {
+		t.Error("the keys of the tokens differ, or there is none")
 	}
-	if err := json.Unmarshal(raw, &vectors); err != nil {
-		t.Fatal(err)
-	}
-	entries := map[string]any{}
-	for _, name := range vectors.Entries {
-		entries[name] = map[string]any{"host": "h", "port": 1}
-	}
-	document, err := json.Marshal(entries)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := storesOf(t, string(document)).Buckets
-	for name, want := range vectors.Finds {
-		found := b.Find(name)
-		if (found == nil) != (want == nil) || found != nil && found.Entry().Name != *want {
-			t.Errorf("%q finds %+v", name, found)
-		}
+	if read("").Tokens != (seal.Key{}) {
+		t.Error("without a folder there is a key for tokens")
 	}
 }
 
@@ -152,12 +107,12 @@ func TestEntriesOfAnUpdateCheckCertificatesAsTheServerWasStarted(t *testing.T) {
 func TestWithoutAValidatorNoEntryIsAnonymous(t *testing.T) {
 	const entries = `{"bkt": {"host": "h", "port": 1, "anonymous": true}, "log-*": {"host": "h", "port": 1, "anonymous": true},
 		"off": {"host": "h", "port": 1, "anonymous": false}}`
-	for _, mistakes := range [][]string{mistakesOf(t, with("cos_map", entries)), mistakesOf(t, with("cos_map", entries, "callables", `{"validator": 0}`))} {
+	for _, mistakes := range [][]string{mistakesOf(t, with("cos_map", entries)), mistakesOf(t, with("cos_map", entries, "callbacks", `["hmac_fetcher"]`))} {
 		if len(mistakes) != 2 || !strings.HasPrefix(mistakes[0], `cos_map["bkt"].anonymous: `) || !strings.HasPrefix(mistakes[1], `cos_map["log-*"].anonymous: `) {
 			t.Errorf("got %q", mistakes)
 		}
 	}
-	if c := parsed(t, with("cos_map", entries, "callables", `{"validator": 2}`)); !c.Stores.Buckets.Find("bkt").Anonymous {
+	if c := parsed(t, with("cos_map", entries, "callbacks", `["validator"]`)); !c.Stores.Buckets.Find("bkt").Anonymous {
 		t.Error("with a validator it is not anonymous")
 	}
 	if _, err := (&Config{}).ParseUpdate([]byte(`{"cos_map": ` + entries + `}`)); err == nil {
@@ -167,13 +122,13 @@ func TestWithoutAValidatorNoEntryIsAnonymous(t *testing.T) {
 
 func TestMistakesOfEntriesHaveTheirPaths(t *testing.T) {
 	for entry, want := range map[string]string{
-		`"b": 1`:                        `cos_map["b"]: a bucket name has 3 to 255 characters`,
+		`"b": 1`:                        `cos_map["b"]: a bucket name must have 3 to 255 characters`,
 		`"bkt": {"prefix": "../x"}`:     `cos_map["bkt"].prefix: must be a folder`,
 		`"bkt": {"prefix": "a\u0000b"}`: `cos_map["bkt"].prefix: must not have control characters`,
 		`"bkt": {"prefix": "` + strings.Repeat("p", 600) + `"}`: `cos_map["bkt"].prefix: must have at most 512 bytes`,
-		`"bkt": {"bucket": "a/b"}`:                              `cos_map["bkt"].bucket: a bucket name has no slash`,
-		`"a*": {"bucket": "one"}`:                               `cos_map["a*"].bucket: can't be one name for the many`,
-		`"a*b*": {}`:                                            `cos_map["a*b*"]: must have one star at most`,
+		`"bkt": {"bucket": "a/b"}`:                              `cos_map["bkt"].bucket: a bucket name must not have a slash`,
+		`"a*": {"bucket": "one"}`:                               `cos_map["a*"].bucket: can't be set for a pattern`,
+		`"a*b*": {}`:                                            `cos_map["a*b*"]: must have at most one star`,
 		`"a/*": {}`:                                             `cos_map["a/*"]: must have letters, digits`,
 		`"bkt": {"anonymous": "yes"}`:                           `cos_map["bkt"].anonymous: must be True or False`,
 		`"bkt": {"read_only": 1}`:                               `cos_map["bkt"].read_only: must be True or False`,

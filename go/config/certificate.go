@@ -98,7 +98,7 @@ func readAuthorities(path *value) *x509.CertPool {
 // The name is not repeated: people put the key itself into such variables.
 func readPEM(m *MistakesError, parameter string, path *value) []byte {
 	if path == nil {
-		m.add(parameter, "is required with https_port; the environment variable %s gives it too", strings.ToUpper(parameter))
+		m.add(parameter, "is required with https_port; the environment variable %s can give it too", strings.ToUpper(parameter))
 		return nil
 	}
 	return readFile(&value{m, parameter, path.raw})

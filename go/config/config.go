@@ -4,29 +4,24 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"osp/go/peers"
 	"osp/go/stores"
 )
 
-// What a configuration means when it does not say.
+// What an entry of cos_map means where it says nothing. Parameters have their
+// defaults in Python, where users see them, and come with them.
 const (
-	DefaultHost               = "0.0.0.0"
-	DefaultMetricsHost        = "127.0.0.1"
-	DefaultServerName         = "<osp⚡>"
-	DefaultRegion             = "us-east-1"
-	DefaultIAMEndpoint        = "https://iam.cloud.ibm.com/identity/token"
-	DefaultThreads            = 0
-	DefaultPresignUses        = 3
-	DefaultAccessCacheSize    = 1024
-	DefaultCallbackQueue      = 10_000
-	DefaultCallbackConcurrent = 32
-	DefaultCallbackTimeout    = 30 * time.Second
-	DefaultDrainTimeout       = 30 * time.Second
-	DefaultTTL                = 300 * time.Second
-	DefaultSecretTTL          = 300 * time.Second
+	defaultRegion         = "us-east-1"
+	defaultTTL            = 300 * time.Second
+	defaultConnectTimeout = 10 * time.Second
+	defaultAnswerTimeout  = 60 * time.Second
 )
+
+// iamEndpoint is IBM's own token service.
+const iamEndpoint = "https://iam.cloud.ibm.com" + tokenPath
 
 // Config is a complete, checked configuration. Fields are read-only after Parse.
 type Config struct {
@@ -67,14 +62,17 @@ type Config struct {
 
 	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 
-	// Which callbacks the owner gave.
-	HasValidator, ValidatorSeesRequest, HasBucketCreds, HasSecretFetcher bool
+	Callbacks            []string // that the owner gave, out of callbacks.Names
+	ValidatorSeesRequest bool     // it takes a request beside token and bucket
 	// AuthCacheBy narrows by what a decision of a validator that sees the
 	// request is cached: names out of CacheFields. Empty: by everything.
 	AuthCacheBy []string
 }
 
-// AccessLogFormats are the values of access_log_format, the default first.
+// Has reports whether the owner gave a callback.
+func (c *Config) Has(callback string) bool { return slices.Contains(c.Callbacks, callback) }
+
+// AccessLogFormats are the values of access_log_format.
 var AccessLogFormats = []string{"json", "logfmt", "combined"}
 
 // CacheFields are the names that auth_cache_by may hold.

@@ -19,7 +19,7 @@ func readStoreHost(v *value) (host string, isIP bool) {
 	if inner, found := cutBrackets(s); found {
 		addr, err := netip.ParseAddr(inner)
 		if err != nil || !addr.Is6() {
-			v.reject("must hold an IPv6 address within the brackets")
+			v.reject("must have an IPv6 address inside the brackets")
 		}
 		return inner, true
 	}
@@ -36,10 +36,10 @@ func readStoreHost(v *value) (host string, isIP bool) {
 }
 
 // readListenHost reads the address that a listener binds.
-func readListenHost(v *value, fallback string) string {
+func readListenHost(v *value) string {
 	s, ok := v.str()
 	if !ok {
-		return fallback
+		return ""
 	}
 	if inner, found := cutBrackets(s); found {
 		s = inner

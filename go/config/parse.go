@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 const (
@@ -24,9 +26,10 @@ const (
 )
 
 // Parse reads the JSON object that Python sends: the parameters of
-// ProxyServerConfig by name, and callables as {"validator": 0, 2 or 3 (how
-// many arguments it takes), "bucket_creds_fetcher": bool, "hmac_fetcher":
-// bool}. The error is a *MistakesError with all the mistakes.
+// ProxyServerConfig by name, with a value for each that has a default other than
+// None, but in the place of the owner's functions the list callbacks, the names
+// of those that were given, and validator_sees_request. The error is a
+// *MistakesError with all the mistakes.
 func Parse(data []byte) (*Config, error) {
 	mistakes := &MistakesError{}
 	top := decode(data, mistakes)
@@ -34,7 +37,7 @@ func Parse(data []byte) (*Config, error) {
 		return nil, mistakes
 	}
 	c := &Config{IAMEndpoint: readEndpoint(top.take("iam_endpoint"))}
-	c.readCallables(top)
+	c.readCallbacks(top)
 	c.readStores(top)
 	c.readFronts(top)
 	c.readLimits(top)
@@ -74,10 +77,10 @@ func (c *Config) readStores(top *dict) {
 }
 
 func (c *Config) readFronts(top *dict) {
-	c.Host = readListenHost(top.take("host"), DefaultHost)
-	c.MetricsHost = readListenHost(top.take("metrics_host"), DefaultMetricsHost)
+	c.Host = readListenHost(top.need("host"))
+	c.MetricsHost = readListenHost(top.need("metrics_host"))
 	for _, host := range top.take("metrics_hosts").items() {
-		c.MetricsHosts = append(c.MetricsHosts, readListenHost(host, ""))
+		c.MetricsHosts = append(c.MetricsHosts, readListenHost(host))
 	}
 	c.HTTPPort = readPort(top, "http_port")
 	c.HTTPSPort = readPort(top, "https_port")
@@ -95,41 +98,36 @@ func (c *Config) readFronts(top *dict) {
 	if top.fields["https_port"] != nil {
 		c.TLS = readTLS(top.mistakes, cert, key, clientCA)
 	} else if clientCA != nil {
-		clientCA.reject("is of use with https_port only: nobody shows a certificate elsewhere")
+		clientCA.reject("needs https_port: clients present certificates nowhere else")
 	}
-	c.ServerName = readServerName(top.take("server_name"))
+	c.ServerName = readServerName(top.need("server_name"))
 	c.TrustedProxies = readPeers(top.take("trusted_proxies"))
 	header := top.take("proxy_protocol")
 	named, _ := top.fields["trusted_proxies"].([]any)
 	if c.ProxyProtocol, _ = header.boolean(); c.ProxyProtocol && len(named) == 0 {
-		header.reject("is of use with trusted_proxies only: nobody else's header counts")
+		header.reject("needs trusted_proxies: nobody else's header is honoured")
 	}
 	c.Domains = readDomains(top.take("domain"), top.take("domains").items())
 }
 
 func (c *Config) readLimits(top *dict) {
-	c.Threads = readInt(top, "threads", DefaultThreads, 0, maxThreads)
-	c.AccessCacheSize = readInt(top, "auth_cache_capacity", DefaultAccessCacheSize, 1, maxEntries)
-	c.MaxConnections = readInt(top, "max_connections", 0, 1, maxConnections)
-	c.CallbackConcurrency = readInt(top, "callback_concurrency", DefaultCallbackConcurrent, 1, maxCallbacks)
-	c.CallbackQueue = readInt(top, "callback_queue", DefaultCallbackQueue, 0, maxEntries)
-	c.CallbackTimeout = readSeconds(top, "callback_timeout", DefaultCallbackTimeout, time.Millisecond)
-	c.DrainTimeout = readSeconds(top, "drain_timeout", DefaultDrainTimeout, 0)
-	c.SecretTTL = DefaultSecretTTL
-	if ttl, ok := top.take("hmac_ttl").seconds(0, maxTTL); ok {
-		c.SecretTTL = ttl
-	}
+	c.Threads, _ = top.take("threads").integer(0, maxThreads)
+	c.AccessCacheSize, _ = top.need("auth_cache_capacity").integer(1, maxEntries)
+	c.MaxConnections, _ = top.take("max_connections").integer(1, maxConnections)
+	c.CallbackConcurrency, _ = top.need("callback_concurrency").integer(1, maxCallbacks)
+	c.CallbackQueue, _ = top.need("callback_queue").integer(0, maxEntries)
+	c.CallbackTimeout, _ = top.need("callback_timeout").seconds(time.Millisecond, maxTimeout)
+	c.DrainTimeout, _ = top.need("drain_timeout").seconds(0, maxTimeout)
+	c.SecretTTL, _ = top.need("hmac_ttl").seconds(0, wire.LongestTTL)
 	c.SkipSignature, _ = top.take("skip_signature_validation").boolean()
 	c.ShowReasons, _ = top.take("show_reasons").boolean()
 
-	// None says "no limit" here; only leaving it out means the default.
+	// None says "no limit" here; not to say it is a mistake.
 	const presign = "max_presign_url_usage_attempts"
-	if _, given := top.fields[presign]; !given {
-		c.PresignUses = DefaultPresignUses
+	if _, said := top.fields[presign]; !said {
+		top.mistakes.add(presign, "is required")
 	}
-	if n, ok := top.take(presign).integer(0, math.MaxInt32); ok {
-		c.PresignUses = n
-	}
+	c.PresignUses, _ = top.take(presign).integer(0, math.MaxInt32)
 }
 
 func (c *Config) readLogs(top *dict) {
@@ -138,46 +136,21 @@ func (c *Config) readLogs(top *dict) {
 	if strings.ContainsRune(c.AccessLog, 0) {
 		target.reject("must be a path without zero bytes")
 	}
-	c.AccessLogFormat = AccessLogFormats[0]
-	if format, ok := top.take("access_log_format").oneOf(AccessLogFormats...); ok {
-		c.AccessLogFormat = format
-	}
+	c.AccessLogFormat, _ = top.need("access_log_format").oneOf(AccessLogFormats...)
 }
 
-func (c *Config) readCallables(top *dict) {
+func (c *Config) readCallbacks(top *dict) {
 	for _, v := range top.take("auth_cache_by").items() {
 		if name, ok := v.oneOf(CacheFields...); ok {
 			c.AuthCacheBy = append(c.AuthCacheBy, name)
 		}
 	}
-	d := top.take("callables").dict()
-	if d == nil {
-		return
-	}
-	validator := d.take("validator")
-	if n, ok := validator.integer(0, 3); ok {
-		if n == 1 {
-			validator.reject("must be callable with (token, bucket) or (token, bucket, request)")
+	for _, v := range top.take("callbacks").items() {
+		if name, ok := v.oneOf(callbacks.Names()...); ok {
+			c.Callbacks = append(c.Callbacks, name)
 		}
-		c.HasValidator, c.ValidatorSeesRequest = n != 0, n == 3
 	}
-	c.HasBucketCreds, _ = d.take("bucket_creds_fetcher").boolean()
-	c.HasSecretFetcher, _ = d.take("hmac_fetcher").boolean()
-	d.finish()
-}
-
-func readInt(d *dict, key string, fallback, low, high int) int {
-	if n, ok := d.take(key).integer(low, high); ok {
-		return n
-	}
-	return fallback
-}
-
-func readSeconds(d *dict, key string, fallback, low time.Duration) time.Duration {
-	if t, ok := d.take(key).seconds(low, maxTimeout); ok {
-		return t
-	}
-	return fallback
+	c.ValidatorSeesRequest, _ = top.take("validator_sees_request").boolean()
 }
 
 func readPort(d *dict, key string) *int {
@@ -209,7 +182,7 @@ func readKeystore(v *value) map[string]secret.Value {
 			continue
 		}
 		if before, twice := out[id]; twice && !before.Equal(key) {
-			accessKey.reject("stands in the keystore before, with another secret_key")
+			accessKey.reject("is already in the keystore, with another secret_key")
 		}
 		out[id] = secret.New(key)
 	}
@@ -219,7 +192,7 @@ func readKeystore(v *value) map[string]secret.Value {
 func readEndpoint(v *value) string {
 	s, ok := v.str()
 	if !ok {
-		return DefaultIAMEndpoint
+		return iamEndpoint
 	}
 	u, err := url.Parse(s)
 	switch {
@@ -236,10 +209,7 @@ func readEndpoint(v *value) string {
 // readServerName accepts what RFC 9110, section 5.5, allows in a field value,
 // and an empty name, for which no header is sent.
 func readServerName(v *value) string {
-	if v == nil {
-		return DefaultServerName
-	}
-	if v.raw == "" {
+	if v == nil || v.raw == "" {
 		return ""
 	}
 	s, ok := v.str()
@@ -247,7 +217,7 @@ func readServerName(v *value) string {
 		return ""
 	}
 	if strings.ContainsFunc(s, isControl) || strings.TrimSpace(s) != s {
-		v.reject("must be fit for a header: no control characters, no space around it")
+		v.reject("must be usable in a header: no control characters, no leading or trailing space")
 	}
 	return s
 }

@@ -5,28 +5,24 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"osp/go/config/configtest"
 	"osp/go/peers"
 	"osp/go/stores"
 )
 
-// store is the smallest valid configuration with one changed or added field.
+// with is a configuration that says no more than it must, with some fields
+// changed or added: each a name and its JSON.
 func with(changes ...string) string {
-	fields := map[string]json.RawMessage{
-		"http_port": json.RawMessage(`8080`),
-		"cos_map":   json.RawMessage(`{"photos": {"host": "s3.example.com", "port": 443}}`),
-	}
+	fields := map[string]any{"cos_map": json.RawMessage(`{"photos": {"host": "s3.example.com", "port": 443}}`)}
 	for i := 0; i < len(changes); i += 2 {
 		fields[changes[i]] = json.RawMessage(changes[i+1])
 	}
-	out, err := json.Marshal(fields)
-	if err != nil {
-		panic(err)
-	}
-	return string(out)
+	return string(configtest.Document(fields))
 }
 
 func mistakesOf(t *testing.T, data string) []string {
@@ -58,16 +54,18 @@ func parsed(t *testing.T, data string) *Config {
 	return c
 }
 
-func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
+func TestNothingIsOnThatIsNotSaid(t *testing.T) {
 	c := parsed(t, with())
-	b := c.Stores.Buckets.Find("photos")
-	if c.Host != "0.0.0.0" || *c.HTTPPort != 8080 || c.HTTPSPort != nil || c.ReusePort || c.TLS != nil || c.MetricsPort != nil ||
-		c.MetricsHost != "127.0.0.1" || c.AccessLog != "" || c.AccessLogFormat != "json" || c.ServerName != "<osp⚡>" || c.Threads != 0 || c.SkipSignature || c.PresignUses != 3 || c.AccessCacheSize != 1024 ||
-		c.IAMEndpoint != "https://iam.cloud.ibm.com/identity/token" || c.CallbackConcurrency != 32 || c.CallbackQueue != 10_000 || c.MaxConnections != 0 ||
-		c.CallbackTimeout != 30*time.Second || c.DrainTimeout != 30*time.Second || c.SecretTTL != 5*time.Minute || !c.TrustedProxies.None() || c.ProxyProtocol || c.Unix != "" || c.AuthCacheBy != nil ||
-		c.HasValidator || c.ValidatorSeesRequest || c.HasBucketCreds || c.HasSecretFetcher || len(c.Stores.Keystore) != 0 {
+	if c.HTTPSPort != nil || c.ReusePort || c.TLS != nil || c.MetricsPort != nil || c.AccessLog != "" || c.Threads != 0 || c.SkipSignature ||
+		c.MaxConnections != 0 || !c.TrustedProxies.None() || c.ProxyProtocol || c.Unix != "" || c.AuthCacheBy != nil || c.ShowReasons ||
+		c.Callbacks != nil || c.ValidatorSeesRequest || len(c.Stores.Keystore) != 0 ||
+		c.IAMEndpoint != "https://iam.cloud.ibm.com/identity/token" || !c.VerifyTLS {
 		t.Errorf("got %+v", c)
 	}
+}
+
+func TestAnEntryHasItsDefaults(t *testing.T) {
+	b := parsed(t, with()).Stores.Buckets.Find("photos")
 	want := stores.Bucket{Name: "photos", Remote: "photos", Host: "s3.example.com", Port: 443, Region: "us-east-1", TLS: true, VirtualStyle: true, TTL: 300 * time.Second,
 		Transport: stores.Transport{VerifyTLS: true, ConnectTimeout: 10 * time.Second, AnswerTimeout: time.Minute}}
 	if *b != want {
@@ -75,13 +73,37 @@ func TestWhatIsNotSaidHasItsDefault(t *testing.T) {
 	}
 }
 
-func TestNoneMeansNotGivenEverywhere(t *testing.T) {
+// Python says what they are if its user does not; a second default here could be another one.
+func TestParametersHaveNoDefaultsHere(t *testing.T) {
+	required := []string{
+		"cos_map", "host", "metrics_host", "server_name", "auth_cache_capacity", "callback_concurrency", "callback_queue",
+		"callback_timeout", "drain_timeout", "hmac_ttl", "max_presign_url_usage_attempts", "access_log_format",
+	}
+	var want []string
+	for _, name := range required {
+		want = append(want, name+": is required")
+	}
+	if got := mistakesOf(t, `{"http_port": 0}`); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q", got)
+	}
+	for _, name := range required {
+		got := mistakesOf(t, with(name, "null"))
+		if name == "max_presign_url_usage_attempts" { // where None is no limit
+			want = nil
+		} else {
+			want = []string{name + ": is required"}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+func TestNoneMeansNotGivenWhereNothingIsRequired(t *testing.T) {
 	names := []string{
-		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "server_name", "auth_cache_capacity",
-		"metrics_port", "host", "tls_cert_path", "tls_key_path", "trusted_proxies", "iam_endpoint", "callback_concurrency",
-		"callback_timeout", "callback_queue", "drain_timeout", "hmac_ttl", "auth_cache_by", "callables",
-		"domain", "domains", "show_reasons", "metrics_host", "metrics_hosts", "access_log", "access_log_format",
-		"reuse_port", "tls_client_ca_path", "unix_socket", "proxy_protocol",
+		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "metrics_port", "tls_cert_path", "tls_key_path",
+		"trusted_proxies", "iam_endpoint", "max_connections", "auth_cache_by", "callbacks", "validator_sees_request", "domain", "domains", "show_reasons",
+		"metrics_hosts", "access_log", "reuse_port", "tls_client_ca_path", "unix_socket", "proxy_protocol",
 	}
 	var changes []string
 	for _, n := range names {
@@ -108,12 +130,12 @@ func TestEveryFieldArrives(t *testing.T) {
 		"metrics_host": "[::]", "metrics_hosts": ["osp.svc", "[::2]"], "access_log": "/var/log/osp.log", "access_log_format": "logfmt",
 		"trusted_proxies": ["10.1.2.3/8", "::ffff:192.0.2.1", "unix"], "proxy_protocol": true, "unix_socket": "/run/osp/s3.sock", "iam_endpoint": "http://127.0.0.1:9/token",
 		"callback_concurrency": 3, "max_connections": 20000, "callback_timeout": 0.25, "callback_queue": 0, "drain_timeout": 2, "hmac_ttl": 0, "auth_cache_by": ["token", "path"],
-		"callables": {"validator": 3, "bucket_creds_fetcher": true, "hmac_fetcher": true}}`)
+		"callbacks": ["validator", "bucket_creds_fetcher", "hmac_fetcher"], "validator_sees_request": true}`)
 	if c.Host != "::1" || *c.HTTPPort != 0 || !c.ReusePort || c.Unix != "/run/osp/s3.sock" || !c.ProxyProtocol || c.Threads != 4 || !c.SkipSignature || c.ServerName != "mine" || c.AccessCacheSize != 7 ||
 		c.MetricsHost != "::" || c.AccessLog != "/var/log/osp.log" || c.AccessLogFormat != "logfmt" ||
 		c.PresignUses != 9 || *c.MetricsPort != 0 || c.IAMEndpoint != "http://127.0.0.1:9/token" || c.CallbackConcurrency != 3 ||
 		c.CallbackTimeout != 250*time.Millisecond || c.CallbackQueue != 0 || c.MaxConnections != 20_000 || c.DrainTimeout != 2*time.Second || c.SecretTTL != 0 ||
-		!c.HasValidator || !c.ValidatorSeesRequest || !c.HasBucketCreds || !c.HasSecretFetcher {
+		!c.ValidatorSeesRequest || len(c.Callbacks) != 3 || !c.Has("validator") || !c.Has("bucket_creds_fetcher") || !c.Has("hmac_fetcher") {
 		t.Errorf("got %+v", c)
 	}
 	if want := (peers.Trusted{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}, Unix: true}); !reflect.DeepEqual(c.TrustedProxies, want) {
@@ -169,10 +191,9 @@ func TestSomeDefaultsDependOnOtherFields(t *testing.T) {
 }
 
 func TestMistakesAreReportedAllAtOnceAndInOrder(t *testing.T) {
-	got := mistakesOf(t, `{
-		"cos_map": {"zoo": {"port": 0, "hots": "x"}, "ant": {"host": "https://s3.example.com", "port": true}},
-		"hmac_keystore": [{"access_key": "a", "secret_key": "b"}, 7, {"access_key": "c", "secret_key": ""}],
-		"http_port": "8080", "thread": 2}`)
+	got := mistakesOf(t, with("http_port", `"8080"`, "thread", "2",
+		"cos_map", `{"zoo": {"port": 0, "hots": "x"}, "ant": {"host": "https://s3.example.com", "port": true}}`,
+		"hmac_keystore", `[{"access_key": "a", "secret_key": "b"}, 7, {"access_key": "c", "secret_key": ""}]`))
 	want := []string{
 		`cos_map["ant"].host: must be a bare host name, without a scheme such as https://`,
 		`cos_map["ant"].port: must be an integer, got a boolean`,
@@ -190,7 +211,7 @@ func TestMistakesAreReportedAllAtOnceAndInOrder(t *testing.T) {
 }
 
 func TestNoKeyThatMayBeASecretIsNamed(t *testing.T) {
-	got := mistakesOf(t, `{"cos_map": {}, "http_port": 1, "hmac_keystore": [{"access_key": "a", "wJalrXUtnFEMI": ""}]}`)
+	got := mistakesOf(t, with("hmac_keystore", `[{"access_key": "a", "wJalrXUtnFEMI": ""}]`))
 	want := []string{`hmac_keystore[0].secret_key: is required`, `hmac_keystore[0]: has an unknown key`}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -60,9 +60,9 @@ func readSocketPath(v *value) string {
 	absolute, err := filepath.Abs(path)
 	switch {
 	case err != nil:
-		v.reject("must be an absolute path: the working directory is not known")
+		v.reject("must be an absolute path: the working directory is unknown")
 	case len(absolute) > maxSocketPath:
-		v.reject("must have at most %d bytes from the root on", maxSocketPath)
+		v.reject("must have at most %d bytes as an absolute path", maxSocketPath)
 	}
 	return absolute
 }

@@ -9,17 +9,11 @@ import (
 	"osp/go/stores"
 )
 
-// What an entry means when it does not say.
-const (
-	DefaultConnectTimeout = 10 * time.Second
-	DefaultAnswerTimeout  = 60 * time.Second
-)
-
 func readTransport(d *dict, verifyTLS bool) stores.Transport {
 	t := stores.Transport{
 		VerifyTLS:      verifyTLS,
-		ConnectTimeout: readSeconds(d, "connect_timeout", DefaultConnectTimeout, time.Millisecond),
-		AnswerTimeout:  readSeconds(d, "answer_timeout", DefaultAnswerTimeout, time.Millisecond),
+		ConnectTimeout: readSeconds(d, "connect_timeout", defaultConnectTimeout, time.Millisecond),
+		AnswerTimeout:  readSeconds(d, "answer_timeout", defaultAnswerTimeout, time.Millisecond),
 	}
 	t.TrustEnv, _ = d.take("trust_env").boolean()
 	if file := d.take("ca_file"); file != nil {
@@ -53,4 +47,11 @@ func readClient(d *dict, t *stores.Transport) {
 		return
 	}
 	t.Cert, t.Key = string(chain), secret.New(string(private))
+}
+
+func readSeconds(d *dict, key string, fallback, low time.Duration) time.Duration {
+	if t, ok := d.take(key).seconds(low, maxTimeout); ok {
+		return t
+	}
+	return fallback
 }

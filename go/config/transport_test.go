@@ -57,8 +57,8 @@ func TestAFileThatWaitsForAWriterIsRefused(t *testing.T) {
 			t.Errorf("%s: got %v", keys, err)
 		}
 	}
-	front := `"cos_map": {}, "https_port": 0, "tls_cert_path": %, "tls_key_path": %, "tls_client_ca_path": %`
-	_, err := Parse([]byte("{" + strings.ReplaceAll(front, "%", strconv.Quote(fifo)) + "}"))
+	file := strconv.Quote(fifo)
+	_, err := Parse([]byte(with("http_port", "null", "https_port", "0", "tls_cert_path", file, "tls_key_path", file, "tls_client_ca_path", file)))
 	if err == nil || strings.Count(err.Error(), "cannot be read: not a regular file") != 3 {
 		t.Errorf("the front: got %v", err)
 	}

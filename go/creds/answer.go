@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 // What can be wrong with a fetcher's answer. None of the messages repeats any
@@ -25,10 +26,7 @@ var (
 	errTTL        = errors.New("ttl in the answer is not a number of seconds")
 )
 
-const (
-	maxTTL   = 365 * 24 * time.Hour
-	maxEpoch = 1e11 // seconds; beyond it somebody gave milliseconds
-)
+const maxEpoch = 1e11 // seconds; beyond it somebody gave milliseconds
 
 // answer is what a fetcher said: credentials, or an API key to exchange.
 type answer struct {
@@ -58,7 +56,7 @@ func looksLikeAPIKey(s string) bool {
 	case "null", "None", "true", "True", "false", "False":
 		return false
 	}
-	return s[0] != '[' && s[0] != '"' && fitForHeader(s)
+	return s[0] != '[' && s[0] != '"' && !strings.ContainsFunc(s, wire.NotVisible)
 }
 
 // object reads a JSON object field by field and remembers the first error.
@@ -140,14 +138,10 @@ func (o *object) str(spellings ...string) string {
 // header is str for a value that goes into a header field.
 func (o *object) header(spellings ...string) string {
 	s := o.str(spellings...)
-	if !fitForHeader(s) {
+	if strings.ContainsFunc(s, wire.NotVisible) {
 		o.fail(errUnfit)
 	}
 	return s
-}
-
-func fitForHeader(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // time reads ISO 8601 as AWS and Python write it, or seconds since 1970. A
@@ -180,10 +174,10 @@ func (o *object) seconds(name string) *time.Duration {
 	}
 	n, _ := raw.(json.Number) // of anything else: an empty number
 	f, err := n.Float64()
-	if err != nil || f < 0 || f > maxTTL.Seconds() {
+	ttl, ok := wire.TTL(f)
+	if err != nil || !ok {
 		o.fail(errTTL)
 		return nil
 	}
-	d := time.Duration(f * float64(time.Second))
-	return &d
+	return &ttl
 }

@@ -24,9 +24,8 @@ const (
 	maxVerified = 1 << 16
 )
 
-// FetchSecret asks the owner for the secret of a client's access key, as
-// callbacks.Set.Secret does.
-type FetchSecret func(ctx context.Context, accessKey string) (callbacks.Secret, error)
+// FetchSecret is callbacks.Set.HMACFetcher.
+type FetchSecret = callbacks.Callback[callbacks.HMACQuestion, callbacks.Secret]
 
 // ClientKeys finds the secret with which a client should have signed: in the
 // keystore, else by the owner's fetcher, whose answers it keeps. Make it with
@@ -101,10 +100,7 @@ func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Valu
 }
 
 func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey string) (cache.Entry[callbacks.Secret], error) {
-	if !c.verified.Contains(k) {
-		ctx = callbacks.AboutStranger(ctx)
-	}
-	s, err := c.fetch(ctx, accessKey)
+	s, err := c.fetch(ctx, callbacks.HMACQuestion{AccessKey: accessKey, Stranger: !c.verified.Contains(k)})
 	if errors.Is(err, callbacks.ErrUnknownKey) || err == nil && s.Key.Empty() {
 		return cache.Entry[callbacks.Secret]{TTL: min(keepUnknown, c.ttl), Aside: true}, nil
 	}

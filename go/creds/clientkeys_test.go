@@ -24,10 +24,10 @@ type directory struct {
 	err     error
 }
 
-func (d *directory) fetch(_ context.Context, accessKey string) (callbacks.Secret, error) {
+func (d *directory) fetch(_ context.Context, q callbacks.HMACQuestion) (callbacks.Secret, error) {
 	d.mu.Lock()
 	d.calls++
-	s, err := callbacks.Secret{Key: secret.New(fmt.Sprintf("%s#%d", accessKey, d.calls)), Expires: d.expires, TTL: d.ttl}, d.err
+	s, err := callbacks.Secret{Key: secret.New(fmt.Sprintf("%s#%d", q.AccessKey, d.calls)), Expires: d.expires, TTL: d.ttl}, d.err
 	d.mu.Unlock()
 	time.Sleep(d.delay)
 	if err != nil {
@@ -145,7 +145,9 @@ func TestAWithdrawnKeyEndsWithTheNextRefresh(t *testing.T) {
 }
 
 func TestAnEmptySecretAdmitsNobody(t *testing.T) {
-	c := NewClientKeys(func(context.Context, string) (callbacks.Secret, error) { return callbacks.Secret{}, nil }, keepSecret, Options{})
+	c := NewClientKeys(func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
+		return callbacks.Secret{}, nil
+	}, keepSecret, Options{})
 	if _, err := c.Secret(t.Context(), nil, "k"); !errors.Is(err, callbacks.ErrUnknownKey) {
 		t.Error(err)
 	}
@@ -310,13 +312,13 @@ func TestALateNoEvictsNoSecretThatCameMeanwhile(t *testing.T) {
 func TestAScanOfRandomKeysKeepsNoClientWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{}
-		limited := callbacks.Limited(callbacks.Set{Secret: func(ctx context.Context, accessKey string) (callbacks.Secret, error) {
-			if accessKey != "client" && accessKey != "seen" {
+		limited := callbacks.Set{HMACFetcher: func(ctx context.Context, q callbacks.HMACQuestion) (callbacks.Secret, error) {
+			if q.AccessKey != "client" && q.AccessKey != "seen" {
 				<-ctx.Done() // nobody answers about random keys
 			}
-			return d.fetch(ctx, accessKey)
-		}}, 8, 8, time.Hour)
-		c := NewClientKeys(limited.Secret, time.Minute, Options{})
+			return d.fetch(ctx, q)
+		}}.With(callbacks.Limits(8, 8, time.Hour))
+		c := NewClientKeys(limited.HMACFetcher, time.Minute, Options{})
 		for _, key := range []string{"client", "seen"} { // the secret of the second was found, but nobody has signed with it
 			if _, err := c.Secret(t.Context(), nil, key); err != nil {
 				t.Fatal(err)

@@ -49,9 +49,8 @@ type Bearer interface {
 	Reject(apiKey, token secret.Value)
 }
 
-// Fetch asks the owner for the credentials of a token and a bucket, as
-// callbacks.Set.BucketCreds does.
-type Fetch func(ctx context.Context, token, bucket string) (secret.Value, error)
+// Fetch is callbacks.Set.BucketCredsFetcher.
+type Fetch = callbacks.Callback[callbacks.BucketCredsQuestion, secret.Value]
 
 // Options of a Resolver or a ClientKeys. The zero value is usable.
 type Options struct {
@@ -141,7 +140,7 @@ func (r *Resolver) ask(ctx context.Context, b *stores.Bucket, token string) (ans
 		get = r.fetched.Ask
 	}
 	return get(ctx, k, func(ctx context.Context) (cache.Entry[answer], error) {
-		raw, err := r.fetch(ctx, token, b.Name)
+		raw, err := r.fetch(ctx, callbacks.BucketCredsQuestion{Token: token, Bucket: b.Name})
 		if err != nil {
 			return cache.Entry[answer]{}, fmt.Errorf("bucket_creds_fetcher: %w", shared(err))
 		}

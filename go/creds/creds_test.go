@@ -24,11 +24,11 @@ type owner struct {
 	err   error
 }
 
-func (o *owner) fetch(_ context.Context, token, bucket string) (secret.Value, error) {
+func (o *owner) fetch(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.calls++
-	return secret.New(fmt.Sprintf(`{"access_key": "%s@%s#%d", "secret_key": "s"%s}`, token, bucket, o.calls, o.extra)), o.err
+	return secret.New(fmt.Sprintf(`{"access_key": "%s@%s#%d", "secret_key": "s"%s}`, q.Token, q.Bucket, o.calls, o.extra)), o.err
 }
 
 // tokens is a token service that numbers what it gives.
@@ -86,7 +86,9 @@ func TestTheEntrysOwnCredentialsComeFirst(t *testing.T) {
 }
 
 func TestAFetchedAPIKeyIsExchanged(t *testing.T) {
-	fetch := func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), nil }
+	fetch := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+		return secret.New("K"), nil
+	}
 	r := New(fetch, &tokens{}, Options{})
 	if c, err := r.For(t.Context(), bucket("b", time.Hour), "t"); err != nil || c.Bearer.Reveal() != "bearer of K#0" {
 		t.Errorf("got %+v, %v", c, err)
@@ -178,10 +180,12 @@ func TestWhatFailsIsDeniedAndNotKept(t *testing.T) {
 		cause error
 	}{
 		{"no credentials anywhere", nil, s3err.AccessDenied, errNoCredentials},
-		{"a fetcher that raises", func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), raised }, s3err.AccessDenied, raised},
-		{"a fetcher that answers nonsense", func(context.Context, string, string) (secret.Value, error) { return secret.Value{}, nil }, s3err.AccessDenied, errEmpty},
-		{"a fetcher that panics", func(context.Context, string, string) (secret.Value, error) { panic("boom") }, s3err.AccessDenied, nil},
-		{"callbacks past their limits", func(context.Context, string, string) (secret.Value, error) {
+		{"a fetcher that raises", func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+			return secret.New("K"), raised
+		}, s3err.AccessDenied, raised},
+		{"a fetcher that answers nonsense", func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) { return secret.Value{}, nil }, s3err.AccessDenied, errEmpty},
+		{"a fetcher that panics", func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) { panic("boom") }, s3err.AccessDenied, nil},
+		{"callbacks past their limits", func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 			return secret.Value{}, callbacks.ErrOverloaded
 		}, s3err.SlowDown, callbacks.ErrOverloaded},
 	} {
@@ -208,7 +212,7 @@ func TestAnOutageOfTheExchangeKeepsItsOwnAnswer(t *testing.T) {
 
 func TestAClientThatLeftIsNotRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := New(func(ctx context.Context, _, _ string) (secret.Value, error) {
+		r := New(func(ctx context.Context, _ callbacks.BucketCredsQuestion) (secret.Value, error) {
 			<-ctx.Done()
 			return secret.Value{}, ctx.Err()
 		}, noBearer, Options{})

@@ -7,12 +7,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/secret"
 	"osp/go/stores"
 )
 
 func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
-	apiKey := func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), nil }
+	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+		return secret.New("K"), nil
+	}
 	for _, c := range []struct {
 		token, bucket string
 		gone          string
@@ -130,7 +133,9 @@ func (*steady) Reject(_, _ secret.Value) {}
 func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
 	now, meanwhile := time.Unix(1, 0), func() {}
 	bearer := &steady{}
-	apiKey := func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), nil }
+	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+		return secret.New("K"), nil
+	}
 	r := New(apiKey, bearer, Options{Now: func() time.Time {
 		do := meanwhile
 		meanwhile = func() {}

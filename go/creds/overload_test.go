@@ -29,8 +29,12 @@ func TestAFetcherWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 			time.Sleep(time.Second)
 			return failure.err
 		}
-		keys := NewClientKeys(func(context.Context, string) (callbacks.Secret, error) { return callbacks.Secret{}, late() }, time.Hour, Options{})
-		stores := New(func(context.Context, string, string) (secret.Value, error) { return secret.Value{}, late() }, noBearer, Options{})
+		keys := NewClientKeys(func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
+			return callbacks.Secret{}, late()
+		}, time.Hour, Options{})
+		stores := New(func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+			return secret.Value{}, late()
+		}, noBearer, Options{})
 		b := bucket("b", time.Hour)
 		for of, ask := range map[string]func(context.Context) error{
 			"hmac_fetcher": func(ctx context.Context) error {

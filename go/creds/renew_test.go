@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
 	"osp/go/stores"
@@ -22,7 +23,7 @@ type rotating struct {
 	err   error
 }
 
-func (o *rotating) fetch(context.Context, string, string) (secret.Value, error) {
+func (o *rotating) fetch(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 	o.mu.Lock()
 	o.calls++
 	answer, err := secret.New(`{"access_key": "`+o.key+`", "secret_key": "s"}`), o.err
@@ -114,7 +115,9 @@ func TestTheSameCredentialsAgainAreNotAskedForByEveryRequest(t *testing.T) {
 }
 
 func TestRefusedBearerTokensAreExchangedAgain(t *testing.T) {
-	apiKey := func(context.Context, string, string) (secret.Value, error) { return secret.New("K"), nil }
+	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+		return secret.New("K"), nil
+	}
 	for name, entry := range map[string]*stores.Bucket{
 		"of the entry":   {Name: "b", APIKey: secret.New("K"), TTL: time.Hour},
 		"of the fetcher": bucket("b", time.Hour),

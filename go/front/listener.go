@@ -1,8 +1,6 @@
 // Package front stands between the sockets and the servers. It opens ports and
 // unix sockets, limits the number of connections, reads from balancers who their
-// clients are, terminates TLS and distinguishes HTTP/1 from HTTP/2, of which it
-// refuses what net/http accepts although it is malformed. It never looks at what a
-// request asks for.
+// clients are, terminates TLS and distinguishes HTTP/1 from HTTP/2. It never reads a request.
 package front
 
 import (
@@ -129,7 +127,7 @@ func (f *Listener) acquireSlot() bool {
 	}
 	if now := time.Now(); f.with.Log != nil && now.Sub(f.warned) >= warnEvery {
 		f.warned = now
-		f.with.Log.Warn("as many connections are open as may be; further ones wait", "connections", f.with.Limit)
+		f.with.Log.Warn("as many connections are open as max_connections allows; further ones wait", "connections", f.with.Limit)
 	}
 	select {
 	case f.slots <- struct{}{}:

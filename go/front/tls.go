@@ -81,7 +81,7 @@ func (c *reloadingCertificate) reload() {
 	c.seen = now
 	pair, err := c.from.Load()
 	if err != nil {
-		c.log.Error("the certificate's files have changed, but can't be used; the old certificate stays", "error", err)
+		c.log.Error("the certificate's files have changed, but can't be used; the old certificate stays in use", "error", err)
 		return
 	}
 	if old := c.current.Swap(pair); !bytes.Equal(old.Certificate[0], pair.Certificate[0]) {

@@ -269,7 +269,7 @@ func (f *framing) end() (int64, error) {
 	case f.chunked && f.minor == 0:
 		return 0, malformed("Transfer-Encoding in HTTP/1.0")
 	case f.chunked && f.hasLength:
-		return 0, malformed("Content-Length beside Transfer-Encoding")
+		return 0, malformed("Content-Length together with Transfer-Encoding")
 	case f.chunked:
 		return -1, nil
 	}

@@ -1,6 +1,7 @@
 // Package iam exchanges IBM Cloud API keys for bearer tokens, and keeps each
 // token until shortly before it expires: one exchange for a key, however many
-// buckets and clients need it. It never logs, and no error of its names a key.
+// buckets and clients need it. It never logs, and none of its errors names a
+// key.
 package iam
 
 import (
@@ -21,6 +22,7 @@ import (
 	"osp/go/cache"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 const (
@@ -31,26 +33,26 @@ const (
 	firstPause    = 250 * time.Millisecond
 	longestPause  = 5 * time.Second
 	longestToken  = 24 * time.Hour
-	expiryMargin  = 30 * time.Second // a token must still be good when the store sees it
-	keepRefusal   = 5 * time.Second  // a wrong key is not worth an exchange for every request
+	expiryMargin  = 30 * time.Second // a token must still be valid when the store sees it
+	keepRefusal   = 5 * time.Second  // so that a wrong key does not cause an exchange for every request
 	grantType     = "urn:ibm:params:oauth:grant-type:apikey"
 	maxErrorShown = 64
 )
 
-// Options of an Exchange. The zero value is good for production.
+// Options of an Exchange. The zero value is suitable for production.
 type Options struct {
 	Transport http.RoundTripper // nil: one of its own, without a proxy
 	Now       func() time.Time  // nil: time.Now
-	// Exchanged is told how each exchange ended: Granted, Refused or Failed,
-	// the last one for each attempt. Nil: nobody is told.
+	// Exchanged is called when an exchange has ended: Granted, Refused or
+	// Failed, the last one for each attempt. It may be nil.
 	Exchanged func(outcome string)
 }
 
-// How an exchange ends.
+// How an exchange can end.
 const (
 	Granted = "granted"
 	Refused = "refused" // by IAM: the key is wrong
-	Failed  = "failed"  // IAM could not be asked, or made no sense
+	Failed  = "failed"  // IAM could not be asked, or its response made no sense
 )
 
 // Exchange is safe for concurrent use. Make it with New.
@@ -94,7 +96,7 @@ func New(endpoint string, o Options) *Exchange {
 		client: &http.Client{
 			Transport: o.Transport,
 			Timeout:   attemptTime,
-			// A redirect would carry the key to whoever it names.
+			// A redirect would carry the key to wherever it points.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		now:    o.Now,
@@ -104,12 +106,12 @@ func New(endpoint string, o Options) *Exchange {
 }
 
 // Token returns the bearer token for an API key and when it expires: one that
-// was asked for after a point in time, which is zero where any will do. From
-// four fifths of its life on a new one is fetched in the background; an outage
-// of IAM shows only when the old one has ended.
+// was asked for after a point in time, which is zero if any will do. After four
+// fifths of its life a new one is fetched in the background; an outage of IAM
+// shows only when the old one has expired.
 //
-// Errors are answers of package s3err, AccessDenied when IAM refuses the key
-// and ServiceUnavailable when it can't be asked; or ctx's own.
+// Errors are values of package s3err, AccessDenied if IAM refuses the key and
+// ServiceUnavailable if it can't be asked; or ctx's own.
 func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, after time.Time) (secret.Value, time.Time, error) {
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
 	g, err := e.grant(ctx, k, apiKey)
@@ -130,8 +132,8 @@ func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret
 	return e.tokens.Get(ctx, k, func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) })
 }
 
-// Reject forgets the token for an API key, which a store refused, so that the
-// next Token is a new one. A token that is younger than a few seconds stays:
+// Reject drops the token for an API key, which a store has refused, so that the
+// next Token is a new one. A token that is only a few seconds old is kept:
 // another one would fare no better, and clients must not make IAM busy.
 func (e *Exchange) Reject(apiKey, token secret.Value) {
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
@@ -155,7 +157,8 @@ func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[g
 		if attempt == attempts {
 			return cache.Entry[grant]{}, cache.ForAll(s3err.ServiceUnavailable.Because(fmt.Errorf("IAM, after %d attempts: %w", attempts, err)))
 		}
-		// Full jitter, or many proxies that saw the same outage come back at once.
+		// Full jitter; otherwise many proxies that saw the same outage would
+		// return at once.
 		wait = max(wait, time.Duration(rand.Int64N(int64(pause))))
 		pause *= 2
 		select {
@@ -171,7 +174,7 @@ func (e *Exchange) ask(ctx context.Context, apiKey secret.Value) (g grant, wait 
 	form := url.Values{"grant_type": {grantType}, "apikey": {apiKey.Reveal()}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
-		return grant{}, 0, errors.New("the endpoint is no URL")
+		return grant{}, 0, errors.New("the endpoint is not a URL")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
@@ -194,11 +197,11 @@ func (e *Exchange) ask(ctx context.Context, apiKey secret.Value) (g grant, wait 
 	}
 	return grant{asked: asked, refusal: s3err.AccessDenied.
 		Msg("The token service refused the API key that this endpoint holds for the bucket.").
-		Because(fmt.Errorf("IAM answered %d %s", resp.StatusCode, errorCode(body)))}, 0, nil
+		Because(fmt.Errorf("IAM responded with %d %s", resp.StatusCode, errorCode(body)))}, 0, nil
 }
 
-// readGrant reads IAM's answer. The token's life counts from before the
-// question, by our own clock; "expiration" is by IAM's and only a substitute.
+// readGrant reads IAM's response. The token's life counts from before the
+// request, by our own clock; "expiration" is by IAM's and only a fallback.
 func readGrant(body []byte, asked time.Time) (grant, error) {
 	var answer struct {
 		Token      string `json:"access_token"`
@@ -206,17 +209,17 @@ func readGrant(body []byte, asked time.Time) (grant, error) {
 		Expiration int64  `json:"expiration"`
 	}
 	if json.Unmarshal(body, &answer) != nil { // its error may quote the token
-		return grant{}, errors.New("its answer is no JSON object with access_token and expires_in")
+		return grant{}, errors.New("its response is not a JSON object with access_token and expires_in")
 	}
-	if answer.Token == "" || strings.ContainsFunc(answer.Token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return grant{}, errors.New("its answer has no access_token that could be sent")
+	if answer.Token == "" || strings.ContainsFunc(answer.Token, wire.NotVisible) {
+		return grant{}, errors.New("its response has no access_token that could be sent")
 	}
 	life := time.Duration(min(answer.ExpiresIn, int64(longestToken/time.Second))) * time.Second
 	if answer.ExpiresIn == 0 && answer.Expiration > 0 {
 		life = min(time.Unix(answer.Expiration, 0).Sub(asked), longestToken)
 	}
 	if life <= 0 {
-		return grant{}, errors.New("its token has expired already")
+		return grant{}, errors.New("its token has already expired")
 	}
 	return grant{token: secret.New(answer.Token), asked: asked, expires: asked.Add(life)}, nil
 }
@@ -240,5 +243,5 @@ func retryAfter(h http.Header) time.Duration {
 	return time.Duration(min(seconds, int(longestPause/time.Second))) * time.Second
 }
 
-// Stats says how useful the remembered tokens were.
+// Stats says how useful the cached tokens have been.
 func (e *Exchange) Stats() cache.Stats { return e.tokens.Stats() }

@@ -17,14 +17,14 @@ import (
 	"osp/go/secret"
 )
 
-// double is an IAM that answers from a script: the last line serves for all
-// that follow.
+// double is an IAM that answers from a script: the last line also serves for
+// all later requests.
 type double struct {
 	t       *testing.T
 	mu      sync.Mutex
-	script  []string // "200 60" is a token for 60 s, "net" no answer, other numbers a status
+	script  []string // "200 60" is a token for 60 s, "net" no response, other numbers a status
 	asked   int
-	waiting chan struct{} // not nil: answers wait for it
+	waiting chan struct{} // not nil: responses wait for it
 }
 
 func (d *double) RoundTrip(r *http.Request) (*http.Response, error) {

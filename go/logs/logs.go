@@ -1,5 +1,5 @@
-// Package logs carries log records out of the request path: records become
-// JSON lines in a bounded ring, and whoever owns the process takes them out in
+// Package logs carries log records out of the request path: records become JSON
+// lines in a bounded ring, and the owner of the process takes them out in
 // batches. A full ring drops and counts; it never makes a request wait.
 package logs
 
@@ -17,7 +17,7 @@ const (
 	pyError   = 40
 )
 
-// New returns a logger that writes into ring, from level on. A line holds
+// New returns a logger that writes into ring, from a level on. A line contains
 // "time" (Unix seconds), "level" (a number of Python's logging), "msg" and the
 // record's attributes.
 func New(ring *Ring, level slog.Leveler) *slog.Logger {

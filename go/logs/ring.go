@@ -9,8 +9,8 @@ import (
 )
 
 // Ring is an io.Writer that keeps lines until Next takes them, up to a number
-// of bytes. Lines that find it full are dropped and counted, so the cause of a
-// storm stays and its echo goes.
+// of bytes. Lines that find it full are dropped and counted, so that what
+// started a flood of lines is kept.
 type Ring struct {
 	mu      sync.Mutex
 	lines   bytes.Buffer
@@ -56,9 +56,9 @@ func (r *Ring) Wake() {
 	}
 }
 
-// Next waits for at most timeout until there are lines and takes all there are:
-// {"dropped": number, "lines": [...]}, or nil when it has nothing. Dropped
-// counts since the Next before.
+// Next waits for at most timeout until there are lines, and takes all of them:
+// {"dropped": number, "lines": [...]}, or nil if it has nothing. Dropped counts
+// since the last Next.
 func (r *Ring) Next(timeout time.Duration) []byte {
 	if batch := r.take(); batch != nil || timeout <= 0 {
 		return batch
@@ -79,7 +79,7 @@ func (r *Ring) take() []byte {
 		return nil
 	}
 	select {
-	case <-r.ready: // what it announced is taken now
+	case <-r.ready: // what it announced has been taken now
 	default:
 	}
 	batch := make([]byte, 0, r.lines.Len()+64)

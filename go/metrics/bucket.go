@@ -22,8 +22,8 @@ func methodIndex(method string) int {
 	return len(methods) - 1
 }
 
-// bucket holds the counters of one value of the label bucket, each from its
-// first use on: to look one up by its labels costs more than to count.
+// bucket has the counters of one value of the label bucket, each from its first
+// use on: looking one up by its labels costs more than counting.
 type bucket struct {
 	of   *Metrics
 	name string
@@ -74,7 +74,7 @@ func (b *bucket) ended(x *observe.Exchange) {
 	}
 }
 
-// status finds the counter for an answer's status.
+// status finds the counter for a response's status.
 func (b *bucket) status(m *method, name string, code int) prometheus.Counter {
 	first := m.status.Load()
 	for s := first; s != nil; s = s.next {
@@ -83,13 +83,13 @@ func (b *bucket) status(m *method, name string, code int) prometheus.Counter {
 		}
 	}
 	made := b.of.requests.WithLabelValues(name, b.name, statusText(code))
-	// When somebody else adds one at the same moment, this one is added later.
+	// If somebody else adds one at the same moment, this one is added later.
 	m.status.CompareAndSwap(first, &status{code: code, counter: made, next: first})
 	return made
 }
 
-// statusText is a status as a label. Stores choose the status, and only three
-// digits of them are HTTP's.
+// statusText is a status as a label. Stores choose the status, and only
+// three-digit ones are HTTP's.
 func statusText(code int) string {
 	if code < 100 || code > 999 {
 		return "other"

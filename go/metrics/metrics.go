@@ -1,8 +1,8 @@
 // Package metrics counts what happens, for Prometheus, in a registry of its
 // own. Label values are bounded: buckets are the names in the configuration,
 // methods a fixed list, codes those of package s3err; what a client makes up
-// never becomes a label. A request that is like one before allocates nothing
-// here and takes no lock.
+// never becomes a label. A request that resembles an earlier one allocates
+// nothing here and takes no lock.
 package metrics
 
 import (
@@ -20,10 +20,10 @@ import (
 	"osp/go/observe"
 )
 
-// Source is what is read at the time of a scrape, instead of counted.
+// Source provides what is read at the time of a scrape, instead of counted.
 type Source struct {
 	Version     string
-	InFlight    func() int64 // requests under way
+	InFlight    func() int64 // requests in flight
 	Connections func() int64 // open ones, of all fronts
 	Caches      map[string]func() cache.Stats
 	LogDrops    map[string]func() uint64 // lines lost, by the name of the log
@@ -57,18 +57,18 @@ var (
 // New returns metrics that are all zero, without buckets.
 func New(from Source) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
-	m.requests = m.counter("requests_total", "Requests that were answered, by the status of the answer; 499 is a client that left before.", "method", "bucket", "status")
+	m.requests = m.counter("requests_total", "Requests that have ended, by status; 499: the client left before the response.", "method", "bucket", "status")
 	m.errors = m.counter("request_errors_total", "Requests that the proxy refused or could not finish, by S3 error code.", "method", "bucket", "error")
 	m.bytes = m.counter("transfer_bytes_total", "Bytes of bodies that came from clients (in) and went to them (out).", "direction", "bucket")
 	m.presigned = m.counter("presigned_url_hits_total", "Requests with a presigned URL.", "bucket")
-	m.presignedRejected = m.counter("presigned_url_rejected_total", "Requests that were refused because their presigned URL had been used often enough.", "bucket")
-	m.duration = m.histogram("request_duration_seconds", "Time from a request's head to the end of its answer.", seconds, "method", "bucket")
-	m.size = m.histogram("response_size_bytes", "Size of the bodies of answers.", sizes, "method", "bucket")
+	m.presignedRejected = m.counter("presigned_url_rejected_total", "Requests that were refused because their presigned URL had been used up.", "bucket")
+	m.duration = m.histogram("request_duration_seconds", "Time from a request's head to the end of its response.", seconds, "method", "bucket")
+	m.size = m.histogram("response_size_bytes", "Size of response bodies.", sizes, "method", "bucket")
 	m.refusals = m.counter("refusals_total", "Requests that the proxy refused or could not finish, by S3 error code, all buckets together.", "code")
 	m.signatureRefusals = m.counter("signature_refusals_total", "Requests whose signature was missing, wrong or could not be checked, by S3 error code.", "code")
-	m.upstream = m.histogram("upstream_duration_seconds", "Time from a store's request, sending its body included, to the head of the answer.", seconds, "bucket")
+	m.upstream = m.histogram("upstream_duration_seconds", "Time from sending a request to a store, its body included, to the head of the response.", seconds, "bucket")
 	m.upstreamErrors = m.counter("upstream_errors_total", "Requests to stores that failed, by S3 error code, ServerError (a status of 500 or above) or CredentialsRefused.", "bucket", "error")
-	m.callbackDuration = m.histogram("callback_duration_seconds", "Time from a question to a callback to its answer, waiting for its turn included.", seconds, "callback")
+	m.callbackDuration = m.histogram("callback_duration_seconds", "Time from a question to a callback to its answer, including the wait for a place.", seconds, "callback")
 	m.callbacks = m.counter("callbacks_total", "Questions to callbacks, by how they ended.", "callback", "outcome")
 	m.tokens = m.counter("token_renewals_total", "Exchanges of IBM API keys for tokens, by how they ended.", "outcome")
 	m.registry.MustRegister(
@@ -94,9 +94,9 @@ func (m *Metrics) histogram(name, help string, bounds []float64, labels ...strin
 	return v
 }
 
-// SetBuckets says which names may be a value of the label bucket. Whatever was
-// counted for other names is forgotten, or a configuration that changes often
-// would fill the memory.
+// SetBuckets says which names may be a value of the label bucket. Counts for
+// other names are dropped; otherwise a configuration that changes often would
+// fill the memory.
 func (m *Metrics) SetBuckets(names []string) {
 	fresh := make(map[string]*bucket, len(names)+1)
 	for _, name := range append(slices.Clone(names), "") {
@@ -135,7 +135,7 @@ func (m *Metrics) forget(bucket string) {
 func (m *Metrics) Ended(x *observe.Exchange) {
 	buckets := *m.buckets.Load()
 	b := buckets[x.Entry]
-	if b == nil { // it left the configuration meanwhile
+	if b == nil { // it has left the configuration meanwhile
 		b = buckets[""]
 	}
 	b.ended(x)
@@ -148,7 +148,7 @@ func (m *Metrics) Ended(x *observe.Exchange) {
 	}
 }
 
-// CallbackEnded counts a question to the owner.
+// CallbackEnded counts a question to a callback.
 func (m *Metrics) CallbackEnded(c observe.Callback) {
 	m.callbacks.WithLabelValues(c.Name, c.Outcome).Inc()
 	m.callbackDuration.WithLabelValues(c.Name).Observe(c.Took.Seconds())

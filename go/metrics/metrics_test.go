@@ -64,7 +64,7 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	})
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 403, Code: "AccessDenied", Presigned: true, UsedUp: true})
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 502, Code: "BadGateway", Asked: true, StoreError: "BadGateway"})
-	m.CallbackEnded(observe.Callback{Name: observe.Validator, Outcome: observe.Refused, Took: 20 * time.Millisecond})
+	m.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Refused, Took: 20 * time.Millisecond})
 	m.TokenExchanged("granted")
 	expect(t, scrape(t, m),
 		`osp_requests_total{bucket="team-*",method="PUT",status="200"} 1`,

@@ -10,19 +10,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// sampled are the metrics that are read when they are asked for.
+// sampled are the metrics that are read when a scrape asks for them.
 type sampled struct{ from Source }
 
 var (
-	buildInfo     = described("build_info", "1, with the version of the proxy and of Go.", "version", "go")
-	connections   = described("active_connections", "Connections of clients that are open.")
+	buildInfo     = described("build_info", "1, with the versions of the proxy and of Go.", "version", "go")
+	connections   = described("active_connections", "Open connections of clients.")
 	inFlight      = described("requests_in_flight", "Requests that are being served.")
 	memory        = described("memory_bytes", "Memory of the process, Python included: the resident set on Linux, elsewhere what Go has.")
-	cacheRequests = described("cache_requests_total", "Answers of callbacks and token services that were wanted: remembered (hit) or asked for (miss).", "cache", "result")
-	cacheEntries  = described("cache_entries", "Answers that are remembered.", "cache")
-	logDrops      = described("log_lines_dropped_total", "Lines that a log lost because it could not be written as fast as they came, or at all.", "log")
-	storeUp       = described("store_up", "1 when the store could be reached the last time somebody looked, else 0.", "store")
-	storeExpiry   = described("store_certificate_expiry_timestamp_seconds", "When the first certificate of the store's chain ends, in Unix time.", "store")
+	cacheRequests = described("cache_requests_total", "Answers of callbacks and token services: cached (hit) or asked for (miss).", "cache", "result")
+	cacheEntries  = described("cache_entries", "Cached answers.", "cache")
+	logDrops      = described("log_lines_dropped_total", "Lines that a log lost because it could not be written fast enough, or at all.", "log")
+	storeUp       = described("store_up", "1 if the store could be reached at the last check, otherwise 0.", "store")
+	storeExpiry   = described("store_certificate_expiry_timestamp_seconds", "When the first certificate of the store's chain expires, in Unix time.", "store")
 )
 
 func described(name, help string, labels ...string) *prometheus.Desc {
@@ -69,7 +69,7 @@ func (s *sampled) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// residentBytes is the process's resident set where /proc tells it
+// residentBytes is the process's resident set, if /proc has it
 // (https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html).
 func residentBytes() float64 {
 	if text, err := os.ReadFile("/proc/self/statm"); err == nil {

@@ -6,18 +6,20 @@ import (
 	"strings"
 )
 
-// hosts are those by which a Server may be asked. A browser can be made to take
-// any name for this address (DNS rebinding), and the page behind the name then
-// to read what is meant for operators; so names count only if somebody said so.
-// An address can't be made to mean another.
+// hosts are the host names and addresses for which a Server responds. A browser
+// can be made to use any name for this address (DNS rebinding), and the page
+// behind that name could then read what is meant for operators; so a name is
+// accepted only if the configuration has it. An address can't be made to mean
+// another.
 type hosts struct {
 	names     map[string]bool
 	addresses map[netip.Addr]bool
-	any       bool // address
+	any       bool // any address
 }
 
-// newHosts returns the hosts of a Server that is bound to an address: that, all
-// of this machine if it is bound to all, loopback, and those that were told.
+// newHosts returns the hosts of a Server that is bound to an address: that one,
+// all addresses of this machine if it is bound to all, loopback, and those in
+// the configuration.
 func newHosts(bound net.Addr, told []string) hosts {
 	h := hosts{names: map[string]bool{"localhost": true}, addresses: make(map[netip.Addr]bool)}
 	if tcp, ok := bound.(*net.TCPAddr); ok {
@@ -34,8 +36,8 @@ func newHosts(bound net.Addr, told []string) hosts {
 	return h
 }
 
-// know reports whether an authority is one of them, with whatever port. Probes
-// that name no host (HTTP/1.0) come from no browser.
+// know reports whether an authority is one of them, with any port. Probes that
+// name no host (HTTP/1.0) do not come from a browser.
 func (h hosts) know(authority string) bool {
 	host := authority
 	if bare, _, err := net.SplitHostPort(authority); err == nil {

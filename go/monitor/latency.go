@@ -7,11 +7,11 @@ import (
 )
 
 // steps is into how many parts each power of two is divided: quantiles are
-// right within a thirtieth.
+// correct to within a thirtieth.
 const (
 	stepBits = 4
 	steps    = 1 << stepBits
-	slots    = 30 * steps // the last one begins past half an hour
+	slots    = 30 * steps // the last one begins after half an hour
 )
 
 // latencies is a histogram of durations that any number of goroutines fill.
@@ -46,8 +46,8 @@ func (c *counts) total() (n uint64) {
 	return n
 }
 
-// quantile returns a duration that the part q of all durations does not
-// exceed; 0 without any.
+// quantile returns a duration that is not exceeded by the share q of all
+// durations; 0 if there are none.
 func (c *counts) quantile(q float64) time.Duration {
 	total := c.total()
 	if total == 0 {

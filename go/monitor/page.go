@@ -7,8 +7,8 @@ import (
 	"encoding/base64"
 )
 
-// The parts of the status page, which is one document: no request leaves it
-// but those for /status.json.
+// The parts of the status page, which is one document: it loads nothing but
+// /status.json.
 var (
 	//go:embed page/status.html
 	pageHTML []byte

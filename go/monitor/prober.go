@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// keepHealth is how long it is remembered whether the stores could be
-	// reached: who asks more often does not reach them more often.
+	// keepHealth is how long the result of a check is kept: asking more often
+	// does not connect to stores more often.
 	keepHealth = 5 * time.Second
-	// probeTime bounds the look at all stores together.
+	// probeTime bounds the check of all stores together.
 	probeTime = 5 * time.Second
-	// atATime bounds the stores that are looked at together.
+	// atATime bounds the stores that are checked at the same time.
 	atATime = 16
 )
 
@@ -24,9 +24,9 @@ const (
 type Health struct {
 	Store              string   // host:port
 	Buckets            []string // the entries of cos_map that lead to it
-	TLS                bool     // it is reached by TLS
-	Up                 bool     // a connection came to stand
-	Problem            string   // why not
+	TLS                bool     // it is reached with TLS
+	Up                 bool     // a connection could be established
+	Problem            string   // why it could not
 	Took               time.Duration
 	Checked            time.Time // zero: not yet
 	CertificateExpires time.Time // zero: not known, or no TLS
@@ -35,9 +35,9 @@ type Health struct {
 // Reach opens a connection to a store, as upstream.Probe does.
 type Reach func(ctx context.Context, b *stores.Bucket) (certificateExpires time.Time, err error)
 
-// prober looks whether stores can be reached, when somebody wants to know.
+// prober checks whether stores can be reached, when somebody wants to know.
 type prober struct {
-	life    context.Context // looks end with it
+	life    context.Context // checks end with it
 	entries func() []*stores.Bucket
 	reach   Reach
 	now     func() time.Time
@@ -45,11 +45,11 @@ type prober struct {
 	mu      sync.Mutex
 	known   []Health
 	checked time.Time
-	stale   bool          // the stores changed while a look was under way
-	running chan struct{} // closed when the look that is under way has ended; nil: none is
+	stale   bool          // the stores changed while a check was in progress
+	running chan struct{} // closed when the check in progress has ended; nil: there is none
 }
 
-// latest returns what is known, at once. When that is old, a look begins.
+// latest returns what is known, at once. If that is old, a check begins.
 func (p *prober) latest() []Health {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +57,7 @@ func (p *prober) latest() []Health {
 	return p.known
 }
 
-// fresh is latest, but waits for the look; the error is ctx's.
+// fresh is latest, but waits for the check; the error is ctx's.
 func (p *prober) fresh(ctx context.Context) ([]Health, error) {
 	p.mu.Lock()
 	wait := p.refresh()
@@ -74,33 +74,33 @@ func (p *prober) fresh(ctx context.Context) ([]Health, error) {
 	return p.known, nil
 }
 
-// refresh begins a look if one is due, and returns what tells its end. The
-// caller holds mu.
+// refresh begins a check if one is due, and returns a channel that tells its
+// end. The caller holds mu.
 func (p *prober) refresh() <-chan struct{} {
 	if p.running == nil && (p.checked.IsZero() || p.now().Sub(p.checked) >= keepHealth) {
 		p.running = make(chan struct{})
-		go p.look(p.running)
+		go p.check(p.running)
 	}
 	return p.running
 }
 
-// forget makes the next question a new look: the stores are other ones.
+// forget makes the next question a new check, because the stores have changed.
 func (p *prober) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.checked, p.stale = time.Time{}, p.running != nil
 }
 
-func (p *prober) look(done chan struct{}) {
+func (p *prober) check(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(p.life, probeTime)
 	defer cancel()
 	found, entries := p.stores()
-	turns := make(chan struct{}, atATime)
+	slots := make(chan struct{}, atATime)
 	var wait sync.WaitGroup
 	for i := range found {
-		turns <- struct{}{}
+		slots <- struct{}{}
 		wait.Go(func() {
-			defer func() { <-turns }()
+			defer func() { <-slots }()
 			p.probe(ctx, entries[i], &found[i])
 		})
 	}
@@ -114,7 +114,7 @@ func (p *prober) look(done chan struct{}) {
 	close(done)
 }
 
-// stores are those that the entries name, and an entry for each.
+// stores are those that the entries name, with an entry for each.
 func (p *prober) stores() ([]Health, []*stores.Bucket) {
 	type way struct {
 		host string

@@ -110,7 +110,7 @@ func TestOtherStoresAreLookedAtAtOnce(t *testing.T) {
 			},
 		}
 		p.latest()
-		synctest.Wait() // the look is under way
+		synctest.Wait() // the check is in progress
 		set("after")
 		p.forget()
 		if got, _ := p.fresh(t.Context()); got[0].Store != "before:443" {

@@ -5,7 +5,8 @@ import (
 	"net/http"
 )
 
-// handler serves the paths below, to hosts that it knows, and answers 404 for all others.
+// handler serves the paths below, to hosts that it knows, and returns 404 for
+// all others.
 func (s *Server) handler() http.Handler {
 	page, policy := statusPage()
 	routes := map[string]http.Handler{
@@ -42,15 +43,15 @@ func (s *Server) handler() http.Handler {
 	})
 }
 
-// healthz says that the process lives, and nothing about stores: a process
-// that is started anew would not reach them either.
+// healthz says that the process is alive, and nothing about stores: a restart
+// would not make them reachable.
 func healthz(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// readyz says whether requests should be sent here. With the query stores=any
-// one store that can be reached is enough.
+// readyz says whether requests should be sent here. With the query stores=any,
+// one reachable store is enough.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	answer, status := s.ready(r.Context(), r.URL.Query().Get("stores") == "any"), http.StatusOK
 	if !answer.Ready {

@@ -1,7 +1,7 @@
 // Package monitor is what operators see of the proxy, on a port of its own:
 // metrics, health, readiness, and a status page that shows the last minutes.
-// Nothing of it is on the port that clients use, nothing of it changes
-// anything, and nothing of it names a key, a client or an object.
+// None of it is on the port that clients use, none of it changes anything, and
+// none of it names a key, a client or an object.
 package monitor
 
 import (
@@ -32,10 +32,10 @@ const (
 
 // Options of a Server.
 type Options struct {
-	About   metrics.Source // all but Stores
+	About   metrics.Source // everything except Stores
 	Entries func() []*stores.Bucket
 	Reach   Reach
-	Hosts   []string // names and addresses that may be asked for, beside its own
+	Hosts   []string // names and addresses that are accepted, in addition to its own
 	Log     *slog.Logger
 }
 
@@ -59,7 +59,7 @@ type Server struct {
 	end      context.CancelFunc
 }
 
-// New returns a Server that listens nowhere yet.
+// New returns a Server that does not listen yet.
 func New(o Options) *Server {
 	life, end := context.WithCancel(context.Background())
 	s := &Server{
@@ -88,7 +88,7 @@ func (s *Server) Ended(x *observe.Exchange) {
 	s.window.ended(x)
 }
 
-// CallbackEnded counts a question to the owner.
+// CallbackEnded counts a question to a callback.
 func (s *Server) CallbackEnded(c observe.Callback) {
 	s.metrics.CallbackEnded(c)
 	s.window.callbackEnded(c)
@@ -97,7 +97,7 @@ func (s *Server) CallbackEnded(c observe.Callback) {
 // TokenExchanged counts an exchange of an IBM API key.
 func (s *Server) TokenExchanged(outcome string) { s.metrics.TokenExchanged(outcome) }
 
-// Updated takes note that the entries of cos_map are other ones.
+// Updated records that the entries of cos_map have changed.
 func (s *Server) Updated() {
 	var names []string
 	for _, b := range s.entries() {
@@ -130,14 +130,14 @@ func (s *Server) Serve() {
 	s.serving.Go(func() {
 		err := s.http.Serve(front.Listen(s.listener, front.Options{Limit: maxConnections}))
 		if !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the metrics port ended", "error", err)
+			s.log.Error("the metrics port stopped serving", "error", err)
 		}
 	})
 	s.serving.Go(s.sample)
-	s.prober.latest() // so that the first who asks need not wait
+	s.prober.latest() // so that the first request need not wait
 }
 
-// sample keeps the charts going.
+// sample keeps the charts up to date.
 func (s *Server) sample() {
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
@@ -152,20 +152,20 @@ func (s *Server) sample() {
 	}
 }
 
-// Drain makes the proxy unready, while everything else goes on.
+// Drain makes the proxy unready, while everything else continues.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Close ends the server at once: whoever asks has nothing to lose.
+// Close ends the server at once: its clients have nothing to lose.
 func (s *Server) Close() {
 	s.end()
 	_ = s.http.Close()
 	if s.listener != nil {
-		_ = s.listener.Close() // where it never served
+		_ = s.listener.Close() // if it never served
 	}
 	s.serving.Wait()
 }
 
-// stores are the stores' health for the metrics, where a name stands once.
+// stores are the stores' health for the metrics, each name once.
 func (s *Server) stores() []metrics.Store {
 	var out []metrics.Store
 	for _, h := range s.prober.latest() {
@@ -182,15 +182,15 @@ func (s *Server) stores() []metrics.Store {
 	return out
 }
 
-// readiness is the answer of /readyz.
+// readiness is the response of /readyz.
 type readiness struct {
 	Ready    bool              `json:"ready"`
 	Draining bool              `json:"draining,omitempty"`
 	Stores   map[string]string `json:"stores,omitempty"` // that can't be reached, and why
 }
 
-// ready answers whether requests should be sent here: not while it drains, and
-// not while a store can't be reached; with any, one store that can is enough.
+// ready says whether requests should be sent here: not while it drains, and not
+// while a store can't be reached; with any, one reachable store is enough.
 func (s *Server) ready(ctx context.Context, anyStore bool) readiness {
 	if s.draining.Load() {
 		return readiness{Draining: true}
@@ -212,9 +212,9 @@ func (s *Server) ready(ctx context.Context, anyStore bool) readiness {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // structures of numbers and texts always marshal
+		panic(err) // structures of numbers and texts can always be marshalled
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // whoever asked may have left
+	_, _ = w.Write(append(body, '\n')) // the client may have left
 }

@@ -99,7 +99,7 @@ func TestReadinessFollowsTheStoresAndTheDrain(t *testing.T) {
 	}
 	expect("/readyz", 200, `{"ready":true}`)
 	down.Store(true)
-	expect("/readyz", 200, `{"ready":true}`) // remembered
+	expect("/readyz", 200, `{"ready":true}`) // cached
 	s.prober.forget()
 	expect("/readyz", 503, `{"ready":false,"stores":{"shaky:443":"no route"}}`)
 	expect("/readyz?stores=any", 200, `"ready":true`)
@@ -144,7 +144,7 @@ func TestTheStatusTellsWhatWasSeenAndNoKeys(t *testing.T) {
 		Method: "GET", Status: 403, Code: "AccessDenied", Total: time.Millisecond, BytesOut: 7, Entry: "a",
 		AccessKey: "AKIA-in-full", Key: "object-name", Client: "192.0.2.1", Bucket: "bucket-of-client",
 	})
-	s.CallbackEnded(observe.Callback{Name: observe.Validator, Outcome: observe.Answered, Took: time.Millisecond})
+	s.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Answered, Took: time.Millisecond})
 	_ = s.prober.latest()
 	if _, err := s.prober.fresh(t.Context()); err != nil {
 		t.Fatal(err)

@@ -105,7 +105,7 @@ func moment(t time.Time) *float64 {
 	return &seconds
 }
 
-// allUp is false before the first look.
+// allUp is false before the first check.
 func allUp(health []Health) bool {
 	return health != nil && !slices.ContainsFunc(health, func(h Health) bool { return !h.Up })
 }

@@ -12,7 +12,7 @@ import (
 const (
 	interval = 2 * time.Second // between two points of a chart
 	points   = 150             // that are kept: five minutes
-	// mostCodes bounds the codes that are told apart. There are fewer.
+	// mostCodes bounds the codes that are distinguished. There are fewer.
 	mostCodes = 128
 	otherCode = "other"
 )
@@ -26,7 +26,7 @@ type window struct {
 	callbacks       latencies
 	bytesIn         atomic.Int64
 	bytesOut        atomic.Int64
-	serverErrors    atomic.Uint64 // answers of 500 and above
+	serverErrors    atomic.Uint64 // responses of 500 and above
 	refusals        sync.Map      // code -> *atomic.Uint64
 	refusalsCounted atomic.Int64  // codes in it
 
@@ -46,8 +46,8 @@ type totals struct {
 	hits, misses uint64
 }
 
-// Point is one step of the charts. Rates are per second; times are in seconds
-// and null where nothing was timed, as the ratio is where nobody asked.
+// Point is one step of the charts. Rates are per second; times are in seconds,
+// and null if nothing was timed, as the ratio is if nothing was asked for.
 type Point struct {
 	Time         float64            `json:"time"` // its end, Unix seconds
 	Requests     float64            `json:"requests"`
@@ -90,7 +90,7 @@ func (w *window) refused(code string) {
 	counter.(*atomic.Uint64).Add(1)
 }
 
-// callbackEnded counts a question to the owner.
+// callbackEnded counts a question to a callback.
 func (w *window) callbackEnded(c observe.Callback) { w.callbacks.add(c.Took) }
 
 func (w *window) totals(now time.Time) *totals {

@@ -29,19 +29,20 @@ type Deletions struct {
 	Quiet   string
 }
 
-// maxField bounds the fields beside the key, in bytes. Version ids have up to
-// 1,024 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html).
+// maxField bounds the fields other than the key, in bytes. Version ids have up
+// to 1,024
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html).
 const maxField = 1024
 
-// ParseDeletions reads the body of DeleteObjects up to its end. It takes what AWS
-// documents and nothing else, since whatever it overlooked a store might act on,
-// and reads no further than to the first thing that is not in a list. The errors
-// are MalformedXML, those of s3op.CheckKey and s3op.CheckVersionID, and those of
-// reading body.
+// ParseDeletions reads the body of DeleteObjects up to its end. It accepts what
+// AWS documents and nothing else, because a store might act on anything that it
+// ignored, and it reads no further than the first thing that does not belong in
+// a list. The errors are MalformedXML, those of s3op.CheckKey and
+// s3op.CheckVersionID, and those of reading body.
 func ParseDeletions(body io.Reader) (*Deletions, error) {
 	d := &Deletions{}
 	doc := strictxml.New(body)
-	quiet := false // it was there
+	quiet := false // there was one
 	err := doc.Document("Delete", func(name string) (err error) {
 		switch name {
 		case "Quiet":
@@ -137,7 +138,8 @@ func (d *Deletions) Render(b *stores.Bucket) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Refusals renders the Error elements of an answer for objects that must stay.
+// Refusals renders the Error elements of a response, for objects that must
+// stay.
 func Refusals(objects []Deletion, refusals []*s3err.Error) []byte {
 	var out bytes.Buffer
 	for i, o := range objects {

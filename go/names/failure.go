@@ -8,15 +8,16 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
-// Place is an object, or with an empty key a bucket, by the names of a client.
+// Place is an object, or with an empty key a bucket, under a client's names.
 type Place struct {
 	Bucket *stores.Bucket
 	Key    string
 }
 
-// Path is what an error calls its Resource.
+// Path is what an error has as its Resource.
 func (p Place) Path() string {
 	if p.Key == "" {
 		return "/" + p.Bucket.Name
@@ -24,13 +25,13 @@ func (p Place) Path() string {
 	return "/" + p.Bucket.Name + "/" + p.Key
 }
 
-// stored is the key that the store knows it by.
+// stored is the store's key for it.
 func (p Place) stored() string { return p.Bucket.Prefix + p.Key }
 
-// harmless are the elements of errors that pass as a store says them: S3 has
+// harmless are the elements of errors that pass as a store says them: S3 puts
 // no names in them
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
-// ArgumentValue, Endpoint, and whatever a store has of its own may name anything.
+// ArgumentValue, Endpoint, and whatever a store adds may name anything.
 var harmless = map[string]bool{
 	"RequestId": true, "HostId": true, "Region": true,
 	"ArgumentName": true, "Header": true, "Condition": true, "Method": true, "ResourceType": true,
@@ -40,19 +41,16 @@ var harmless = map[string]bool{
 	"ExpectedDigest": true, "CalculatedDigest": true, "ClientComputedContentSHA256": true, "S3ComputedContentSHA256": true,
 }
 
-// detail is one element of an error. What elements within it say, which no
-// error of S3 has, is left out.
+// detail is one element of an error. Elements within it, which no error of S3
+// has, are left out.
 type detail struct{ name, text string }
 
-// failure is an Error element as a store said it.
+// failure is an Error element as a store wrote it.
 type failure []detail
 
-// maxFailure bounds what is held of an Error element.
-const maxFailure = 64 << 10
+var errNoFailure = errors.New("not an error in S3's form")
 
-var errNoFailure = errors.New("this is no error in S3's form")
-
-// readFailure reads from behind the start tag of an Error to its end.
+// readFailure reads from after the start tag of an Error to its end.
 func readFailure(dec *xml.Decoder) (failure, error) {
 	var f failure
 	open, begun := []string{"Error"}, dec.InputOffset()
@@ -61,7 +59,7 @@ func readFailure(dec *xml.Decoder) (failure, error) {
 		if err != nil {
 			return nil, err
 		}
-		if dec.InputOffset()-begun > maxFailure {
+		if dec.InputOffset()-begun > wire.LongestError {
 			return nil, errLongToken
 		}
 		switch t := token.(type) {
@@ -86,7 +84,8 @@ func readFailure(dec *xml.Decoder) (failure, error) {
 	return f, nil
 }
 
-// isCode reports whether a text looks like a code of S3's or a store's own.
+// isCode reports whether a text looks like a code of S3's, or one that a store
+// has made up.
 func isCode(s string) bool {
 	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < '0' || '9' < r) && (r|0x20 < 'a' || 'z' < r|0x20) && r != '.'
@@ -102,10 +101,10 @@ func (f failure) get(name string) string {
 	return ""
 }
 
-// render writes the error in the client's names and in words of our own: there
-// are stores whose messages name buckets, folders or paths.
-func (f failure) render(out *bytes.Buffer, a Answer) error {
-	code, about := f.get("Code"), a.about(f)
+// render writes the error with the client's names and messages of our own: some
+// stores name buckets, folders or paths in their messages.
+func (f failure) render(out *bytes.Buffer, r Response) error {
+	code, about := f.get("Code"), r.about(f)
 	out.WriteString("<Error>")
 	for _, d := range f {
 		text := ""
@@ -117,7 +116,7 @@ func (f failure) render(out *bytes.Buffer, a Answer) error {
 		case "BucketName", "Bucket":
 			text = about.Bucket.Name
 		case "Key":
-			text = a.failedKey(d.text)
+			text = r.failedKey(d.text)
 		case "Resource":
 			text = about.Path()
 		case "UploadId":
@@ -136,46 +135,46 @@ func (f failure) render(out *bytes.Buffer, a Answer) error {
 	return nil
 }
 
-// about finds out which of the objects that a copy touches an error means.
-func (a Answer) about(f failure) Place {
-	if a.Source == nil || a.Source.stored() == a.stored() && a.Source.Bucket.Remote == a.Bucket.Remote {
-		return a.Place
+// about finds out to which of the objects in a copy an error refers.
+func (r Response) about(f failure) Place {
+	if r.Source == nil || r.Source.stored() == r.stored() && r.Source.Bucket.Remote == r.Bucket.Remote {
+		return r.Place
 	}
-	source := *a.Source
+	source := *r.Source
 	remote := "/" + source.Bucket.Remote
 	switch key, bucket := f.get("Key"), f.get("BucketName"); {
-	case key != "" && key != a.stored():
+	case key != "" && key != r.stored():
 		if key == source.stored() {
 			return source
 		}
-	case bucket != "" && bucket != a.Bucket.Remote:
+	case bucket != "" && bucket != r.Bucket.Remote:
 		if bucket == source.Bucket.Remote {
 			return source
 		}
 	case f.get("Resource") == remote+"/"+source.stored():
 		return source
 	}
-	return a.Place
+	return r.Place
 }
 
-// failedKey returns the client's name for a key of an error. Nothing but what
-// the request touches has one.
-func (a Answer) failedKey(text string) string {
-	switch key, ok := inside(a.Bucket.Prefix, text, a.Encoded); {
-	case a.Key == "" && ok:
+// failedKey returns the client's name for a key in an error. Only what the
+// request addresses has one.
+func (r Response) failedKey(text string) string {
+	switch key, ok := inside(r.Bucket.Prefix, text, r.Encoded); {
+	case r.Key == "" && ok:
 		return key
-	case a.Key == "":
-	case text == a.stored():
-		return a.Key
-	case a.Source != nil && text == a.Source.stored():
-		return a.Source.Key
+	case r.Key == "":
+	case text == r.stored():
+		return r.Key
+	case r.Source != nil && text == r.Source.stored():
+		return r.Source.Key
 	}
 	return ""
 }
 
-// Failure returns for a client what a store's refusal says. The error means
-// that it is none in S3's form, or that it can't be told.
-func (a Answer) Failure(body []byte) ([]byte, error) {
+// Failure returns a store's refusal as a client may see it. The error means
+// that it is not in S3's form, or could not be read.
+func (r Response) Failure(body []byte) ([]byte, error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	for {
 		token, err := dec.RawToken()
@@ -195,7 +194,7 @@ func (a Answer) Failure(body []byte) ([]byte, error) {
 		}
 		var out bytes.Buffer
 		out.WriteString(xml.Header)
-		err = f.render(&out, a)
+		err = f.render(&out, r)
 		return out.Bytes(), err
 	}
 }

@@ -1,7 +1,7 @@
-// Package names translates between the names that clients say and those of the
-// store, where an entry of cos_map shows a bucket under another name or one
-// folder of it as the whole: in keys, query parameters, lists of keys to
-// delete, and answers. It decides nothing about clients and sends nothing.
+// Package names translates between clients' names and the store's, if an entry
+// of cos_map shows a bucket under another name, or one folder of it as the
+// whole bucket: in keys, query parameters, lists of keys to delete, and
+// responses. It decides nothing about clients and sends nothing.
 package names
 
 import (
@@ -10,43 +10,41 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
-// maxKey is S3's limit for a key, in bytes
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
-const maxKey = 1024
-
-// CheckTarget is CheckKey for the object of a request. A store that keeps keys
-// as paths takes the tags of `a/` for those of `a`. The error is InvalidURI.
+// CheckTarget is CheckKey for the object that a request addresses. A store that
+// treats keys as paths takes the tags of `a/` for those of `a`. The error is
+// InvalidURI.
 func CheckTarget(b *stores.Bucket, r *s3op.Request) error {
 	if !b.OpaqueKeys && r.Selected && strings.HasSuffix(r.Key, "/") {
-		return s3err.InvalidURI.Msg(`Objects with a slash at their end are read, written and deleted as a whole here: the store's "keys" are "path".`)
+		return s3err.InvalidURI.Msg(`An object whose key ends in a slash can only be read, written and deleted as a whole here: the store's "keys" are "path".`)
 	}
 	return CheckKey(b, r.Key)
 }
 
 // CheckKey refuses keys that the store of an entry would take for another one.
-// A store that keeps keys as paths resolves `.` and `..`, drops empty segments
-// and slashes before a key, and has files of its own between those of objects;
-// it would serve an object which the validator never saw, or one of another
+// A store that treats keys as paths resolves `.` and `..`, drops empty segments
+// and leading slashes, and keeps files of its own among the objects; it would
+// serve an object that the validator was not asked about, or one of another
 // bucket. The error is InvalidURI.
 func CheckKey(b *stores.Bucket, key string) error {
 	if b.OpaqueKeys || key == "" {
 		return nil
 	}
-	if misread(key) {
-		return s3err.InvalidURI.Msg(`Keys with a slash before them, with backslashes, with empty segments or with the segments '.' or '..' are not served here, nor names that stores have for themselves: the store's "keys" are "path".`)
+	if stores.Misread(key) {
+		return s3err.InvalidURI.Msg(`Keys with a leading slash, backslashes, empty segments or the segments '.' or '..' are not served here, nor names that stores reserve for themselves: the store's "keys" are "path".`)
 	}
-	// MinIO's own interfaces are at /minio/, whatever bucket the host names.
+	// MinIO's own interfaces are under /minio/, whatever bucket the host names.
 	if first, _, _ := strings.Cut(b.Prefix+key, "/"); b.VirtualStyle && strings.EqualFold(first, "minio") {
 		return s3err.InvalidURI.Msg(`Keys below minio/ are not served here: the store's "keys" are "path", and its buckets are in the host.`)
 	}
 	return nil
 }
 
-// CheckSource is CheckKey for what a copy reads. There are stores that decode the
-// field before they look for a version in it, as versitygw does, and would copy
-// another object. The error is InvalidURI.
+// CheckSource is CheckKey for what a copy reads. Some stores, such as
+// versitygw, decode the header before they look for a version in it, and would
+// copy another object. The error is InvalidURI.
 func CheckSource(b *stores.Bucket, c *s3op.CopySource) error {
 	if !b.OpaqueKeys && strings.Contains(strings.ToLower(b.Prefix+c.Key), "?versionid") {
 		return s3err.InvalidURI.Msg(`A key with "?versionId" in it is not copied here: the store's "keys" are "path".`)
@@ -54,25 +52,15 @@ func CheckSource(b *stores.Bucket, c *s3op.CopySource) error {
 	return CheckKey(b, c.Key)
 }
 
-// misread reports whether a key has another spelling as a path, or is none of
-// an object. A slash at its end is that of a folder.
-func misread(key string) bool {
-	if strings.Contains(key, `\`) { // a slash to SeaweedFS, and to whatever runs on Windows
-		return true
+// CheckRenameSource is CheckKey for the object that is renamed. Clients give it as
+// a key or as bucket/key, and SeaweedFS accepts either: a key that begins with the
+// store's name of the bucket has two meanings there. The error is InvalidArgument
+// or InvalidURI.
+func CheckRenameSource(b *stores.Bucket, key string) error {
+	if strings.HasPrefix(b.Prefix+key, b.Remote+"/") {
+		return s3err.InvalidArgument.Msg("x-amz-rename-source must be a key in the same bucket, without the bucket before it.")
 	}
-	for segment := range strings.SplitSeq(strings.TrimSuffix(key, "/"), "/") {
-		if segment == "" || segment == "." || segment == ".." || ownName(segment) {
-			return true
-		}
-	}
-	return false
-}
-
-// ownName reports whether a segment of a path is a store's own: versitygw keeps
-// the parts of uploads in .sgwtmp, and MinIO writes a folder's slash as
-// __XLDIR__.
-func ownName(segment string) bool {
-	return segment == ".sgwtmp" || strings.HasSuffix(segment, "__XLDIR__")
+	return CheckKey(b, key)
 }
 
 // Key returns the store's key for a client's. The client's must have passed
@@ -82,14 +70,14 @@ func Key(b *stores.Bucket, key string) (string, error) {
 	if key == "" {
 		return "", nil
 	}
-	if len(b.Prefix)+len(key) > maxKey {
+	if len(b.Prefix)+len(key) > wire.LongestKey {
 		return "", s3err.KeyTooLong
 	}
 	return b.Prefix + key, nil
 }
 
-// CopySource returns the value of x-amz-copy-source for a source that lies in
-// an entry's bucket. The error is KeyTooLongError.
+// CopySource returns the value of x-amz-copy-source for a source that is in an
+// entry's bucket. The error is KeyTooLongError.
 func CopySource(b *stores.Bucket, c *s3op.CopySource) (string, error) {
 	key, err := Key(b, c.Key)
 	if err != nil {
@@ -100,8 +88,8 @@ func CopySource(b *stores.Bucket, c *s3op.CopySource) (string, error) {
 	return inside.Header(b.Remote), nil
 }
 
-// listings are the operations whose answers list keys, and the parameters of
-// each that hold the beginning of a key or a whole one.
+// listings are the operations whose responses list keys, and for each the
+// parameters that contain a key or the beginning of one.
 var listings = map[s3op.Operation][]string{
 	s3op.ListObjects:       {"prefix", "marker"},
 	"ListObjectsV2":        {"prefix", "start-after"},
@@ -110,7 +98,7 @@ var listings = map[s3op.Operation][]string{
 }
 
 // listParameters are all others that may go to a store with a listing of one
-// folder. Extensions that some stores have might look beyond it.
+// folder. Extensions of some stores might reach beyond it.
 var listParameters = map[string]bool{
 	"list-type": true, "delimiter": true, "max-keys": true, "encoding-type": true, "continuation-token": true,
 	"fetch-owner": true, "versions": true, "version-id-marker": true, "uploads": true, "upload-id-marker": true,
@@ -123,8 +111,8 @@ var wholeBucket = map[s3op.Operation]bool{
 	s3op.DeleteObjects: true, s3op.PostObject: true, s3op.Preflight: true,
 }
 
-// Check refuses what would show or change more of a bucket than the folder
-// that an entry stands for. The error is NotImplemented.
+// Check refuses what would show or change more of a bucket than the folder that
+// an entry shows. The error is NotImplemented.
 func Check(b *stores.Bucket, r *s3op.Request) error {
 	if b.Prefix == "" {
 		return nil
@@ -143,7 +131,10 @@ func Check(b *stores.Bucket, r *s3op.Request) error {
 // and InvalidArgument or NoSuchUpload for what was not sealed here.
 func Query(b *stores.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error) {
 	keys, lists := listings[op]
-	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && misread(prefix) {
+	if err := checkPlaces(b, q); err != nil {
+		return nil, err
+	}
+	if prefix, _ := q.Get("prefix"); lists && !b.OpaqueKeys && prefix != "" && stores.Misread(prefix) {
 		return nil, s3err.InvalidURI.Msg(`Such a prefix is not served here: the store's "keys" are "path".`)
 	}
 	if b.Prefix == "" || !lists && len(q) == 0 {
@@ -157,14 +148,14 @@ func Query(b *stores.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error
 			return nil, err
 		}
 		if translated(keys, p.Name) {
-			// A store on a file system might follow a way up, even in a marker.
-			if err := CheckKey(b, p.Value); err != nil {
+			// A store on a file system might follow `..`, even in a marker.
+			if err := CheckKey(b, withoutTag(p)); err != nil {
 				return nil, err
 			}
-			if len(b.Prefix)+len(p.Value) > maxKey {
+			if len(b.Prefix)+len(p.Value) > wire.LongestKey {
 				return nil, s3err.KeyTooLong
 			}
-			if p.Name == "prefix" || p.Value != "" { // an empty marker is none
+			if p.Name == "prefix" || p.Value != "" { // an empty marker means none
 				p.Value = b.Prefix + p.Value
 			}
 			confined = confined || p.Name == "prefix"
@@ -188,51 +179,14 @@ func translated(names []string, name string) bool {
 	return false
 }
 
-// inside cuts the folder off a store's key. encoded tells that the store may
-// have percent-encoded it (encoding-type=url). It reports false for a key that
-// lies elsewhere.
+// inside cuts the folder off a store's key. encoded says that the store may
+// have percent-encoded it (encoding-type=url). It reports false for a key
+// outside the folder.
 func inside(prefix, key string, encoded bool) (string, bool) {
 	if encoded {
-		if rest, ok := cutEncoded(key, prefix); ok {
+		if rest, ok := wire.CutEncoded(key, prefix, wire.InQuery); ok { // some stores write a space as a plus sign
 			return rest, true
 		}
 	}
 	return strings.CutPrefix(key, prefix)
-}
-
-// cutEncoded cuts a prefix off a percent-encoded text and leaves the rest as
-// it is encoded. Some stores write a space as a plus sign.
-func cutEncoded(s, prefix string) (string, bool) {
-	for i := range len(prefix) {
-		if s == "" {
-			return "", false
-		}
-		c, size := s[0], 1
-		switch {
-		case c == '+':
-			c = ' '
-		case c == '%' && len(s) >= 3:
-			high, ok1 := unhex(s[1])
-			low, ok2 := unhex(s[2])
-			if !ok1 || !ok2 {
-				return "", false
-			}
-			c, size = high<<4|low, 3
-		}
-		if c != prefix[i] {
-			return "", false
-		}
-		s = s[size:]
-	}
-	return s, true
-}
-
-func unhex(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10, true
-	}
-	return 0, false
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -44,19 +43,9 @@ func TestKeysGainTheFolder(t *testing.T) {
 	}
 }
 
-func TestOnlyHexDigitsAreDecoded(t *testing.T) {
-	for c := range 256 {
-		got, ok := unhex(byte(c))
-		want, err := strconv.ParseUint(string(rune(c)), 16, 8)
-		if ok != (err == nil && c < 0x80) || ok && uint64(got) != want {
-			t.Errorf("%#x: %d, %v", c, got, ok)
-		}
-	}
-}
-
-// A store that keeps keys as paths could take the first ones for others.
+// A store that treats keys as paths could take the first ones for others.
 func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
-	paths, opaque := &stores.Bucket{}, &stores.Bucket{OpaqueKeys: true}
+	paths, opaque := &stores.Bucket{}, &stores.Bucket{Dialect: stores.Dialect{OpaqueKeys: true}}
 	for _, key := range []string{"/k", "a//b", "a//", "//", "/", ".", "..", "./k", "../k", "a/../b", "a/./b", "a/..", "a/.", "../", "a/../",
 		".sgwtmp", ".sgwtmp/multipart/x", "dir/.sgwtmp", "dir/.sgwtmp/", "secret__XLDIR__", "a__XLDIR__/b", "secret\\x", "\\x"} {
 		if err := CheckKey(paths, key); !errors.Is(err, s3err.InvalidURI) {
@@ -115,7 +104,7 @@ func TestListingsAreConfinedToTheFolder(t *testing.T) {
 		}
 	}
 	for target, want := range map[string]*s3err.Error{
-		"/data?allow-unordered=true":                s3err.NotImplemented, // it could look beyond the folder
+		"/data?allow-unordered=true":                s3err.NotImplemented, // it could reach beyond the folder
 		"/data?prefix=../":                          s3err.InvalidURI,
 		"/data?marker=x/%2E%2E/y":                   s3err.InvalidURI,
 		"/data?list-type=2&start-after=..":          s3err.InvalidURI,
@@ -151,7 +140,7 @@ func TestWhatConcernsTheWholeBucketIsRefusedForAFolder(t *testing.T) {
 	}
 }
 
-func rewritten(a Answer, document string) (string, error) {
+func rewritten(a Response, document string) (string, error) {
 	var whole bytes.Buffer
 	err := a.Rewrite(bufio.NewWriter(&whole), strings.NewReader(document), func() error { return nil })
 	var bytewise bytes.Buffer
@@ -187,7 +176,7 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 		{"an answer without names", `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`, `<CopyObjectResult><ETag>"e"</ETag></CopyObjectResult>`},
 		{"nothing", "", ""},
 	} {
-		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "http://proxy/data/k"}, c.from)
+		got, err := rewritten(Response{Place: Place{team, "k"}, Location: "http://proxy/data/k"}, c.from)
 		if err != nil || got != c.to {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", c.name, err, got, c.to)
 		}
@@ -196,7 +185,7 @@ func TestAnswersSpeakTheClientsNames(t *testing.T) {
 
 func TestEncodedKeysLoseTheirFolderToo(t *testing.T) {
 	for _, key := range []string{"team%20a%2Fk%2F%C3%BC", "team+a/k%2F%C3%BC", "team a/k%2F%C3%BC"} {
-		got, err := rewritten(Answer{Place: Place{Bucket: team}, Encoded: true}, `<ListBucketResult><Contents><Key>`+key+`</Key></Contents></ListBucketResult>`)
+		got, err := rewritten(Response{Place: Place{Bucket: team}, Encoded: true}, `<ListBucketResult><Contents><Key>`+key+`</Key></Contents></ListBucketResult>`)
 		if err != nil || !strings.Contains(got, "<Key>k%2F%C3%BC</Key>") {
 			t.Errorf("%s: %s, %v", key, got, err)
 		}
@@ -215,7 +204,7 @@ func TestWhatLiesOutsideOfTheFolderNeverPasses(t *testing.T) {
 		`<ListObjectsResult><Contents><Key>secret</Key></Contents></ListObjectsResult>`,
 		`{"Key": "secret"}`,
 	} {
-		got, err := rewritten(Answer{Place: Place{Bucket: team}}, document)
+		got, err := rewritten(Response{Place: Place{Bucket: team}}, document)
 		if err == nil || strings.Contains(got, "secret") {
 			t.Errorf("%s: got %s, %v", document, got, err)
 		}
@@ -231,13 +220,13 @@ func TestRefusedKeysJoinTheAnswer(t *testing.T) {
 		`<s:DeleteResult xmlns:s="x"/>`:    `<s:DeleteResult xmlns:s="x">` + entry + `</s:DeleteResult>`,
 		`<Error><Code>Oops</Code></Error>`: `<Error><Code>Oops</Code></Error>`,
 	} {
-		if got, err := rewritten(Answer{Place: Place{Bucket: team}, Refused: refused}, from); got != to || err != nil {
+		if got, err := rewritten(Response{Place: Place{Bucket: team}, Refused: refused}, from); got != to || err != nil {
 			t.Errorf("%s: %v\ngot  %s\nwant %s", from, err, got, to)
 		}
 	}
 }
 
-// slow gives out one part of a document for every number that it gets.
+// slow delivers one part of a document for every number that it receives.
 type slow struct {
 	parts []string
 	next  chan int
@@ -256,7 +245,7 @@ func TestSpacesThatKeepAConnectionAlivePassAtOnce(t *testing.T) {
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- Answer{Place: Place{Bucket: team}}.Rewrite(bufio.NewWriter(writer), s, func() error { return nil })
+		done <- Response{Place: Place{Bucket: team}}.Rewrite(bufio.NewWriter(writer), s, func() error { return nil })
 	}()
 	for i, part := range s.parts[:3] {
 		s.next <- i
@@ -355,8 +344,8 @@ func TestAListIsReadNoFurtherThanItIsOne(t *testing.T) {
 	}
 }
 
-// What is parsed and rendered says the same again, so the store can't read
-// another list than the one that was authorised.
+// What is parsed and rendered says the same again, so the store can't read a
+// list other than the one that was authorised.
 func FuzzDeletions(f *testing.F) {
 	f.Add([]byte(`<Delete><Object><Key>a</Key><VersionId>v</VersionId></Object><Quiet>true</Quiet></Delete>`))
 	f.Add([]byte(`<Delete xmlns="x"><Object><Key>&#x10FFFF;&#13;</Key></Object></Delete>`))
@@ -377,12 +366,12 @@ func FuzzDeletions(f *testing.F) {
 	})
 }
 
-// However an answer is made, no name from outside the folder comes through.
+// However a response is made up, no name from outside the folder gets through.
 func FuzzRewrite(f *testing.F) {
 	f.Add(`<ListBucketResult><Name>lake</Name><Contents><Key>team a/k</Key></Contents></ListBucketResult>`, "<Error/>")
 	f.Add(`<?xml?><DeleteResult/>`, "")
 	f.Fuzz(func(t *testing.T, document, refused string) {
-		got, err := rewritten(Answer{Place: Place{team, "k"}, Location: "l", Refused: []byte(refused)}, document)
+		got, err := rewritten(Response{Place: Place{team, "k"}, Location: "l", Refused: []byte(refused)}, document)
 		if err != nil {
 			return
 		}

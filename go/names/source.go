@@ -7,25 +7,25 @@ import (
 	"strings"
 )
 
-// maxToken bounds what is held of a document. A key has 1,024 bytes.
+// maxToken bounds how much of a document is held back. A key has 1,024 bytes.
 const maxToken = 1 << 20
 
-var errLongToken = errors.New("a part of the document is longer than any S3 has")
+var errLongToken = errors.New("a part of the document is longer than any in S3")
 
-// source hands a document to the decoder byte by byte and remembers what it
-// took, so that tokens can be passed on as they came.
+// source passes a document to the decoder byte by byte and records what it
+// read, so that tokens can be passed on as they arrived.
 type source struct {
 	in    *bufio.Reader
 	out   *bufio.Writer
 	flush func() error
 
-	raw  []byte // taken by the decoder
+	raw  []byte // read by the decoder
 	done int    // how much of raw has been passed on
 	from int64  // the offset of raw
 }
 
-// ReadByte implements io.ByteReader. Before it waits for the store it sends
-// the client what there is.
+// ReadByte implements io.ByteReader. Before it waits for the store it sends the
+// client everything that can be sent.
 func (s *source) ReadByte() (byte, error) {
 	if err := s.beforeWaiting(); err != nil {
 		return 0, err
@@ -45,7 +45,7 @@ func (s *source) ReadByte() (byte, error) {
 	return c, nil
 }
 
-// Read makes the decoder accept a source; it uses ReadByte.
+// Read makes the decoder accept a source; the decoder uses ReadByte.
 func (s *source) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func (s *source) beforeWaiting() error {
@@ -65,8 +65,8 @@ func (s *source) take(offset int64) []byte {
 	return s.raw[begin:s.done:s.done]
 }
 
-// prologue passes on what comes before the root element, each byte at once. For
-// an answer that hides names that is the declaration alone.
+// prologue passes on what precedes the root element, each byte at once. For a
+// response that hides names, that is only the declaration.
 func (s *source) prologue(hides bool) error {
 	for inside := false; ; {
 		if err := s.beforeWaiting(); err != nil {
@@ -91,9 +91,9 @@ func (s *source) prologue(hides bool) error {
 		} else if next[0] == '>' {
 			inside = false
 		} else if !inside && !strings.ContainsRune(" \t\r\n\ufeff", rune(next[0])) && next[0] < 0x80 {
-			return errors.New("no XML document")
+			return errors.New("not an XML document")
 		}
-		c, _ := s.in.ReadByte() // it was there to peek at
+		c, _ := s.in.ReadByte() // it has just been peeked at
 		if err := s.out.WriteByte(c); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func TestTokensOfAFolderAreSealedAndComeBack(t *testing.T) {
 		{`<ListObjectAnnotationsResult><NextContinuationToken>a</NextContinuationToken></ListObjectAnnotationsResult>`, "NextContinuationToken", "/data/k?annotation&continuation-token=", "continuation-token"},
 		{`<Error><Code>NoSuchUpload</Code><UploadId>u</UploadId></Error>`, "UploadId", "/data/k?uploadId=", "uploadId"},
 	} {
-		got, err := rewritten(Answer{Place: Place{Bucket: team}}, c.document)
+		got, err := rewritten(Response{Place: Place{Bucket: team}}, c.document)
 		was, is := between(c.document, c.element), between(got, c.element)
 		if err != nil || is == "" || is == was {
 			t.Errorf("%s became %s, %v", c.document, got, err)
@@ -33,7 +33,7 @@ func TestTokensOfAFolderAreSealedAndComeBack(t *testing.T) {
 			t.Errorf("%s came back as %q, %v", was, back, err)
 		}
 		whole := &stores.Bucket{Name: "data", Remote: "lake"}
-		if got, err := rewritten(Answer{Place: Place{Bucket: whole}}, c.document); between(got, c.element) != was || err != nil {
+		if got, err := rewritten(Response{Place: Place{Bucket: whole}}, c.document); between(got, c.element) != was || err != nil {
 			t.Errorf("without a folder %s became %s, %v", c.document, got, err)
 		}
 		if q, err := Query(whole, r.Operation, r.Query); err != nil || q.Encode() != r.Query.Encode() {
@@ -68,7 +68,7 @@ func TestTokensThatWereNotSealedHereAreRefused(t *testing.T) {
 		"/data/k?uploadId=" + seal(&other, uploadID):                              s3err.NoSuchUpload,
 		"/data/k?uploadId=" + seal(team, continuationToken):                       s3err.NoSuchUpload,
 		"/data?list-type=2&continuation-token=" + seal(team, continuationToken):   nil,
-		"/data?list-type=2&continuation-token=":                                   nil, // as good as none
+		"/data?list-type=2&continuation-token=":                                   nil, // the same as none
 		"/data?uploads&upload-id-marker=":                                         nil,
 	} {
 		r := request(t, "GET", target)
@@ -81,7 +81,7 @@ func TestTokensThatWereNotSealedHereAreRefused(t *testing.T) {
 
 func TestWithoutAKeyNothingIsTold(t *testing.T) {
 	keyless := &stores.Bucket{Name: "data", Remote: "lake", Prefix: "team a/"}
-	got, err := rewritten(Answer{Place: Place{Bucket: keyless}}, `<ListBucketResult><NextContinuationToken>team a/k</NextContinuationToken></ListBucketResult>`)
+	got, err := rewritten(Response{Place: Place{Bucket: keyless}}, `<ListBucketResult><NextContinuationToken>team a/k</NextContinuationToken></ListBucketResult>`)
 	if err == nil || strings.Contains(got, "team") {
 		t.Errorf("got %s, %v", got, err)
 	}

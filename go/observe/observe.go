@@ -1,6 +1,6 @@
-// Package observe says what is known about a request when it has ended, and
-// about each question to the owner, to those that count, log or trace them. It
-// holds no secret and no signature, and decides nothing.
+// Package observe describes a request that has ended, and each question to a
+// callback, to the observers that count, log or trace them. It holds no secret
+// and no signature, and decides nothing.
 package observe
 
 import (
@@ -9,70 +9,56 @@ import (
 	"time"
 
 	"osp/go/callbacks"
-	"osp/go/secret"
 )
 
-// Exchange is one request that has ended, with its answer. Texts are as the
+// Exchange is one request that has ended, with its response. Texts are as the
 // client sent them: any bytes, of any length that a header may have.
 type Exchange struct {
-	Ctx       context.Context // of its serving; holds its span where it is traced
+	Ctx       context.Context // of its serving; contains its span if it is traced
 	Begun     time.Time
 	RequestID string
-	Scheme    string // by which the client came: http or https
+	Scheme    string // by which the client connected: http or https
 	Proto     string // HTTP/1.1, HTTP/2.0
 	Method    string
 	Path      string // on the wire, without the query: that may hold a signature
 	Referer   string // without its query, for the same reason
 	UserAgent string
-	Client    string // address; behind trusted proxies the one that they name. Empty where nobody asked for it
+	Client    string // address; behind trusted proxies the one that they report. Empty if no observer needs it
 
-	AccessKey string // that the request claims; nobody vouches for it when Code says so
+	AccessKey string // that the request claims; unproven if Code says so
 	Presigned bool
-	Operation string // S3's name; empty when the request could not be read
-	Bucket    string // as the client said
-	Entry     string // the name of its entry in cos_map, which is a pattern perhaps; empty: there is none
+	Operation string // S3's name; empty if the request could not be read
+	Bucket    string // as the client named it
+	Entry     string // the name of its entry in cos_map, perhaps a pattern; empty: there is none
 	Key       string // decoded
 
-	Status       int    // that was sent, or would have been to a client that had stayed
-	Code         string // S3's error code of what the proxy refused or could not finish; empty: the store's answer, whole
-	BadSignature bool   // it was refused before its signature was found to be right
-	UsedUp       bool   // it was refused because its presigned URL had been used often enough
+	Status       int    // that was sent, or would have been if the client had stayed
+	Code         string // S3's error code for what the proxy refused or could not finish; empty: the store's response, complete
+	BadSignature bool   // it was refused before its signature was verified
+	UsedUp       bool   // it was refused because its presigned URL had been used up
 
 	Asked      bool   // a store was asked
-	StoreError string // why a store's answer was of no use: one of the codes below, or an S3 error code
+	StoreError string // why a store's response was of no use: one of the codes below, or an S3 error code
 
-	BytesIn  int64 // of the body, as they came
+	BytesIn  int64 // of the body, as they arrived
 	BytesOut int64 // likewise
 
-	Total    time.Duration // until the last byte of the answer was handed to the system
-	Upstream time.Duration // of that, from the store's request to the head of its answer
-	Callback time.Duration // of that, waiting for answers of the owner's callbacks, remembered or not
+	Total    time.Duration // until the last byte of the response was passed to the system
+	Upstream time.Duration // of that, from sending the request to the store to the head of its response
+	Callback time.Duration // of that, waiting for answers of callbacks, cached or not
 }
 
-// What StoreError can be, beside the codes of package s3err.
+// What StoreError can be, in addition to the codes of package s3err.
 const (
 	ServerError        = "ServerError"        // it answered with a status of 500 or above
-	CredentialsRefused = "CredentialsRefused" // it did not take the credentials that the proxy has
+	CredentialsRefused = "CredentialsRefused" // it did not accept the proxy's credentials
 )
 
-// Observer is told of each request when it has ended. It must not keep the
-// Exchange, nor make the request wait.
+// Observer is told of each request that has ended. It must neither keep the
+// Exchange nor make the request wait.
 type Observer interface{ Ended(*Exchange) }
 
-// Callables are the owner's functions by the names of their parameters.
-var Callables = []string{Validator, HmacFetcher, BucketCredsFetcher}
-
-// The names of the callbacks.
-const (
-	Validator          = "validator"
-	HmacFetcher        = "hmac_fetcher"
-	BucketCredsFetcher = "bucket_creds_fetcher"
-)
-
-// Outcomes are the ways in which a question can end.
-var Outcomes = []string{Answered, Refused, Failed, Overloaded, Abandoned}
-
-// The outcomes.
+// The ways in which a question can end.
 const (
 	Answered   = "answered"
 	Refused    = "refused"    // the validator said no, or hmac_fetcher does not know the key
@@ -84,44 +70,26 @@ const (
 // Callback is one question to the owner that has ended.
 type Callback struct {
 	Ctx     context.Context // of the request that asked first
-	Name    string          // one of Callables
-	Outcome string          // one of Outcomes
+	Name    string          // out of callbacks.Names
+	Outcome string          // one of those above
 	Begun   time.Time
 	Took    time.Duration // waiting for its turn included
 }
 
-// Callbacks returns h with an observer of each question. seen is called on the
-// goroutine that asked, when the answer is there.
-func Callbacks(h callbacks.Set, seen func(Callback)) callbacks.Set {
-	out := callbacks.Set{AllowSeesRequest: h.AllowSeesRequest}
-	if h.Secret != nil {
-		out.Secret = func(ctx context.Context, accessKey string) (s callbacks.Secret, err error) {
-			defer watch(ctx, HmacFetcher, time.Now(), &err, nil, seen)
-			return h.Secret(ctx, accessKey)
-		}
+// Questions observes each question to the owner. seen is called on the goroutine
+// that asked, when the answer is there.
+func Questions(seen func(Callback)) callbacks.Interceptor {
+	return func(ctx context.Context, call callbacks.Call) error {
+		begun := time.Now()
+		err := call.Do(ctx)
+		seen(Callback{Ctx: ctx, Name: call.Name(), Outcome: outcomeOf(call, err), Begun: begun, Took: time.Since(begun)})
+		return err
 	}
-	if h.Allow != nil {
-		out.Allow = func(ctx context.Context, r *callbacks.Request) (d callbacks.Decision, err error) {
-			defer watch(ctx, Validator, time.Now(), &err, &d, seen)
-			return h.Allow(ctx, r)
-		}
-	}
-	if h.BucketCreds != nil {
-		out.BucketCreds = func(ctx context.Context, token, bucket string) (v secret.Value, err error) {
-			defer watch(ctx, BucketCredsFetcher, time.Now(), &err, nil, seen)
-			return h.BucketCreds(ctx, token, bucket)
-		}
-	}
-	return out
 }
 
-func watch(ctx context.Context, name string, begun time.Time, err *error, d *callbacks.Decision, seen func(Callback)) {
-	seen(Callback{Ctx: ctx, Name: name, Outcome: outcomeOf(*err, d), Begun: begun, Took: time.Since(begun)})
-}
-
-func outcomeOf(err error, d *callbacks.Decision) string {
+func outcomeOf(call callbacks.Call, err error) string {
 	switch {
-	case err == nil && (d == nil || d.Allow):
+	case err == nil && !refuses(call.Answer()):
 		return Answered
 	case err == nil, errors.Is(err, callbacks.ErrUnknownKey):
 		return Refused
@@ -131,4 +99,10 @@ func outcomeOf(err error, d *callbacks.Decision) string {
 		return Abandoned
 	}
 	return Failed
+}
+
+// refuses reports whether an answer says no in so many words.
+func refuses(answer any) bool {
+	d, decided := answer.(*callbacks.Decision)
+	return decided && !d.Allow
 }

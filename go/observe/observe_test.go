@@ -24,17 +24,17 @@ func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
 		{false, context.Canceled, Abandoned},
 	} {
 		var got []Callback
-		h := Callbacks(callbacks.Set{
-			AllowSeesRequest: true,
-			Allow: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		h := callbacks.Set{
+			ValidatorSeesRequest: true,
+			Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 				return callbacks.Decision{Allow: c.allow}, c.err
 			},
-		}, func(seen Callback) { got = append(got, seen) })
-		d, err := h.Allow(t.Context(), nil)
-		if d.Allow != c.allow || err != c.err || !h.AllowSeesRequest {
+		}.With(Questions(func(seen Callback) { got = append(got, seen) }))
+		d, err := h.Validator(t.Context(), nil)
+		if d.Allow != (c.allow && c.err == nil) || err != c.err || !h.ValidatorSeesRequest {
 			t.Errorf("the answer changed: %v, %v", d, err)
 		}
-		if len(got) != 1 || got[0].Outcome != c.want || got[0].Name != Validator || got[0].Took < 0 {
+		if len(got) != 1 || got[0].Outcome != c.want || got[0].Name != "validator" || got[0].Took < 0 {
 			t.Errorf("%v, %v: got %+v, want %s", c.allow, c.err, got, c.want)
 		}
 	}
@@ -42,19 +42,19 @@ func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
 
 func TestFetchersAreObservedByTheirNames(t *testing.T) {
 	var got []string
-	h := Callbacks(callbacks.Set{
-		Secret: func(context.Context, string) (callbacks.Secret, error) {
+	h := callbacks.Set{
+		HMACFetcher: func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
 			return callbacks.Secret{}, callbacks.ErrUnknownKey
 		},
-		BucketCreds: func(context.Context, string, string) (secret.Value, error) {
+		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 			return secret.New("k"), nil
 		},
-	}, func(seen Callback) { got = append(got, seen.Name+" "+seen.Outcome) })
-	if h.Allow != nil {
+	}.With(Questions(func(seen Callback) { got = append(got, seen.Name+" "+seen.Outcome) }))
+	if h.Validator != nil {
 		t.Error("a callback that the owner did not give")
 	}
-	_, _ = h.Secret(t.Context(), "a")
-	_, _ = h.BucketCreds(t.Context(), "a", "b")
+	_, _ = h.HMACFetcher(t.Context(), callbacks.HMACQuestion{AccessKey: "a"})
+	_, _ = h.BucketCredsFetcher(t.Context(), callbacks.BucketCredsQuestion{Token: "a", Bucket: "b"})
 	if fmt.Sprint(got) != "[hmac_fetcher refused bucket_creds_fetcher answered]" {
 		t.Errorf("got %v", got)
 	}

@@ -12,8 +12,8 @@ const (
 )
 
 // ShortKey is an access key as logs show it. One that may be a JWT or another
-// token becomes its first letters and its hash, which tells two of them apart
-// and opens nothing.
+// token is reduced to its first letters and its hash, which distinguishes it
+// from others and opens nothing.
 func ShortKey(key string) string {
 	if len(key) <= longestKey {
 		return key
@@ -22,11 +22,11 @@ func ShortKey(key string) string {
 	return key[:shownOfKey] + "...sha256:" + hex.EncodeToString(sum[:])[:shownOfHash]
 }
 
-// longestText is how much of a client's words a log shows, in bytes: strangers
-// must not fill a disk with them.
+// longestText is how much of a client's text a log shows, in bytes: strangers
+// must not fill a disk with it.
 const longestText = 1024
 
-// Clip makes a text short enough for a log.
+// Clip shortens a text for a log.
 func Clip(text string) string {
 	if len(text) <= longestText {
 		return text

@@ -14,7 +14,8 @@ const (
 	emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-// bodies are 1 MiB in each way that a client may protect it, as SDKs frame it.
+// bodies are 1 MiB in each way in which a client may protect it, as SDKs frame
+// it.
 func bodies() map[string]stream {
 	chunks := make([]string, 16)
 	for i := range chunks {
@@ -53,7 +54,7 @@ func BenchmarkReader(b *testing.B) {
 	}
 }
 
-// BenchmarkNoBody is what a GET pays.
+// BenchmarkNoBody is what a GET costs.
 func BenchmarkNoBody(b *testing.B) {
 	d := Declaration{Kind: Hashed, SHA256: emptySHA256, Header: http.Header{
 		"Authorization": {"AWS4-HMAC-SHA256 ..."}, "X-Amz-Date": {"20260301T120000Z"}, "X-Amz-Content-Sha256": {emptySHA256},
@@ -101,8 +102,8 @@ type accepting struct{}
 func (accepting) Chunk([32]byte, string) error   { return nil }
 func (accepting) Trailer([32]byte, string) error { return nil }
 
-// The shortcuts that io.Copy finds in strings and in io.Discard are none that a
-// connection has.
+// A connection has none of the shortcuts that io.Copy finds in strings and in
+// io.Discard.
 type (
 	onlyReader struct{ io.Reader }
 	onlyWriter struct{ io.Writer }

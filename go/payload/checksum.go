@@ -15,6 +15,7 @@ import (
 	"github.com/minio/crc64nvme"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // Algorithm is a checksum algorithm of S3. The zero value is None.
@@ -82,7 +83,7 @@ func (a Algorithm) decode(value string) ([]byte, bool) {
 	return sum, err == nil && len(sum) == a.Size()
 }
 
-// mismatch is the answer to a body that has another checksum.
+// mismatch is the error for a body that has another checksum.
 func (a Algorithm) mismatch() error {
 	return s3err.BadDigest.Msg("The " + a.String() + " you specified did not match the calculated checksum.")
 }
@@ -97,7 +98,7 @@ func fromHeader(name string) (Algorithm, bool) {
 	return None, false
 }
 
-// Checksum headers that do not hold a value of the body.
+// These checksum headers do not contain a value of the body.
 var notValues = map[string]bool{
 	checksumPrefix + "mode":      true,
 	checksumPrefix + "type":      true,
@@ -147,7 +148,7 @@ func declaredChecksum(d Declaration) (alg Algorithm, value string, err error) {
 	}
 	found, unknown := 0, false
 	for name, values := range d.Header {
-		if len(name) < len(checksumPrefix) || !strings.EqualFold(name[:len(checksumPrefix)], checksumPrefix) || notValues[strings.ToLower(name)] {
+		if !wire.HasPrefixFold(name, checksumPrefix) || notValues[strings.ToLower(name)] {
 			continue
 		}
 		a, known := fromHeader(name)
@@ -189,7 +190,7 @@ func announcedTrailer(h http.Header) (Algorithm, error) {
 	return alg, nil
 }
 
-// checkSDKAlgorithm compares what the SDK says it does with what the request does.
+// checkSDKAlgorithm compares what the SDK declares with what the request does.
 func checkSDKAlgorithm(d Declaration, used Algorithm) error {
 	if len(d.Header[headerSDKAlgorithm]) == 0 || d.ObjectChecksum {
 		return nil
@@ -204,17 +205,18 @@ func checkSDKAlgorithm(d Declaration, used Algorithm) error {
 	return nil
 }
 
-// expectation is a checksum that the body must have, and the answer if not.
+// expectation is a checksum that the body must have, and the error if it does
+// not.
 type expectation struct {
 	alg      Algorithm
 	sum      []byte
 	mismatch error
 }
 
-// digests computes the checksums that were asked for, each once.
+// digests computes the requested checksums, each once.
 type digests struct {
 	running []running
-	nothing bool // they are those of no bytes; running has none
+	nothing bool // they are those of an empty body; running has none
 }
 
 type running struct {
@@ -237,8 +239,8 @@ func (d *digests) write(p []byte) {
 	}
 }
 
-// check compares with what was expected. An algorithm that was not added
-// counts as a mismatch.
+// check compares with what was expected. An algorithm that was not added counts
+// as a mismatch.
 func (d *digests) check(want expectation) error {
 	if d.nothing && bytes.Equal(emptySums[want.alg], want.sum) {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // Limits of the framing. A chunk header is at most 16 digits, a name and a
@@ -32,10 +33,10 @@ type chunks struct {
 	trailer Algorithm
 	sigs    ChunkSignatures
 
-	first     bool      // no chunk was begun yet
-	left      int64     // bytes to come of the chunk that is being read
+	first     bool      // no chunk has begun yet
+	left      int64     // bytes still to come of the chunk that is being read
 	signature string    // of that chunk
-	hash      hash.Hash // of its data so far; nil when signatures are not checked
+	hash      hash.Hash // of its data so far; nil if signatures are not checked
 	sum       [sha256.Size]byte
 }
 
@@ -82,7 +83,7 @@ func (c *chunks) read(p []byte, left int64) (int, error) {
 	return n, nil
 }
 
-// data moves data of the open chunk to where it belongs.
+// data moves data of the open chunk to its place.
 func (c *chunks) data(p []byte) (int, error) {
 	n := int(min(int64(min(len(p), len(c.in.rest))), c.left))
 	p = p[:copy(p, c.in.take(n))]
@@ -95,7 +96,7 @@ func (c *chunks) data(p []byte) (int, error) {
 	return n, c.verify()
 }
 
-// finish implements framing: the zero chunk, the trailers, the end.
+// finish implements framing: it reads the zero chunk, the trailers and the end.
 func (c *chunks) finish() (trailer string, err error) {
 	if err := c.begin(0); err != nil {
 		return "", err
@@ -112,7 +113,7 @@ func (c *chunks) finish() (trailer string, err error) {
 	return trailer, expectEnd(err)
 }
 
-// begin reads the header of the next chunk, which may hold at most left bytes.
+// begin reads the header of the next chunk, which may have at most left bytes.
 func (c *chunks) begin(left int64) error {
 	if !c.first {
 		if err := c.expectCRLF(); err != nil {
@@ -147,14 +148,15 @@ func (c *chunks) begin(left int64) error {
 	return c.parseSignature(extension)
 }
 
-// parseSize reads a chunk size. Only digits are taken: no sign, space or prefix.
+// parseSize reads a chunk size. Only digits are accepted: no sign, space or
+// prefix.
 func parseSize(digits []byte) (int64, bool) {
 	if len(digits) == 0 || len(digits) > maxSizeDigits {
 		return 0, false
 	}
 	var n uint64
 	for _, b := range digits {
-		d, ok := hexDigit(b)
+		d, ok := wire.Unhex(b)
 		if !ok {
 			return 0, false
 		}
@@ -163,20 +165,8 @@ func parseSize(digits []byte) (int64, bool) {
 	return int64(n), int64(n) >= 0
 }
 
-func hexDigit(b byte) (byte, bool) {
-	switch {
-	case '0' <= b && b <= '9':
-		return b - '0', true
-	case 'a' <= b && b <= 'f':
-		return b - 'a' + 10, true
-	case 'A' <= b && b <= 'F':
-		return b - 'A' + 10, true
-	}
-	return 0, false
-}
-
-// parseSignature takes exactly one extension, as AWS does. A signature that
-// can not be one is as wrong as any other.
+// parseSignature accepts exactly one extension, as AWS does. What can't be a
+// signature is as wrong as any other wrong one.
 func (c *chunks) parseSignature(extension []byte) error {
 	sig, ok := bytes.CutPrefix(extension, []byte(signatureExtension))
 	if !ok || len(sig) == 0 || bytes.IndexByte(sig, ';') >= 0 {
@@ -186,16 +176,11 @@ func (c *chunks) parseSignature(extension []byte) error {
 	return checkShape(c.signature)
 }
 
-// checkShape refuses what is not 64 hexadecimal digits, also where signatures
-// are not compared.
+// checkShape refuses anything but 64 hexadecimal digits, even if signatures are
+// not compared.
 func checkShape(signature string) error {
-	if len(signature) != 2*sha256.Size {
+	if !wire.IsSHA256(signature) {
 		return s3err.SignatureDoesNotMatch
-	}
-	for i := range len(signature) {
-		if _, ok := hexDigit(signature[i]); !ok {
-			return s3err.SignatureDoesNotMatch
-		}
 	}
 	return nil
 }
@@ -211,7 +196,7 @@ func (c *chunks) verify() error {
 }
 
 // trailers reads what follows the zero chunk: the announced checksum, the
-// signature over it where chunks are signed, and the empty line.
+// signature over it if chunks are signed, and the empty line.
 func (c *chunks) trailers() (value string, err error) {
 	if c.trailer != None {
 		name, v, err := c.trailerLine()
@@ -251,9 +236,9 @@ func (c *chunks) trailerSignature(value string) error {
 	return c.sigs.Trailer(sha256.Sum256([]byte(c.trailer.Header()+":"+value+"\n")), signature)
 }
 
-// trailerLine reads "name:value" or, with an empty name, the empty line. A
-// line ends in CRLF. minio-go keeps the LF of the canonical form and puts the
-// CRLF behind it; nothing else may follow a bare LF.
+// trailerLine reads "name:value" or, with an empty name, the empty line. A line
+// ends in CRLF. minio-go keeps the LF of the canonical form and puts the CRLF
+// after it; nothing else may follow a bare LF.
 func (c *chunks) trailerLine() (name, value string, err error) {
 	line, err := c.line()
 	if err == errLongLine {
@@ -282,14 +267,14 @@ func malformedTrailer(reason string) error {
 	return s3err.MalformedTrailer.Because(errors.New(reason))
 }
 
-// atHeader reports whether all that begin reads is there. What follows a chunk
-// and is not a header is shorter than CRLF and a line.
+// atHeader reports whether everything that begin reads is available. What
+// follows a chunk and is not a header is shorter than CRLF and a line.
 func (c *chunks) atHeader() bool {
 	rest := c.in.rest
 	return len(rest) >= 2+maxLine || len(rest) > 2 && lineLength(rest[2:]) > 0
 }
 
-// more reads data of the open chunk and what follows.
+// more reads data of the open chunk and what follows it.
 func (c *chunks) more() error {
 	err := c.in.more()
 	if err == io.EOF {

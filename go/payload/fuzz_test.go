@@ -12,7 +12,7 @@ import (
 )
 
 // Any body, framed or not, ends in the same way and releases the same bytes
-// however its reads are split; and what comes to a clean end is as long as was
+// however its reads are split; and a body that ends cleanly is as long as was
 // declared.
 func FuzzChunked(f *testing.F) {
 	for _, s := range goodStreams() {

@@ -10,7 +10,8 @@ import (
 
 var hello = stream{kind: StreamingUnsignedTrailer, chunks: []string{"hello"}, trailer: CRC32}
 
-// Bodies that are not what hello declares, each with the code that its client gets.
+// Bodies that are not what hello declares, each with the code that its client
+// gets.
 func TestMalformedFraming(t *testing.T) {
 	good := hello.encode() // 5 hello 0 x-amz-checksum-crc32:...
 	sum := checksum(CRC32, "hello")

@@ -52,10 +52,10 @@ func (k Kind) Streaming() bool {
 // signed reports whether every chunk carries a signature.
 func (k Kind) signed() bool { return k == StreamingSigned || k == StreamingSignedTrailer }
 
-// Declaration is what a request says about its body before the body comes.
+// Declaration is what a request says about its body before the body arrives.
 type Declaration struct {
 	Header http.Header
-	// ContentLength counts the bytes on the wire, framing included; -1 when the
+	// ContentLength counts the bytes on the wire, framing included; -1 if the
 	// request does not tell (HTTP chunking).
 	ContentLength int64
 	Kind          Kind
@@ -98,14 +98,15 @@ const (
 
 // Parse validates what a request declares about its body. Its errors are
 // *s3err.Error values with AWS's codes: MissingContentLength, EntityTooLarge,
-// InvalidArgument, InvalidDigest, InvalidRequest, IncompleteBody, MalformedTrailerError.
+// InvalidArgument, InvalidDigest, InvalidRequest, IncompleteBody,
+// MalformedTrailerError.
 //
 // A streaming kind does not need aws-chunked in Content-Encoding: version 1 of
-// the Java SDK leaves it out, and AWS goes by x-amz-content-sha256 alone. So it
-// does the other way round: a body with a hash of its own is what was hashed,
-// and Unframe takes the label off. Without a hash that label is refused, unless
-// the body is empty: nobody could tell whether it is framed, and a store behind
-// the proxy might undo it.
+// the Java SDK leaves it out, and AWS goes by x-amz-content-sha256 alone. The
+// opposite holds too: a body with a hash of its own is what was hashed, and
+// Unframe removes the label. Without a hash that label is refused unless the
+// body is empty: nobody could tell whether the body is framed, and a store
+// behind the proxy might unframe it.
 func Parse(d Declaration) (*Spec, error) {
 	s := &Spec{kind: d.Kind}
 	for _, step := range []func(*Spec, Declaration) error{
@@ -118,8 +119,8 @@ func Parse(d Declaration) (*Spec, error) {
 	return s, nil
 }
 
-// maxLength bounds a body, in bytes. It is more than any store takes, and so
-// little that no sum of a length and what frames it overflows.
+// maxLength bounds a body, in bytes. It is more than any store accepts, and
+// small enough that adding the framing to a length never overflows.
 const maxLength = 1 << 50
 
 func parseLength(s *Spec, d Declaration) error {
@@ -138,14 +139,14 @@ func parseLength(s *Spec, d Declaration) error {
 	return err
 }
 
-// parseDecodedLength answers MissingContentLength to a malformed value too, as
+// parseDecodedLength returns MissingContentLength for a malformed value too, as
 // AWS does.
 func parseDecodedLength(s *Spec, h http.Header) error {
 	v, ok := single(h, headerDecodedLength)
 	if !ok {
 		return s3err.MissingContentLength
 	}
-	n, err := strconv.ParseUint(v, 10, 63) // takes no sign, no space
+	n, err := strconv.ParseUint(v, 10, 63) // accepts no sign, no space
 	if err != nil {
 		return s3err.MissingContentLength.Because(err)
 	}
@@ -161,7 +162,8 @@ func parsePlainLength(s *Spec, d Declaration) error {
 	if s.length > 0 && d.Kind == Unsigned && hasAWSChunked(d.Header[headerEncoding]) {
 		return s3err.InvalidRequest.Msg("Content-Encoding aws-chunked requires an x-amz-content-sha256 value of STREAMING-*.")
 	}
-	// A store that went by this header would see another object than was verified.
+	// A store that went by this header would store something other than was
+	// verified.
 	if v := d.Header[headerDecodedLength]; len(v) > 0 && (len(v) > 1 || v[0] != strconv.FormatInt(s.length, 10)) {
 		return s3err.InvalidRequest.Msg("x-amz-decoded-content-length does not match the Content-Length of a body that is not aws-chunked.")
 	}
@@ -196,8 +198,8 @@ func parseMD5(s *Spec, d Declaration) error {
 	return nil
 }
 
-// single returns the value of a header that may occur only once; false when it
-// is missing or repeated.
+// single returns the value of a header that may occur only once; false if it is
+// missing or repeated.
 func single(h http.Header, name string) (string, bool) {
 	if v := h[name]; len(v) == 1 {
 		return strings.Trim(v[0], " \t"), true

@@ -21,8 +21,8 @@ type ChunkSignatures interface {
 }
 
 // SourceError wraps an error of the reader that delivers the body: the client
-// is gone, a deadline passed, a limit was hit. It says nothing about what was
-// sent. errors.Is and errors.As find the cause.
+// has left, a deadline has passed, a limit was exceeded. It says nothing about
+// what was sent. errors.Is and errors.As find the cause.
 type SourceError struct{ Err error }
 
 // Error implements error.
@@ -31,18 +31,18 @@ func (e *SourceError) Error() string { return "reading the request body: " + e.E
 // Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// framing takes the object's bytes out of a body.
+// framing extracts the object's bytes from a body.
 type framing interface {
 	// read reads payload bytes, of which left (> 0) are still to come.
 	read(p []byte, left int64) (int, error)
-	// finish verifies all that follows the last payload byte, up to the end of
-	// the source, and returns the value of the announced trailer.
+	// finish verifies everything that follows the last payload byte, up to the
+	// end of the source, and returns the value of the announced trailer.
 	finish() (trailer string, err error)
 }
 
 // Reader delivers the verified bytes of a body. The Read that would deliver the
-// last of them first verifies all the rest; if anything is wrong it returns
-// no bytes and the error. Errors are sticky and are either *s3err.Error
+// last byte first verifies everything that follows; if anything is wrong, it
+// returns no bytes and the error. Errors are sticky and are either *s3err.Error
 // (the client's body is wrong) or *SourceError (it could not be read).
 //
 // There is no WriteTo: Go's transport reads a body of known length through an
@@ -80,16 +80,16 @@ func NewReader(body io.Reader, spec *Spec, sigs ChunkSignatures) *Reader {
 	return r
 }
 
-// Len returns the length of the decoded body in bytes, also before it is read.
+// Len returns the length of the decoded body in bytes, even before it is read.
 func (r *Reader) Len() int64 { return r.spec.length }
 
 // Trailer returns the trailing headers of an aws-chunked body once it has been
 // verified to its end, and nil before that or when there are none.
 func (r *Reader) Trailer() http.Header { return r.trailer }
 
-// VerifyEmpty verifies a body that decodes to nothing. There is no byte to
-// hold back then, so it must be called before the request upstream begins. For
-// other bodies it does nothing.
+// VerifyEmpty verifies a body that decodes to nothing. There is no byte to hold
+// back then, so it must be called before the request upstream begins. For other
+// bodies it does nothing.
 func (r *Reader) VerifyEmpty() error {
 	if r.spec.length > 0 {
 		return nil
@@ -127,7 +127,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return 0, err
 }
 
-// finish returns io.EOF when the whole body is right.
+// finish returns io.EOF if the whole body is right.
 func (r *Reader) finish() error {
 	value, err := r.body.finish()
 	if err != nil {
@@ -168,7 +168,7 @@ func (b plain) finish() (string, error) {
 	return "", expectEnd(err)
 }
 
-// expectEnd judges the outcome of an attempt to read beyond the end.
+// expectEnd interprets the result of an attempt to read beyond the end.
 func expectEnd(err error) error {
 	switch err {
 	case io.EOF:
@@ -180,19 +180,19 @@ func expectEnd(err error) error {
 	}
 }
 
-// incomplete is AWS's answer to framing that is broken or cut off. The reason
+// incomplete is AWS's error for framing that is broken or cut off. The reason
 // is for the log.
 func incomplete(reason string) error {
 	return s3err.IncompleteBody.Msg("The request body terminated unexpectedly").Because(errors.New(reason))
 }
 
-// source makes the errors of a body's reader sticky and tells them from those
-// about the body. net/http says io.ErrUnexpectedEOF when a client hangs up
-// before it has sent what Content-Length promised.
+// source makes the errors of a body's reader sticky and distinguishes them from
+// errors about the body. net/http returns io.ErrUnexpectedEOF when a client
+// hangs up before it has sent what Content-Length promised.
 type source struct {
 	r      io.Reader
 	err    error
-	beyond [1]byte // room for what must not come
+	beyond [1]byte // room for a byte that must not arrive
 }
 
 func (s *source) Read(p []byte) (int, error) {

@@ -14,20 +14,20 @@ const (
 	frameSize       int64 = 64 << 10
 )
 
-// Framed is a verified body in aws-chunked framing without signatures, with
-// the client's checksum trailer, for a store that takes it.
+// Framed is a verified body in aws-chunked framing without signatures, with the
+// client's checksum trailer, for a store that accepts it.
 type Framed struct {
 	r       *Reader
 	left    int64  // payload bytes that are not framed yet
-	chunk   int64  // payload bytes to come in the open chunk
+	chunk   int64  // payload bytes still to come in the open chunk
 	pending []byte // framing to deliver first
 	closed  bool   // the rest of the framing is in pending
 	err     error
 }
 
-// Reframe frames what r delivers in chunks of 64 KiB. The closing frame is
-// only written after r has verified everything. Like r it must not start a
-// request upstream for an empty body before r.VerifyEmpty.
+// Reframe frames what r delivers in chunks of 64 KiB. The closing frame is only
+// written after r has verified everything. As with r, a request upstream for an
+// empty body must not start before r.VerifyEmpty.
 func Reframe(r *Reader) *Framed { return &Framed{r: r, left: r.Len()} }
 
 // Len returns the encoded length in bytes, known before anything is read: the
@@ -49,7 +49,7 @@ func frameLen(size int64) int64 {
 	return int64(len(strconv.FormatInt(size, 16))) + 2 + size + 2
 }
 
-// Describe sets the headers that go with the framing, x-amz-content-sha256
+// Describe sets the headers that describe the framing, x-amz-content-sha256
 // included, in those of the request upstream. The Content-Length is Len.
 func (f *Framed) Describe(h http.Header) {
 	encodings := append([]string{awsChunked}, StripAWSChunked(h[headerEncoding])...)
@@ -62,7 +62,7 @@ func (f *Framed) Describe(h http.Header) {
 	}
 }
 
-// Read implements io.Reader. Its errors are those of the Reader behind it.
+// Read implements io.Reader. Its errors are those of the underlying Reader.
 func (f *Framed) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -75,7 +75,7 @@ func (f *Framed) Read(p []byte) (int, error) {
 	return n, f.err
 }
 
-// step delivers pending framing and, behind it, one read of payload.
+// step delivers pending framing and, after it, one read of payload.
 func (f *Framed) step(p []byte) (int, error) {
 	if len(f.pending) == 0 && f.chunk == 0 {
 		if err := f.open(); err != nil {
@@ -106,7 +106,7 @@ func (f *Framed) flush(p []byte) int {
 	return n
 }
 
-// open begins the next chunk, or the end once the Reader has come to its own.
+// open begins the next chunk, or the end once the Reader has reached its own.
 func (f *Framed) open() error {
 	if f.closed {
 		return io.EOF
@@ -127,10 +127,10 @@ func (f *Framed) open() error {
 	return nil
 }
 
-// Unframe takes from the headers of a request upstream what describes the
-// framing of the client's body, for a body that goes on decoded. The checksum
-// that was announced as a trailer goes with it, because AWS refuses an
-// x-amz-sdk-checksum-algorithm without its checksum.
+// Unframe removes from the headers of a request upstream what describes the
+// framing of the client's body, for a body that is forwarded decoded. The
+// checksum that was announced as a trailer is removed as well, because AWS
+// refuses an x-amz-sdk-checksum-algorithm without its checksum.
 func Unframe(h http.Header) {
 	if _, ok := h[headerTrailer]; ok {
 		delete(h, headerSDKAlgorithm)
@@ -144,8 +144,8 @@ func Unframe(h http.Header) {
 	}
 }
 
-// StripAWSChunked takes aws-chunked out of the values of Content-Encoding and
-// keeps the other codings in their order. A value without it stays as it is.
+// StripAWSChunked removes aws-chunked from the values of Content-Encoding and
+// keeps the other codings in their order. A value without it is left as it is.
 func StripAWSChunked(contentEncoding []string) []string {
 	var kept []string
 	for _, v := range contentEncoding {

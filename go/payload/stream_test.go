@@ -20,7 +20,7 @@ type stream struct {
 	kind    Kind
 	chunks  []string // without the zero chunk
 	trailer Algorithm
-	value   string // of the trailer; the right one when empty
+	value   string // of the trailer; the right one if empty
 	lf      bool   // end the trailer as minio-go does
 }
 
@@ -80,7 +80,7 @@ func (s stream) open(t testing.TB, source io.Reader, encoded string) *Reader {
 	return NewReader(source, s.spec(t, encoded), newChain(plainSeed))
 }
 
-// Ways to cut a body apart on its way to the Reader.
+// Ways to split a body on its way to the Reader.
 var sources = map[string]func(string) io.Reader{
 	"whole":                func(s string) io.Reader { return strings.NewReader(s) },
 	"a byte at a time":     func(s string) io.Reader { return iotest.OneByteReader(strings.NewReader(s)) },
@@ -91,7 +91,8 @@ var sources = map[string]func(string) io.Reader{
 	"with reads of nought": func(s string) io.Reader { return &pieces{s: s, n: 7, nought: true} },
 }
 
-// pieces delivers n bytes a read, on demand every second read nothing at all.
+// pieces delivers n bytes per read; on demand every second read delivers
+// nothing.
 type pieces struct {
 	s      string
 	n      int
@@ -115,8 +116,8 @@ var readSizes = []int{1, 2, 3, 7, 64, 4096, 1 << 20}
 
 var readBuffer = make([]byte, 1<<20) // tests here do not run in parallel
 
-// drain reads to the first error, size bytes a Read, and checks that the error stays.
-// Between two reads the memory is the test's own.
+// drain reads to the first error, size bytes per Read, and checks that the
+// error stays. Between two reads the memory belongs to the test.
 func drain(t testing.TB, r io.Reader, size int) ([]byte, error) {
 	t.Helper()
 	var got bytes.Buffer
@@ -226,8 +227,8 @@ func TestGoodStreamsComeOutWhole(t *testing.T) {
 	}
 }
 
-// No corruption may release the whole payload, however it is read: what the
-// Reader releases last is released when all is known.
+// No corruption may release the whole payload, however it is read: the last
+// bytes are released only when everything is known.
 func checkHeldBack(t *testing.T, s stream, encoded string, want ...string) {
 	t.Helper()
 	outcome, got := everyWay(t, func(src io.Reader) io.Reader { return s.open(t, src, encoded) }, encoded)

@@ -7,36 +7,36 @@ import (
 )
 
 const (
-	// framingBuffer is for the lines of the framing, and for reads that are too
-	// small to be decoded where they lie.
+	// framingBuffer is for the lines of the framing, and for reads too small to
+	// be decoded in place.
 	framingBuffer = 4096
-	// maxNothing is how often a source may deliver nothing at a time.
+	// maxNothing is how often in a row a source may deliver nothing.
 	maxNothing = 100
 )
 
 var errLongLine = errors.New("a line of the framing exceeds the limit")
 
 // window is what was read of a body and is not decoded yet. A body is read into
-// the memory that waits for its payload, where there is room, and decoded in
-// place: the lines between two chunks cost no reads of their own, which are
-// dearer than to move the payload over them.
+// the memory that waits for its payload, if there is room, and decoded in
+// place: the lines between two chunks need no reads of their own, which would
+// cost more than moving the payload over them.
 type window struct {
 	source io.Reader
 	rest   []byte
 	own    [framingBuffer]byte
-	room   []byte // of whoever reads the payload, until keep; nil: there is only own
+	room   []byte // lent by the reader of the payload, until keep; nil: there is only own
 }
 
-// lend lets the window use memory until keep, for no more than so many bytes at
-// a time.
+// lend lets the window use memory until keep, for at most so many bytes at a
+// time.
 func (w *window) lend(room []byte, most int64) {
 	if len(room) >= len(w.own) {
 		w.room = room[:min(int64(len(room)), most)]
 	}
 }
 
-// keep takes what is left into memory of the window's own, which has room for
-// all that may follow the end of a chunk: see atHeader.
+// keep moves what is left into the window's own memory, which has room for
+// everything that may follow the end of a chunk: see atHeader.
 func (w *window) keep() {
 	if w.room != nil {
 		w.rest = w.own[:copy(w.own[:], w.rest)]
@@ -44,8 +44,8 @@ func (w *window) keep() {
 	}
 }
 
-// more reads at least one byte behind rest. Its error is the source's, and then
-// there is none.
+// more reads at least one byte after rest. An error is the source's, and then
+// nothing was read.
 func (w *window) more() error {
 	room := w.room
 	if room == nil {
@@ -62,7 +62,7 @@ func (w *window) more() error {
 	return io.ErrNoProgress
 }
 
-// take takes n bytes that are there.
+// take takes n bytes that are available.
 func (w *window) take(n int) []byte {
 	taken := w.rest[:n]
 	w.rest = w.rest[n:]
@@ -84,5 +84,5 @@ func (w *window) line() ([]byte, error) {
 	}
 }
 
-// lineLength returns 0 where there is no LF within a line's limit.
+// lineLength returns 0 if there is no LF within a line's limit.
 func lineLength(b []byte) int { return bytes.IndexByte(b[:min(len(b), maxLine)], '\n') + 1 }

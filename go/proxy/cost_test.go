@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 	"time"
 
 	"osp/go/callbacks"
-	"osp/go/h1"
+	"osp/go/pipeline/pipelinetest"
 )
 
 // Whoever has shown no signature may send a head of maxHeaderBytes, or that and
@@ -27,18 +28,21 @@ import (
 // follows says what a byte of such requests costs, from the connection to the
 // refusal, beside a byte of one plain header.
 
-// hostileHead is how much of a head is filled, in bytes.
-const hostileHead = maxHeaderBytes - 4<<10
+const (
+	hostileHead   = maxHeaderBytes - 4<<10 // how much of a head is filled, in bytes
+	maxFormFields = 64 << 10               // what the pipeline reads of a form before its file
+	maxDocument   = 8 << 20                // and of a list
+)
 
 // hostile is what somebody sends in order to keep the proxy busy.
 type hostile struct {
 	name string
-	code string // that it is refused with; empty: before S3 comes into it
+	code string // that it is refused with
 	wire []byte
 }
 
 func plainHeader(r *rig) []byte {
-	return sent(r.request("GET", "/photos/k", ""), "X-Plain", strings.Repeat("a", hostileHead))
+	return sent(r.Request("GET", "/photos/k", ""), "X-Plain", strings.Repeat("a", hostileHead))
 }
 
 // sent is a request as it is sent.
@@ -71,14 +75,14 @@ func filled(size int, text string) string { return several(size/len(text)+1, tex
 // withAuthorization has a signature that is wrong.
 func withAuthorization(r *rig, accessKey, signed string) []byte {
 	now := time.Now().UTC()
-	return sent(r.request("GET", "/photos/k", ""),
+	return sent(r.Request("GET", "/photos/k", ""),
 		"Authorization", "AWS4-HMAC-SHA256 Credential="+accessKey+now.Format("/20060102")+"/us-east-1/s3/aws4_request"+
 			", SignedHeaders=host"+signed+";x-amz-content-sha256;x-amz-date, Signature="+strings.Repeat("0", 64),
 		"X-Amz-Date", now.Format("20060102T150405Z"), "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 }
 
 func formHead(r *rig, boundary, head string) []byte {
-	req := r.request("POST", "/photos", head)
+	req := r.Request("POST", "/photos", head)
 	req.Header.Set("Content-Type", "multipart/form-data; boundary="+boundary)
 	return sent(req)
 }
@@ -90,7 +94,7 @@ func wrongForm(conditions, tags string) string {
 	var b strings.Builder
 	for _, f := range [][2]string{
 		{"key", "k"}, {"policy", policy}, {"x-amz-algorithm", "AWS4-HMAC-SHA256"},
-		{"x-amz-credential", clientKey + now.Format("/20060102") + "/us-east-1/s3/aws4_request"}, {"x-amz-date", now.Format("20060102T150405Z")},
+		{"x-amz-credential", pipelinetest.ClientKey + now.Format("/20060102") + "/us-east-1/s3/aws4_request"}, {"x-amz-date", now.Format("20060102T150405Z")},
 		{"x-amz-signature", strings.Repeat("0", 64)}, {"tagging", "<Tagging><TagSet>" + tags + "</TagSet></Tagging>"}, {"file", "x"},
 	} {
 		fmt.Fprintf(&b, "--b\r\nContent-Disposition: form-data; name=%q\r\n\r\n%s\r\n", f[0], f[1])
@@ -104,12 +108,12 @@ func hostileRequests(r *rig) []hostile {
 	const field = "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n"
 	list := func(name, inside string) hostile {
 		body := "<Delete>" + filled(maxDocument-len("<Delete>"), inside)
-		return hostile{"a list to delete: " + name, "MalformedXML", sent(r.signed("POST", "/photos?delete", body, "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"))}
+		return hostile{"a list to delete: " + name, "MalformedXML", sent(r.Signed("POST", "/photos?delete", body, "X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"))}
 	}
 	target := func(t string) []byte {
 		return []byte("GET /photos/" + t + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 	}
-	chunks := r.request("PUT", "/photos/k", strings.Repeat("1", 1<<20))
+	chunks := r.Request("PUT", "/photos/k", strings.Repeat("1", 1<<20))
 	chunks.Header.Set("X-Amz-Content-Sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
 	chunks.Header.Set("X-Amz-Decoded-Content-Length", "1000")
 	return []hostile{
@@ -118,14 +122,14 @@ func hostileRequests(r *rig) []hostile {
 		{"as many parameters as pass", "AccessDenied", target("k?" + several(230, "x-#"+strings.Repeat("%41", 80)+"&"))},
 		{"a long path of escapes", "KeyTooLongError", target(filled(hostileHead, "%26"))},
 		{"a long path that answers escape", "KeyTooLongError", target(filled(hostileHead, "&"))},
-		{"many headers", "", []byte("GET /photos/k HTTP/1.1\r\nHost: a\r\n" + filled(hostileHead, "#:\r\n") + "\r\n\r\n")},
-		{"one header again and again", "", []byte("GET /photos/k HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("a:\r\n", hostileHead/4) + "\r\n")},
+		{"many headers", "RequestHeaderSectionTooLarge", []byte("GET /photos/k HTTP/1.1\r\nHost: a\r\n" + filled(hostileHead, "#:\r\n") + "\r\n\r\n")},
+		{"one header again and again", "RequestHeaderSectionTooLarge", []byte("GET /photos/k HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("a:\r\n", hostileHead/4) + "\r\n")},
 		{"as many headers as pass", "AccessDenied", []byte("GET /photos/k HTTP/1.1\r\nHost: a\r\n" + several(900, "x-amz-meta-#-a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t-u: v\r\n") + "\r\n\r\n")},
 		{"one header as often as it passes", "AccessDenied", []byte("GET /photos/k HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("connection:"+strings.Repeat(",a", 24)+"\r\n", 990) + "\r\n")},
-		{"many signed headers", "SignatureDoesNotMatch", withAuthorization(r, clientKey, several(hostileHead/9, ";i#"))},
+		{"many signed headers", "SignatureDoesNotMatch", withAuthorization(r, pipelinetest.ClientKey, several(hostileHead/9, ";i#"))},
 		{"a long credential", "InvalidAccessKeyId", withAuthorization(r, filled(8<<10, "a"), "")},
 		{"a credential of slashes", "InvalidAccessKeyId", withAuthorization(r, filled(hostileHead, "/"), "")},
-		{"a long copy source", "KeyTooLongError", sent(r.request("PUT", "/photos/k", ""), "X-Amz-Copy-Source", "/photos/"+filled(hostileHead, "%2F"))},
+		{"a long copy source", "KeyTooLongError", sent(r.Request("PUT", "/photos/k", ""), "X-Amz-Copy-Source", "/photos/"+filled(hostileHead, "%2F"))},
 		{"a form of one field", "MaxMessageLengthExceeded", formHead(r, "b", field+filled(maxFormFields, "a"))},
 		{"a form of many fields", "MaxMessageLengthExceeded", formHead(r, "b", filled(maxFormFields, part))},
 		{"as many fields of a form as pass", "AccessDenied", formHead(r, "b", several(220, "--b\r\nContent-Disposition: form-data; name=\"x-amz-meta-#\"\r\n\r\n"+strings.Repeat("a", 200)+"\r\n")+"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n\r\n--b--\r\n")},
@@ -135,7 +139,7 @@ func hostileRequests(r *rig) []hostile {
 		{"a form of almost boundaries", "MaxMessageLengthExceeded", formHead(r, strings.Repeat("b", 70), strings.Replace(field, "b", strings.Repeat("b", 70), 1)+filled(maxFormFields, "\r\n--"+strings.Repeat("b", 69)))},
 		{"a form with many headers", "MaxMessageLengthExceeded", formHead(r, "b", "--b\r\n"+filled(maxFormFields, "#:\r\n"))},
 		{"a form of many parameters", "MalformedPOSTRequest", formHead(r, "b; "+filled(hostileHead, "a#=;"), "")},
-		{"a long chunk header", "MaxMessageLengthExceeded", sent(r.sign(chunks, ""))},
+		{"a long chunk header", "MaxMessageLengthExceeded", sent(r.Sign(chunks, ""))},
 		list("unknown elements", "<a/>"),
 		list("one text", "<Object><Key>"+strings.Repeat("a", maxDocument)),
 		list("space", " "),
@@ -186,21 +190,21 @@ func (s switchboard) Close() error { return nil }
 
 // listener lets the proxy hear requests without a network between.
 func listener(t testing.TB) (r *rig, say func(wire []byte) (answer []byte)) {
-	r = start(t, callbacks.Set{}, nil)
-	r.server.handler.log = slog.New(slog.DiscardHandler)
-	server := &h1.Server{
-		Handler: r.server.handler.at("http"), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		Log: r.server.handler.log,
-	}
+	r = &rig{Rig: pipelinetest.New(t, nil, pipelinetest.Buckets())}
+	r.URL = "http://127.0.0.1"
+	r.server = New(r.Config, callbacks.Set{}, slog.New(slog.DiscardHandler))
 	calls := make(switchboard)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = server.Serve(calls)
+		_ = r.server.fronts[0].http1.Serve(calls)
 	}()
 	t.Cleanup(func() {
 		close(calls)
 		<-ended
+		if err := r.server.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
 	})
 	return r, func(wire []byte) []byte {
 		c := &conversation{said: bytes.NewReader(wire)}
@@ -220,8 +224,8 @@ func refused(t testing.TB, h hostile, wire []byte) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if a := (reply{resp, body}); err != nil || resp.StatusCode < 400 || a.code() != h.code {
-		t.Fatalf("%s: got %d %s, %v", h.name, resp.StatusCode, a.code(), err)
+	if a := (reply{Response: resp, Content: body}); err != nil || resp.StatusCode < 400 || a.Code() != h.code {
+		t.Fatalf("%s: got %d %s, %v", h.name, resp.StatusCode, a.Code(), err)
 	}
 }
 

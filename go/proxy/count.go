@@ -1,6 +1,9 @@
 package proxy
 
-import "sync/atomic"
+import (
+	"net/http"
+	"sync/atomic"
+)
 
 // The request counter is one for the process, as in the API that it mirrors.
 var counting struct {
@@ -15,8 +18,12 @@ func EnableCounting(on bool) { counting.enabled.Store(on) }
 // RequestCount returns how many requests came in while counting was on.
 func RequestCount() uint64 { return counting.requests.Load() }
 
-func countRequest() {
-	if counting.enabled.Load() {
-		counting.requests.Add(1)
-	}
+// counted counts the requests that h serves.
+func counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if counting.enabled.Load() {
+			counting.requests.Add(1)
+		}
+		h.ServeHTTP(w, r)
+	})
 }

@@ -15,23 +15,25 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/config"
+	"osp/go/config/configtest"
 )
 
 func TestServersThatStoppedLeaveNoGoroutines(t *testing.T) {
-	for name, watched := range map[string]string{
-		"alone":   "",
-		"watched": `"metrics_port": 0, "access_log": "` + filepath.Join(t.TempDir(), "access.log") + `", `,
+	for name, observed := range map[string]settings{
+		"alone":    {},
+		"observed": {"metrics_port": 0, "access_log": filepath.Join(t.TempDir(), "access.log")},
 	} {
-		t.Run(name, func(t *testing.T) { leaveNothing(t, watched) })
+		t.Run(name, func(t *testing.T) { leaveNothing(t, observed) })
 	}
 }
 
-func leaveNothing(t *testing.T, more string) {
-	if more != "" { // traces, too; nobody takes them
+func leaveNothing(t *testing.T, more settings) {
+	if len(more) > 0 { // traces, too; nobody takes them
 		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
 		t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
 	}
-	cfg, err := config.Parse([]byte(`{"host": "127.0.0.1", "http_port": 0, ` + more + `"cos_map": {"photos": {"host": "127.0.0.1", "port": 9}}}`))
+	more["cos_map"] = settings{"photos": settings{"host": "127.0.0.1", "port": 9}}
+	cfg, err := config.Parse(configtest.Document(more))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,19 +80,4 @@ func leaveNothing(t *testing.T, more string) {
 		}
 		runtime.Gosched()
 	}
-}
-
-func TestAServerThatNeverServedStops(t *testing.T) {
-	cfg, err := config.Parse([]byte(`{"host": "127.0.0.1", "http_port": 0, "cos_map": {}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := New(cfg, callbacks.Set{}, slog.New(slog.DiscardHandler))
-	if err := s.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Stop(t.Context()); err != nil {
-		t.Error(err)
-	}
-	<-s.Done()
 }

@@ -43,12 +43,12 @@ func TestTheClientIsWhomATrustedBalancerIntroduces(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var sources []string
-			h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+			h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 				sources = append(sources, q.Source)
 				return callbacks.Decision{Allow: true, Once: true}, nil
 			}}
 			r := start(t, h, settings{"proxy_protocol": true, "trusted_proxies": []string{c.trusted}})
-			req := r.signed("GET", "/photos/k", "")
+			req := r.Signed("GET", "/photos/k", "")
 			if c.forwarded != "" {
 				req.Header.Set("X-Forwarded-For", c.forwarded)
 			}

@@ -1,40 +1,31 @@
-// Package proxy is the pipeline: it takes HTTP requests, leads each through
-// parsing, verification, authorisation and credentials, and streams it to its
-// store. It knows neither C nor Python; their part are the functions in
-// callbacks.Set.
+// Package proxy is the server: its listeners, its observers, and its life from
+// start to stop, with updates meanwhile. What becomes of a request is package
+// pipeline's matter: nothing here reads one, or decides about it.
 package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
 	"osp/go/callbacks"
 	"osp/go/config"
 	"osp/go/front"
-	"osp/go/h1"
 	"osp/go/peers"
+	"osp/go/pipeline"
 )
 
-const (
-	readHeaderTimeout = 15 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10 // tokens as access keys are kilobytes long
-	handlerGrace      = 5 * time.Second
-)
+// handlerGrace is how long a stop waits for requests that it has broken off.
+const handlerGrace = 5 * time.Second
 
-// Server is one proxy: its listeners and its handler.
+// Server is one proxy: its listeners, and the pipeline behind them.
 type Server struct {
-	cfg     *config.Config
-	log     *slog.Logger
-	handler *handler
+	cfg       *config.Config
+	log       *slog.Logger
+	pipeline  *pipeline.Pipeline
+	observers *observers
 
 	fronts  []*listening
 	serving sync.WaitGroup
@@ -42,20 +33,11 @@ type Server struct {
 	done    chan struct{}
 }
 
-// listening is one front: a listener with a server for each version of HTTP.
-type listening struct {
-	scheme   string
-	port     int
-	path     string // of a unix socket; empty: it is TCP
-	http1    *h1.Server
-	http2    *http.Server
-	tls      *tls.Config // nil: plain HTTP, which is HTTP/1
-	listener net.Listener
-}
-
 // New builds a Server from a checked configuration. It opens no socket.
-func New(cfg *config.Config, h callbacks.Set, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, log: log, handler: newHandler(cfg, h, log), done: make(chan struct{})}
+func New(cfg *config.Config, owner callbacks.Set, log *slog.Logger) *Server {
+	o := newObservers(cfg, log)
+	s := &Server{cfg: cfg, log: log, pipeline: pipeline.New(cfg, owner, o.options()), observers: o, done: make(chan struct{})}
+	o.addMonitor(s.pipeline)
 	if cfg.HTTPPort != nil {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))
 	}
@@ -68,70 +50,22 @@ func New(cfg *config.Config, h callbacks.Set, log *slog.Logger) *Server {
 	return s
 }
 
-// newFront completes a front with its servers.
-func (s *Server) newFront(f listening) *listening {
-	f.http1 = &h1.Server{
-		Handler:           s.handler.at(f.scheme),
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		Log:               s.log,
-		Refusal:           noRequest,
-	}
-	f.http2 = &http.Server{
-		Handler:                      f.http1.Handler,
-		TLSConfig:                    f.tls,
-		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            readHeaderTimeout,
-		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               maxHeaderBytes,
-		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	return &f
-}
-
 // Listen binds all fronts, or none. Its errors wrap the system's, such as
 // syscall.EADDRINUSE.
 func (s *Server) Listen() error {
 	for _, f := range s.fronts {
 		if err := s.open(f); err != nil {
 			s.closeListeners()
-			s.handler.watch.close()
+			s.observers.close()
 			return err
 		}
 	}
-	if err := s.handler.watch.listen(); err != nil {
+	if err := s.observers.listen(); err != nil {
 		s.closeListeners()
-		s.handler.watch.close()
+		s.observers.close()
 		return err
 	}
 	return nil
-}
-
-func (s *Server) open(f *listening) error {
-	if f.path != "" {
-		l, err := front.OpenUnix(f.path)
-		if err != nil {
-			return fmt.Errorf("unix socket %s: %w", f.path, err)
-		}
-		f.listener = l
-		return nil
-	}
-	address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(f.port))
-	l, err := front.Open(address, s.cfg.ReusePort)
-	if err != nil {
-		return fmt.Errorf("%s front on %s: %w", f.scheme, address, err)
-	}
-	f.listener, f.port = l, l.Addr().(*net.TCPAddr).Port
-	return nil
-}
-
-func (s *Server) closeListeners() {
-	for _, f := range s.fronts {
-		if f.listener != nil {
-			_ = f.listener.Close() // nobody was served yet
-		}
-	}
 }
 
 // Serve starts to accept on all fronts and returns at once.
@@ -147,7 +81,7 @@ func (s *Server) Serve() {
 	}
 	for _, f := range s.fronts {
 		l := front.Listen(f.listener, front.Options{Limit: limit, TLS: f.tls, Balancers: balancers, Log: s.log})
-		s.handler.watch.countConnections(l.Open)
+		s.observers.countConnections(l.Open)
 		s.serve(f, func() error { return f.http1.Serve(l) })
 		if f.tls != nil {
 			s.serve(f, func() error { return f.http2.Serve(l.HTTP2()) })
@@ -158,25 +92,16 @@ func (s *Server) Serve() {
 			s.log.Info("serving", "scheme", f.scheme, "host", s.cfg.Host, "port", f.port)
 		}
 	}
-	s.handler.watch.serve()
-}
-
-func (s *Server) serve(f *listening, until func() error) {
-	s.serving.Go(func() {
-		// Whichever server stops first closes the listener that they share.
-		if err := until(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			s.log.Error("a front ended", "scheme", f.scheme, "error", err)
-		}
-	})
+	s.observers.serve()
 }
 
 // warn says at start what an owner may not expect.
 func (s *Server) warn() {
 	if s.cfg.SkipSignature {
-		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port is whom they say they are. Development only.")
+		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port can claim to be any client. Development only.")
 	}
-	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.HasSecretFetcher && !s.cfg.SkipSignature {
-		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, every request will be refused")
+	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.Has("hmac_fetcher") && !s.cfg.SkipSignature {
+		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, and every request will be refused")
 	}
 }
 
@@ -186,20 +111,11 @@ func (s *Server) HTTPPort() int { return s.boundPort("http") }
 // HTTPSPort returns the bound port of the HTTPS front, 0 if there is none.
 func (s *Server) HTTPSPort() int { return s.boundPort("https") }
 
-func (s *Server) boundPort(scheme string) int {
-	for _, f := range s.fronts {
-		if f.scheme == scheme && f.path == "" && f.listener != nil {
-			return f.port
-		}
-	}
-	return 0
-}
-
 // MetricsPort returns the bound port of the metrics front, 0 if there is none.
-func (s *Server) MetricsPort() int { return s.handler.watch.port() }
+func (s *Server) MetricsPort() int { return s.observers.port() }
 
 // ReopenLogs opens the file of the access log anew. Its error wraps the system's.
-func (s *Server) ReopenLogs() error { return s.handler.watch.reopen() }
+func (s *Server) ReopenLogs() error { return s.observers.reopen() }
 
 // Update reads an update as config.ParseUpdate does and swaps stores, client
 // keys, or both: what the update lacks stays as the update before has left it.
@@ -210,14 +126,14 @@ func (s *Server) Update(document []byte) error {
 	if err != nil {
 		return err
 	}
-	s.handler.update(update)
+	s.pipeline.Update(update)
 	return nil
 }
 
 // Forget drops the decisions, credentials and client secrets that are
 // remembered about a token, a bucket or, with both, about the two together;
 // nil matches all.
-func (s *Server) Forget(token, bucket *string) { s.handler.forget(token, bucket) }
+func (s *Server) Forget(token, bucket *string) { s.pipeline.Forget(token, bucket) }
 
 // Done is closed when the server has stopped.
 func (s *Server) Done() <-chan struct{} { return s.done }
@@ -242,7 +158,7 @@ type stopper interface {
 }
 
 func (s *Server) shutdown(ctx context.Context) error {
-	s.handler.watch.drain()
+	s.observers.drain()
 	var servers []stopper
 	for _, f := range s.fronts {
 		servers = append(servers, f.http1, f.http2)
@@ -259,7 +175,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	wait.Wait()
 	s.closeListeners() // those that never served
 	s.serving.Wait()
-	s.handler.close(handlerGrace)
-	s.handler.watch.close()
+	s.pipeline.Close(handlerGrace)
+	s.observers.close()
 	return errors.Join(errs...)
 }

@@ -45,7 +45,7 @@ func TestALongAnswerFlowsThroughAUnixSocketAsItComes(t *testing.T) {
 	r := start(t, callbacks.Set{}, settings{"http_port": nil, "unix_socket": path})
 	half := bytes.Repeat([]byte("0123456789"), 10_001)
 	read := make(chan struct{})
-	r.store.answers(func(w http.ResponseWriter, _ *http.Request) {
+	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(2*len(half)))
 		_, _ = w.Write(half)
 		_ = http.NewResponseController(w).Flush()
@@ -54,7 +54,7 @@ func TestALongAnswerFlowsThroughAUnixSocketAsItComes(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // or a failing test would hang
 	defer cancel()
-	resp, err := unixClient(t, path).Do(r.signed("GET", "/photos/k", "").WithContext(ctx))
+	resp, err := unixClient(t, path).Do(r.Signed("GET", "/photos/k", "").WithContext(ctx))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestALongAnswerFlowsThroughAUnixSocketAsItComes(t *testing.T) {
 func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
 	path := socketPath(t)
 	sources := make(chan string, 1)
-	h := callbacks.Set{AllowSeesRequest: true, Allow: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+	h := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		sources <- q.Source
 		return callbacks.Decision{Allow: true, Once: true}, nil
 	}}
@@ -81,7 +81,7 @@ func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
 	}
 	client := unixClient(t, path)
 	object := bytes.Repeat([]byte("0123456789"), 300_000)
-	r.store.answers(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(object) })
+	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(object) })
 	for _, c := range []struct {
 		name   string
 		header []string
@@ -90,7 +90,7 @@ func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
 		{"nobody between", nil, "unix"},
 		{"a forwarder", []string{"X-Forwarded-For", "192.0.2.7"}, "192.0.2.7"},
 	} {
-		req := r.signed("GET", "/photos/k", "")
+		req := r.Signed("GET", "/photos/k", "")
 		for i := 0; i < len(c.header); i += 2 {
 			req.Header.Set(c.header[i], c.header[i+1])
 		}
@@ -107,7 +107,7 @@ func TestAUnixSocketServesAsAPortDoes(t *testing.T) {
 			t.Errorf("%s: the source is %q, want %q", c.name, got, c.source)
 		}
 	}
-	unsigned := r.request("PUT", "/photos/k", string(object))
+	unsigned := r.Request("PUT", "/photos/k", string(object))
 	resp, err := client.Do(unsigned)
 	if err != nil {
 		t.Fatal(err)

@@ -2,8 +2,8 @@ package s3err
 
 import "net/http"
 
-// The answers that the proxy itself gives, with AWS's own wording where AWS
-// documents one.
+// The errors that the proxy itself returns, with AWS's own wording where AWS
+// documents it.
 var (
 	AccessDenied                 = New(http.StatusForbidden, "AccessDenied", "Access Denied")
 	AuthorizationHeaderMalformed = New(http.StatusBadRequest, "AuthorizationHeaderMalformed", "The authorization header you provided is malformed.")
@@ -42,6 +42,6 @@ var (
 
 	// BadGateway and GatewayTimeout say that the store, not the proxy, failed.
 	// S3 has no code of its own for them; SDKs retry on the status.
-	BadGateway     = New(http.StatusBadGateway, "BadGateway", "The object store behind this endpoint could not be reached or broke off its answer.")
-	GatewayTimeout = New(http.StatusGatewayTimeout, "GatewayTimeout", "The object store behind this endpoint did not answer in time.")
+	BadGateway     = New(http.StatusBadGateway, "BadGateway", "The object store behind this endpoint could not be reached or broke off its response.")
+	GatewayTimeout = New(http.StatusGatewayTimeout, "GatewayTimeout", "The object store behind this endpoint did not respond in time.")
 )

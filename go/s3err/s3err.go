@@ -1,6 +1,6 @@
-// Package s3err names the errors that the proxy answers with: S3 error codes,
-// their HTTP status and their XML. Every stage of a request returns such a
-// value; only the Handler writes it.
+// Package s3err names the errors that the proxy returns: S3 error codes, their
+// HTTP status and their XML. Every stage of a request returns such a value;
+// only package pipeline writes it.
 //
 // Codes and statuses are those of AWS's "Error responses" reference
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Error is an answer with an S3 error code. The message goes to the client,
-// so it never holds a secret; the cause goes to the log only.
+// Error is a response with an S3 error code. The message goes to the client, so
+// it never contains a secret; the cause goes only to the log.
 type Error struct {
 	Code    string
 	Status  int
@@ -24,7 +24,8 @@ type Error struct {
 	cause   error
 }
 
-// detail is an element of the answer besides those that every error has.
+// detail is an element of the response in addition to those that every error
+// has.
 type detail struct{ name, value string }
 
 // New makes an error value for the tables of a package. Requests derive their
@@ -84,12 +85,13 @@ func From(err error) *Error {
 	return InternalError.Because(err)
 }
 
-// maxText bounds each text of an answer, in bytes. Most are the client's own: the
-// escapes of long ones would make an answer several times as long as its request.
+// maxText bounds each text in a response, in bytes. Most are the client's own:
+// escaping long ones would make a response several times as long as its
+// request.
 const maxText = 4 << 10
 
-// XML renders the body of the answer. Resource is the path as the client sent it.
-// Texts that are too long end early.
+// XML renders the body of the response. Resource is the path as the client sent
+// it. Texts that are too long are cut off.
 func (e *Error) XML(resource, requestID string) []byte {
 	var b strings.Builder
 	b.WriteString(xml.Header)

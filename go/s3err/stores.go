@@ -5,8 +5,9 @@ import (
 	"net/http"
 )
 
-// messages are AWS's words for what stores answer and the proxy itself does
-// not (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+// messages are AWS's texts for codes that stores return and the proxy itself
+// does not
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
 var messages = map[string]string{
 	"AccountProblem":                                 "There is a problem with your AWS account that prevents the operation from completing successfully.",
 	"AllAccessDisabled":                              "All access to this Amazon S3 resource has been disabled.",
@@ -45,7 +46,7 @@ var messages = map[string]string{
 	"TooManyParts":                                   "The upload has too many parts.",
 }
 
-// byStatus are the codes of refusals of which nothing but the status is known.
+// byStatus are the codes for refusals of which only the status is known.
 var byStatus = map[int]string{
 	http.StatusMovedPermanently: "PermanentRedirect", http.StatusTemporaryRedirect: "TemporaryRedirect",
 	http.StatusUnauthorized: "AccessDenied", http.StatusForbidden: "AccessDenied",
@@ -55,7 +56,7 @@ var byStatus = map[int]string{
 	http.StatusTooManyRequests: "SlowDown", http.StatusNotImplemented: "NotImplemented", http.StatusServiceUnavailable: "ServiceUnavailable",
 }
 
-// own are the answers of this package that stores give too.
+// own are the errors of this package that stores return too.
 var own = []*Error{
 	AccessDenied, AuthorizationHeaderMalformed, AuthorizationQueryError, BadDigest, ContentSHA256Mismatch, EntityTooLarge,
 	EntityTooSmall, ExpiredToken, IncompleteBody, InternalError, InvalidAccessKeyID, InvalidArgument, InvalidBucketName,
@@ -74,7 +75,7 @@ func wordings() map[string]string {
 	return all
 }
 
-// Message returns what a store's code means, without the store's own words.
+// Message returns what a store's code means, in our own words.
 func Message(code string) string {
 	if message, ok := known[code]; ok {
 		return message
@@ -82,8 +83,8 @@ func Message(code string) string {
 	return "The object store refused the request."
 }
 
-// ForStatus returns an answer for a store's refusal of which nothing but the
-// status can be told.
+// ForStatus returns an error for a store's refusal of which only the status is
+// known.
 func ForStatus(status int) *Error {
 	code, ok := byStatus[status]
 	switch {

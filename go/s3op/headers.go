@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
-// modelled are the fields that belong to any operation, in their canonical
-// spelling. Clients are sloppy about which they send with what.
+// modelled are the headers that belong to any operation, in their canonical
+// spelling. Clients are careless about which they send with which operation.
 var modelled = func() map[string]bool {
 	known := map[string]bool{}
 	for _, s := range model {
@@ -21,7 +22,10 @@ var modelled = func() map[string]bool {
 	return known
 }()
 
-// protocol are the fields of signatures and of aws-chunked
+// Known reports whether S3 has a header in any operation.
+func Known(name string) bool { return modelled[textproto.CanonicalMIMEHeaderKey(name)] }
+
+// protocol are the headers of signatures and of aws-chunked
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/RESTCommonRequestHeaders.html),
 // and what SDKs add to every request.
 var protocol = map[string]bool{
@@ -35,42 +39,52 @@ const (
 	metadata     = "X-Amz-Meta-"
 )
 
-// checkHeaders looks for fields that are none of S3's. Orders of other dialects
-// are an error. An x-amz-* that S3 does not have is a reason not to know the
-// request: without a condition that was dropped it could lose data. All other
-// names don't count; they do not reach a store.
+// checkHeaders looks for headers that S3 does not have. Instructions in other
+// dialects are an error. With an x-amz-* header that S3 does not have the
+// request is unknown: without it the request might lack a condition, and lose
+// data. All other headers don't matter; they do not reach a store.
 func checkHeaders(header http.Header) (unlisted, err error) {
-	for name := range header {
+	for name, values := range header {
+		if len(values) > 1 && once(name) {
+			return nil, s3err.InvalidArgument.Msg("The header " + brief(name) + " is given more than once.")
+		}
 		switch {
 		case !vendors(name) || modelled[name] || protocol[name]:
 		case Foreign(name):
 			return nil, s3err.NotImplemented.Msg("The header " + brief(name) + " is not supported.")
-		case hasPrefixFold(name, "x-amz-") && !hasPrefixFold(name, "x-amz-meta-"):
-			unlisted = s3err.NotImplemented.Msg("The header " + brief(name) + " is none of S3's.")
+		case wire.HasPrefixFold(name, "x-amz-") && !wire.HasPrefixFold(name, "x-amz-meta-"):
+			unlisted = s3err.NotImplemented.Msg("The header " + brief(name) + " does not exist in S3.")
 		}
 	}
 	return unlisted, nil
 }
 
-// vendors reports whether a field may be a vendor's: it begins with "x-", or as
-// Ceph's rgwx-.
+// once reports whether a header of S3's may have only one value: of several lines
+// a store may obey the first, while the validator sees all of them. Only lists of
+// attributes are sent on several lines, by some SDKs.
+func once(name string) bool {
+	return wire.HasPrefixFold(name, "x-amz-") && !wire.HasPrefixFold(name, "x-amz-meta-") && !strings.HasSuffix(name, "-Object-Attributes")
+}
+
+// vendors reports whether a header may be a vendor's: it begins with "x-", or
+// with Ceph's rgwx-.
 func vendors(name string) bool {
 	return name != "" && (name[0]|0x20 == 'x' || name[0]|0x20 == 'r')
 }
 
 // checkParams refuses what no store may see: values that a store could take for
-// others, orders of other dialects than S3's, and orders that a field gives as
-// well: nobody could tell which of the two counts.
+// others, instructions in other dialects than S3's, and instructions that are
+// also given in a header: nobody could tell which of the two counts.
 func checkParams(q Query, header http.Header) error {
 	for _, p := range q {
 		switch {
 		case p.Name == "session": // CreateSession hands out the store's own credentials
 			return s3err.NotImplemented.Msg("CreateSession is not supported.")
-		case Foreign(p.Name), hasPrefixFold(p.Name, "x-amz-copy-source"), hasPrefixFold(p.Name, "x-amz-rename-source"):
-			// the last two are fields only
+		case Foreign(p.Name), wire.HasPrefixFold(p.Name, "x-amz-copy-source"), wire.HasPrefixFold(p.Name, "x-amz-rename-source"):
+			// the last two are headers only
 			return s3err.NotImplemented.Msg("The query parameter '" + brief(p.Name) + "' is not supported.")
 		case header[p.Field()] != nil:
-			return s3err.InvalidArgument.Msg("The query parameter '" + brief(p.Name) + "' is a header, too.")
+			return s3err.InvalidArgument.Msg("The query parameter '" + brief(p.Name) + "' is given as a header, too.")
 		}
 		if err := checkValue(p); err != nil {
 			return err
@@ -80,7 +94,7 @@ func checkParams(q Query, header http.Header) error {
 }
 
 // checkValue refuses parameters without the value that they need, and those
-// that name a part of the store's own bookkeeping and don't look like it.
+// that name a part of the store's own bookkeeping but don't look like it.
 func checkValue(p Param) error {
 	ok := true
 	switch p.Name {
@@ -89,7 +103,7 @@ func checkValue(p Param) error {
 	case "version-id-marker", "upload-id-marker":
 		ok = isID(p.Value)
 	case "partNumber":
-		ok = p.Value != "" && strings.Trim(p.Value, "0123456789") == "" // which of them there are the store says
+		ok = p.Value != "" && strings.Trim(p.Value, "0123456789") == "" // the store says which of them exist
 	case "id", "annotationName":
 		ok = p.Value != ""
 	}
@@ -99,7 +113,7 @@ func checkValue(p Param) error {
 	return nil
 }
 
-// CheckVersionID refuses what cannot be the id of a version. It may be empty.
+// CheckVersionID refuses what can't be the id of a version. It may be empty.
 // The error is InvalidArgument.
 func CheckVersionID(id string) error {
 	if !isID(id) {
@@ -109,20 +123,21 @@ func CheckVersionID(id string) error {
 }
 
 // isID reports whether a text may name a version or an upload: letters, digits
-// and what stores put between them. Of an id with blanks around it some stores
-// cut those off, and nothing may be left; of others a store on a file system
-// could make a path. A UUID has one spelling, that in lower case.
+// and the characters that stores put between them. Some stores cut off blanks
+// around an id, which may leave nothing; a store on a file system could take
+// other texts for a path, even if they are in base64 inside an id. A UUID has only
+// one spelling, in lower case.
 func isID(id string) bool {
 	other := func(c rune) bool {
 		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("._~+=-", c))
 	}
-	if strings.ContainsFunc(id, other) || id == "." || id == ".." {
+	if strings.ContainsFunc(id, other) || id == "." || id == ".." || wire.Climbs(wire.LooseBase64(id)) {
 		return false
 	}
 	switch {
 	case looksLikeUUID(id):
 		return id == strings.ToLower(id)
-	case len(id) == 38: // some take the first and the last for braces, whatever they are
+	case len(id) == 38: // some stores take the first and the last character for braces, whatever they are
 		return !looksLikeUUID(id[1:37])
 	}
 	return true
@@ -132,9 +147,9 @@ func looksLikeUUID(id string) bool {
 	return len(id) == 36 && strings.Count(id, "-") == 4 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-'
 }
 
-// UUID is the canonical spelling of an id of 32 hexadecimal digits, and empty for
-// all others. Such an id is one of its own at some stores, and at MinIO that of
-// the version with hyphens between.
+// UUID is the canonical spelling of an id of 32 hexadecimal digits, and empty
+// for all others. To some stores such an id stands for itself, and to MinIO for
+// the version that has hyphens in between.
 func UUID(id string) string {
 	if raw, err := hex.DecodeString(id); err != nil || len(raw) != 16 {
 		return ""
@@ -143,14 +158,14 @@ func UUID(id string) string {
 	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
 }
 
-// ofHeader reports whether a parameter of a presigned URL stands for a field of
-// S3, as SDKs write them there, or belongs to the signature.
-func ofHeader(p Param) bool { return IsSignature(p.Name) || p.Field() != "" }
+// ofHeader reports whether a parameter of a presigned URL stands for a header
+// of S3, as SDKs write them there, or belongs to the signature.
+func ofHeader(p Param) bool { return wire.IsSignature(p.Name) || p.Field() != "" }
 
-// Field is the canonical name of the field of S3 that the parameter stands for,
+// Field is the canonical name of the S3 header that the parameter stands for,
 // empty if it stands for none.
 func (p Param) Field() string {
-	if IsSignature(p.Name) || !hasPrefixFold(p.Name, "x-amz-") {
+	if wire.IsSignature(p.Name) || !wire.HasPrefixFold(p.Name, "x-amz-") {
 		return ""
 	}
 	name := textproto.CanonicalMIMEHeaderKey(p.Name)
@@ -160,7 +175,7 @@ func (p Param) Field() string {
 	return ""
 }
 
-// brief makes a client's name short enough for a message.
+// brief shortens a client's name for a message.
 func brief(name string) string {
 	const most = 64
 	if len(name) > most {
@@ -169,88 +184,52 @@ func brief(name string) string {
 	return name
 }
 
-// IsSignature reports whether a query parameter belongs to the signature of a
-// presigned URL (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html).
-func IsSignature(name string) bool {
-	switch name {
-	case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
-		"X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256":
-		return true
-	}
-	return false
-}
-
-// isNote reports whether a parameter is one of those that users add for AWS's
-// access log (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html):
-// they begin with "x-" and mean nothing to S3.
+// isNote reports whether a parameter is one that users add for AWS's access log
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html): they
+// begin with "x-" and mean nothing to S3.
 func isNote(name string) bool {
 	if strings.EqualFold(name, "x-amz-user-agent") { // which some SDKs sign into URLs
 		return true
 	}
-	return hasPrefixFold(name, "x-") && !hasPrefixFold(name, "x-amz-") && name != "x-id"
+	return wire.HasPrefixFold(name, "x-") && !wire.HasPrefixFold(name, "x-amz-") && name != "x-id"
 }
 
-// ForStore is the query without what ends here: the signature of a presigned
-// URL, and notes, which a store that knows such a name would take for an order.
+// ForStore is the query without what is meant for the proxy: the signature of a
+// presigned URL, and notes, which a store that knows such a name would take for
+// an instruction.
 func (q Query) ForStore() Query {
 	out := make(Query, 0, len(q))
 	for _, p := range q {
-		if !IsSignature(p.Name) && !isNote(p.Name) {
+		if !wire.IsSignature(p.Name) && !isNote(p.Name) {
 			out = append(out, p)
 		}
 	}
 	return out
 }
 
-// dialects are the beginnings of names that S3 does not have, and that stores
-// which speak S3 as well understand: MinIO, Google, Ceph, Alibaba, Huawei,
-// Tencent. A client may well sign them, but the store would act on them with
-// the rights of the proxy's keys: x-minio-force-delete deletes a whole folder,
-// and x-amz-meta-snowball-auto-extract unpacks a tar anywhere in the bucket.
+// dialects are the beginnings of names that S3 does not have, but that stores
+// understand which speak other dialects as well: MinIO, Google, Ceph, Alibaba,
+// Huawei, Tencent. A client may well sign them, but the store would act on them
+// with the rights of the proxy's keys: x-minio-force-delete deletes a whole
+// folder, and x-amz-meta-snowball-auto-extract unpacks a tar anywhere in the
+// bucket.
 var dialects = []string{
 	"x-minio-", "x-goog-", "x-rgw-", "rgwx-", "x-oss-", "x-obs-", "x-cos-",
 	"x-amz-meta-snowball-", "x-amz-meta-minio-",
 }
 
-// Foreign reports whether a name, in any case, is of another dialect than S3's.
-// That goes for all that name a second object, and for names that are S3's once
-// an underscore becomes a hyphen, as it does behind CGI.
+// Foreign reports whether a name, in any case, belongs to another dialect than
+// S3's. That includes all that name a second object, and names that become S3's
+// if underscores are replaced by hyphens, as CGI does.
 func Foreign(name string) bool {
-	if hasPrefixFold(name, "x-amz-") && !hasPrefixFold(name, "x-amz-meta-") && strings.Contains(name, "_") {
+	if wire.HasPrefixFold(name, "x-amz-") && !wire.HasPrefixFold(name, "x-amz-meta-") && strings.Contains(name, "_") {
 		return true
 	}
 	for _, dialect := range dialects {
-		if hasPrefixFold(name, dialect) {
+		if wire.HasPrefixFold(name, dialect) {
 			return true
 		}
 	}
-	return containsFold(name, "-copy-source") && !hasPrefixFold(name, "x-amz-copy-source") ||
-		containsFold(name, "-rename-source") && !hasPrefixFold(name, "x-amz-rename-source")
-}
-
-// hasPrefixFold is strings.HasPrefix for a prefix in lower case and a text in
-// any. Only ASCII folds: names are made of nothing else.
-func hasPrefixFold(s, prefix string) bool {
-	if len(s) < len(prefix) {
-		return false
-	}
-	for i := range len(prefix) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != prefix[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func containsFold(s, part string) bool {
-	for i := range len(s) {
-		if hasPrefixFold(s[i:], part) {
-			return true
-		}
-	}
-	return false
+	return wire.ContainsFold(name, "-copy-source") && !wire.HasPrefixFold(name, "x-amz-copy-source") ||
+		wire.ContainsFold(name, "-rename-source") && !wire.HasPrefixFold(name, "x-amz-rename-source")
 }

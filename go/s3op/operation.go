@@ -7,10 +7,11 @@ import (
 	"osp/go/s3err"
 )
 
-// Operation is S3's own name of what a request asks for, as in AWS's API reference.
+// Operation is S3's own name for what a request does, as in AWS's API
+// reference.
 type Operation string
 
-// The operations that the proxy itself treats in a way of their own.
+// The operations that the proxy itself treats specially.
 const (
 	ListBuckets             Operation = "ListBuckets"
 	ListObjects             Operation = "ListObjects"
@@ -27,7 +28,7 @@ const (
 	CompleteMultipartUpload Operation = "CompleteMultipartUpload"
 	RestoreObject           Operation = "RestoreObject"
 
-	// PostObject and Preflight are in no model of AWS: they are for browsers.
+	// PostObject and Preflight are not in AWS's model: they are for browsers.
 	PostObject Operation = "PostObject"
 	Preflight  Operation = "Preflight"
 
@@ -54,10 +55,11 @@ func (r *Request) scope() scope {
 	return object
 }
 
-// classify finds the operation. Without one it is Unknown; why S3 does not have
-// such a request goes into r.Unlisted. The errors are for what no store may see.
+// classify finds the operation. If there is none it is Unknown; the reason why
+// S3 does not have such a request is put into r.Unlisted. The errors are for
+// what no store may see.
 func (r *Request) classify(header http.Header) error {
-	if !methods[r.Method] { // some stores have interfaces of their own at others
+	if !methods[r.Method] { // some stores have interfaces of their own for others
 		return s3err.MethodNotAllowed
 	}
 	unlisted, err := checkHeaders(header)
@@ -68,7 +70,7 @@ func (r *Request) classify(header http.Header) error {
 		return err
 	}
 	r.Unlisted = unlisted
-	if r.Method == http.MethodOptions { // its query is that of the request to come
+	if r.Method == http.MethodOptions { // its query is that of the request that follows
 		r.Operation = Preflight
 		return nil
 	}
@@ -101,17 +103,17 @@ func (r *Request) classify(header http.Header) error {
 	return r.sources(header)
 }
 
-// methods are those of S3.
+// methods are S3's.
 var methods = map[string]bool{
 	http.MethodGet: true, http.MethodHead: true, http.MethodPut: true, http.MethodPost: true, http.MethodDelete: true, http.MethodOptions: true,
 }
 
-// form is classify for a form. Its policy does not cover the query, so there is
-// none but notes, which nobody is shown; and a form with a parameter that selects
-// an operation is one to some stores, and none to others.
+// form is classify for a form. Its policy does not cover the query, so that may
+// contain only notes, which are not passed on; and a form with a parameter that
+// selects an operation is one to some stores, but not to others.
 func (r *Request) form(selector string, header http.Header) error {
 	if selector != "" {
-		return s3err.InvalidRequest.Msg("A form is posted to a bucket, not to a part of one.")
+		return s3err.InvalidRequest.Msg("A form must be posted to a bucket, not to a part of one.")
 	}
 	for _, p := range r.Query {
 		if !isNote(p.Name) && p.Name != "x-id" {
@@ -123,7 +125,7 @@ func (r *Request) form(selector string, header http.Header) error {
 }
 
 // selector finds the one parameter that selects an operation. Two of them are
-// refused as AWS does: stores disagree on which one wins.
+// refused, as by AWS: stores disagree on which one wins.
 func (r *Request) selector() (string, error) {
 	found := ""
 	for _, p := range r.Query {
@@ -138,10 +140,10 @@ func (r *Request) selector() (string, error) {
 	return found, nil
 }
 
-// choose finds the operation whose parameters are all there; of two the one that
-// needs more, which is that of one configuration rather than the list of them.
-// A parameter that selects has just the value that it must have: there are
-// stores that look for a name, and others that look for its value, too.
+// choose finds the operation whose parameters are all present; of two the one
+// that needs more, which is about one configuration rather than the list of
+// them. A parameter that selects has exactly the value that it must have: some
+// stores look only for the name, others also for the value.
 func (r *Request) choose(candidates []*operationSpec) (*operationSpec, error) {
 	var chosen *operationSpec
 	missing := ""
@@ -155,7 +157,7 @@ func (r *Request) choose(candidates []*operationSpec) (*operationSpec, error) {
 		}
 	}
 	if chosen == nil {
-		return nil, s3err.InvalidArgument.Msg("The query parameter '" + missing + "' lacks the value that is needed.")
+		return nil, s3err.InvalidArgument.Msg("The query parameter '" + missing + "' is required.")
 	}
 	for _, p := range chosen.selects {
 		if value, _ := r.Query.Get(p.Name); value != p.Value {
@@ -165,7 +167,8 @@ func (r *Request) choose(candidates []*operationSpec) (*operationSpec, error) {
 	return chosen, nil
 }
 
-// lacks returns the first parameter that an operation needs and that is not there.
+// lacks returns the first parameter that an operation needs and that is
+// missing.
 func (r *Request) lacks(op *operationSpec) string {
 	for _, name := range op.needs {
 		if !r.Query.Has(name) {
@@ -181,7 +184,7 @@ func isForm(header http.Header) bool {
 }
 
 // Writes reports whether the request may change anything at the store. What S3
-// does not have may.
+// does not have may change anything.
 func (r *Request) Writes() bool { return r.Unlisted != nil || r.Operation.Writes() }
 
 // Writes reports whether the operation may change anything at the store. What

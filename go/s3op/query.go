@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // Param is one query parameter, decoded.
@@ -12,7 +13,7 @@ type Param struct{ Name, Value string }
 // Query holds the parameters in wire order. No name occurs twice.
 type Query []Param
 
-// Get returns the value of a parameter, and whether it is there at all.
+// Get returns the value of a parameter, and whether it exists.
 func (q Query) Get(name string) (string, bool) {
 	for _, p := range q {
 		if p.Name == name {
@@ -22,7 +23,7 @@ func (q Query) Get(name string) (string, bool) {
 	return "", false
 }
 
-// Has reports whether a parameter is there, with or without a value.
+// Has reports whether a parameter exists, with or without a value.
 func (q Query) Has(name string) bool {
 	_, ok := q.Get(name)
 	return ok
@@ -35,19 +36,19 @@ func (q Query) Encode() string {
 		if i > 0 {
 			b = append(b, '&')
 		}
-		b = appendEscaped(b, p.Name, false)
+		b = wire.AppendEncoded(b, p.Name, wire.InQuery)
 		b = append(b, '=')
-		b = appendEscaped(b, p.Value, false)
+		b = wire.AppendEncoded(b, p.Value, wire.InQuery)
 	}
 	return string(b)
 }
 
-// maxParams bounds the parameters of one query. Those of S3 are few; a presigned
-// URL may hold metadata, which S3 bounds to 2 KB.
+// maxParams bounds the parameters of one query. Those of S3 are few; a
+// presigned URL may contain metadata, which S3 limits to 2 KB.
 const maxParams = 256
 
 // parseQuery decodes a raw query. A name that occurs twice is refused: a
-// validator and a store might each look at another one of them.
+// validator and a store might each look at a different one.
 func parseQuery(raw string) (Query, error) {
 	if raw == "" {
 		return nil, nil
@@ -62,11 +63,11 @@ func parseQuery(raw string) (Query, error) {
 			continue
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, err := unescapeQuery(rawName)
+		name, err := decode(rawName, wire.InQuery)
 		if err != nil {
 			return nil, err
 		}
-		value, err := unescapeQuery(rawValue)
+		value, err := decode(rawValue, wire.InQuery)
 		if err != nil {
 			return nil, err
 		}
@@ -78,13 +79,14 @@ func parseQuery(raw string) (Query, error) {
 	return q, nil
 }
 
-// repeated returns a name that occurs twice. That of a field of S3 has no case.
+// repeated returns a name that occurs twice. Names of S3's headers are
+// case-insensitive.
 func (q Query) repeated() (string, bool) {
-	const few = 12 // up to which comparing each with each is the cheapest
+	const few = 12 // up to which comparing each with each is cheapest
 	if len(q) <= few {
 		for i, p := range q {
 			for _, before := range q[:i] {
-				if before.Name == p.Name || hasPrefixFold(p.Name, "x-amz-") && strings.EqualFold(before.Name, p.Name) {
+				if before.Name == p.Name || wire.HasPrefixFold(p.Name, "x-amz-") && strings.EqualFold(before.Name, p.Name) {
 					return p.Name, true
 				}
 			}
@@ -94,7 +96,7 @@ func (q Query) repeated() (string, bool) {
 	seen := make(map[string]struct{}, len(q))
 	for _, p := range q {
 		name := p.Name
-		if hasPrefixFold(name, "x-amz-") {
+		if wire.HasPrefixFold(name, "x-amz-") {
 			name = strings.ToLower(name)
 		}
 		if _, twice := seen[name]; twice {

@@ -1,7 +1,7 @@
 // Package s3op reads a request target as S3 means it: bucket, key, query and
-// the name of the operation. It works on the bytes of the wire and never
-// cleans a path: `//`, `%2F` and `+` stay what the client said. It neither
-// verifies nor authorises anything.
+// the name of the operation. It works on the bytes of the wire and never cleans
+// a path: `//`, `%2F` and `+` stay as the client sent them. It neither verifies
+// nor authorises anything.
 package s3op
 
 import (
@@ -9,11 +9,8 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
-
-// maxKey is S3's limit for a key, in bytes of its decoded form
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
-const maxKey = 1024
 
 // Request is a request target, taken apart.
 type Request struct {
@@ -23,40 +20,40 @@ type Request struct {
 	Virtual  bool   // the host names the bucket, and RawPath does not
 
 	// Path is `/bucket`, or `/bucket/key`, UriEncoded: one spelling for one
-	// object, whatever the client's is. The service is `/`.
+	// object, however the client spells it. The service is `/`.
 	Path   string
 	Bucket string // decoded; empty: the request addresses the service itself
 	Key    string // decoded, arbitrary bytes; empty: the request addresses the bucket
 	Query  Query
 
 	Operation Operation
-	// Selected tells that a parameter selects the operation: it is about a part
+	// Selected says that a parameter selects the operation: it is about a part
 	// of the bucket or object, such as its tags.
 	Selected bool
-	// Fallback is what a store that does not know the operation's parameter does
-	// instead, where that is another danger: it deletes the object whose tags
-	// were to go. Empty: there is none.
+	// Fallback is the operation that a store which does not know the
+	// operation's parameter performs instead, if that could do other harm: it
+	// deletes the object whose tags were to be deleted. Empty: there is none.
 	Fallback Operation
 	// Unlisted is why S3 has no such request, an *s3err.Error: there is no such
-	// operation, which is Unknown then, or something came with it that does not
-	// belong to it. It is refused, unless the owner has asked for such requests.
+	// operation, which is Unknown then, or something was added that does not
+	// belong to it. It is refused, unless the owner has allowed such requests.
 	Unlisted error
 
-	CopySource   *CopySource // nil: the request copies nothing
-	RenameSource string      // key of the object that is renamed, in the same bucket; else empty
+	CopySource   *CopySource // nil: the request is not a copy
+	RenameSource string      // key of the object that is renamed, in the same bucket; otherwise empty
 
 	body bool // see HasBody
 }
 
-// Parse takes a request target apart. The target is the one of the request
-// line (or HTTP/2's :path); virtual is the bucket that the host names, empty in
-// path style; header is consulted for what makes an operation another one:
-// a second object, a form's content type, and what S3 does not have.
+// Parse takes a request target apart. The target is that of the request line
+// (or HTTP/2's :path); virtual is the bucket that the host names, empty in path
+// style; header is consulted for what changes the operation: a second object, a
+// form's content type, and what S3 does not have.
 //
-// Errors are *s3err.Error values: InvalidURI for what is no S3 target,
-// KeyTooLongError, InvalidArgument for ambiguous queries and values that are
-// missing, InvalidRequest for a second object where there is none,
-// NotImplemented for orders of other dialects.
+// Errors are *s3err.Error values: InvalidURI for what is not an S3 target,
+// KeyTooLongError, InvalidArgument for ambiguous queries and missing values,
+// InvalidRequest for a second object where none belongs, NotImplemented for
+// instructions in other dialects.
 func Parse(method, target, virtual string, header http.Header) (*Request, error) {
 	rawPath, rawQuery, err := split(target)
 	if err != nil {
@@ -67,10 +64,10 @@ func Parse(method, target, virtual string, header http.Header) (*Request, error)
 	if !r.Virtual {
 		rawBucket, rawKey, _ = strings.Cut(rawKey, "/")
 	}
-	if r.Bucket, err = unescape(rawBucket); err != nil {
+	if r.Bucket, err = decode(rawBucket, wire.InPath); err != nil {
 		return nil, err
 	}
-	if r.Key, err = unescape(rawKey); err != nil {
+	if r.Key, err = decode(rawKey, wire.InPath); err != nil {
 		return nil, err
 	}
 	if r.Bucket == "" && r.Key != "" {
@@ -80,7 +77,7 @@ func Parse(method, target, virtual string, header http.Header) (*Request, error)
 		return nil, err
 	}
 	r.Path = rawPath
-	if r.Virtual || !isEscaped(rawPath) || r.Key == "" {
+	if r.Virtual || !wire.IsPlain(rawPath, wire.InPath) || r.Key == "" {
 		r.Path = Path(r.Bucket, r.Key)
 	}
 	if r.Query, err = parseQuery(rawQuery); err != nil {
@@ -95,21 +92,21 @@ func Parse(method, target, virtual string, header http.Header) (*Request, error)
 // Path is the one spelling of a bucket, or of an object in it.
 func Path(bucket, key string) string {
 	b := append(make([]byte, 0, len(bucket)+len(key)+2), '/')
-	b = appendEscaped(b, bucket, false)
+	b = wire.AppendEncoded(b, bucket, wire.InQuery)
 	if key != "" {
-		b = appendEscaped(append(b, '/'), key, true)
+		b = wire.AppendEncoded(append(b, '/'), key, wire.InPath)
 	}
 	return string(b)
 }
 
-// split separates path and query and accepts the absolute form, which RFC 9112
-// section 3.2.2 obliges a server to take.
+// split separates path and query and accepts the absolute form, as RFC 9112
+// section 3.2.2 requires of a server.
 func split(target string) (path, query string, err error) {
 	if scheme, rest, found := strings.Cut(target, "://"); found && target[0] != '/' {
 		if scheme = strings.ToLower(scheme); scheme != "http" && scheme != "https" {
 			return "", "", s3err.InvalidURI
 		}
-		end := strings.IndexAny(rest, "/?") // of the authority; its query may hold slashes
+		end := strings.IndexAny(rest, "/?") // of the authority; its query may contain slashes
 		switch {
 		case end < 0:
 			return "/", "", nil
@@ -128,9 +125,18 @@ func split(target string) (path, query string, err error) {
 	return path, query, nil
 }
 
-// CheckKey refuses keys that are longer than S3's. The error is KeyTooLongError.
+// decode decodes a part of a target as it is on the wire. The error is InvalidURI.
+func decode(s string, in wire.Part) (string, error) {
+	if plain, ok := wire.Decode(s, in); ok {
+		return plain, nil
+	}
+	return "", s3err.InvalidURI
+}
+
+// CheckKey refuses keys that are longer than S3 allows. The error is
+// KeyTooLongError.
 func CheckKey(key string) error {
-	if len(key) > maxKey {
+	if len(key) > wire.LongestKey {
 		return s3err.KeyTooLong
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 func TestParseKeepsTheBytesOfTheKey(t *testing.T) {
@@ -48,7 +49,7 @@ func TestTheHostMayNameTheBucket(t *testing.T) {
 		"/%6B%2fl":           {"k/l", "/b/k/l", "GetObject"},
 		"//k":                {"/k", "/b//k", "GetObject"},
 		"http://h/k":         {"k", "/b/k", "GetObject"},
-		"http://h?prefix=/k": {"", "/b", "ListObjects"}, // what an authority's query holds is no path
+		"http://h?prefix=/k": {"", "/b", "ListObjects"}, // the query after an authority contains no path
 		"/other/key?":        {"other/key", "/b/other/key", "GetObject"},
 	} {
 		r, err := Parse("GET", target, "b", nil)
@@ -173,7 +174,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		// What goes to a store must mean what the validator saw.
-		again, err := Parse(method, "/"+EscapeKey(r.Bucket)+"/"+EscapeKey(r.Key)+"?"+r.Query.Encode(), "", nil)
+		again, err := Parse(method, "/"+wire.Encode(r.Bucket, wire.InPath)+"/"+wire.Encode(r.Key, wire.InPath)+"?"+r.Query.Encode(), "", nil)
 		if strings.Contains(r.Bucket, "/") {
 			return // no configured bucket has such a name
 		}

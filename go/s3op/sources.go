@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // CopySource is the object that CopyObject and UploadPartCopy read.
@@ -15,16 +16,16 @@ type CopySource struct {
 
 // Header renders the source for a store's x-amz-copy-source header.
 func (c *CopySource) Header(bucket string) string {
-	s := bucket + "/" + EscapeKey(c.Key)
+	s := bucket + "/" + wire.Encode(c.Key, wire.InPath)
 	if c.VersionID != "" {
-		s += "?versionId=" + string(appendEscaped(nil, c.VersionID, false))
+		s += "?versionId=" + wire.Encode(c.VersionID, wire.InQuery)
 	}
 	return s
 }
 
-// sources reads the fields that name a second object. They make another
-// operation of two, belong to a third, and are refused elsewhere: there are
-// stores that obey them wherever they stand.
+// sources reads the headers that name a second object. They make different
+// operations of two, belong to a third, and are refused elsewhere: some stores
+// obey them on any request.
 func (r *Request) sources(header http.Header) error {
 	var err error
 	if values := header[copySource]; len(values) > 0 {
@@ -52,8 +53,9 @@ func (r *Request) sources(header http.Header) error {
 
 var errNoCopySource = s3err.InvalidArgument.Msg("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 
-// readCopySource reads x-amz-copy-source: `/bucket/key` or `bucket/key`, percent-
-// encoded, with `?versionId=` behind it; a plus sign is a space, as in a query
+// readCopySource reads x-amz-copy-source: `/bucket/key` or `bucket/key`,
+// percent-encoded, followed by an optional `?versionId=`; a plus sign is a
+// space, as in a query
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
 func readCopySource(values []string) (*CopySource, error) {
 	if len(values) > 1 || values[0] == "" {
@@ -67,14 +69,14 @@ func readCopySource(values []string) (*CopySource, error) {
 			return nil, s3err.InvalidArgument.Msg("Unsupported copy source parameter.")
 		}
 		var err error
-		if c.VersionID, err = unescape(id); err != nil {
+		if c.VersionID, err = decode(id, wire.InPath); err != nil {
 			return nil, err
 		}
 		if err := CheckVersionID(c.VersionID); err != nil {
 			return nil, err
 		}
 	}
-	path, err := unescapeQuery(raw)
+	path, err := decode(raw, wire.InQuery)
 	if err != nil {
 		return nil, err
 	}
@@ -88,19 +90,20 @@ func readCopySource(values []string) (*CopySource, error) {
 	return c, CheckKey(c.Key)
 }
 
-// readRenameSource reads x-amz-rename-source, a key of the same bucket, percent-
-// encoded (https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html).
-// What begins with a slash a store might read as a bucket and a key.
+// readRenameSource reads x-amz-rename-source, a key in the same bucket,
+// percent-encoded
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_RenameObject.html). A
+// store might read a leading slash as the beginning of a bucket and a key.
 func readRenameSource(values []string) (string, error) {
 	if len(values) != 1 || values[0] == "" {
 		return "", s3err.InvalidArgument.Msg("x-amz-rename-source must name the object to rename.")
 	}
-	key, err := unescape(values[0])
+	key, err := decode(values[0], wire.InPath)
 	if err != nil {
 		return "", err
 	}
 	if key[0] == '/' || strings.HasPrefix(key, "arn:") {
-		return "", s3err.InvalidArgument.Msg("x-amz-rename-source must be a key of the same bucket, without a slash before it.")
+		return "", s3err.InvalidArgument.Msg("x-amz-rename-source must be a key in the same bucket, without a leading slash.")
 	}
 	return key, CheckKey(key)
 }

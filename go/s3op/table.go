@@ -7,19 +7,19 @@ import (
 )
 
 // spec is one operation of S3 as data: what selects it, and what belongs to it.
-// Lists are texts with spaces between.
+// Lists are strings with spaces in between.
 type spec struct {
 	name    Operation
 	method  string
 	at      scope
 	selects string // parameters that select it, with the value that they must have
-	needs   string // parameters that it can't do without
-	takes   string // further parameters
-	headers string // fields that belong to it, in lower case
+	needs   string // parameters that it requires
+	takes   string // other parameters that it accepts
+	headers string // headers that belong to it, in lower case
 	body    bool   // the store reads one
 }
 
-// operationSpec is a spec made ready to be looked up.
+// operationSpec is a spec prepared for lookups.
 type operationSpec struct {
 	*spec
 	selector string // the parameter by which it is found; empty: the plain operation of its method
@@ -36,7 +36,7 @@ type selected struct {
 	by     string
 }
 
-// operations are the model's operations; several where their parameters decide.
+// operations are the model's operations; several if their parameters decide.
 // selectors are the parameters of each scope by which they are found.
 var operations, selectors = func() (map[selected][]*operationSpec, map[scope]map[string]bool) {
 	byName := map[selected][]*operationSpec{}
@@ -44,7 +44,7 @@ var operations, selectors = func() (map[selected][]*operationSpec, map[scope]map
 	for i := range model {
 		op := ready(&model[i])
 		if op.name == CopyObject || op.name == UploadPartCopy {
-			continue // a header makes them of PutObject and UploadPart
+			continue // a header distinguishes them from PutObject and UploadPart
 		}
 		at := selected{op.method, op.at, op.selector}
 		byName[at] = append(byName[at], op)
@@ -84,22 +84,22 @@ func ready(s *spec) *operationSpec {
 
 const uploadID = "uploadId"
 
-// asDangerous are the operations that are no less than what a store makes of
-// them that does not know their parameter: whoever may list versions sees the
-// names of objects, and whoever may upload parts writes the object.
+// asDangerous are the operations that can do at least as much harm as their
+// fallback, so that permission for them covers it: whoever may list versions
+// sees the names of objects, and whoever may upload parts writes the object.
 var asDangerous = map[Operation]bool{ListObjectsV2: true, ListObjectVersions: true, UploadPart: true}
 
-// extensions are parameters of other stores that change no more than the form
-// of an answer, and that clients of S3 send: Ceph lists faster without an
-// order, MinIO's own client asks for metadata in listings.
+// extensions are parameters of other stores that change only the form of a
+// response, and that clients of S3 send: Ceph lists faster unordered, MinIO's
+// own client asks for metadata in listings.
 var extensions = map[Operation]string{
 	ListObjects:        "allow-unordered",
 	ListObjectsV2:      "allow-unordered",
 	ListObjectVersions: "allow-unordered",
 }
 
-// everywhere are parameters that may come with any operation: SDKs name theirs,
-// and what overrides fields of an answer has no meaning where there are none
+// everywhere are parameters that may accompany any operation: SDKs add their
+// names, and overrides of response headers mean nothing where there are none
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
 var everywhere = map[string]bool{
 	"x-id": true, "response-cache-control": true, "response-content-disposition": true, "response-content-encoding": true,
@@ -117,7 +117,7 @@ func (r *Request) IsDocument() bool {
 }
 
 // HasBody reports whether a store reads the request's body. All other bodies
-// end here.
+// are not forwarded.
 func (r *Request) HasBody() bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodDelete:

@@ -1,9 +1,11 @@
 package s3op
 
 import (
+	"encoding/base64"
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +13,8 @@ import (
 	"osp/go/s3err"
 )
 
-// requestOf makes a request for an operation: its target with all that selects
-// the operation, and the header that it needs.
+// requestOf makes a request for an operation: its target with everything that
+// selects the operation, and the header that it needs.
 func requestOf(s *spec) (target string, header http.Header) {
 	target = map[scope]string{service: "/", bucket: "/b", object: "/b/k"}[s.at]
 	var query []string
@@ -59,8 +61,8 @@ func TestEveryOperationIsFoundByItsOwnRequest(t *testing.T) {
 	}
 }
 
-// A parameter that does not belong to an operation makes it another one that it
-// belongs to, or no request of S3.
+// A parameter that does not belong to an operation turns it into another one to
+// which it does belong, or into no request of S3.
 func TestNoParameterIsPassedOver(t *testing.T) {
 	for i := range model {
 		s := &model[i]
@@ -98,7 +100,7 @@ func TestWhatSThreeDoesNotHaveIsUnlisted(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(target, " ")
 		r, err := Parse(method, path, "", nil)
-		// Where there is an operation all that goes for it stays.
+		// If there is an operation, every rule for it stays in force.
 		none := errors.Is(want, s3err.MethodNotAllowed)
 		if err != nil || !errors.Is(r.Unlisted, want) || none != (r.Operation == Unknown) || !r.Writes() {
 			t.Errorf("%s: %+v, %v", target, r, err)
@@ -160,7 +162,8 @@ func TestWhatAStoreWithoutTheOperationDoesIsNamed(t *testing.T) {
 			t.Errorf("%s: %+v, %v", target, r, err)
 		}
 	}
-	// Whatever a store could pass over is named, but for the three that are no less.
+	// Everything that a store could ignore is named, except for the three that
+	// allow no less than their fallback.
 	for i := range model {
 		s := &model[i]
 		target, header := requestOf(s)
@@ -246,7 +249,7 @@ func TestNoOtherDialectIsSpoken(t *testing.T) {
 	}
 }
 
-// Stores read such a field without a case, and in the order of a map.
+// Stores ignore the case of such a header, and read it in the order of a map.
 func TestAnOrderIsGivenOnce(t *testing.T) {
 	for _, query := range []string{"x-amz-meta-role=low&X-Amz-Meta-Role=admin", "x-Amz-tagging=t&X-Amz-Tagging=u", several(20) + "&x-amz-acl=a&X-AMZ-ACL=b"} {
 		if r, err := Parse("PUT", "/b/k?"+query, "", nil); !errors.Is(err, s3err.InvalidArgument) {
@@ -273,5 +276,35 @@ func TestNotesAndSignaturesEndHere(t *testing.T) {
 	q := Query{{"x-amz-user-agent", "aws-sdk-js"}, {"X-Amz-Signature", "s"}, {"x-id", "GetObject"}, {"X-Amz-Credential", ""}, {"x-note", "1"}, {"X-User", "u"}, {"x-amz-acl", "private"}, {"versionId", "1"}}
 	if got := q.ForStore().Encode(); got != "x-id=GetObject&x-amz-acl=private&versionId=1" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestNoIDHoldsAPath(t *testing.T) {
+	const own = "8af5da12-14e9-4da3-b24b-aa1b1345c827.db795642-9aac-4966-9bc0-534c5a38fd11x1795710696495894193"
+	for text, ok := range map[string]bool{
+		own: true, "x.../../../vault/k": false, "x..": true, "x...": false, "../k": false, "x.\x01/../k": false, `x..\..\k`: false,
+	} {
+		for _, coding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+			id := url.QueryEscape(coding.EncodeToString([]byte(text)))
+			if strings.Contains(id, "%2F") {
+				continue // which no id has
+			}
+			for _, target := range []string{"/b/k?uploadId=" + id, "/b/k?versionId=" + id, "/b?uploads&upload-id-marker=" + id, "/b?versions&version-id-marker=" + id} {
+				if _, err := Parse("GET", target, "", nil); (err == nil) != ok {
+					t.Errorf("%s for %q: %v", target, text, err)
+				}
+			}
+		}
+	}
+}
+
+func TestAFieldOfS3HasOneLine(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"X-Amz-Bypass-Governance-Retention": false, "X-Amz-Acl": false, "X-Amz-Object-Attributes": true, "X-Amz-Optional-Object-Attributes": true,
+		"X-Amz-Meta-A": true, "If-None-Match": true,
+	} {
+		if _, err := Parse("DELETE", "/b/k", "", http.Header{name: {"true", "false"}}); (err == nil) != ok {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -1,7 +1,7 @@
-// Package seal makes texts that clients carry and can't read: what a store
-// calls a place in a listing or an upload, where that says more than a client
-// may know. A sealed text is opened by whoever derives the same Key, on
-// another machine or after a restart too; nothing is remembered. The package
+// Package seal makes texts that clients carry but can't read: a store's token
+// for a place in a listing, or its id of an upload, if that says more than a
+// client may know. A sealed text is opened by whoever derives the same Key,
+// even on another machine or after a restart; nothing is stored. The package
 // decides nothing about clients and knows no S3.
 package seal
 
@@ -22,12 +22,12 @@ import (
 	"osp/go/secret"
 )
 
-// MaxText is how many bytes a text may have that is to be sealed. A key of S3
-// has 1,024, and stores that make a token of one write it in base64 and add
-// some hundred bytes of their own.
+// MaxText is how many bytes a text to be sealed may have. A key of S3 has
+// 1,024, and stores that turn one into a token encode it in base64 and add some
+// hundred bytes of their own.
 const MaxText = 4096
 
-// The sizes of what a sealed text consists of, but for the text itself.
+// The sizes of the parts of a sealed text, except for the text itself.
 const (
 	nonceSize = 12
 	tagSize   = 16
@@ -39,13 +39,14 @@ var (
 	ErrLong  = errors.New("the text is too long to be sealed")
 )
 
-// coding has one way to write each text, and none that a URL would escape.
+// coding has only one way to write each text, and no character that a URL would
+// escape.
 var coding = base64.RawURLEncoding.Strict()
 
 // Key seals and opens. Equal keys compare equal, and like a secret.Value a Key
 // never prints. The zero Key seals and opens nothing.
 type Key struct {
-	material secret.Value // for AES-256, and for the HMAC that makes nonces
+	material secret.Value // for AES-256, and for the HMAC that computes nonces
 }
 
 // Format implements fmt.Formatter with a placeholder for every verb.
@@ -60,8 +61,8 @@ func (k Key) MarshalText() ([]byte, error) { return k.material.MarshalText() }
 // keySize is that of each half of the material.
 const keySize = 32
 
-// Derive makes a Key by HKDF (RFC 5869). The same secrets and names, in the
-// same order, make the same Key; without secrets it is no better kept than the
+// Derive derives a Key by HKDF (RFC 5869). The same secrets and names, in the
+// same order, give the same Key; without secrets it is no more secret than the
 // names are.
 func Derive(purpose string, secrets []secret.Value, names ...string) Key {
 	var from []byte
@@ -74,7 +75,7 @@ func Derive(purpose string, secrets []secret.Value, names ...string) Key {
 	}
 	material, err := hkdf.Key(sha256.New, from, nil, string(info), 2*keySize)
 	if err != nil {
-		panic(err) // a length that SHA-256 can't give, which it is not
+		panic(err) // a length that SHA-256 can't give, which this is not
 	}
 	return Key{secret.New(string(material))}
 }
@@ -100,7 +101,7 @@ func (k Key) Open(kind, sealed string) (string, bool) {
 	if k.material.Empty() || len(sealed) > coding.EncodedLen(nonceSize+MaxText+tagSize) {
 		return "", false
 	}
-	if strings.ContainsAny(sealed, "\r\n") { // which base64 passes over
+	if strings.ContainsAny(sealed, "\r\n") { // which base64 ignores
 		return "", false
 	}
 	raw, err := coding.DecodeString(sealed)
@@ -114,8 +115,8 @@ func (k Key) Open(kind, sealed string) (string, bool) {
 	return string(text), true
 }
 
-// nonce is synthetic, as in SIV (RFC 5297): it depends on all that is sealed,
-// so two texts do not share one, and no counter has to be agreed on.
+// nonce is synthetic, as in SIV (RFC 5297): it depends on everything that is
+// sealed, so no two texts share one, and no counter has to be agreed on.
 func (k Key) nonce(kind, text string) []byte {
 	mac := hmac.New(sha256.New, []byte(k.material.Reveal()[keySize:]))
 	mac.Write(appendSized(nil, kind))
@@ -126,7 +127,7 @@ func (k Key) nonce(kind, text string) []byte {
 func (k Key) aead() cipher.AEAD {
 	block, err := aes.NewCipher([]byte(k.material.Reveal()[:keySize]))
 	if err != nil {
-		panic(err) // a size that AES does not have, which it is not
+		panic(err) // a size that AES does not have, which this is not
 	}
 	aead, err := cipher.NewGCM(block)
 	if err != nil {
@@ -135,7 +136,8 @@ func (k Key) aead() cipher.AEAD {
 	return aead
 }
 
-// appendSized appends a text so that no other list of texts reads the same.
+// appendSized appends a text such that no other list of texts gives the same
+// bytes.
 func appendSized(b []byte, text string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
 }

@@ -81,7 +81,8 @@ func TestNothingButASealOpens(t *testing.T) {
 			t.Errorf("%.80q opens as %q", other, text)
 		}
 	}
-	// Whoever knew the AES key alone could still not give one text two seals.
+	// Even somebody who knew only the AES key could not give one text two
+	// seals.
 	forged := append([]byte("other nonce."), k.aead().Seal(nil, []byte("other nonce."), []byte("text"), []byte("token"))...)
 	if _, ok := k.Open("token", coding.EncodeToString(forged)); ok {
 		t.Error("a nonce of one's own choice opens")
@@ -106,7 +107,7 @@ func TestAKeyNeverPrints(t *testing.T) {
 	}
 }
 
-// Whatever a client sends, it opens only if it is the seal of what it opens to.
+// Whatever a client sends opens only if it is the seal of what it opens to.
 func FuzzOpen(f *testing.F) {
 	k := key("p")
 	for _, text := range []string{"", "team/k"} {

@@ -1,6 +1,6 @@
-// Package secret holds the one type in which secret keys and tokens travel
-// through the proxy. A Value never shows its content by accident: fmt, slog
-// and encoding/json print a placeholder, or an address where they look into a
+// Package secret has the one type in which secret keys and tokens travel
+// through the proxy. A Value never shows its content by accident: fmt, slog and
+// encoding/json print a placeholder, or an address where they look into a
 // struct's unexported fields and call no method.
 package secret
 
@@ -16,11 +16,11 @@ import (
 const placeholder = "[redacted]"
 
 // Value is a secret string. The zero Value is empty. Values are equal, by ==
-// and as keys of maps, when their contents are; what a client sent is compared
-// with Equal.
+// and as keys of maps, if their contents are; use Equal to compare with what a
+// client sent.
 type Value struct {
-	// A handle is a pointer, of which reflection finds no more than an
-	// address. Empty strings have none, so that they are the zero Value.
+	// A handle is a pointer, of which reflection finds only an address. Empty
+	// strings have none, so that they are the zero Value.
 	h unique.Handle[string]
 }
 
@@ -33,7 +33,7 @@ func New(s string) Value {
 }
 
 // Reveal returns the secret itself, for the few places that sign with it or
-// send it. Every call of Reveal is a place worth reviewing.
+// send it. Every call of Reveal is worth reviewing.
 func (v Value) Reveal() string {
 	if v.Empty() {
 		return ""
@@ -41,7 +41,7 @@ func (v Value) Reveal() string {
 	return v.h.Value()
 }
 
-// Empty reports whether there is no secret at all.
+// Empty reports whether there is no secret.
 func (v Value) Empty() bool { return v == Value{} }
 
 // Equal compares in a time that depends on neither content nor length of v:
@@ -53,7 +53,7 @@ func (v Value) Equal(other string) bool {
 
 // Format implements fmt.Formatter with a placeholder for every verb.
 func (v Value) Format(f fmt.State, _ rune) {
-	_, _ = io.WriteString(f, placeholder) // fmt's own buffer takes everything
+	_, _ = io.WriteString(f, placeholder) // fmt's own buffer accepts everything
 }
 
 // LogValue implements slog.LogValuer with a placeholder.

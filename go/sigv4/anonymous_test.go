@@ -32,7 +32,7 @@ func TestOnlyReadsWithoutAnySignatureAreAnonymous(t *testing.T) {
 		if (err == nil) != c.want || err != nil && !errors.Is(err, s3err.AccessDenied) || r.Usable() != c.want {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if r.Verified() || r.AccessKey() != "" || r.Chunks() != nil || r.Presigned() {
+		if r.Verified() || r.AccessKey() != "" || r.Chunks() != nil || r.Presigned() || c.want && r.Mechanism() != Nowhere {
 			t.Errorf("%s: passes for signed", c.name)
 		}
 	}

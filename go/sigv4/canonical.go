@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"osp/go/s3err"
+	"osp/go/wire"
 )
 
 // maxHosts bounds how many authorities are tried for one request.
 const maxHosts = 8
 
 // hostSpellings lists what the client may have signed as host: each authority
-// as it came, then with its default port dropped, or with one added. Clients
+// as it arrived, then with its default port dropped, or with one added. Clients
 // and the HTTP libraries below them disagree about that port
 // (aws-sdk-rust#1244).
 func hostSpellings(hosts []string) []string {
@@ -37,7 +38,7 @@ func hostSpellings(hosts []string) []string {
 	return all
 }
 
-// splitPort knows brackets: the colons of an IPv6 address begin no port.
+// splitPort handles brackets: the colons of an IPv6 address begin no port.
 func splitPort(host string) (bare, port string) {
 	i := strings.LastIndexByte(host, ':')
 	if i < 0 || strings.HasSuffix(host, "]") {
@@ -52,7 +53,7 @@ func (s *SignedRequest) canonicalise(r *Request, query []param, values [][]strin
 	b := make([]byte, 0, 512+len(r.Method)+len(r.RawPath)+len(r.RawQuery))
 	b = append(b, r.Method...)
 	b = append(b, '\n')
-	b, ok := appendCanonical(b, r.RawPath, inPath)
+	b, ok := wire.AppendCanonical(b, r.RawPath, wire.InPath)
 	if !ok {
 		return s3err.InvalidURI
 	}
@@ -88,8 +89,8 @@ func (s *SignedRequest) canonicalise(r *Request, query []param, values [][]strin
 	return nil
 }
 
-// forHost returns the canonical request with another host in it. The spliced
-// copy leaves canonical alone.
+// forHost returns the canonical request with another host in it. canonical
+// itself is not changed.
 func (s *SignedRequest) forHost(host string) []byte {
 	b := make([]byte, 0, len(s.canonical)+len(host))
 	b = append(b, s.canonical[:s.hostAt]...)

@@ -72,6 +72,34 @@ func TestKeysThatEndAndTokensThatBelong(t *testing.T) {
 	}
 }
 
+func TestAVerifiedRequestSaysHowItWasSigned(t *testing.T) {
+	temporary := callbacks.Secret{Key: owner.Key, SessionToken: secret.New("the-token")}
+	token := map[string]string{"X-Amz-Security-Token": "the-token"}
+	for _, c := range []struct {
+		name      string
+		r         *Request
+		key       callbacks.Secret
+		mechanism Mechanism
+		session   bool
+	}{
+		{"a header", signedByHeader(t, "GET", "/photos/k", nil), owner, InHeader, false},
+		{"a header with a session", signedByHeader(t, "GET", "/photos/k", token), temporary, InHeader, true},
+		{"a presigned URL", presignedBySDK(t, "GET", "/photos/k", nil), owner, InQuery, false},
+	} {
+		s, err := Parse(c.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := at(noon).Verify(s, c.key)
+		if err != nil || v.Mechanism() != c.mechanism || v.Session() != c.session {
+			t.Errorf("%s: %v, %s, session %v", c.name, err, v.Mechanism(), v.Session())
+		}
+	}
+	if none := (*VerifiedRequest)(nil); none.Mechanism() != 0 || none.Session() {
+		t.Error("what was not verified was signed somehow")
+	}
+}
+
 func TestAccessKeysAreAnyText(t *testing.T) {
 	for _, key := range []string{"a/b/c", "//", "eyJ.x-y_z=", strings.Repeat("token/", 1400), "ü ö", "a+b%2Fc"} {
 		r := sdkRequest(t, "GET", "/photos/k", map[string]string{"X-Amz-Content-Sha256": unsignedPayload})
@@ -79,7 +107,7 @@ func TestAccessKeysAreAnyText(t *testing.T) {
 		if err := sdkSigner.SignHTTP(context.Background(), keys, r, unsignedPayload, "s3", "eu-west-1", noon); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Parse(wire(r))
+		s, err := Parse(received(r))
 		if err != nil {
 			t.Errorf("%.20q: %v", key, err)
 			continue

@@ -13,8 +13,8 @@ const maxSkew = 15 * time.Minute
 
 const basicFormat = "20060102T150405Z"
 
-// parseBasicTime reads ISO 8601 basic format. time.Parse alone would take
-// fractions of a second, which the string to sign can't spell.
+// parseBasicTime reads ISO 8601 basic format. time.Parse alone would accept
+// fractions of a second, which the string to sign can't express.
 func parseBasicTime(s string) (time.Time, bool) {
 	if len(s) != len(basicFormat) {
 		return time.Time{}, false
@@ -23,8 +23,8 @@ func parseBasicTime(s string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// timestamp reads x-amz-date, or Date where that is absent, and spells it as
-// the string to sign does.
+// timestamp reads x-amz-date, or Date if that is absent, and formats it for the
+// string to sign.
 func (h authHeaders) timestamp() (time.Time, string, error) {
 	values := h.amzDate
 	if len(values) == 0 {
@@ -45,24 +45,24 @@ func (h authHeaders) timestamp() (time.Time, string, error) {
 	return time.Time{}, "", errNoDate
 }
 
-// checkTime holds the request against the clock: a window around the time of a
+// checkTime compares the request with the clock: a window around the time of a
 // header signature, the validity of a presigned URL, the expiration of a form.
 func (s *SignedRequest) checkTime(now time.Time) error {
-	switch s.carrier {
-	case inHeader:
+	switch s.mechanism {
+	case InHeader:
 		if age := now.Sub(s.time); age > maxSkew || age < -maxSkew {
 			return s3err.RequestTimeTooSkewed.With("RequestTime", s.timestamp).
 				With("ServerTime", now.UTC().Format(time.RFC3339)).
 				With("MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10))
 		}
-	case inQuery:
+	case InQuery:
 		if s.time.Sub(now) > maxSkew {
 			return errNotYetValid
 		}
 		if now.After(s.time.Add(s.expires)) {
 			return errExpired
 		}
-	case inForm:
+	case InForm:
 		if now.After(s.policy.expiration) {
 			return errPolicyExpired
 		}

@@ -17,7 +17,7 @@ type credential struct {
 const maxRegion = 64
 
 // parseCredential takes the scope from the last four parts and leaves
-// everything before them to the access key, slashes included. AWS cuts at the
+// everything before them to the access key, including slashes. AWS cuts at the
 // first slash, but its own keys have none.
 func parseCredential(s string, fail refuse) (credential, error) {
 	var cut [4]int // positions of the last four slashes, from the right
@@ -80,8 +80,8 @@ func isRegion(s string) bool {
 	return true
 }
 
-// checkSignature accepts one spelling of a signature only, so that it can
-// serve as the identity of a presigned URL. AWS, too, refuses upper case.
+// checkSignature accepts only one spelling of a signature, so that it can
+// identify a presigned URL. AWS refuses upper case as well.
 func checkSignature(s string) error {
 	if len(s) != 64 {
 		return s3err.SignatureDoesNotMatch
@@ -95,7 +95,7 @@ func checkSignature(s string) error {
 }
 
 // splitSignedHeaders accepts the canonical spelling only: lower-case tokens,
-// ascending, without doubles. "host" has to be among them.
+// ascending, without duplicates. "host" has to be among them.
 func splitSignedHeaders(s string, fail refuse) ([]string, error) {
 	names := strings.Split(s, ";")
 	host := false

@@ -26,7 +26,7 @@ var (
 	errQueryParts    = s3err.AuthorizationQueryError.Msg("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
 )
 
-// refuse wraps a detail into the error code of the place that it was found in.
+// refuse puts a detail into the error code of the place where it was found.
 type refuse func(detail string) *s3err.Error
 
 func refuseHeader(detail string) *s3err.Error {
@@ -55,7 +55,8 @@ func notSigned(names ...string) *s3err.Error {
 		With("HeadersNotSigned", list).Because(errors.New("not signed: " + quote(list)))
 }
 
-// quote makes a client's text fit for a message: escaped, and of bounded length.
+// quote makes a client's text safe for a message: escaped, and of bounded
+// length.
 func quote(s string) string {
 	const most = 64
 	if len(s) > most {

@@ -10,14 +10,14 @@ import (
 // Field is one field of a POST form, its name in lower case.
 type Field struct{ Name, Value string }
 
-// ParsePostPolicy reads the signature of a POST form from the fields before
-// its file, in any order. The key field has to hold the key that the object
-// will get, with "${filename}" already replaced. The caller bounds the size of
-// the form.
+// ParsePostPolicy reads the signature of a POST form from the fields before its
+// file, in any order. The key field has to contain the key that the object will
+// get, with "${filename}" already replaced. The caller bounds the size of the
+// form.
 //
 // Errors are *s3err.Error: AccessDenied for a form that is not signed,
-// InvalidArgument for one that is malformed. What the policy says, and whether the
-// form keeps to it, is for Verify to find out.
+// InvalidArgument for one that is malformed. Verify finds out what the policy
+// says, and whether the form satisfies it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html
 func ParsePostPolicy(bucket string, fields []Field) (*SignedRequest, error) {
 	byName, err := indexFields(fields)
@@ -28,7 +28,7 @@ func ParsePostPolicy(bucket string, fields []Field) (*SignedRequest, error) {
 		return nil, err
 	}
 	s := &SignedRequest{
-		carrier:   inForm,
+		mechanism: InForm,
 		signature: byName["x-amz-signature"],
 		timestamp: byName["x-amz-date"],
 		token:     secret.New(byName["x-amz-security-token"]),
@@ -55,8 +55,8 @@ func ParsePostPolicy(bucket string, fields []Field) (*SignedRequest, error) {
 	return s, nil
 }
 
-// indexFields refuses doubled fields: the policy would judge one of them and
-// the store perhaps see the other.
+// indexFields refuses duplicate fields: the policy would be checked against one
+// of them, and the store might use the other.
 func indexFields(fields []Field) (map[string]string, error) {
 	byName := make(map[string]string, len(fields)+1)
 	for _, f := range fields {
@@ -68,7 +68,8 @@ func indexFields(fields []Field) (map[string]string, error) {
 	return byName, nil
 }
 
-// formAuth are the fields of a signed form. Where one is, all have to be.
+// formAuth are the fields of a signed form. If there is one of them, all are
+// required.
 var formAuth = []string{"policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"}
 
 func checkFormAuth(fields map[string]string) error {

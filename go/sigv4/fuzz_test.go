@@ -11,14 +11,14 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/s3err"
-	"osp/go/s3op"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 var stranger = callbacks.Secret{Key: secret.New("not the secret")}
 
-// judge fails the test when a request that nobody signed verifies, or an error
-// is none that a client may see.
+// judge fails the test if a request that nobody signed verifies, or if an error
+// is not one that a client may see.
 func judge(t *testing.T, s *SignedRequest, err error) {
 	t.Helper()
 	if err == nil {
@@ -76,7 +76,7 @@ func FuzzPostPolicy(f *testing.F) {
 	})
 }
 
-// What the SDK signs verifies, whatever the bytes are made of; and one byte
+// What the SDK signs verifies, whatever bytes it consists of; and one byte
 // changed in any place that is covered does not.
 func TestRandomRequestsVerifyAndTheirMutationsDoNot(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -88,7 +88,7 @@ func TestRandomRequestsVerifyAndTheirMutationsDoNot(t *testing.T) {
 		return string(b)
 	}
 	for i := range 1500 {
-		target := "/photos/" + s3op.EscapeKey(text(20))
+		target := "/photos/" + wire.Encode(text(20), wire.InPath)
 		for range random.IntN(4) {
 			target += fmt.Sprintf("%c%s=%s", "&?"[min(1, strings.Count(target, "?")^1)], url.QueryEscape(text(6)), url.QueryEscape(text(6)))
 		}
@@ -112,8 +112,8 @@ func printable(c rune) rune {
 	return c
 }
 
-// mutate changes one letter or digit behind a position to another one that
-// means something else.
+// mutate changes one letter or digit after a position to another one that means
+// something else.
 func mutate(random *rand.Rand, s string, from int) string {
 	for {
 		i := from + random.IntN(len(s)-from)

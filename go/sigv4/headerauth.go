@@ -12,7 +12,7 @@ func parseHeaderAuth(r *Request, query []param, h authHeaders) (*SignedRequest, 
 	if err != nil {
 		return nil, err
 	}
-	s := &SignedRequest{carrier: inHeader, signature: parts.signature}
+	s := &SignedRequest{mechanism: InHeader, signature: parts.signature}
 	if s.cred, err = parseCredential(parts.credential, refuseHeader); err != nil {
 		return nil, err
 	}

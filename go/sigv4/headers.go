@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"osp/go/wire"
 )
 
 const payloadHashName = "x-amz-content-sha256"
@@ -14,8 +16,9 @@ type authHeaders struct {
 }
 
 // scanHeaders finds them whatever the spelling of their names: a map that was
-// not made by net/http may hold others than the canonical one. Spellings of
-// one name add up, so that they are refused as doubled values.
+// not made by net/http may contain spellings other than the canonical one.
+// Spellings of one name are added up, so that they are refused as duplicate
+// values.
 func scanHeaders(h http.Header) authHeaders {
 	var a authHeaders
 	for name, values := range h {
@@ -35,37 +38,37 @@ func scanHeaders(h http.Header) authHeaders {
 
 func (a *authHeaders) field(name string) *[]string {
 	switch {
-	case compareFold("authorization", name) == 0:
+	case wire.CompareFold("authorization", name) == 0:
 		return &a.authorization
-	case compareFold("x-amz-date", name) == 0:
+	case wire.CompareFold("x-amz-date", name) == 0:
 		return &a.amzDate
-	case compareFold("date", name) == 0:
+	case wire.CompareFold("date", name) == 0:
 		return &a.date
-	case compareFold(payloadHashName, name) == 0:
+	case wire.CompareFold(payloadHashName, name) == 0:
 		return &a.payloadHash
-	case compareFold("x-amz-security-token", name) == 0:
+	case wire.CompareFold("x-amz-security-token", name) == 0:
 		return &a.token
 	}
 	return nil
 }
 
-// collectSigned returns the values of each name in signed, nil where the
-// request lacks the header. Every x-amz-* header has to be among them, or
-// whoever holds the request could add orders to it that its signer never gave:
-// AWS refuses that too. x-amz-content-sha256 is the exception because the last
-// line of the canonical request holds it. The values go into room if there is
-// enough of it.
+// collectSigned returns the values of each name in signed, nil if the request
+// lacks the header. Every x-amz-* header has to be among them, or whoever gets
+// hold of the request could add instructions that its signer never gave: AWS
+// refuses that too. x-amz-content-sha256 is the exception because the last line
+// of the canonical request contains it. The values are put into room if there
+// is enough of it.
 func collectSigned(room [][]string, h http.Header, signed []string) ([][]string, error) {
 	values := append(room[:0], make([][]string, len(signed))...)
 	var loose []string
 	for name, vs := range h {
-		i, found := slices.BinarySearchFunc(signed, name, compareFold)
+		i, found := slices.BinarySearchFunc(signed, name, wire.CompareFold)
 		switch {
 		case found && values[i] != nil:
 			return nil, errSpeltTwice
 		case found:
 			values[i] = vs
-		case hasPrefixFold(name, "x-amz-") && compareFold(payloadHashName, name) != 0:
+		case wire.HasPrefixFold(name, "x-amz-") && wire.CompareFold(payloadHashName, name) != 0:
 			loose = append(loose, name)
 		}
 	}
@@ -75,30 +78,8 @@ func collectSigned(room [][]string, h http.Header, signed []string) ([][]string,
 	return values, nil
 }
 
-// compareFold compares a lower-case name with one in any case. Only ASCII
-// folds, so that no Unicode look-alike passes for a signed name.
-func compareFold(lower, name string) int {
-	for i := range min(len(lower), len(name)) {
-		if a, b := lower[i], toLower(name[i]); a != b {
-			return int(a) - int(b)
-		}
-	}
-	return len(lower) - len(name)
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && compareFold(prefix, s[:len(prefix)]) == 0
-}
-
-func toLower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
-}
-
-// appendValues joins the lines of one header with commas, each trimmed and
-// with runs of spaces and tabs made one space, as botocore and the SDKs for
+// appendValues joins the lines of one header with commas, each trimmed and with
+// runs of spaces and tabs reduced to one space, as botocore and the SDKs for
 // Java and JavaScript do.
 func appendValues(dst []byte, values []string) []byte {
 	for i, v := range values {

@@ -11,7 +11,7 @@ import (
 	"osp/go/secret"
 )
 
-// digest is what SHA-256 and HMAC-SHA256 give.
+// digest is a result of SHA-256 or HMAC-SHA256.
 type digest [sha256.Size]byte
 
 // signingKey is derived from a secret for one day, region and service. It is
@@ -19,15 +19,15 @@ type digest [sha256.Size]byte
 type signingKey struct {
 	digest digest
 	// signers of this key. Requests that are verified at the same time have one
-	// each; package hmac remembers its state after the key in each, so that a
+	// each; package hmac keeps its state after the key in each, so that a
 	// signature costs half of what it would with a new one.
 	signers sync.Pool
 }
 
-// signer signs one message after the other.
+// signer signs one message after another.
 type signer struct {
 	mac   hash.Hash
-	block [256]byte // of the message: what goes into a hash.Hash would escape to the heap
+	block [256]byte // of the message: what is passed to a hash.Hash would escape to the heap
 	sum   digest
 }
 
@@ -51,8 +51,8 @@ func (k *signingKey) sign(message []byte) digest {
 }
 
 // keyCache keeps derived keys. The digest that identifies an entry covers the
-// secret, so a secret that changed never meets a key derived from the old one,
-// and neither secrets nor the client's text stay in memory on its account.
+// secret, so a changed secret never meets a key derived from the old one, and
+// the cache keeps neither secrets nor the client's text in memory.
 type keyCache struct {
 	lru *lru.Cache[digest, *signingKey]
 }
@@ -60,14 +60,14 @@ type keyCache struct {
 func newKeyCache(entries int) keyCache {
 	c, err := lru.New[digest, *signingKey](entries)
 	if err != nil {
-		panic(err) // for sizes below one only, which New rules out
+		panic(err) // for sizes below one only, which New excludes
 	}
 	return keyCache{c}
 }
 
 func (c keyCache) get(key secret.Value, cred credential) *signingKey {
 	id := make([]byte, 0, 256)
-	id = append(id, cred.scope...) // never holds a NUL
+	id = append(id, cred.scope...) // never contains a NUL
 	id = append(id, 0)
 	id = append(id, key.Reveal()...)
 	sum := digest(sha256.Sum256(id))

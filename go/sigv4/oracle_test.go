@@ -39,8 +39,8 @@ func sdkRequest(t testing.TB, method, target string, header map[string]string) *
 	return r
 }
 
-// wire is how the front would hand a request over.
-func wire(r *http.Request) *Request {
+// received is the request as the front would pass it on.
+func received(r *http.Request) *Request {
 	return &Request{Method: r.Method, RawPath: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery, Hosts: []string{r.Host}, Header: r.Header, ContentLength: -1}
 }
 
@@ -55,10 +55,10 @@ func signedByHeader(t testing.TB, method, target string, header map[string]strin
 	if err := sdkSigner.SignHTTP(context.Background(), keys, r, r.Header.Get("X-Amz-Content-Sha256"), "s3", "eu-west-1", noon); err != nil {
 		t.Fatal(err)
 	}
-	return wire(r)
+	return received(r)
 }
 
-// presignedBySDK has the SDK make a presigned URL that is good for an hour.
+// presignedBySDK has the SDK make a presigned URL that is valid for an hour.
 func presignedBySDK(t testing.TB, method, target string, header map[string]string) *Request {
 	t.Helper()
 	r := sdkRequest(t, method, target, header)

@@ -1,6 +1,10 @@
 package sigv4
 
-import "strings"
+import (
+	"strings"
+
+	"osp/go/wire"
+)
 
 // PayloadKind says how the body is bound to the signature. The zero kind is
 // that of no request.
@@ -41,20 +45,8 @@ func parsePayload(s string) (Payload, error) {
 	case "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER":
 		return Payload{}, errSigV4A
 	}
-	if !isHexDigest(s) {
+	if !wire.IsSHA256(s) {
 		return Payload{}, errPayloadHash
 	}
 	return Payload{Kind: Hashed, SHA256: strings.ToLower(s)}, nil
-}
-
-func isHexDigest(s string) bool {
-	if len(s) != 64 {
-		return false
-	}
-	for i := range len(s) {
-		if _, ok := unhex(s[i]); !ok {
-			return false
-		}
-	}
-	return true
 }

@@ -13,13 +13,13 @@ import (
 )
 
 // policy is the document that a POST form is signed with: what its fields and
-// its file have to be.
+// its file must be.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
 type policy struct {
 	encoded string // base64 as sent, which is what is signed
 	fields  map[string]string
 
-	// what it says, once it was read
+	// what it says, once it has been read
 	expiration  time.Time
 	conditions  []condition
 	limited     bool
@@ -28,7 +28,7 @@ type policy struct {
 
 // condition is one test of a field. Name is in lower case.
 type condition struct {
-	prefix      bool // starts-with, else eq
+	prefix      bool // starts-with, otherwise eq
 	name, value string
 }
 
@@ -40,8 +40,8 @@ func againstPolicy(detail string) *s3err.Error {
 	return s3err.AccessDenied.Msg("Invalid according to Policy: " + detail)
 }
 
-// read finds out what a policy says. That costs, so nobody reads one before its
-// signature is known to be right. A nil policy says nothing.
+// read parses a policy. That is expensive, so no policy is read before its
+// signature is verified. A nil policy says nothing.
 func (p *policy) read() error {
 	if p == nil {
 		return nil
@@ -149,7 +149,7 @@ func (p *policy) parseTest(raw json.RawMessage) error {
 	return nil
 }
 
-// narrow keeps to every range that the policy gives.
+// narrow satisfies every range that the policy gives.
 func (p *policy) narrow(least, most json.RawMessage) error {
 	low, ok1 := sizeIn(least)
 	high, ok2 := sizeIn(most)
@@ -170,7 +170,7 @@ func stringIn(raw json.RawMessage) (string, bool) {
 	return *s, true
 }
 
-// sizeIn takes numbers and, as S3 does, numbers in quotes.
+// sizeIn accepts numbers and, as S3 does, numbers in quotes.
 func sizeIn(raw json.RawMessage) (int64, bool) {
 	text, quoted := stringIn(raw)
 	if !quoted {
@@ -180,8 +180,8 @@ func sizeIn(raw json.RawMessage) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// check holds the fields of the form against the policy: every condition is
-// met, and every field is covered by one. A nil policy asks for nothing.
+// check compares the fields of the form with the policy: every condition is
+// met, and every field is covered by one. A nil policy requires nothing.
 func (p *policy) check() error {
 	if p == nil {
 		return nil
@@ -217,7 +217,7 @@ func (c condition) met(fields map[string]string) bool {
 	case c.name != "content-type":
 		return strings.HasPrefix(value, c.value)
 	}
-	// A list of types, as AWS documents it: each has to begin as told.
+	// A list of types, as AWS documents it: each has to begin like this.
 	for one := range strings.SplitSeq(value, ",") {
 		if !strings.HasPrefix(strings.TrimSpace(one), c.value) {
 			return false

@@ -51,7 +51,7 @@ func TestAFormThatKeepsToItsPolicyVerifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	least, most, limited := v.ContentLengthRange()
-	if !v.PostForm() || v.AccessKey() != "AKID" || !limited || least != 2 || most != 10 || !v.ExpiresAt().Equal(noon.Add(time.Hour)) {
+	if v.Mechanism() != InForm || v.AccessKey() != "AKID" || !limited || least != 2 || most != 10 || !v.ExpiresAt().Equal(noon.Add(time.Hour)) {
 		t.Errorf("got %v, %d to %d, until %v", v, least, most, v.ExpiresAt())
 	}
 }

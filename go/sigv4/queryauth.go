@@ -6,6 +6,7 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 const maxExpires = 7 * 24 * 3600 // seconds; AWS's limit for presigned URLs
@@ -19,13 +20,13 @@ type queryClaim struct {
 	values [8]string // what the fields point to
 	found  int       // of values
 
-	v2      bool // the parameters of signature version 2
+	v2      bool // the query has parameters of signature version 2
 	doubled bool // one of the parameters occurs twice
 }
 
-// claimIn finds the authentication parameters, nil if the query is none of a
-// presigned URL. Names match as they are, as in S3: a parameter in another
-// case is one like any other, and signed like any other.
+// claimIn finds the authentication parameters, nil if the query is not that of
+// a presigned URL. Names are case-sensitive, as in S3: a parameter in another
+// case is an ordinary one, and signed like any other.
 func claimIn(query []param) *queryClaim {
 	if len(query) == 0 {
 		return nil
@@ -39,7 +40,7 @@ func claimIn(query []param) *queryClaim {
 				continue
 			}
 			*into = &c.values[c.found]
-			**into = decodeCanonical(p.value)
+			**into, _ = wire.Decode(p.value, wire.InQuery) // it is canonical, so it can be decoded
 			c.found++
 		} else if p.name == "AWSAccessKeyId" || p.name == "Signature" {
 			c.v2 = true
@@ -57,21 +58,21 @@ func claimIn(query []param) *queryClaim {
 
 func (c *queryClaim) field(name string) **string {
 	switch name {
-	case "X-Amz-Algorithm":
+	case wire.AlgorithmParam:
 		return &c.algorithm
-	case "X-Amz-Credential":
+	case wire.CredentialParam:
 		return &c.credential
-	case "X-Amz-Date":
+	case wire.DateParam:
 		return &c.date
-	case "X-Amz-Expires":
+	case wire.ExpiresParam:
 		return &c.expires
-	case "X-Amz-SignedHeaders":
+	case wire.SignedHeadersParam:
 		return &c.signedHeaders
-	case querySignature:
+	case wire.SignatureParam:
 		return &c.signature
-	case "X-Amz-Security-Token":
+	case wire.SecurityTokenParam:
 		return &c.token
-	case "X-Amz-Content-Sha256":
+	case wire.ContentHashParam:
 		return &c.payloadHash
 	}
 	return nil
@@ -91,7 +92,7 @@ func parseQueryAuth(r *Request, query []param, h authHeaders, c *queryClaim) (*S
 	default:
 		return nil, refuseQuery(`X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`)
 	}
-	s := &SignedRequest{carrier: inQuery, signature: *c.signature, timestamp: *c.date}
+	s := &SignedRequest{mechanism: InQuery, signature: *c.signature, timestamp: *c.date}
 	var err error
 	if s.cred, err = parseCredential(*c.credential, refuseQueryCredential); err != nil {
 		return nil, err
@@ -137,9 +138,9 @@ func parseExpires(s string) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// presignedHash is the payload hash of a presigned URL's canonical request.
-// A header that the signer did not know of does not match the signature, which
-// is the safe side: a body is framed as the signer said or not at all.
+// presignedHash is the payload hash of a presigned URL's canonical request. A
+// header that the signer did not know of does not match the signature, which is
+// the safe side: a body is framed as the signer said, or not at all.
 func presignedHash(header []string, query *string) (string, error) {
 	switch {
 	case len(header) > 1 || len(header) == 1 && query != nil && header[0] != *query:
@@ -152,8 +153,8 @@ func presignedHash(header []string, query *string) (string, error) {
 	return unsignedPayload, nil
 }
 
-// sessionToken is the token of temporary credentials. In whichever places it
-// comes, it has to be one.
+// sessionToken is the token of temporary credentials. If it is given in both
+// places, the two must agree.
 func sessionToken(header []string, query *string) (secret.Value, error) {
 	switch {
 	case len(header) > 1 || len(header) == 1 && query != nil && header[0] != *query:

@@ -39,46 +39,49 @@ const (
 	terminator     = "aws4_request"
 )
 
-// Request is what a client's signature covers, as the wire carried it.
+// Request is what a client's signature covers, as it was on the wire.
 type Request struct {
 	Method   string
 	RawPath  string // undecoded; begins with "/"
 	RawQuery string // undecoded, without the "?"
 	// Hosts are the authorities that the client may have signed: the one that
-	// it addressed, then those that trusted forwarders vouch for. The first
-	// eight are tried, each with and without a default port.
+	// it addressed, then those that trusted forwarders report. The first eight
+	// are tried, each with and without a default port.
 	Hosts  []string
 	Header http.Header // without Host
 	// ContentLength stands in for a signed Content-Length that Header lacks.
 	// Negative means unknown.
 	ContentLength int64
 	// TransferEncoding stands in for a signed Transfer-Encoding that Header
-	// lacks, as it came.
+	// lacks, as it was sent.
 	TransferEncoding []string
 }
 
-// carrier says where the signature travelled. The zero carrier is none.
-type carrier uint8
+// Mechanism says where a signature was found. The zero Mechanism is that of a
+// request that was never parsed.
+type Mechanism uint8
 
+// The mechanisms.
 const (
-	inHeader carrier = iota + 1
-	inQuery
-	inForm
-	nowhere // nobody signed, and nobody had to
+	InHeader Mechanism = iota + 1
+	InQuery            // of a presigned URL
+	InForm             // of a POST policy form
+	Nowhere            // nobody signed, and nobody had to
 )
 
-func (c carrier) String() string {
-	return [...]string{"unsigned", "header", "presigned", "form", "anonymous"}[c]
+// String implements fmt.Stringer.
+func (m Mechanism) String() string {
+	return [...]string{"unsigned", "header", "presigned", "form", "anonymous"}[m]
 }
 
 // SignedRequest is a request that claims a signature. It is parsed and
 // complete, but nothing in it is verified: use it to look up the secret of
-// AccessKey, and for nothing else. Of the Request it keeps Hosts.
+// AccessKey, and for nothing else. It keeps Hosts of the Request.
 type SignedRequest struct {
-	carrier   carrier
+	mechanism Mechanism
 	cred      credential
 	time      time.Time
-	timestamp string        // time as the string to sign spells it
+	timestamp string        // time as the string to sign has it
 	expires   time.Duration // presigned only
 	signature string        // 64 lower-case hex digits
 	token     secret.Value
@@ -103,20 +106,17 @@ func (s *SignedRequest) AccessKey() string { return s.cred.accessKey }
 func (s *SignedRequest) Region() string { return s.cred.region }
 
 // Presigned reports whether the signature travels in the query.
-func (s *SignedRequest) Presigned() bool { return s.carrier == inQuery }
-
-// PostForm reports whether the signature is that of a POST policy form.
-func (s *SignedRequest) PostForm() bool { return s.carrier == inForm }
+func (s *SignedRequest) Presigned() bool { return s.mechanism == InQuery }
 
 // Format keeps signature, token and canonical request out of logs, whatever
 // the verb.
 func (s SignedRequest) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "sigv4.SignedRequest(%s)", s.carrier)
+	fmt.Fprintf(f, "sigv4.SignedRequest(%s)", s.mechanism)
 }
 
-// Parse reads the signature of r. Errors are *s3err.Error: AccessDenied when
-// there is none, else AWS's code for what is malformed, missing, doubled or
-// not supported.
+// Parse reads the signature of r. Errors are *s3err.Error: AccessDenied if
+// there is none, otherwise AWS's code for what is malformed, missing,
+// duplicated or not supported.
 func Parse(r *Request) (*SignedRequest, error) {
 	if len(r.RawPath) == 0 || r.RawPath[0] != '/' {
 		return nil, s3err.InvalidURI
@@ -145,7 +145,7 @@ func Parse(r *Request) (*SignedRequest, error) {
 }
 
 // finish does what header and query authentication share: it binds the headers
-// and the payload hash to the signature by way of the canonical request.
+// and the payload hash to the signature through the canonical request.
 func (s *SignedRequest) finish(r *Request, query []param, hash string) (*SignedRequest, error) {
 	var room [16][]string
 	values, err := collectSigned(room[:], r.Header, s.signed)

@@ -3,8 +3,8 @@ package sigv4
 import "time"
 
 // VerifiedRequest says what a signature was found to cover. Only a Verifier
-// makes one that is usable; the zero value and nil are not, and their accessors
-// return zero values.
+// makes a usable one; the zero value and nil are not usable, and their
+// accessors return zero values.
 type VerifiedRequest struct {
 	signed   *SignedRequest
 	verified bool
@@ -21,12 +21,12 @@ func (r *VerifiedRequest) parts() *SignedRequest {
 	return r.signed
 }
 
-// Usable reports whether a Verifier made r. A handler that holds a request for
+// Usable reports whether a Verifier made r. A handler that has a request for
 // which this is false has to refuse it.
-func (r *VerifiedRequest) Usable() bool { return r.parts().carrier != 0 }
+func (r *VerifiedRequest) Usable() bool { return r.parts().mechanism != 0 }
 
 // Verified reports whether the signature was checked and matched. It is false
-// for what Trust let through.
+// for a request that Trust let through.
 func (r *VerifiedRequest) Verified() bool { return r.Usable() && r.verified }
 
 // AccessKey is the access key id that signed the request.
@@ -38,19 +38,24 @@ func (r *VerifiedRequest) Region() string { return r.parts().cred.region }
 // Presigned reports whether this was a presigned URL.
 func (r *VerifiedRequest) Presigned() bool { return r.parts().Presigned() }
 
-// PostForm reports whether this was a POST policy form.
-func (r *VerifiedRequest) PostForm() bool { return r.parts().PostForm() }
+// Mechanism says how it was signed. It is zero for what is not Usable.
+func (r *VerifiedRequest) Mechanism() Mechanism { return r.parts().mechanism }
+
+// Session reports whether a session token came with the key, which is a temporary
+// one then.
+func (r *VerifiedRequest) Session() bool { return !r.parts().token.Empty() }
 
 // Signature is the request's signature, 64 lower-case hex digits. It has one
 // spelling, whatever the order of the query, so it identifies a presigned URL.
 func (r *VerifiedRequest) Signature() string { return r.parts().signature }
 
-// ExpiresAt is when a presigned URL or a form's policy ends, else the zero time.
+// ExpiresAt is when a presigned URL or a form's policy expires, otherwise the
+// zero time.
 func (r *VerifiedRequest) ExpiresAt() time.Time {
-	switch s := r.parts(); s.carrier {
-	case inQuery:
+	switch s := r.parts(); s.mechanism {
+	case InQuery:
 		return s.time.Add(s.expires)
-	case inForm:
+	case InForm:
 		return s.policy.expiration
 	default:
 		return time.Time{}
@@ -60,9 +65,9 @@ func (r *VerifiedRequest) ExpiresAt() time.Time {
 // Payload says how the body is bound to the signature.
 func (r *VerifiedRequest) Payload() Payload { return r.parts().payload }
 
-// Chunks is the signature chain of an aws-chunked body; nil where chunks carry
-// no signature, or none that could be checked because the request was trusted.
-// Every call returns the same chain.
+// Chunks is the signature chain of an aws-chunked body; nil if chunks carry no
+// signature, or none that can be checked because the request was trusted. Every
+// call returns the same chain.
 func (r *VerifiedRequest) Chunks() *ChunkVerifier {
 	if !r.Verified() {
 		return nil
@@ -76,7 +81,7 @@ func (r *VerifiedRequest) Chunks() *ChunkVerifier {
 func (r *VerifiedRequest) SignedHeaders() []string { return r.parts().signed }
 
 // ContentLengthRange is how many bytes a form's policy lets its file have, both
-// ends included; false where nothing limits it.
+// ends included; false if nothing limits it.
 func (r *VerifiedRequest) ContentLengthRange() (least, most int64, limited bool) {
 	p := r.parts().policy
 	if p == nil || !p.limited {

@@ -13,12 +13,12 @@ import (
 	"osp/go/secret"
 )
 
-// Options tune a Verifier. The zero Options are good for production.
+// Options tune a Verifier. The zero Options are suitable for production.
 type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Regions that credential scopes may name; none means any, since the proxy
-	// stands in front of stores of many regions.
+	// Regions that credential scopes may name; none means any, because the
+	// proxy serves stores of many regions.
 	Regions []string
 	// CachedKeys bounds the cache of signing keys; 0 means 1024.
 	CachedKeys int
@@ -49,17 +49,17 @@ func New(o Options) *Verifier {
 }
 
 // Verify checks that s was signed with sec, in time and in an allowed region,
-// and that a form keeps to its policy. An empty secret verifies nothing.
+// and that a form satisfies its policy. An empty secret verifies nothing.
 //
 // Errors are *s3err.Error: SignatureDoesNotMatch, RequestTimeTooSkewed,
 // AccessDenied (expired, not yet valid, against the policy), ExpiredToken,
-// InvalidToken, InvalidAccessKeyId, InvalidPolicyDocument, or what is wrong about
-// the region.
+// InvalidToken, InvalidAccessKeyId, InvalidPolicyDocument, or what is wrong
+// with the region.
 func (v *Verifier) Verify(s *SignedRequest, sec callbacks.Secret) (*VerifiedRequest, error) {
 	if sec.Key.Empty() {
 		return nil, v.Reject(s)
 	}
-	if s == nil || s.carrier == 0 {
+	if s == nil || s.mechanism == 0 {
 		return nil, s3err.AccessDenied
 	}
 	// The signature is computed before anything else may refuse, so that a
@@ -67,7 +67,7 @@ func (v *Verifier) Verify(s *SignedRequest, sec callbacks.Secret) (*VerifiedRequ
 	key := v.keys.get(sec.Key, s.cred)
 	matches := s.signedWith(key)
 	now := v.now()
-	if s.carrier == inForm && !matches {
+	if s.mechanism == InForm && !matches {
 		return nil, s.mismatch()
 	}
 	if err := s.policy.read(); err != nil {
@@ -95,22 +95,22 @@ func (v *Verifier) Verify(s *SignedRequest, sec callbacks.Secret) (*VerifiedRequ
 	return r, nil
 }
 
-// Reject is Verify for an access key that nobody knows. It does the same work
-// and returns InvalidAccessKeyId, so that time does not tell which keys exist.
+// Reject is Verify for an unknown access key. It does the same work and returns
+// InvalidAccessKeyId, so that the time taken does not reveal which keys exist.
 func (v *Verifier) Reject(s *SignedRequest) error {
-	if s == nil || s.carrier == 0 {
+	if s == nil || s.mechanism == 0 {
 		return s3err.AccessDenied
 	}
 	s.signedWith(v.keys.get(v.decoy, s.cred))
 	return s3err.InvalidAccessKeyID
 }
 
-// Trust lets s pass without a look at its signature, for
-// skip_signature_validation alone: the access key is then a claim, to be judged
+// Trust lets s pass without checking its signature, only for
+// skip_signature_validation: the access key is then a mere claim, to be judged
 // by whoever authorises it. Time, region and policy are still checked. The
 // result's Verified is false, and it can't check chunk signatures.
 func (v *Verifier) Trust(s *SignedRequest) (*VerifiedRequest, error) {
-	if s == nil || s.carrier == 0 {
+	if s == nil || s.mechanism == 0 {
 		return nil, s3err.AccessDenied
 	}
 	if err := s.policy.read(); err != nil {
@@ -125,27 +125,27 @@ func (v *Verifier) Trust(s *SignedRequest) (*VerifiedRequest, error) {
 	return &VerifiedRequest{signed: s}, nil
 }
 
-// checkClaims holds region and time against what the proxy accepts.
+// checkClaims checks region and time against what the proxy accepts.
 func (v *Verifier) checkClaims(s *SignedRequest, now time.Time) error {
 	if len(v.regions) > 0 && !slices.Contains(v.regions, s.cred.region) {
-		return s.carrier.refuse()("the region " + quote(s.cred.region) + " is wrong; expecting " + quote(v.regions[0]))
+		return s.mechanism.refuse()("the region " + quote(s.cred.region) + " is wrong; expecting " + quote(v.regions[0]))
 	}
 	return s.checkTime(now)
 }
 
-func (c carrier) refuse() refuse {
-	switch c {
-	case inQuery:
+func (m Mechanism) refuse() refuse {
+	switch m {
+	case InQuery:
 		return refuseQueryCredential
-	case inForm:
+	case InForm:
 		return refuseForm
 	default:
 		return refuseHeader
 	}
 }
 
-// checkToken compares session tokens. Temporary keys without their token are
-// unknown to AWS; a token that does not belong is invalid.
+// checkToken compares session tokens. To AWS, temporary keys without their
+// token are unknown; a token that does not belong to the key is invalid.
 func checkToken(got, want secret.Value) error {
 	switch {
 	case got.Empty() && want.Empty():
@@ -161,7 +161,7 @@ func checkToken(got, want secret.Value) error {
 // signedWith compares in constant time. How many hosts it tries depends on
 // which one matches, which the client knows anyway.
 func (s *SignedRequest) signedWith(key *signingKey) bool {
-	if s.carrier == inForm {
+	if s.mechanism == InForm {
 		return s.equals(key.sign([]byte(s.policy.encoded)))
 	}
 	if s.equals(s.signature4(key, s.canonical)) {
@@ -181,7 +181,7 @@ func (s *SignedRequest) equals(sum digest) bool {
 	return subtle.ConstantTimeCompare(digits[:], []byte(s.signature)) == 1
 }
 
-// signature4 signs a canonical request by way of the string to sign.
+// signature4 signs a canonical request by means of the string to sign.
 func (s *SignedRequest) signature4(key *signingKey, canonical []byte) digest {
 	return key.sign(s.toSign(canonical))
 }
@@ -197,15 +197,15 @@ func (s *SignedRequest) toSign(canonical []byte) []byte {
 	return hex.AppendEncode(b, sum[:])
 }
 
-// mismatch tells the client what was signed as it came here, as AWS does: it
-// shows which hop rewrote what. All of it is the client's own.
+// mismatch shows the client what was verified, as AWS does: it reveals which
+// hop rewrote what. All of it is the client's own.
 func (s *SignedRequest) mismatch() *s3err.Error {
 	err := s3err.SignatureDoesNotMatch.With("AWSAccessKeyId", s.cred.accessKey)
-	if s.carrier == inForm {
+	if s.mechanism == InForm {
 		return err.With("StringToSign", s.policy.encoded).With("SignatureProvided", s.signature)
 	}
 	canonical := s.canonical
-	if len(s.hosts) > 1 { // the first is what a forwarder made of it, and nobody else's business
+	if len(s.hosts) > 1 { // the first is what a forwarder made of it, and is not shown
 		canonical = s.forHost(s.hosts[1])
 	}
 	return err.With("StringToSign", string(s.toSign(canonical))).With("SignatureProvided", s.signature).

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Signers of one key are shared out among the requests of one moment.
+// Requests that are verified at the same moment share out the signers of one
+// key.
 func TestRequestsAreVerifiedAtTheSameTime(t *testing.T) {
 	verifier := at(noon)
 	var wait sync.WaitGroup

@@ -26,13 +26,7 @@ type Bucket struct {
 	VirtualStyle bool // bucket in the host name; otherwise in the path
 
 	Transport
-
-	IBM        bool // the store is IBM's, which has header fields of its own
-	OpaqueKeys bool // the store keeps keys as they are; otherwise it may clean them like paths
-	Complete   bool // the store has every operation of S3, and takes none for another one
-	// UnknownOperations lets pass what S3 does not have, if the validator allows
-	// the operation Unknown.
-	UnknownOperations bool
+	Dialect
 
 	AccessKey string       // static HMAC credentials, or empty
 	SecretKey secret.Value // goes with AccessKey

@@ -1,8 +1,9 @@
 // Package strictxml reads the XML documents that clients send, token by token,
-// in memory that does not grow with them. What two parsers could read in
-// different ways is an error: declarations of a document type and entities,
+// in memory that does not grow with them. What two parsers could read
+// differently is an error: declarations of a document type and entities,
 // processing instructions, text between elements, comments within a value. It
-// knows no document of S3's; whoever reads one says which elements it may have.
+// knows no document of S3's; its caller says which elements a document may
+// have.
 package strictxml
 
 import (
@@ -15,26 +16,26 @@ import (
 	"osp/go/s3err"
 )
 
-// What a document may cost. The longest text that S3 knows is a key of 1,024
-// bytes, and XML spells a byte with up to six characters; the longest list has
-// 1,000 objects with up to five fields each, with space around all of them.
+// What a document may cost. The longest text in S3 is a key of 1,024 bytes, of
+// which XML may write each with six characters; the longest list has 1,000
+// objects with up to five fields each, and space around all of them.
 const (
 	maxToken  = 16 << 10 // bytes of one tag, text or comment
 	maxTokens = 40_000
 )
 
 var (
-	errLong     = errors.New("a tag, text or comment that is too long")
+	errLong     = errors.New("a tag, text or comment is too long")
 	errMany     = errors.New("too many tags, texts and comments")
-	errPart     = errors.New("a part of XML that no document needs")
+	errPart     = errors.New("a kind of XML that no document needs")
 	errText     = errors.New("text between elements")
-	errElement  = errors.New("an element within a value")
+	errElement  = errors.New("an element inside a value")
 	errRoot     = errors.New("another document")
 	errContinue = errors.New("something follows the document")
 )
 
-// Reader reads one document. Its errors are MalformedXML, or what reading the
-// source came to. Make it with New.
+// Reader reads one document. Its errors are MalformedXML, or those of its
+// source. Make it with New.
 type Reader struct {
 	in     source
 	dec    *xml.Decoder
@@ -49,9 +50,9 @@ func New(from io.Reader) *Reader {
 	return r
 }
 
-// Document reads a whole document of one name up to the end of the source, so
-// that a source that verifies what it gives has verified all of it. child is as
-// in Elements.
+// Document reads a whole document with one root element up to the end of the
+// source, so that a source that verifies what it delivers has verified
+// everything. child is as in Elements.
 func (r *Reader) Document(name string, child func(name string) error) error {
 	token, err := r.next()
 	if err != nil {
@@ -73,7 +74,7 @@ func (r *Reader) Document(name string, child func(name string) error) error {
 	}
 }
 
-// Elements reads the element that is open to its end, which holds elements and
+// Elements reads to the end of the open element, which contains elements and
 // nothing else. child is called for each, and has to read it to its end with
 // Elements or Text.
 func (r *Reader) Elements(child func(name string) error) error {
@@ -93,8 +94,8 @@ func (r *Reader) Elements(child func(name string) error) error {
 	}
 }
 
-// Text reads the element that is open to its end, and returns its text, which
-// is all that it may hold.
+// Text reads to the end of the open element, and returns its text, which is all
+// that it may contain.
 func (r *Reader) Text() (string, error) {
 	var text []byte
 	for {
@@ -117,10 +118,10 @@ func (r *Reader) Text() (string, error) {
 }
 
 // Unknown is the error for an element that a document does not have.
-func Unknown() error { return malformed(errors.New("an element that is not known")) }
+func Unknown() error { return malformed(errors.New("an unknown element")) }
 
-// next is token without space and comments, where nothing else may stand
-// between elements.
+// next is token without space and comments, for places where nothing else may
+// be between elements.
 func (r *Reader) next() (xml.Token, error) {
 	for {
 		token, err := r.token()
@@ -134,7 +135,7 @@ func (r *Reader) next() (xml.Token, error) {
 				return nil, malformed(errText)
 			}
 		case xml.ProcInst:
-			if t.Target != "xml" || r.tokens > 1 { // the declaration, which can only be the first
+			if t.Target != "xml" || r.tokens > 1 { // the declaration, which can only come first
 				return nil, malformed(errPart)
 			}
 		case xml.Directive:
@@ -162,16 +163,16 @@ func (r *Reader) token() (xml.Token, error) {
 
 func malformed(why error) error { return s3err.MalformedXML.Because(why) }
 
-// source gives bytes as long as the token that is read may have more.
+// source delivers bytes as long as the current token may have more.
 type source struct {
 	from *bufio.Reader
 	left int
 	err  error // of reading
 }
 
-// skipByteOrderMark goes past what some clients write before UTF-8.
+// skipByteOrderMark skips what some clients write before UTF-8.
 func (s *source) skipByteOrderMark() {
-	if mark, _ := s.from.Peek(3); string(mark) == "\ufeff" { // an error comes again
+	if mark, _ := s.from.Peek(3); string(mark) == "\ufeff" { // an error is reported again by the next read
 		_, _ = s.from.Discard(len(mark))
 	}
 }
@@ -189,7 +190,7 @@ func (s *source) ReadByte() (byte, error) {
 	return c, err
 }
 
-// Read implements io.Reader, which the decoder asks for and does not use.
+// Read implements io.Reader, which the decoder requires but does not use.
 func (s *source) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

@@ -59,8 +59,8 @@ func TestWhatTwoParsersCouldReadInDifferentWaysIsRefused(t *testing.T) {
 	}
 }
 
-// endless gives a beginning and then the same again and again. It says how much
-// was taken.
+// endless delivers a beginning and then the same again and again. It records
+// how much was read.
 type endless struct {
 	beginning, again string
 	taken            int
@@ -79,7 +79,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestADocumentWithoutEndCostsLittle(t *testing.T) {
 	for _, c := range []struct {
 		beginning, again string
-		most             int // bytes taken
+		most             int // bytes read
 	}{
 		{"", "<a/>", 8 << 10}, {"<list>", "<a/>", 8 << 10}, {"<list>", "text", 32 << 10}, {"<list><value>", "<value>", 8 << 10},
 		{"", " ", 32 << 10}, {"<list>", " ", 32 << 10}, {"<list><value>", "a", 32 << 10}, {"<list><value>", "&lt;", 32 << 10},

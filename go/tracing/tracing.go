@@ -1,7 +1,7 @@
 // Package tracing makes OpenTelemetry spans of requests, of the stores' part in
-// them and of callbacks, when the standard's environment variables ask for it,
-// and sends them by OTLP over HTTP. Without those it does not exist: New
-// returns nil, and a nil *Tracer does nothing.
+// them and of callbacks, if the standard's environment variables ask for it,
+// and sends them by OTLP over HTTP. Without them it is off: New returns nil,
+// and a nil *Tracer does nothing.
 //
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 package tracing
@@ -42,16 +42,16 @@ type Tracer struct {
 	propagator propagation.TextMapPropagator
 }
 
-// New returns a Tracer if the environment asks for one, else nil. What it asks
-// for and can't get is told to log; requests are served all the same.
+// New returns a Tracer if the environment asks for one, otherwise nil. What it
+// asks for but can't have is logged; requests are served all the same.
 func New(version string, log *slog.Logger) *Tracer {
 	if !wanted(os.Getenv, log) {
 		return nil
 	}
 	ctx := context.Background()
-	exporter, err := otlptracehttp.New(ctx) // connects when there are spans, not now
+	exporter, err := otlptracehttp.New(ctx) // it connects when there are spans, not now
 	if err != nil {
-		log.Error("tracing is off: the exporter can't be made", "error", err)
+		log.Error("tracing is off: the exporter can't be created", "error", err)
 		return nil
 	}
 	about, err := resource.New(ctx,
@@ -60,7 +60,7 @@ func New(version string, log *slog.Logger) *Tracer {
 		resource.WithFromEnv(), // the last one wins
 	)
 	if err != nil {
-		log.Warn("OTEL_RESOURCE_ATTRIBUTES is not usable as a whole", "error", err)
+		log.Warn("OTEL_RESOURCE_ATTRIBUTES is only partly usable", "error", err)
 	}
 	otel.SetLogger(logr.FromSlogHandler(log.Handler()))
 	otel.SetErrorHandler(complaints(log))
@@ -69,8 +69,8 @@ func New(version string, log *slog.Logger) *Tracer {
 }
 
 // wanted reads the variables that turn tracing on. The standard's default for
-// the exporter is otlp; here nothing is sent unless somebody named an exporter
-// or an endpoint.
+// the exporter is otlp; here nothing is sent unless an exporter or an endpoint
+// is named.
 func wanted(getenv func(string) string, log *slog.Logger) bool {
 	if strings.EqualFold(strings.TrimSpace(getenv("OTEL_SDK_DISABLED")), "true") {
 		return false
@@ -84,7 +84,7 @@ func wanted(getenv func(string) string, log *slog.Logger) bool {
 	case "none":
 		return false
 	default:
-		log.Warn("tracing is off: OTEL_TRACES_EXPORTER can be otlp or none", "value", exporter)
+		log.Warn("tracing is off: OTEL_TRACES_EXPORTER must be otlp or none", "value", exporter)
 		return false
 	}
 	protocol := getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
@@ -92,14 +92,14 @@ func wanted(getenv func(string) string, log *slog.Logger) bool {
 		protocol = getenv("OTEL_EXPORTER_OTLP_PROTOCOL")
 	}
 	if protocol != "" && protocol != "http/protobuf" {
-		log.Warn("tracing is off: OTEL_EXPORTER_OTLP_PROTOCOL can be http/protobuf", "value", protocol)
+		log.Warn("tracing is off: OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf", "value", protocol)
 		return false
 	}
 	return true
 }
 
-// complaints logs what went wrong inside of the SDK, now and then: a collector
-// that is down makes an error of every batch.
+// complaints logs errors inside the SDK, now and then: with a collector that is
+// down, every batch is an error.
 func complaints(log *slog.Logger) otel.ErrorHandlerFunc {
 	var last atomic.Int64
 	return func(err error) {
@@ -110,7 +110,7 @@ func complaints(log *slog.Logger) otel.ErrorHandlerFunc {
 	}
 }
 
-// Close sends what is left, within a bound.
+// Close sends the remaining spans, within a time limit.
 func (t *Tracer) Close() {
 	if t == nil {
 		return
@@ -130,10 +130,10 @@ func (t *Tracer) Begin(r *http.Request, begun time.Time) context.Context {
 	return ctx
 }
 
-// Ended ends the span of a request, which its context holds. The names are
+// Ended ends the span of a request, which its context contains. The names are
 // those of the semantic conventions
-// (https://opentelemetry.io/docs/specs/semconv/http/http-spans/ and object-stores/s3/).
-// There is no query among them: it may be a presigned one.
+// (https://opentelemetry.io/docs/specs/semconv/http/http-spans/ and
+// object-stores/s3/). There is no query among them: it may be a presigned one.
 func (t *Tracer) Ended(x *observe.Exchange) {
 	span := trace.SpanFromContext(x.Ctx)
 	if !span.IsRecording() {
@@ -173,7 +173,7 @@ func text(name, value string) attribute.KeyValue {
 	return attribute.String(name, strings.ToValidUTF8(value, "\ufffd"))
 }
 
-// CallbackEnded makes the span of a question to the owner.
+// CallbackEnded makes the span of a question to a callback.
 func (t *Tracer) CallbackEnded(c observe.Callback) {
 	_, span := t.tracer.Start(c.Ctx, c.Name, trace.WithTimestamp(c.Begun))
 	span.SetAttributes(attribute.String("osp.callback.outcome", c.Outcome))
@@ -185,15 +185,16 @@ func (t *Tracer) CallbackEnded(c observe.Callback) {
 
 // Upstream starts the span of a request to a store and puts it into the header
 // that the store gets. A participant of a trace names itself as the parent of
-// the next one (https://www.w3.org/TR/trace-context/#mutating-the-traceparent-field);
-// that the client signed the field is no hindrance, since its signature ends here.
+// the next one
+// (https://www.w3.org/TR/trace-context/#mutating-the-traceparent-field), even
+// if the client signed the field, because its signature ends here.
 func (t *Tracer) Upstream(ctx context.Context, method, host string, port int, header http.Header) (context.Context, func(status int, err error)) {
 	ctx, span := t.tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("http.request.method", method),
 		attribute.String("server.address", host),
 		attribute.Int("server.port", port),
 	))
-	// What the client said is about another parent, or was not valid.
+	// What the client sent is about another parent, or was not valid.
 	header.Del("Traceparent")
 	header.Del("Tracestate")
 	t.propagator.Inject(ctx, propagation.HeaderCarrier(header))

@@ -82,7 +82,7 @@ const (
 	parent  = "00-" + traceID + "-b7ad6b7169203331-01"
 )
 
-func TestARequestItsStoreAndItsCallableAreOneTrace(t *testing.T) {
+func TestARequestItsStoreAndItsCallbackAreOneTrace(t *testing.T) {
 	d := newDouble(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", d.URL)
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=seven")
@@ -97,7 +97,7 @@ func TestARequestItsStoreAndItsCallableAreOneTrace(t *testing.T) {
 	r.Header.Set("Tracestate", "vendor=1")
 	begun := time.Now().Add(-time.Second)
 	ctx := tracer.Begin(r, begun)
-	tracer.CallbackEnded(observe.Callback{Ctx: ctx, Name: observe.Validator, Outcome: observe.Failed, Begun: begun, Took: time.Millisecond})
+	tracer.CallbackEnded(observe.Callback{Ctx: ctx, Name: "validator", Outcome: observe.Failed, Begun: begun, Took: time.Millisecond})
 	header := http.Header{"Traceparent": {parent}}
 	_, end := tracer.Upstream(ctx, "GET", "store.example", 443, header)
 	end(503, nil)
@@ -107,7 +107,7 @@ func TestARequestItsStoreAndItsCallableAreOneTrace(t *testing.T) {
 	})
 	tracer.Close()
 
-	server, client, callback := d.span(t, "GetObject"), d.span(t, "GET"), d.span(t, observe.Validator)
+	server, client, callback := d.span(t, "GetObject"), d.span(t, "GET"), d.span(t, "validator")
 	if hex.EncodeToString(server.TraceId) != traceID || hex.EncodeToString(server.ParentSpanId) != "b7ad6b7169203331" || server.Kind != spans.Span_SPAN_KIND_SERVER {
 		t.Errorf("the request's span: %v", server)
 	}

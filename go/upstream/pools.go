@@ -162,7 +162,7 @@ func tlsConfig(t stores.Transport) (*tls.Config, error) {
 	if t.CA != "" {
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
-			return nil, errors.New("ca_file holds no certificate")
+			return nil, errors.New("ca_file contains no certificate")
 		}
 	}
 	if t.Cert != "" {

@@ -1,10 +1,8 @@
 package upstream
 
 import (
-	"bytes"
 	"encoding/xml"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -12,9 +10,10 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
-var errOtherRegion = errors.New("the bucket lies in another region, which is known now")
+var errOtherRegion = errors.New("the bucket is in another region, which is used from now on")
 
 // location is where a bucket is.
 type location struct{ host, region string }
@@ -79,20 +78,14 @@ func (r *regions) learn(b *stores.Bucket, asked location, resp *http.Response) (
 	return true, nil
 }
 
-const maxErrorBody = 64 << 10
-
 // regionInError reads the Region of an AuthorizationHeaderMalformed. The response's
 // body can still be read from its beginning.
 func regionInError(resp *http.Response) (string, error) {
-	head, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	head, err := wire.Peek(&resp.Body, wire.LongestError)
 	if err != nil {
 		_ = resp.Body.Close() // which has failed already
 		return "", s3err.BadGateway.Because(err)
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
 	var refusal struct{ Code, Region string }
 	if xml.Unmarshal(head, &refusal) != nil || refusal.Code != "AuthorizationHeaderMalformed" {
 		return "", nil

@@ -25,6 +25,7 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/stores"
+	"osp/go/wire"
 )
 
 // UnsignedPayload is the payload hash of a request whose body the signature
@@ -172,7 +173,7 @@ func locate(b *stores.Bucket, at, key string) (host, path, rawPath string) {
 	default:
 		path = "/" + b.Remote + "/" + key
 	}
-	return host, path, s3op.EscapeKey(path)
+	return host, path, wire.Encode(path, wire.InPath)
 }
 
 // virtualStyle reports whether the bucket goes into the host name. It can't if the

@@ -1,5 +1,6 @@
 // Package wire is the syntax that several rooms share: what may stand where in
-// a host name, a path, a header field. It knows nothing of what is said by it.
+// a host name, a path, a query, a header field, and how long what S3 names may
+// be. It knows nothing of what is said by it, and imports nothing of ours.
 package wire
 
 // NotInLabel reports whether a label of a host name can't hold a character:
@@ -8,3 +9,8 @@ package wire
 func NotInLabel(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
 }
+
+// NotVisible reports whether a character is none of visible ASCII, of which
+// credentials and tokens are made. Whatever else may be in one does not go into a
+// header field.
+func NotVisible(r rune) bool { return r <= ' ' || r >= 0x7f }

@@ -13,12 +13,12 @@ from typing import Any
 
 import object_storage_proxy as osp
 
-# Keys that you hand out. A list here; in practice often a table or a vault.
+# Keys that you hand out. A dict here; in practice often a table or a vault.
 SECRETS = {"alice": "alice-secret", "bob": "bob-secret"}
 
 
 def secret_of(access_key: str) -> str | None:
-    """The secret with which a client has to sign; None for a key that nobody has."""
+    """The secret with which a client has to sign; None for an unknown key."""
     return SECRETS.get(access_key)
 
 
@@ -30,7 +30,7 @@ def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
 
 
 def store_credentials(token: str, bucket: str) -> dict[str, str]:
-    """What the proxy signs with when it asks the store."""
+    """What the proxy signs with for the store."""
     return {
         "access_key": os.environ["STORE_ACCESS_KEY"],
         "secret_key": os.environ["STORE_SECRET_KEY"],

@@ -1,7 +1,7 @@
-"""An S3 proxy that lives inside this Python process.
+"""An S3 proxy that runs inside this Python process.
 
-Clients sign with keys that you hand out; your functions say who may do what, and
-with which credentials of the store::
+Clients sign with keys that you hand out; your functions, the callbacks, decide who may do
+what, and with which credentials for the store::
 
     import object_storage_proxy as osp
 
@@ -12,7 +12,7 @@ with which credentials of the store::
         http_port=8080,
     ))
 
-Importing it loads no library and starts no thread; the first start of a proxy does.
+Importing it neither loads the library nor starts a thread; the first start of a proxy does.
 """
 
 from ._version import __version__

@@ -1,4 +1,4 @@
-"""What the owner's callables return, turned into the JSON answers of include/osp.h.
+"""What the owner's callbacks return, turned into the JSON answers of include/osp.h.
 
 Every function raises `BadAnswerError` for what it does not understand, and its message
 never quotes the value, which may be a secret.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -22,10 +23,19 @@ _LONGEST_TTL = 365 * 24 * 3600
 
 
 class BadAnswerError(Exception):
-    """A callable returned something that means nothing here."""
+    """A callback returned something that means nothing here."""
 
 
-def allow(value: object, headers: Headers | None = None) -> bytes:
+def by_headers(question: dict[str, Any]) -> Callable[[object], bytes]:
+    """Shows a validator headers that notice who looks, and spells what it decides by them."""
+    request = question.get("request")
+    if request is None:
+        return decision
+    headers = request["headers"] = Headers(request["headers"])
+    return partial(decision, headers=headers)
+
+
+def decision(value: object, headers: Headers | None = None) -> bytes:
     """The answer for a validator: only True allows, only False is a refusal.
 
     A decision that may depend on one of the request's headers is for this request
@@ -37,14 +47,14 @@ def allow(value: object, headers: Headers | None = None) -> bytes:
         value = Decision(value)
     if not isinstance(value, Decision):
         raise BadAnswerError(f"must return True, False or a Decision, not {_kind(value)}")
-    answer = _decision(value)
+    answer = _terms(value)
     # Not before: the reason may be an object that looks at a header when it is spelled.
     if headers is not None and headers.read and not answer.get("ttl"):
         answer["once"] = True
     return _dump(answer)
 
 
-def _decision(value: Decision) -> dict[str, object]:
+def _terms(value: Decision) -> dict[str, object]:
     if not isinstance(value.allow, bool):
         raise BadAnswerError(f"must say True or False in its Decision, not {_kind(value.allow)}")
     answer: dict[str, object] = {"allow": value.allow}

@@ -1,4 +1,4 @@
-"""The owner's callables, called by the library.
+"""The owner's callbacks, called by the library.
 
 The library knows one C function, `ask`, and calls it on threads of its own. Every
 way out of it that is not a plain answer is a refusal: 0 is what cffi returns when
@@ -17,30 +17,28 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from functools import partial
 from types import TracebackType
 from typing import Any
 
 from . import _answers
 from ._child import end_child
 from ._ffi import ffi
-from ._headers import Headers
 from ._lib import Library
 from ._loop import Loop
 from ._shield import shielded
+from ._table import TABLE, Arguments, Prepare, Row, Spell
 from .config import ProxyServerConfig
 
 _log = logging.getLogger("object_storage_proxy")
 
 # enum osp_question and enum osp_asked of include/osp.h
-_SECRET = int(ffi.integer_const("OSP_ASK_SECRET"))
-_ALLOW = int(ffi.integer_const("OSP_ASK_ALLOW"))
-_BUCKET_CREDS = int(ffi.integer_const("OSP_ASK_BUCKET_CREDS"))
+_TABLE = {int(ffi.integer_const(f"OSP_ASK_{row.name.upper()}")): row for row in TABLE}
 _FAILED = int(ffi.integer_const("OSP_ASK_FAILED"))
 _ANSWERED = int(ffi.integer_const("OSP_ASK_ANSWERED"))
 _PENDING = int(ffi.integer_const("OSP_ASK_PENDING"))
 
-_PLAIN = (bool, str)  # what most callables return; to ask whether it can be awaited takes longer
+_DECODER = json.JSONDecoder()  # json.loads would look for an encoding and options each time
+_PLAIN = (bool, str)  # what most callbacks return; to ask whether it can be awaited takes longer
 _NO_ANSWER = b"{}"  # understood as a failure, whatever the question was
 
 _users = itertools.count(1)
@@ -48,7 +46,7 @@ _owners: dict[int, Owner] = {}  # by the number that the library hands back
 
 
 class Owner:
-    """The callables of one server.
+    """The callbacks of one server.
 
     Args:
         config: read now; later changes of its attributes have no effect.
@@ -59,26 +57,18 @@ class Owner:
         self._lib = lib
         self._report = _Reports()
         self._loop = Loop(float(config.callback_timeout), config.event_loop, self._report.task)
-        self._asked: set[int] = set()  # the threads that are inside of a callable
-        self._questions: dict[int, tuple[str, Any, Callable[..., bytes]]] = {
-            _ALLOW: ("validator", config.validator, _answers.allow),
-            _SECRET: ("hmac_fetcher", config.hmac_fetcher, _answers.secret),
-            _BUCKET_CREDS: (
-                "bucket_creds_fetcher",
-                config.bucket_creds_fetcher,
-                _answers.bucket_creds,
-            ),
-        }
+        self._asked: set[int] = set()  # the threads that are inside of a callback
+        self._callbacks = {number: _given(row, config) for number, row in _TABLE.items()}
         self.user = next(_users)
         _owners[self.user] = self
 
     def close(self) -> None:
-        """Forgets the callables: a call that comes now is refused. May be called again."""
+        """Forgets the callbacks: a call that comes now is refused. May be called again."""
         _owners.pop(self.user, None)
         self._loop.stop()
 
     def asked_here(self) -> bool:
-        """Whether this thread is inside of a callable, which a request waits for."""
+        """Whether this thread is inside of a callback, which a request waits for."""
         return threading.get_ident() in self._asked
 
     def release(self) -> None:
@@ -87,17 +77,15 @@ class Owner:
             self._loop.stop()
 
     def answer(self, call: int, question: int, text: bytes) -> int:
-        """Calls the callable for one question; returns a value of enum osp_asked."""
-        name, function, spell = self._questions[question]
+        """Calls the callback for one question; returns a value of enum osp_asked."""
+        name, function, arguments, spell, prepare = self._callbacks[question]
         here = threading.get_ident()
         self._asked.add(here)
         try:
-            asked = json.loads(text.decode())  # of bytes it would look for the encoding first
-            if "request" in asked:
-                headers = Headers(asked["request"]["headers"])
-                asked["request"]["headers"] = headers
-                spell = partial(_answers.allow, headers=headers)
-            value = function(*asked.values())  # in the order of the question's members
+            asked = _DECODER.decode(text.decode())
+            if prepare is not None:
+                spell = prepare(asked)
+            value = function(*arguments(asked))
             end_child()
             if not isinstance(value, _PLAIN) and inspect.isawaitable(value):
                 self._begin(_Pending(self, value, call, name, spell))
@@ -119,8 +107,16 @@ class Owner:
             raise
 
 
+def _given(
+    row: Row, config: ProxyServerConfig
+) -> tuple[str, Any, Arguments, Spell, Prepare | None]:
+    """What to call for a question, and how."""
+    function = getattr(config, row.name)
+    return row.name, function, row.arguments(function), row.spell, row.prepare
+
+
 class _Pending:
-    """An awaitable that a callable has returned, and the question that it answers."""
+    """An awaitable that a callback has returned, and the question that it answers."""
 
     def __init__(
         self,
@@ -128,7 +124,7 @@ class _Pending:
         value: Awaitable[Any],
         call: int,
         name: str,
-        spell: Callable[[Any], bytes],
+        spell: Spell,
     ) -> None:
         self._owner, self._value = owner, value
         self._call, self._name, self._spell = call, name, spell
@@ -160,9 +156,9 @@ class _Pending:
 
 
 class _Reports:
-    """Logs failures of callables, at most one a second for each; it never raises.
+    """Logs failures of callbacks, at most one a second for each; it never raises.
 
-    Clients decide how often a callable fails, and must not fill a disk by it.
+    Clients decide how often a callback fails, and must not fill a disk by it.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -189,8 +185,8 @@ class _Reports:
                 _log.error("%s failed; %s%s", name, outcome, more, exc_info=error)
 
     def task(self, error: BaseException) -> None:
-        """Something that a callable has left behind on the loop has ended its run."""
-        self("a task of a callable", error, "the event loop goes on")
+        """Something that a callback has left behind on the loop has ended its run."""
+        self("a task of a callback", error, "the event loop goes on")
 
 
 def _on_error(

@@ -1,7 +1,7 @@
-"""Children that the owner's callables fork.
+"""Children that the owner's callbacks fork.
 
-What would go on in one that comes back is a copy of a request, on the client's own
-connection, or of an event loop, which takes from the parent's what wakes it up.
+If one returned, a copy of a request would continue in it, on the client's own connection,
+or a copy of an event loop, which would take away the events that wake the parent's.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _loops: dict[int, asyncio.AbstractEventLoop] = {}  # by the thread that runs it
 
 
 def end_child(error: BaseException | None = None) -> None:
-    """Ends this process if it is a child that a callable has forked, and that comes back.
+    """Ends this process if it is a child that a callback has forked, and that returns.
 
-    A SystemExit has the status that it asks for.
+    A SystemExit determines its exit status.
     """
     if not _lib.forked():
         return
-    os.write(2, b"object_storage_proxy: a child that a callable has forked ends here\n")
+    os.write(2, b"object_storage_proxy: a child that a callback has forked ends here\n")
     code = error.code if isinstance(error, SystemExit) else 1
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 @contextmanager
 def ended_in_loop(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Ends children that are forked on this thread when they come back to its loop."""
+    """Ends children that are forked on this thread when they return to its loop."""
     here = threading.get_ident()
     _loops[here] = loop
     try:

@@ -1,37 +1,38 @@
 """A ProxyServerConfig as the JSON that the library reads.
 
-What only Python can see is checked here: whether callables are callable and take
-the right arguments, and whether values can be spelled in JSON at all. Everything
-else is the library's to check.
+Only what the library can't see is checked here: whether callbacks are callable and take
+the right arguments, and whether values can be written as JSON at all. The library checks
+everything else.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import math
 import os
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import Field, fields
 from typing import Any, cast
 
+from ._table import TABLE, Row
 from .config import ProxyServerConfig
 
 Mistake = tuple[str, str]
 
-_CALLABLES = ("validator", "bucket_creds_fetcher", "hmac_fetcher")
-NOT_DATA = (*_CALLABLES, "event_loop")
-# For all others None means: not given.
+NOT_DATA = (*(row.name for row in TABLE), "event_loop")
+# Where None is no value. By position it always is one, as in the original.
 _NEVER_NONE = frozenset(
     parameter.name
-    for parameter in inspect.signature(ProxyServerConfig).parameters.values()
-    if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not None
+    for parameter in fields(ProxyServerConfig)
+    if parameter.kw_only and parameter.default is not None
 )
-_SECONDS = ("callback_timeout", "drain_timeout")  # what Python reckons with itself
+_SAYS_SOMETHING = ("cos_map", "max_presign_url_usage_attempts")  # None: a mistake, no limit
+_SECONDS = ("callback_timeout", "drain_timeout")  # what Python itself calculates with
 _PAIR = ("access_key", "secret_key")  # what an entry of hmac_keystore has
 _DEEPEST = 16  # levels of lists and dicts
-_MOST_BITS = 1024  # of a number: no float has more, and Python refuses to spell long ones
-# What the library knows of the environment is as old as the library's start.
+_MOST_BITS = 1024  # of a number: no float has more, and Python refuses to print long ones
+# The library sees the environment as it was when the library was loaded.
 _ENVIRONMENT = {
     "tls_cert_path": "TLS_CERT_PATH",
     "tls_key_path": "TLS_KEY_PATH",
@@ -40,30 +41,27 @@ _ENVIRONMENT = {
 
 
 def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
-    """Returns the JSON, and the mistakes that Python sees."""
+    """Returns the JSON, and the mistakes that Python finds."""
     mistakes: list[Mistake] = []
     document: dict[str, Any] = {}
-    for name in ProxyServerConfig.__slots__:
+    for parameter in fields(ProxyServerConfig):
+        name = parameter.name
         if name in NOT_DATA:
             continue
         value = getattr(config, name)
-        if name in _ENVIRONMENT:
-            value = os.environ.get(_ENVIRONMENT[name]) or None if value is None else value
+        if value is None:
+            value = _meant_by_none(parameter)
         document[name] = _parameter(value, name, mistakes)
     if not isinstance(config.event_loop, (asyncio.AbstractEventLoop, type(None))):
         mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
-    document["callables"] = {
-        "validator": _arity(config.validator, "validator", (3, 2), mistakes),
-        "bucket_creds_fetcher": bool(
-            _arity(config.bucket_creds_fetcher, "bucket_creds_fetcher", (2,), mistakes)
-        ),
-        "hmac_fetcher": bool(_arity(config.hmac_fetcher, "hmac_fetcher", (1,), mistakes)),
-    }
+    forms = {row.name: _form(row, getattr(config, row.name), mistakes) for row in TABLE}
+    document["callbacks"] = [name for name, form in forms.items() if form]
+    document["validator_sees_request"] = "request" in forms["validator"]
     return encode(document), mistakes
 
 
 def snapshot(given: Mapping[str, object]) -> tuple[dict[str, Any], list[Mistake]]:
-    """A copy of some parameters in types that JSON has, and the mistakes that Python sees."""
+    """A copy of some parameters in JSON's types, and the mistakes that Python finds."""
     mistakes: list[Mistake] = []
     return {name: _parameter(value, name, mistakes) for name, value in given.items()}, mistakes
 
@@ -73,16 +71,25 @@ def encode(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document).encode("ascii")
 
 
+def _meant_by_none(parameter: Field[Any]) -> object:
+    """What the library is told instead of None: it has no defaults of parameters."""
+    if parameter.name in _ENVIRONMENT:
+        return os.environ.get(_ENVIRONMENT[parameter.name]) or None
+    if parameter.kw_only or parameter.name in _SAYS_SOMETHING:
+        return None
+    return parameter.default
+
+
 def _kind(value: object) -> str:
     return type(value).__name__
 
 
 class _EndlessError(Exception):
-    """A value is deeper than any that means something; it may even contain itself."""
+    """A value is nested deeper than any sensible one; it may even contain itself."""
 
 
 def _parameter(value: object, name: str, mistakes: list[Mistake]) -> object:
-    """A parameter in types that JSON has; None in place of a mistake."""
+    """A parameter in JSON's types; None in place of a mistake."""
     if value is None and name in _NEVER_NONE:
         mistakes.append((name, "must not be None"))
     elif name in _SECONDS and (isinstance(value, bool) or not isinstance(value, (int, float))):
@@ -94,13 +101,13 @@ def _parameter(value: object, name: str, mistakes: list[Mistake]) -> object:
             mistakes.append((name, "is nested too deeply"))
         except Exception as error:
             if _plain_already(value):
-                raise  # of a signal's handler, which came meanwhile
+                raise  # from a signal handler that ran meanwhile
             mistakes.append((name, f"can't be read: {_kind(error)}"))
     return None
 
 
 def _plain_already(value: object, depth: int = 0) -> bool:
-    """Whether to read the value runs none of the owner's code, as mappings and paths do."""
+    """Whether reading the value runs none of the owner's code, as mappings and paths do."""
     if depth > _DEEPEST:
         return False
     if type(value) is dict:
@@ -111,7 +118,7 @@ def _plain_already(value: object, depth: int = 0) -> bool:
 
 
 def _plain(value: object, path: str, mistakes: list[Mistake], depth: int = 0) -> object:
-    """The value in types that JSON has; None in place of a mistake."""
+    """The value in JSON's types; None in place of a mistake."""
     if value is None or isinstance(value, bool):
         return value
     if depth > _DEEPEST:
@@ -127,7 +134,7 @@ def _plain(value: object, path: str, mistakes: list[Mistake], depth: int = 0) ->
     elif isinstance(value, str):
         if _is_unicode(value):
             return value
-        mistakes.append((path, "must be valid Unicode: it holds a lone surrogate"))
+        mistakes.append((path, "must be valid Unicode: it contains a lone surrogate"))
     elif isinstance(value, os.PathLike):
         return _plain(os.fspath(value), path, mistakes, depth + 1)
     elif isinstance(value, Mapping):
@@ -147,10 +154,10 @@ def _plain_dict(
         if isinstance(key, str) and _is_unicode(key):
             place = f"{path}[{json.dumps(key)}]"
             if path.startswith("hmac_keystore") and key not in _PAIR:
-                place = path  # what nobody knows may be what belongs into a value
+                place = path  # an unknown name may be a secret in the wrong place
             plain[str(key)] = _plain(item, place, mistakes, depth)
         else:
-            mistakes.append((path, f"must have text keys, got one of {type(key).__name__}"))
+            mistakes.append((path, f"must have string keys, got {type(key).__name__}"))
     return plain
 
 
@@ -162,27 +169,17 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _arity(function: object, path: str, allowed: tuple[int, ...], mistakes: list[Mistake]) -> int:
-    """How many arguments to call it with: the first of `allowed` that it takes.
+def _form(row: Row, function: object, mistakes: list[Mistake]) -> tuple[str, ...]:
+    """Which members of its question a callback takes; () for None.
 
-    0 for None. For a mistake the last one: what is wrong is not that there is none.
+    Those of the last form for a mistake: it must not look as if there were no callback.
     """
     if function is None:
-        return 0
+        return ()
+    form = None
     if not callable(function):
-        mistakes.append((path, f"must be callable, got {type(function).__name__}"))
-        return allowed[-1]
-    try:
-        signature = inspect.signature(function)
-    except Exception:  # some builtins don't tell, and objects may do anything
-        return allowed[-1]
-    for count in allowed:
-        try:
-            signature.bind(*[None] * count)
-        except TypeError:
-            continue
-        return count
-    names = ("token", "bucket", "request") if path != "hmac_fetcher" else ("access_key",)
-    forms = " or ".join(f"({', '.join(names[:n])})" for n in sorted(allowed))
-    mistakes.append((path, f"must be callable with {forms}"))
-    return allowed[-1]
+        mistakes.append((row.name, f"must be callable, got {_kind(function)}"))
+    elif (form := row.form(function)) is None:
+        forms = " or ".join(f"({', '.join(form)})" for form in sorted(row.forms, key=len))
+        mistakes.append((row.name, f"must be callable with {forms}"))
+    return form or row.forms[-1]

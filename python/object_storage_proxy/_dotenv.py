@@ -1,4 +1,4 @@
-"""The file ``.env`` of the working directory."""
+"""The file ``.env`` in the working directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME = ".env"
 
 
 def text() -> StringIO:
-    """What the file says; nothing where there is none, or no working directory any more.
+    """What the file says; empty if it, or the working directory itself, does not exist.
 
     Raises ConfigError.
     """
@@ -27,12 +27,12 @@ def text() -> StringIO:
     except UnicodeDecodeError as error:
         raise ConfigError([(_NAME, "is not UTF-8")]) from error
     if "\0" in found:
-        raise ConfigError([(_NAME, "holds a zero byte")])
+        raise ConfigError([(_NAME, "contains a zero byte")])
     return StringIO(found)
 
 
 def load() -> None:
-    """Adds to the environment; what it has already, stays. Raises ConfigError."""
+    """Adds to the environment; variables that are already set are kept. Raises ConfigError."""
     try:
         load_dotenv(stream=text())
     except ConfigError:
@@ -42,5 +42,5 @@ def load() -> None:
 
 
 def unfit() -> ConfigError:
-    """What the system refuses as a part of the environment."""
+    """A ConfigError for what the system refuses as part of the environment."""
     return ConfigError([(_NAME, "has a name or a value that the environment can't have")])

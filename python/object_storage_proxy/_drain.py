@@ -1,6 +1,6 @@
 """The library's log lines, handed to Python's logging by one thread.
 
-Lines wait in a bounded ring of the library, so that a request never waits for
+Lines wait in a bounded ring in the library, so that a request never waits for
 Python; see osp_log_next in include/osp.h.
 """
 
@@ -16,12 +16,12 @@ from ._shield import shielded
 _log = logging.getLogger("object_storage_proxy")
 _access = _log.getChild("access")  # of ``access_log="python"``
 
-_PAUSE = 0.5  # seconds; how soon a changed log level and the end are noticed
+_PAUSE = 0.5  # seconds; how soon a changed log level and a stop are noticed
 _OWN = ("time", "level", "msg", "logger")
 
 
 class LogDrain:
-    """Runs from start() to stop(), whatever the owner's logging does."""
+    """Works from start() to stop(), whatever the owner's logging does."""
 
     def __init__(self, lib: Library) -> None:
         self._lib = lib
@@ -32,7 +32,7 @@ class LogDrain:
         self._thread.start()
 
     def stop(self) -> None:
-        """Hands on what is there and ends the thread."""
+        """Passes on the lines that are waiting, and ends the thread."""
         self._stopping.set()
         self._thread.join(timeout=4 * _PAUSE)
 

@@ -1,4 +1,4 @@
-"""Opening files that an owner names, without waiting for anybody."""
+"""Opens files that the owner names, without ever having to wait for them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MOST = 1 << 24  # bytes; no configuration, and no secret, is longer
 
 
 def regular(path: str, flags: int) -> int:
-    """An opener for open() that refuses what could hold up its reader, or fill the memory.
+    """An opener for open() that refuses what could block its reader, or fill the memory.
 
-    A FIFO waits for who writes into it, and many a device has no end. /dev/null is what
-    containers put into the place of a file that they hide. Raises OSError.
+    A FIFO waits for a writer, and some devices never end. /dev/null is allowed, because
+    containers put it in the place of a file that they hide. Raises OSError.
     """
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     try:

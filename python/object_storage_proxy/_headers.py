@@ -1,4 +1,4 @@
-"""The headers of a request as a validator sees them."""
+"""The headers of a request, as a validator sees them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ os.register_at_fork(before=_before_fork)
 
 
 class Headers(Mapping[str, str]):
-    """Read-only; names in any case. Remembers whether anybody may have looked at it.
+    """Read-only; names are case-insensitive. Records whether anybody may have read it.
 
-    A decision that depends on a header holds for one request only, since headers
-    are not among the things that decisions are kept by. So every ordinary way to the
-    fields leads past the mark; it is no defence against code that goes round it, through
-    closures or the garbage collector. A copy is the same object: who reads it has read this one.
-    Pickling reads, since nobody hears of what becomes of that copy; and so does a fork
-    (of whatever thread), in whose child there is another one.
+    A decision that depends on a header holds for one request only, because decisions
+    are not cached under headers. So every ordinary way to read the fields sets the mark; it
+    is no defence against code that circumvents it, through closures or the garbage collector.
+    A copy is the same object: reading it reads this one. Pickling counts as reading, because
+    what happens to that copy can't be seen; so does a fork (on any thread), because
+    the child has a copy.
     """
 
     __slots__ = ("_look", "_looked")
@@ -46,7 +46,7 @@ class Headers(Mapping[str, str]):
 
     @property
     def read(self) -> bool:
-        """Whether a decision that is made now may depend on a header."""
+        """Whether a decision made by now may depend on a header."""
         return self._looked()
 
     def __getitem__(self, name: str) -> str:

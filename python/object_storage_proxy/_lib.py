@@ -1,6 +1,6 @@
 """The shared library: loaded once, when the first proxy starts, and never unloaded.
 
-Every use goes through `load`, which refuses where Go's runtime can't work: after a
+Every use goes through `load`, which refuses to load it where Go's runtime can't work: after a
 fork, in a sub-interpreter, on musl.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import json
 import os
 import re
 import sys
@@ -21,10 +20,10 @@ from .errors import ConfigError
 _NAME = "libosp.dylib" if sys.platform == "darwin" else "libosp.so"
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), _NAME)
 
-# musl's loader is its libc; Alpine and Debian file it under these names.
+# musl's loader is its libc; Alpine and Debian install it under these names.
 _MUSL = re.compile(r"/ld-musl-|/libc\.musl-|-linux-musl\w*/libc\.so")
 
-_lock = threading.RLock()  # a signal handler may come on a thread that has it
+_lock = threading.RLock()  # a signal handler may run on a thread that holds it
 _loaded: Library | None = None
 _forked = False
 _counting = False  # what the library is told when it is loaded
@@ -60,8 +59,8 @@ class Library:
     def start(self, document: bytes, ask: Any, user: int, handle: Any) -> None:
         """Starts a server and puts its handle into handle[0].
 
-        It is there before any Python code runs: an exception of a signal handler loses no
-        server. Raises ConfigError, OSError, or RuntimeError for a fault of the library.
+        The handle is there before any Python code runs, so that an exception in a signal handler
+        loses no server. Raises ConfigError, OSError, or RuntimeError for a fault of the library.
         """
         callbacks = self._ffi.new("osp_callbacks *", {"user": user, "ask": ask})
         error = self._ffi.new("char **")
@@ -87,7 +86,7 @@ class Library:
         return int(info["http_port"]), int(info["https_port"]), int(info["metrics_port"])
 
     def update(self, handle: int, document: bytes) -> None:
-        """Swaps the stores of a server. Raises ConfigError."""
+        """Replaces the stores of a server. Raises ConfigError."""
         error = self._ffi.new("char **")
         code = self._lib.osp_update(handle, document, len(document), error)
         detail = self._take(error)
@@ -96,14 +95,14 @@ class Library:
         self._expect(code, detail)
 
     def forget(self, handle: int, token: bytes | None, bucket: bytes | None) -> None:
-        """Forgets what was remembered; None stands for all."""
+        """Drops cached answers; None stands for all."""
         arguments: list[Any] = []
         for text in (token, bucket):
             arguments += [self._ffi.NULL, 0] if text is None else [text, len(text)]
         self._expect(self._lib.osp_forget(handle, *arguments), None)
 
     def reopen_logs(self, handle: int) -> None:
-        """Opens the access log's file anew. Raises OSError."""
+        """Reopens the access log's file. Raises OSError."""
         error = self._ffi.new("char **")
         code = self._lib.osp_reopen_logs(handle, error)
         detail = self._take(error)
@@ -120,15 +119,15 @@ class Library:
         return bool(self._lib.osp_wait(handle, _milliseconds(timeout)) != self._lib.OSP_AGAIN)
 
     def close(self, handle: int) -> None:
-        """Forgets the handle; again is no error."""
+        """Closes the handle; may be called again."""
         self._lib.osp_close(handle)
 
     def answer(self, call: int, answer: bytes) -> None:
-        """Answers a question; too late is no error."""
+        """Answers a question; it is no error if that comes too late."""
         self._lib.osp_answer(call, answer, len(answer))
 
     def next_logs(self, level: int, timeout: float) -> dict[str, Any] | None:
-        """The log lines that wait, or None after `timeout` seconds without any."""
+        """The waiting log lines, or None after `timeout` seconds without any."""
         text = self._ffi.new("char **")
         self._lib.osp_log_next(level, _milliseconds(timeout), text)
         batch: dict[str, Any] | None = self._take(text)
@@ -148,7 +147,9 @@ class Library:
         return text.decode()
 
     def _take(self, text: Any) -> Any:
-        """Reads a JSON text that belongs to us now, and gives it back."""
+        """Reads a JSON text that now belongs to us, and frees it."""
+        import json  # which only a start needs
+
         if text[0] == self._ffi.NULL:
             return None
         try:
@@ -167,10 +168,10 @@ def _milliseconds(seconds: float) -> int:
 
 
 def load(at_exit: Callable[[], None]) -> Library:
-    """Returns the library and loads it when this is the first time.
+    """Returns the library, and loads it the first time.
 
-    `at_exit` is registered with atexit then. Raises RuntimeError after a fork or in
-    a sub-interpreter, ImportError where the library can't be loaded.
+    `at_exit` is then registered with atexit. Raises RuntimeError after a fork or in
+    a sub-interpreter, ImportError if the library can't be loaded.
     """
     global _loaded
     refuse_after_fork()
@@ -186,7 +187,7 @@ def load(at_exit: Callable[[], None]) -> Library:
 
 
 def loaded() -> Library | None:
-    """The library if it is loaded already. Raises RuntimeError after a fork."""
+    """The library if it has been loaded. Raises RuntimeError after a fork."""
     refuse_after_fork()
     return _loaded
 
@@ -201,7 +202,7 @@ def refuse_after_fork() -> None:
     if _forked:
         raise RuntimeError(
             "object_storage_proxy was in use before this process was forked, and Go's runtime "
-            "does not survive a fork: start the proxy in the child only, or make the child "
+            "does not survive a fork: start the proxy in the child only, or create the child "
             "with the 'spawn' start method"
         )
 

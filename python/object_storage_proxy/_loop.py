@@ -1,4 +1,4 @@
-"""The event loop on which a server's `async def` callables run."""
+"""The event loop on which a server's `async def` callbacks run."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ._child import end_child, ended_in_loop
 class Work(Protocol):
     """What a loop is given to do."""
 
-    late: bool  # set when its time is over
+    late: bool  # set when its time is up
 
     async def run(self) -> None:
         """The work itself. It raises nothing but CancelledError."""
 
     def refuse(self) -> None:
-        """Tells who waits for it that it comes to nothing; may come more than once."""
+        """Tells those who wait for it that it has failed; may be called more than once."""
 
     def drop(self) -> None:
-        """Instead of run(), when it never begins."""
+        """Called instead of run() when it never begins."""
 
 
 class Loop:
@@ -32,7 +32,7 @@ class Loop:
     Args:
         timeout: seconds after which work is cancelled.
         given: the owner's loop, which is neither started nor stopped here.
-        report: is told what ends the loop in the thread, which then goes on.
+        report: called with whatever stopped the loop in the thread; the loop is then resumed.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Loop:
     ) -> None:
         self._timeout = timeout
         self._report = report
-        # A signal handler may call stop() on a thread that has the lock.
+        # A signal handler may call stop() on a thread that holds the lock.
         self._lock = threading.RLock()
         self._loop = given
         self._thread: threading.Thread | None = None
@@ -74,7 +74,7 @@ class Loop:
         )
         try:
             thread.start()
-        except BaseException:  # no thread is left; there may be one next time
+        except BaseException:  # no thread can be started now; perhaps the next time
             loop.close()
             raise
         self._loop, self._thread = loop, thread
@@ -86,14 +86,14 @@ class Loop:
             return
         try:
             task = loop.create_task(work.run())
-        except BaseException:  # of a task factory, which is the owner's
+        except BaseException:  # from a task factory, which is the owner's
             self._tasks.pop(work, None)
             work.drop()
             raise
         timer = loop.call_later(self._timeout, self._expire, work, task)
         with self._lock:
             self._tasks[work] = task
-            if self._stopped:  # just now
+            if self._stopped:  # meanwhile
                 task.cancel()
 
         def ended(_: object) -> None:
@@ -107,7 +107,7 @@ class Loop:
         task.cancel()
 
     def held_up(self) -> bool:
-        """Whether no work can go on while this thread waits."""
+        """Whether no work can proceed while this thread waits."""
         if self._loop is None:
             return False
         if self._thread is not None:
@@ -116,13 +116,13 @@ class Loop:
             return True
         try:
             return asyncio.get_running_loop() is self._loop
-        except RuntimeError:  # none runs on this thread
+        except RuntimeError:  # no loop is running on this thread
             return False
 
     def stop(self) -> None:
-        """Refuses and cancels what there is, and ends the thread.
+        """Refuses and cancels all work, and ends the thread.
 
-        It waits for the thread, but not for ever, and not on the loop's own thread. May
+        It waits for the thread, but not forever, and not on the loop's own thread. May
         be called again.
         """
         with self._lock:
@@ -134,12 +134,12 @@ class Loop:
             return
         try:
             loop.call_soon_threadsafe(self._end, loop)
-        except RuntimeError:  # it is closed, and nothing begins any more
+        except RuntimeError:  # it is closed, and nothing will begin any more
             for work in (work for work, task in tasks.items() if task is None):
                 work.drop()
             return
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=2)  # work that blocks the loop has only itself to blame
+            thread.join(timeout=2)  # work that blocks the loop is left to itself
 
     def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         for task in list(self._tasks.values()):
@@ -149,7 +149,7 @@ class Loop:
             loop.stop()
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Runs the loop until stop(), also when a task exits or stops the loop itself."""
+        """Runs the loop until stop(), even if a task exits or stops the loop itself."""
         asyncio.set_event_loop(loop)
         try:
             with ended_in_loop(loop):

@@ -8,7 +8,7 @@ from .config import ProxyServerConfig
 
 
 class Run:
-    """What belongs together while a server runs.
+    """Everything that exists only while a server runs.
 
     Args:
         config: checked, and read now; later changes of its attributes have no effect.
@@ -24,11 +24,11 @@ class Run:
 
     @property
     def handle(self) -> int:
-        """The library's number of the server; 0: it has not started yet."""
+        """The library's handle of the server; 0: it has not started yet."""
         return int(self.place[0])
 
     def url(self, scheme: str, front: int) -> str | None:
-        """The address of a front for this machine; None where it does not exist."""
+        """The address of a front for this machine; None if there is no such front."""
         host, port = self._hosts[front], self.ports[front]
         host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
         if ":" in host and not host.startswith("["):
@@ -36,6 +36,6 @@ class Run:
         return f"{scheme}://{host}:{port}" if port else None
 
     def close(self) -> None:
-        """Forgets what has stopped. Several threads may do that at the same time."""
+        """Releases what has stopped. Several threads may call it at the same time."""
         self.lib.close(self.handle)
         self.owner.close()

@@ -1,6 +1,6 @@
-"""What keeps the owner's logging from ending the threads of the proxy.
+"""Keeps the owner's logging from ending the proxy's threads.
 
-Logging never raises by itself, but filters, handlers and record factories are the
+Logging itself never raises, but filters, handlers and record factories are the
 owner's code and may do anything.
 """
 
@@ -19,9 +19,9 @@ _last_complaint = -_PAUSE
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Ends whatever is raised inside, also a SystemExit, with a traceback on stderr.
+    """Stops whatever is raised inside, even a SystemExit, with a traceback on stderr.
 
-    As logging does with errors of handlers, it says nothing when
+    As logging does with errors of handlers, it prints nothing if
     ``logging.raiseExceptions`` is False.
     """
     global _last_complaint

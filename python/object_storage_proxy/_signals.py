@@ -1,8 +1,8 @@
 """The signals of a process that serves.
 
-Handlers stand before a port opens: whoever sees it open may send a signal at once. They
-only note what came, and begin to stop; the thread that waits for the server does the rest,
-since a handler may come in the middle of an import or of a line of the log.
+Handlers are installed before a port opens: whoever sees it open may send a signal at once.
+They only record the signal, and begin to stop; the thread that waits for the server does the
+rest, because a handler may run in the middle of an import or of a log call.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .config import ProxyServerConfig
 from .server import ProxyServer
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what ends a process by default
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what kills a process by default
 
 _log = logging.getLogger("object_storage_proxy")
 
 
 class Hangups:
-    """Counts SIGHUP, so that none is lost, whenever it comes."""
+    """Records SIGHUP, so that none is lost, whenever it arrives."""
 
     def __init__(self) -> None:
         self._count = self._seen = 0
@@ -39,16 +39,16 @@ class Hangups:
         self._count += 1
 
     def came(self) -> bool:
-        """Whether one came since the last call."""
+        """Whether one has arrived since the last call."""
         before, self._seen = self._seen, self._count
         return self._seen != before
 
 
 def ignore_at_exit() -> None:
-    """Has signals ignored when the interpreter takes itself down, all else being done.
+    """Makes the interpreter ignore these signals at its very end, when all else is done.
 
-    It gives the signals that have handlers their defaults back then, so that one which
-    comes late would end a process that is about to end well.
+    At that point it restores the default action of signals that have handlers, so a late
+    one would kill a process that is about to exit normally.
     """
     atexit.register(_ignore)
 
@@ -60,7 +60,7 @@ def _ignore() -> None:
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
-    """Ends a process of which the server has stopped, whatever thread it still waits for."""
+    """Exits once the server has stopped, whatever thread the process still waits for."""
     os._exit(0)
 
 
@@ -70,12 +70,12 @@ def stopped_by_signals(
 ) -> Iterator[Callable[[], None]]:
     """Handles SIGINT and SIGTERM, unless the application has handlers of its own.
 
-    To be entered before the server starts. What it yields is to be called when the server
-    has started: only then do signals that came before stop it, and systemd is told.
+    Enter it before the server starts, and call what it yields when the server has started:
+    only then do earlier signals stop it, and is systemd notified.
 
     Args:
-        hangups: notes SIGHUP, if the access log is a file; None: somebody else does.
-        last: the process ends when the server has: signals that come then change nothing.
+        hangups: records SIGHUP, if the access log is a file; None: somebody else does.
+        last: the process exits when the server has stopped; later signals change nothing.
     """
     received, begun, ended = 0, False, False
 
@@ -118,10 +118,10 @@ def _logs_to_file(config: ProxyServerConfig) -> bool:
 
 
 def reopen_logs(server: ProxyServer) -> None:
-    """Opens the file of the access log anew, and says what that comes to."""
+    """Reopens the access log's file, and logs a failure."""
     try:
         with _systemd.reloading():
             server.reopen_logs()
     except (OSError, RuntimeError) as error:  # RuntimeError: it has just stopped
         with shielded():
-            _log.error("the access log stays in its old file: %s", error)
+            _log.error("the access log keeps its old file: %s", error)

@@ -1,6 +1,6 @@
-"""What systemd is told of a service of ``Type=notify``: sd_notify(3) without its library.
+"""Notifies systemd, for a service with ``Type=notify``: sd_notify(3) without its library.
 
-Outside of such a service nothing happens.
+Outside such a service nothing happens.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ READY, STOPPING = "READY=1", "STOPPING=1"
 
 
 def notify(state: str) -> None:
-    """Sends a state to NOTIFY_SOCKET. Never waits and never fails: nobody has to listen."""
+    """Sends a state to NOTIFY_SOCKET. Never waits and never fails, even if nobody listens."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
@@ -32,8 +32,8 @@ def notify(state: str) -> None:
 
 @contextmanager
 def reloading() -> Iterator[None]:
-    """Says that the configuration is read again, and at its end that it has been."""
-    # Type=notify-reload tells by the time which SIGHUP it was.
+    """Says that the configuration is being reloaded, and at the end that it has been."""
+    # Type=notify-reload matches it to a SIGHUP by the time.
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
     try:
         yield

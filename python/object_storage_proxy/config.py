@@ -1,16 +1,17 @@
-"""What a proxy is made from."""
+"""The configuration of a proxy."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .decision import Decision
 
 if TYPE_CHECKING:
     import asyncio
+    from datetime import datetime
 
 __all__ = ["CosMapItem", "ProxyServerConfig"]
 
@@ -51,48 +52,48 @@ CosMapItem = TypedDict(
 )
 CosMapItem.__doc__ = """One entry of ``cos_map``: the store behind a bucket name.
 
-The name may have one star (``"team-*"``, ``"*"``) and stands for every bucket then
-that it fits and that has no entry of its own; of several the longest counts.
+The name may contain one star (``"team-*"``, ``"*"``) and then stands for every bucket
+that matches and has no entry of its own; of several patterns the longest wins.
 
-``host`` and ``port`` are required. A value of None means: not given.
+``host`` and ``port`` are required. A value of None means "not given".
 
 Keys:
     host: required; name or address of the store, without scheme and port.
     port: required; 1 to 65535.
     region: the region that requests are signed for; default ``"us-east-1"``.
-    access_key, secret_key (accessKey, secretKey): HMAC keys of the store; they win over
-        an API key.
+    access_key, secret_key (accessKey, secretKey): HMAC keys of the store; they take
+        precedence over an API key.
     api_key (apikey): an IBM Cloud API key.
-    ttl (time-to-live): seconds that decisions and credentials of this bucket are
-        kept; default 300; 0: not at all.
-    addressing_style (addressingStyle): how the store wants the bucket, ``"virtual"`` or
-        ``"path"``; default: the first, but for IP addresses.
-    is_tls_enabled (tls): speak https with the store; default: when the port is 443.
-    checksums: ``"forward"``, or ``"verify"``: trailing checksums of uploads are verified
-        by the proxy and dropped, for stores that do not take them; default: the first,
-        but for IBM.
-    keys: how the store keeps keys, ``"opaque"``: as they are, or ``"path"``: cleaned like
-        paths, so that those with empty segments, a slash before them, backslashes, ``.``
-        or ``..`` are refused; default: the first for AWS, IBM, Google and Rook's Ceph by their
-        hosts, the second for all others.
+    ttl (time-to-live): seconds that decisions and credentials for this bucket are
+        cached; default 300; 0: not at all.
+    addressing_style (addressingStyle): where the store expects the bucket, ``"virtual"``
+        (in the host) or ``"path"``; default: ``"virtual"``, except for IP addresses.
+    is_tls_enabled (tls): use https for the store; default: if the port is 443.
+    checksums: ``"forward"`` trailing checksums of uploads to the store, or ``"verify"``
+        and drop them in the proxy, for stores that do not accept them; default:
+        ``"forward"``, except for IBM.
+    keys: how the store treats keys, ``"opaque"``: as they are, or ``"path"``: cleaned like
+        paths, so that keys with empty segments, a leading slash, backslashes, ``.``
+        or ``..`` are refused; default: ``"opaque"`` for the hosts of AWS, IBM, Google and
+        Rook's Ceph, ``"path"`` for all others.
     complete: True says that the store has every operation of S3 and takes none for
-        another one, so that the validator is asked once; default: True for AWS by its
+        another one, so that the validator is asked only once; default: True for AWS's
         hosts.
     unknown_operations: True lets what S3 does not have through to the validator, as the
         operation ``"Unknown"``, and then to the store, whatever that makes of it.
-    bucket: the store's own name of the bucket, where it is another one.
+    bucket: the store's own name of the bucket, if it differs.
     prefix: a folder of the store's bucket that clients see as the whole bucket.
-    read_only: True refuses whatever is not known to be a read.
+    read_only: True refuses everything that is not known to be a read.
     anonymous: True lets GET and HEAD without a signature through to the validator,
-        whose token is ``""`` then; without a validator it is a mistake.
+        which gets the token ``""``; without a validator it is a mistake.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.
-    client_cert_file, client_key_file: PEM files with which the proxy shows the store
-        who it is.
+    client_cert_file, client_key_file: PEM files with which the proxy authenticates to
+        the store.
     trust_env: True reaches the store through the proxy that HTTPS_PROXY, HTTP_PROXY and
         NO_PROXY name, as they were when the first proxy started.
-    connect_timeout: seconds until a connection stands; default 10.
-    answer_timeout: seconds from the end of a request to the first byte of its answer,
+    connect_timeout: seconds until a connection must be established; default 10.
+    answer_timeout: seconds from the end of a request to the first byte of the response,
         then 504; default 60; ten times as long for CompleteMultipartUpload and copies.
 """
 
@@ -101,237 +102,157 @@ Validator = (
     Callable[[str, str], Verdict | Awaitable[Verdict]]
     | Callable[[str, str, dict[str, Any]], Verdict | Awaitable[Verdict]]
 )
-Credentials = str | Mapping[str, str | float | datetime | None]
+Credentials = str | Mapping[str, "str | float | datetime | None"]
 BucketCredsFetcher = Callable[[str, str], Credentials | Awaitable[Credentials]]
 HmacFetcher = Callable[[str], Credentials | Awaitable[Credentials | None] | None]
 Path = str | os.PathLike[str]
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class ProxyServerConfig:
     """The configuration of a proxy.
 
-    Attributes may be changed until the proxy is started; it is then that they are
-    checked, all at once: see `ConfigError`.
+    Attributes may be changed until the proxy is started; they are checked then, all at
+    once: see `ConfigError`.
 
-    The callables run on threads of the proxy, several at the same time, and may be
-    ``async def``: those run on an event loop in a thread of their own. One that
-    raises, or does not answer within ``callback_timeout``, refuses the request.
-    Strings that came from a client may hold lone surrogates: the bytes that were
-    not UTF-8 (``os.fsencode`` gives them back).
+    The callbacks run on threads of the proxy, several at the same time, and may be
+    ``async def``: those run on an event loop in a thread of their own. If one
+    raises, or does not answer within ``callback_timeout``, the request is refused.
+    Strings from a client may contain lone surrogates, which stand for bytes that are
+    not UTF-8 (``os.fsencode`` restores them).
 
     Args:
-        cos_map: bucket names as clients say them, each with its store; see
+        cos_map: bucket names as clients use them, each with its store; see
             `CosMapItem`.
         hmac_keystore: key pairs of clients, ``{"access_key": ..., "secret_key": ...}``.
         bucket_creds_fetcher: ``f(token, bucket)`` returns credentials for the store:
             an IBM API key, or JSON (or a mapping) with ``access_key`` and
-            ``secret_key``, or ``api_key``; ``session_token``, ``expiration`` and ``ttl``
-            where they have one. ``token`` is the client's access key id.
+            ``secret_key``, or ``api_key``; and ``session_token``, ``expiration`` and
+            ``ttl`` if there are any. ``token`` is the client's access key id.
         http_port: 0 to 65535; 0 picks a free port; None: no http.
         https_port: likewise for https, with HTTP/2 and TLS 1.2 or newer. One of the two
             is required, or ``unix_socket``.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
-            to allow, or a `Decision`. False refuses; anything else, however true, refuses
-            and is logged. None: a valid signature is enough. ``request`` is a dict: the
-            query parameters, and the names that the proxy knows itself, which no
-            query parameter can replace: ``method``, ``path``, ``source`` (the
-            client's address), ``operation``, ``bucket``, ``key``, ``headers``,
-            ``query`` (all parameters, as pairs) and more; see docs/authorisation.md.
+            to allow, or a `Decision`. False refuses; anything else, even if true in Python,
+            refuses and is logged. None: a valid signature is enough. ``request`` is a dict:
+            the query parameters, and the proxy's own entries, which no query parameter can
+            replace: ``method``, ``path``, ``source`` (the client's address),
+            ``operation``, ``bucket``, ``key``, ``headers``, ``query`` (all parameters, as
+            pairs) and more; see docs/authorisation.md.
         threads: processors that the library uses at a time; None or 0: all that the
             process may use by its affinity and its cgroup (object-storage-proxy 0.6.12
-            has 1; here an upload that is hashed would hold up all others on one). One
-            number for the process: the server that was started last decides.
-        verify: False turns off the check of the stores' certificates.
+            uses 1; with only 1, an upload that is being hashed would delay all others). It
+            applies to the whole process: the server that was started last decides.
+        verify: False turns off the verification of the stores' certificates.
         skip_signature_validation: True accepts any signature: for development only.
             Lengths and checksums are still checked.
         hmac_fetcher: ``f(access_key)`` returns the secret of a client's key that is
             not in the keystore, or None for an unknown key; or a mapping with
             ``secret_key``, and ``session_token`` and ``expiration`` (datetime, Unix
-            seconds or ISO 8601) for temporary keys, and ``ttl`` where it is to be kept for
+            seconds or ISO 8601) for temporary keys, and ``ttl`` if it is to be cached for
             another time than ``hmac_ttl``.
         max_presign_url_usage_attempts: how often one presigned URL may be used;
             None or 0: no limit.
-        server_name: the Server header of every answer; empty: none.
-        auth_cache_capacity: decisions of the validator that are kept.
+        server_name: the Server header of every response; empty: none.
+        auth_cache_capacity: number of the validator's decisions that are cached.
         metrics_port: 0 to 65535 for Prometheus' ``/metrics``, ``/healthz``, ``/readyz``
             and a status page; 0 picks a free port; None: none of them.
         host: the address to listen on.
         reuse_port: True lets several processes of one user listen on the same ports, if all
-            of them say so (SO_REUSEPORT); Linux spreads the connections over them. Each
+            of them set it (SO_REUSEPORT); Linux spreads the connections over them. Each
             needs a ``metrics_port`` of its own.
-        unix_socket: path of a unix socket that speaks http, for the user of this process
-            (mode 0600); a socket file that a dead process has left there is replaced.
+        unix_socket: path of a unix socket for http, which only the user of this process
+            can use (mode 0600); a socket file left behind by a dead process is replaced.
             With it neither port is required.
         metrics_host: the address for ``metrics_port`` to listen on.
-        metrics_hosts: names (``"osp.monitoring.svc"``) and addresses by which ``metrics_port``
-            may be asked, beside its own address and ``localhost``; others get 421, since a
-            page in a browser can take any name for that address. Where it listens on
-            all addresses, any address will do.
+        metrics_hosts: host names (``"osp.monitoring.svc"``) and addresses under which
+            ``metrics_port`` responds, in addition to its own address and ``localhost``;
+            others get 421, because a page in a browser can make any name mean that address.
+            If it listens on all addresses, any address is accepted.
         access_log: one line for each request, to ``"stderr"``, to ``"python"`` (the
-            logger ``object_storage_proxy.access``) or to the file of that path; None:
-            none.
+            logger ``object_storage_proxy.access``) or to the file with that path; None:
+            no access log.
         access_log_format: ``"json"``, ``"logfmt"`` or ``"combined"``.
         trusted_proxies: networks (``"10.0.0.0/8"``) of peers whose X-Forwarded-Host, -Port
-            and -For count; ``"unix"`` stands for those that use the unix socket.
-        proxy_protocol: True: each connection of the trusted proxies begins with a header of
-            the PROXY protocol, version 1 or 2, and is refused otherwise. Its client's
-            address is the one in the header. Headers of anybody else count for nothing.
+            and -For are honoured; ``"unix"`` stands for those that use the unix socket.
+        proxy_protocol: True: each connection from the trusted proxies must begin with a
+            header of the PROXY protocol, version 1 or 2, or it is refused. The client's
+            address is the one in that header. From anybody else such a header is refused.
         iam_endpoint: URL of IBM's token service, where API keys are exchanged; without a
             path ``/identity/token`` is added. None: the environment variable
             IBMCLOUD_IAM_API_ENDPOINT at the start, else IBM's own.
         max_connections: clients' connections that each port and the unix socket have open at
             a time; further ones wait until one ends. None: half of the files that the
-            process may open, but no more than 10,000. An idle one takes some 20 KiB.
-        callback_concurrency: calls of the callables that run at the same time. An eighth of
-            them, and one at least, is for questions about access keys with which nobody has
-            signed yet, which get no more, and half of them for requests without a signature:
-            a scan leaves the rest to clients.
-        callback_queue: calls that may wait for their turn; past that 503 SlowDown.
+            process may open, but no more than 10,000. An idle one takes about 20 KiB.
+        callback_concurrency: number of calls of callbacks that run at the same time. At
+            most an eighth of them, but at least one, is for questions about access keys with
+            which nobody has signed yet, and at most half of them for requests without a
+            signature, so that a scan leaves the rest to clients.
+        callback_queue: number of calls that may wait for a place; beyond that 503 SlowDown.
             Questions about such keys have a queue of their own, an eighth as long, and those
             about requests without a signature one that is half as long.
-        callback_timeout: seconds that a callable has, waiting for its turn included; then
+        callback_timeout: seconds that a callback has, including the wait for a place; then
             503 SlowDown.
         drain_timeout: seconds that a stop waits for requests in flight.
-        hmac_ttl: seconds that answers of ``hmac_fetcher`` are kept, and so the longest that
-            a key works which it does not know any more; that it knows no such key is kept
+        hmac_ttl: seconds that answers of ``hmac_fetcher`` are cached, and so the longest
+            that a key still works after it was withdrawn; that a key is unknown is cached
             for 5 seconds at most; 0: every request asks.
-        auth_cache_by: what a decision of a validator with three parameters is kept
-            by: some of ``"token"``, ``"bucket"``, ``"method"``, ``"path"``, ``"query"`` and
-            ``"source"``; None: all that it sees.
+        auth_cache_by: what a decision of a validator with three parameters is cached
+            under: some of ``"token"``, ``"bucket"``, ``"method"``, ``"path"``, ``"query"``
+            and ``"source"``; None: everything that it sees.
         tls_cert_path, tls_key_path: PEM files for https, read again when they change; None:
             the environment variables TLS_CERT_PATH and TLS_KEY_PATH at the start.
-        tls_client_ca_path: PEM file with authorities; clients of https must then show a
-            certificate of one of them, beside their signatures. None: they need none.
+        tls_client_ca_path: PEM file with authorities; https clients must then present a
+            certificate from one of them, in addition to their signatures. None: they need
+            none.
         domain: a name of this proxy (``"s3.example.com"``) below which clients may put
             the bucket into the host (virtual-hosted style). Path style always works.
-        domains: further such names.
-        show_reasons: True tells clients the ``reason`` of a refusing `Decision`.
-        event_loop: runs the ``async def`` callables; it must be running, and is neither
+        domains: additional names of this kind.
+        show_reasons: True shows clients the ``reason`` of a refusing `Decision`.
+        event_loop: runs the ``async def`` callbacks; it must be running, and is neither
             started nor stopped by the proxy. None: a loop of the proxy's own, in a thread
             of its own.
     """
 
-    __slots__ = (
-        "access_log",
-        "access_log_format",
-        "auth_cache_by",
-        "auth_cache_capacity",
-        "bucket_creds_fetcher",
-        "callback_concurrency",
-        "callback_queue",
-        "callback_timeout",
-        "cos_map",
-        "domain",
-        "domains",
-        "drain_timeout",
-        "event_loop",
-        "hmac_fetcher",
-        "hmac_keystore",
-        "hmac_ttl",
-        "host",
-        "http_port",
-        "https_port",
-        "iam_endpoint",
-        "max_connections",
-        "max_presign_url_usage_attempts",
-        "metrics_host",
-        "metrics_hosts",
-        "metrics_port",
-        "proxy_protocol",
-        "reuse_port",
-        "server_name",
-        "show_reasons",
-        "skip_signature_validation",
-        "threads",
-        "tls_cert_path",
-        "tls_client_ca_path",
-        "tls_key_path",
-        "trusted_proxies",
-        "unix_socket",
-        "validator",
-        "verify",
-    )
-
-    def __init__(
-        self,
-        cos_map: Mapping[str, Mapping[str, Any]],
-        hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
-        bucket_creds_fetcher: BucketCredsFetcher | None = None,
-        http_port: int | None = None,
-        https_port: int | None = None,
-        validator: Validator | None = None,
-        threads: int | None = None,
-        verify: bool | None = None,
-        skip_signature_validation: bool | None = False,
-        hmac_fetcher: HmacFetcher | None = None,
-        max_presign_url_usage_attempts: int | None = 3,
-        server_name: str | None = "<osp⚡>",
-        auth_cache_capacity: int | None = 1024,
-        metrics_port: int | None = None,
-        *,
-        host: str = "0.0.0.0",
-        reuse_port: bool = False,
-        unix_socket: Path | None = None,
-        metrics_host: str = "127.0.0.1",
-        metrics_hosts: Sequence[str] | None = None,
-        access_log: Path | None = None,
-        access_log_format: str = "json",
-        trusted_proxies: Sequence[str] | None = None,
-        proxy_protocol: bool = False,
-        iam_endpoint: str | None = None,
-        max_connections: int | None = None,
-        callback_concurrency: int = 32,
-        callback_queue: int = 10_000,
-        callback_timeout: float = 30.0,
-        drain_timeout: float = 30.0,
-        hmac_ttl: float = 300.0,
-        auth_cache_by: Sequence[str] | None = None,
-        tls_cert_path: Path | None = None,
-        tls_key_path: Path | None = None,
-        tls_client_ca_path: Path | None = None,
-        domain: str | None = None,
-        domains: Sequence[str] | None = None,
-        show_reasons: bool = False,
-        event_loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        self.cos_map: Mapping[str, Mapping[str, Any]] = cos_map
-        self.hmac_keystore: Sequence[Mapping[str, str | None]] | None = hmac_keystore
-        self.bucket_creds_fetcher: BucketCredsFetcher | None = bucket_creds_fetcher
-        self.http_port: int | None = http_port
-        self.https_port: int | None = https_port
-        self.validator: Validator | None = validator
-        self.threads: int | None = threads
-        self.verify: bool | None = verify
-        self.skip_signature_validation: bool | None = skip_signature_validation
-        self.hmac_fetcher: HmacFetcher | None = hmac_fetcher
-        self.max_presign_url_usage_attempts: int | None = max_presign_url_usage_attempts
-        self.server_name: str | None = server_name
-        self.auth_cache_capacity: int | None = auth_cache_capacity
-        self.metrics_port: int | None = metrics_port
-        self.host: str = host
-        self.reuse_port: bool = reuse_port
-        self.unix_socket: Path | None = unix_socket
-        self.metrics_host: str = metrics_host
-        self.metrics_hosts: Sequence[str] | None = metrics_hosts
-        self.access_log: Path | None = access_log
-        self.access_log_format: str = access_log_format
-        self.trusted_proxies: Sequence[str] | None = trusted_proxies
-        self.proxy_protocol: bool = proxy_protocol
-        self.iam_endpoint: str | None = iam_endpoint
-        self.max_connections: int | None = max_connections
-        self.callback_concurrency: int = callback_concurrency
-        self.callback_queue: int = callback_queue
-        self.callback_timeout: float = callback_timeout
-        self.drain_timeout: float = drain_timeout
-        self.hmac_ttl: float = hmac_ttl
-        self.auth_cache_by: Sequence[str] | None = auth_cache_by
-        self.tls_cert_path: Path | None = tls_cert_path
-        self.tls_key_path: Path | None = tls_key_path
-        self.tls_client_ca_path: Path | None = tls_client_ca_path
-        self.domain: str | None = domain
-        self.domains: Sequence[str] | None = domains
-        self.show_reasons: bool = show_reasons
-        self.event_loop: asyncio.AbstractEventLoop | None = event_loop
+    cos_map: Mapping[str, Mapping[str, Any]]
+    hmac_keystore: Sequence[Mapping[str, str | None]] | None = None
+    bucket_creds_fetcher: BucketCredsFetcher | None = None
+    http_port: int | None = None
+    https_port: int | None = None
+    validator: Validator | None = None
+    threads: int | None = None
+    verify: bool | None = None
+    skip_signature_validation: bool | None = False
+    hmac_fetcher: HmacFetcher | None = None
+    max_presign_url_usage_attempts: int | None = 3
+    server_name: str | None = "<osp⚡>"
+    auth_cache_capacity: int | None = 1024
+    metrics_port: int | None = None
+    _: KW_ONLY
+    host: str = "0.0.0.0"
+    reuse_port: bool = False
+    unix_socket: Path | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_hosts: Sequence[str] | None = None
+    access_log: Path | None = None
+    access_log_format: str = "json"
+    trusted_proxies: Sequence[str] | None = None
+    proxy_protocol: bool = False
+    iam_endpoint: str | None = None
+    max_connections: int | None = None
+    callback_concurrency: int = 32
+    callback_queue: int = 10_000
+    callback_timeout: float = 30.0
+    drain_timeout: float = 30.0
+    hmac_ttl: float = 300.0
+    auth_cache_by: Sequence[str] | None = None
+    tls_cert_path: Path | None = None
+    tls_key_path: Path | None = None
+    tls_client_ca_path: Path | None = None
+    domain: str | None = None
+    domains: Sequence[str] | None = None
+    show_reasons: bool = False
+    event_loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

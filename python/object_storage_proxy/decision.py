@@ -1,4 +1,4 @@
-"""What a validator may return beside True and False."""
+"""What a validator may return besides True and False."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Decision(NamedTuple):
 
     Attributes:
         allow: True allows, False refuses.
-        ttl: seconds that the decision is kept; None: the bucket's own ttl, or not at
-            all when a header of the request was looked at; 0: not at all. A refusal is
-            never kept for more than 30 seconds.
+        ttl: seconds that the decision is cached; None: the bucket's own ttl, or not at
+            all if a header of the request was read; 0: not at all. A refusal is
+            never cached for more than 30 seconds.
         reason: for the log, and with ``show_reasons`` for the client.
     """
 

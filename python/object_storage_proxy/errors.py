@@ -12,8 +12,8 @@ class ConfigError(ValueError):
 
     Attributes:
         mistakes: everything that is wrong, as ``(path, message)``. The path is
-            spelled as in Python, such as ``cos_map["photos"].port``; it is ``""``
-            for the configuration as a whole. No message quotes a value, since
+            written as in Python, such as ``cos_map["photos"].port``; it is ``""``
+            for the configuration as a whole. No message quotes a value, because
             any value may be a secret.
     """
 

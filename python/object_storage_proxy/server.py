@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
-_ABANDONED = 1.0  # seconds that a start which fails waits for what it has begun
-_EXIT_DRAIN = 5.0  # seconds that an interpreter which exits waits for requests in flight
+_ABANDONED = 1.0  # seconds that a failed start waits for what it has begun
+_EXIT_DRAIN = 5.0  # seconds that an exiting interpreter waits for requests in flight
 
-# A signal handler may stop a server on a thread that has a lock: those that it needs are
-# reentrant, and nobody waits while he has one, but for a thread to begin.
+# A signal handler may stop a server on a thread that holds a lock: the locks that it needs are
+# reentrant, and no thread waits while it holds one, except for another thread to begin.
 _lock = threading.RLock()
 _running: set[ProxyServer] = set()
 _drain: LogDrain | None = None
@@ -47,7 +47,7 @@ class ProxyServer:
         with ProxyServer(ProxyServerConfig(cos_map, http_port=0)) as server:
             print(server.http_url)
 
-    A server that nobody stops serves until the interpreter exits. It can be
+    A server that is never stopped serves until the interpreter exits. It can be
     started again after a stop.
 
     Args:
@@ -59,27 +59,27 @@ class ProxyServer:
         self._run: Run | None = None
         self._starting = threading.Lock()
         self._stop_asked = False
-        # Held while the configuration and what serves come together. A signal's handler may
-        # update or start during an update, on the same thread: the count tells that it did.
+        # Held while the configuration and the running server are made to agree. A signal
+        # handler may update or start on the same thread meanwhile: the count shows that it did.
         self._updating = threading.RLock()
         self._updates = 0
 
     def start(self) -> None:
-        """Binds the ports and begins to serve.
+        """Binds the ports and starts serving.
 
         Raises:
             ConfigError: the configuration has mistakes; it lists all of them.
             OSError: a port or the unix socket is in use, or may not be bound; the access log
                 can't be opened.
-            RuntimeError: the server runs already, or this process was forked after
+            RuntimeError: the server is already running, or this process was forked after
                 a proxy had been started in it.
             ImportError: the library can't be loaded on this system.
         """
         if self._starting.locked():
-            raise RuntimeError("this server is being started")
+            raise RuntimeError("this server is starting")
         with self._starting:
             if self._run is not None and self._run.handle:
-                raise RuntimeError("this server runs already")
+                raise RuntimeError("this server is already running")
             self._stop_asked = False
             self._launch()
 
@@ -90,7 +90,7 @@ class ProxyServer:
 
         run = None
         try:
-            with self._updating:  # or an update of the run before could be missed
+            with self._updating:  # or an update of the previous run could be missed
                 self._updates += 1
                 document, mistakes = render(self._config)
                 lib = _lib.load(_at_exit)
@@ -104,13 +104,13 @@ class ProxyServer:
                 run.ports = lib.ports(run.handle)
             if self._stop_asked:
                 self.stop()
-        except BaseException:  # also a Ctrl-C: then nothing has started
+        except BaseException:  # even a Ctrl-C: then nothing has started
             if run is not None:
                 self._abandon(run)
             raise
 
     def check(self) -> None:
-        """Checks the configuration as start() does, and starts nothing.
+        """Checks the configuration as start() does, without starting anything.
 
         Raises:
             ConfigError: the configuration has mistakes; it lists all of them.
@@ -129,20 +129,20 @@ class ProxyServer:
         cos_map: Mapping[str, Mapping[str, Any]] | None = None,
         hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
     ) -> None:
-        """Swaps the stores, the client keys, or both at once, while it serves.
+        """Replaces the stores, the client keys, or both at once, while it serves.
 
-        Requests under way end with what they began with. What is given is copied, and
-        what is not given stays as the last update has left it, whoever made that. The
-        configuration gets the new values, too, so that a later start() uses them. After
-        an error nothing has changed. Decisions that are remembered stay; see invalidate().
+        Requests in flight end with the values that they began with. What is given is copied;
+        what is not given stays as the last update left it, whoever made that. The
+        configuration gets the new values as well, so that a later start() uses them. After
+        an error nothing has changed. Cached decisions are kept; see invalidate().
 
         Args:
-            cos_map: all entries that there are from now on; None: as they are.
-            hmac_keystore: likewise all key pairs; None: as they are; []: none.
+            cos_map: all entries from now on; None: unchanged.
+            hmac_keystore: likewise all key pairs; None: unchanged; []: none.
 
         Raises:
             ConfigError: the new values have mistakes; it lists all of them.
-            RuntimeError: the server does not run, or this process is a fork.
+            RuntimeError: the server is not running, or this process is a fork.
         """
         self._serving()
         from ._document import encode, snapshot
@@ -155,42 +155,42 @@ class ProxyServer:
         with self._updating:
             while True:
                 self._updates = number = self._updates + 1
-                lib, handle = self._serving()  # now: it may have been started again meanwhile
+                lib, handle = self._serving()  # now: it may have been restarted meanwhile
                 lib.update(handle, document)
                 for name, value in change.items():
                     setattr(self._config, name, value)
-                # A signal's handler that came in between has found what serves changed, and
-                # the configuration not: then this update is the last one, for both.
+                # A signal handler that ran in between found the server changed, but not yet
+                # the configuration: then this update is made again, as the last one for both.
                 if self._updates == number:
                     return
 
     def invalidate(self, token: str | None = None, bucket: str | None = None) -> None:
-        """Forgets the callables' answers: decisions, store credentials, client secrets.
+        """Drops the callbacks' cached answers: decisions, store credentials, client secrets.
 
-        Whoever comes after it has returned is served by nothing that was asked for
-        before, bearer tokens of the store included. With both arguments it forgets what is
-        about that token and that bucket together; client secrets belong to a token alone.
+        Requests that arrive after it has returned are never served by anything that was asked
+        for before, including the store's bearer tokens. With both arguments it drops what is
+        cached for that token and that bucket together; client secrets belong to a token alone.
 
         Args:
             token: a client's access key id; None: all. "" stands for clients without
                 a signature.
-            bucket: a bucket's name as clients say it; None: all.
+            bucket: a bucket's name as clients use it; None: all.
 
         Raises:
             TypeError: an argument is neither a str nor None.
-            RuntimeError: the server does not run, or this process is a fork.
+            RuntimeError: the server is not running, or this process is a fork.
         """
         lib, handle = self._serving()
         lib.forget(handle, _wire("token", token), _wire("bucket", bucket))
 
     def reopen_logs(self) -> None:
-        """Opens the file of the access log anew, after somebody has moved it away.
+        """Reopens the access log's file, after it has been moved away.
 
         Does nothing without an access log in a file.
 
         Raises:
             OSError: the file can't be opened; the old one stays in use.
-            RuntimeError: the server does not run, or this process is a fork.
+            RuntimeError: the server is not running, or this process is a fork.
         """
         lib, handle = self._serving()
         lib.reopen_logs(handle)
@@ -199,20 +199,20 @@ class ProxyServer:
         _lib.refuse_after_fork()
         run = self._run
         if run is None or not run.handle:
-            raise RuntimeError("this server does not run")
+            raise RuntimeError("this server is not running")
         return run.lib, run.handle
 
     def stop(self, drain: float | None = None) -> None:
-        """Stops to accept, lets requests in flight end, and frees the ports.
+        """Stops accepting connections, lets requests in flight end, and frees the ports.
 
-        Does nothing when the server does not run. May be called on any thread, by several
-        at the same time, and by a signal handler, also while start() or stop() is under
-        way: a start() then ends with the server stopped.
+        Does nothing if the server is not running. May be called on any thread, by several
+        at the same time, and by a signal handler, even while start() or stop() is in
+        progress: a start() then ends with the server stopped.
 
-        It never waits for what waits for it. On the thread of event_loop it refuses
+        It never waits for something that waits for it. On the thread of event_loop it refuses
         requests that wait for a coroutine; use ``await asyncio.to_thread(server.stop)``
-        to let them end. Called by a callable that is no coroutine it returns at once, and
-        the server stops when requests have ended.
+        to let them end. In a callback that is not a coroutine it returns at once, and
+        the server stops when its requests have ended.
 
         Args:
             drain: seconds until requests in flight are cut off; None: the
@@ -222,13 +222,13 @@ class ProxyServer:
             RuntimeError: this process is a fork of the one that serves.
         """
         _lib.refuse_after_fork()
-        self._stop_asked = True  # before the look at the handle: a start() looks the other way
+        self._stop_asked = True  # then the handle; start() reads them in the opposite order
         run = self._run
         if run is None or not run.handle:
             return
         run.lib.stop(run.handle, run.drain if drain is None else drain)
         if run.owner.asked_here():
-            with suppress(RuntimeError):  # no thread any more: the interpreter exits
+            with suppress(RuntimeError):  # threads can't be started when the interpreter exits
                 end = threading.Thread(target=self._end, args=(run,), name="osp-stop", daemon=True)
                 end.start()
             return
@@ -236,7 +236,7 @@ class ProxyServer:
         self._end(run)
 
     def _begin_stop(self, most: float) -> None:
-        """Begins to stop, within drain_timeout, but no more than some seconds."""
+        """Begins to stop, within drain_timeout, but within `most` seconds."""
         run = self._run
         if run is not None and run.handle:
             run.lib.stop(run.handle, min(most, run.drain))
@@ -247,7 +247,7 @@ class ProxyServer:
         self._forget(run)
 
     def _abandon(self, run: Run) -> None:
-        """Ends what has just begun; its ports are free then, but for a system that hangs."""
+        """Ends what has just begun; its ports are free afterwards, unless the system hangs."""
         try:
             if run.handle:
                 run.lib.stop(run.handle, 0)
@@ -258,17 +258,17 @@ class ProxyServer:
     def _forget(self, run: Run) -> None:
         run.close()
         with _lock:
-            if self._run is run:  # and no other one meanwhile
+            if self._run is run:  # and no later one
                 _running.discard(self)
                 self._run = None
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the server has stopped.
 
-        Signals are seen meanwhile.
+        Signals are handled meanwhile.
 
         Args:
-            timeout: seconds; None: without end.
+            timeout: seconds; None: no limit.
 
         Returns:
             Whether it has stopped.
@@ -298,7 +298,7 @@ class ProxyServer:
 
     @property
     def metrics_url(self) -> str | None:
-        """Where this machine finds /metrics and the status page; None without metrics_port."""
+        """The address, on this machine, of /metrics and the status page; None without them."""
         return None if self._run is None else self._run.url("http", 2)
 
     def __enter__(self) -> ProxyServer:
@@ -321,13 +321,13 @@ class ProxyServer:
 def _config_error(
     lib: _lib.Library, document: bytes, mistakes: list[tuple[str, str]]
 ) -> ConfigError:
-    """The mistakes that Python saw, and after them what the library sees elsewhere."""
+    """The mistakes that Python found, followed by those that the library finds elsewhere."""
     seen = {path for path, _ in mistakes}
     return ConfigError(mistakes + [m for m in lib.check(document) if m[0] not in seen])
 
 
 def _wire(name: str, text: str | None) -> bytes | None:
-    """A string that a callable got, as the bytes that the client sent."""
+    """A string that a callback got, as the bytes that the client sent."""
     if not isinstance(text, (str, type(None))):
         raise TypeError(f"{name} must be a str or None, not {type(text).__name__}")
     return None if text is None else text.encode("utf-8", "surrogateescape")
@@ -337,11 +337,11 @@ def start_server(config: ProxyServerConfig) -> None:
     """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
     Requests in flight then have drain_timeout to end; a second Ctrl-C cuts them off.
-    SIGHUP opens the file of the access log anew, where there is one. All of that holds
-    before a port is open.
-    A file ``.env`` in the working directory is loaded first; what the environment
-    has already, stays. systemd is told what goes on, if NOTIFY_SOCKET is set.
-    Outside the main thread, where Python has no signals, it serves until the
+    SIGHUP reopens the access log's file, if there is one. Signals are handled before a port
+    is open.
+    A file ``.env`` in the working directory is loaded first; variables that are already
+    set are kept. systemd is notified if NOTIFY_SOCKET is set.
+    Outside the main thread, where Python handles no signals, it serves until the
     interpreter exits.
 
     Raises:
@@ -363,17 +363,17 @@ def start_server(config: ProxyServerConfig) -> None:
 
 
 def enable_request_counting() -> None:
-    """Counts requests from now on, of all proxies of this process together."""
+    """Starts counting the requests of all proxies in this process together."""
     _lib.count_requests(True)
 
 
 def disable_request_counting() -> None:
-    """Stops to count requests; the count stays."""
+    """Stops counting requests; the count is kept."""
     _lib.count_requests(False)
 
 
 def get_request_count() -> int:
-    """The requests that came in while counting was on."""
+    """The number of requests that arrived while counting was on."""
     lib = _lib.loaded()
     return lib.counted() if lib else 0
 
@@ -390,7 +390,7 @@ def _drain_logs(lib: _lib.Library) -> None:
 
 
 def _at_exit() -> None:
-    """Ends the library's use of Python while there still is a Python."""
+    """Ends the library's use of Python while the interpreter still works."""
     from ._shield import shielded
 
     if _lib.forked():
@@ -400,7 +400,7 @@ def _at_exit() -> None:
     for server in servers:
         server._begin_stop(_EXIT_DRAIN)
     for server in servers:
-        for drain in (_EXIT_DRAIN, 0.0):  # the second after a Ctrl-C, or whatever it is
+        for drain in (_EXIT_DRAIN, 0.0):  # the second one after a Ctrl-C or another exception
             with shielded():
                 server.stop(drain)
                 break

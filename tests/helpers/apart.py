@@ -60,7 +60,7 @@ class Apart(Child):
     Args:
         folder: its working directory; the log is in it.
         config: parameters that JSON can spell.
-        before: code that runs first, which may name callables.
+        before: code that runs first, which may name callbacks.
         more: parameters that it can't, as an expression.
         meanwhile: code that runs while it serves, instead of waiting.
     """

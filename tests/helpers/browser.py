@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import struct
 import subprocess
@@ -64,6 +66,35 @@ def visit(url: str, *options: str) -> Visit:
 
 def dom(url: str) -> Visit:
     return visit(url, "--dump-dom")
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where an element is, in pixels from the left and upper edge of the page."""
+
+    left: float
+    top: float
+    right: float
+    cut: bool  # whether text in it, or in a child of it, does not fit
+
+
+def boxes(page: str, selector: str, width: int, folder: Path) -> list[Box]:
+    """The boxes of elements of a page in a window of this width. Its own scripts do not run."""
+    measure = f"""
+        const cut = (e) => e.scrollWidth > e.clientWidth || [...e.children].some(cut);
+        const box = (e, r = e.getBoundingClientRect()) => [r.left, r.top, r.right, cut(e)];
+        const all = [...document.querySelectorAll({json.dumps(selector)})].map((e) => box(e));
+        document.title = JSON.stringify([innerWidth, all]);
+    """
+    still = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    file = folder / "page.html"
+    file.write_text(f"{still}<script>{measure}</script>", encoding="utf-8")
+    seen = visit(file.as_uri(), f"--window-size={width},900", "--dump-dom")
+    found = re.search(r"<title>(.*?)</title>", seen.dom)
+    assert found, seen
+    inner, measured = json.loads(found[1])
+    assert inner == width
+    return [Box(*one) for one in measured]
 
 
 def screenshot(url: str, to: Path, *, dark: bool, size: str = "1280,1190") -> Visit:

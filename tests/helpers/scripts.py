@@ -46,3 +46,36 @@ def scripts(folder: Path) -> Iterator[Run]:
 def ended(child: Child, seconds: float = 30) -> int:
     """The exit status of a child that ends by itself."""
     return child.process.wait(seconds)
+
+
+# A server that has been seen to start, serve and stop, and works(), which sees it again.
+SERVER = """
+import faulthandler, urllib.request
+faulthandler.dump_traceback_later(240, exit=True)
+
+def works(server):
+    server.start()
+    url = server.http_url
+    assert not answers_nothing(url)
+    server.stop()
+    assert server.http_url is None
+    assert answers_nothing(url)
+
+def answers_nothing(url):
+    try:
+        urllib.request.urlopen(url).close()
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+    except OSError:
+        return True
+    return False
+
+server = osp.ProxyServer(config(http_port=0))
+works(server)
+"""
+
+
+def completes(child: Child, seconds: float = 30) -> None:
+    """Waits for the end of a script whose last line is print("done")."""
+    assert ended(child, seconds) == 0, child.output()
+    assert "done" in child.output()

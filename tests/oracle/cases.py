@@ -152,6 +152,39 @@ def other_headers() -> Iterator[Case]:
         yield Case("archive", "PUT", "/@open@/new.tar", ((name, "true"),), documents.tar())
 
 
+# Ways from where a store keeps uploads and listings to what nobody may reach.
+_WAYS = (
+    "../../../@closed@/k", "../../../../@closed@/k", "../@secret-path-hash@",
+    "../../../@open@/secret/x", "../../../../@closed@/evil", "..", "../..",
+    "../../../../@open@/evil",
+)  # fmt: skip
+
+
+def hidden_paths() -> Iterator[Case]:
+    """Ids and places in listings that hold a path, plain or in base64."""
+    part = b"<Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>"
+    part = b"<CompleteMultipartUpload>%s</CompleteMultipartUpload>" % part
+    for way, before in product(_WAYS, ("x.", "", "1b2c.x")):
+        upload = f"uploadId={{base64:{before}{way}}}"
+        yield Case("hidden path", "PUT", f"/@open@/k?partNumber=1&{upload}", body=WRITTEN)
+        yield Case("hidden path", "POST", f"/@open@/k?{upload}", body=part)
+        for method in ("GET", "DELETE"):
+            yield Case("hidden path", method, f"/@open@/k?{upload}")
+    upload = "uploadId=@secret-upload@"
+    yield Case("hidden path", "PUT", f"/@open@/k?partNumber=1&{upload}", body=WRITTEN)
+    yield Case("hidden path", "POST", f"/@open@/k?{upload}", body=part)
+    tags = ("return:,id:{}", "id:{},return:", "id:{},p:0,s:0", "[id:{},return:", "return:,id:{},")
+    for way, tag, bucket in product(_WAYS, tags, ("@open@", "@folder@")):
+        place = f"a[minio_cache:v2,{tag.format(way)}]"
+        for what in ("marker", "versions&key-marker", "list-type=2&start-after"):
+            yield Case(
+                "hidden path", "GET", f"/{bucket}?max-keys=1&{what}={quote(place, safe='@')}"
+            )
+        token = f"/{bucket}?list-type=2&max-keys=1&continuation-token={{base64:{place}}}"
+        yield Case("hidden path", "GET", token)
+        yield Case("hidden path", "PUT", f"/{bucket}/{quote(place, safe='@/')}", body=WRITTEN)
+
+
 def drawn(seed: int, count: int) -> Iterator[Case]:
     """Combinations of all of it, by chance: two parameters, headers, any target."""
     chance = random.Random(seed)
@@ -173,8 +206,8 @@ def drawn(seed: int, count: int) -> Iterator[Case]:
 
 
 FAMILIES: tuple[Callable[[], Iterator[Case]], ...] = (
-    subresources, elsewhere, by_other_rules, copies, other_headers, spellings.odd_keys,
-    spellings.control_planes, spellings.deletions, spellings.forms,
+    subresources, elsewhere, by_other_rules, copies, other_headers, hidden_paths,
+    spellings.odd_keys, spellings.control_planes, spellings.deletions, spellings.forms,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from helpers.raw import Answer
 from oracle import names
 from oracle.plot import PREFIX, Plot
 from oracle.request import Case
-from oracle.state import DELETE_MARKER, NULL, Change
+from oracle.state import DELETE_MARKER, NULL, UPLOADS, Change, legible
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ ASPECTS = {
     "retention": {"PutObjectRetention"},
     "legal hold": {"PutObjectLegalHold"},
 }
-UPLOADS = {
+BEGINNERS = {"CreateMultipartUpload", "UploadPart", "UploadPartCopy"}
+OF_UPLOADS = {
     "upload appears": {"CreateMultipartUpload"},
     # Garage drops the uploads of a key whose object is written or deleted.
     "upload vanishes": {"AbortMultipartUpload", *WRITERS, *DELETERS},
@@ -95,6 +96,8 @@ def fitting(change: Change) -> set[str]:
     if kind == "config":
         own = {_same(name) for name in names.configurations()[change.piece.detail]}
         return own | BUCKETS.get(change.how, set())
+    if kind == "listing" and change.piece.detail == UPLOADS:
+        return BEGINNERS
     if kind in ("object", "listing"):
         if change.after == DELETE_MARKER or change.how == "vanishes":
             return DELETERS
@@ -102,7 +105,7 @@ def fitting(change: Change) -> set[str]:
     if kind in ASPECTS:
         # A version that is deleted brings the one before it back.
         return WRITERS | DELETERS | ASPECTS[kind]
-    return UPLOADS[f"{kind} {change.how}"]
+    return OF_UPLOADS[f"{kind} {change.how}"]
 
 
 @dataclass(frozen=True)
@@ -143,8 +146,7 @@ class Violation:
 
 def _legible(key: str) -> str:
     """A key as XML can have it: stores list what is no text, and control characters, as U+FFFD."""
-    text = os.fsencode(key).decode(errors="replace")
-    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd", text)
+    return legible(os.fsencode(key).decode(errors="replace"))
 
 
 def _causes(changes: Iterable[Change]) -> Iterator[Change]:

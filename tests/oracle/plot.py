@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import uuid
@@ -19,6 +20,7 @@ _RESERVE = 10  # buckets that requests may spoil
 PREFIX = "team/"  # of the entry "folder"
 TAG = "about"
 _FILL = re.compile(r"@([a-z-]+)@")
+_BASE64 = re.compile(r"\{base64:([^}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ CONTENTS = {
 }
 # Uploads that have been begun, with one part; by the name that stands for their id.
 UPLOADS = {"upload": ("open", "up"), "secret-upload": ("open", "secret/up")}
+
+
+def _in_base64(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 class UnrestorableError(RuntimeError):
@@ -116,14 +122,21 @@ class Plot:
         return Seed(role, key.replace("?", f"n4me{unique}"), f"m4rk{unique}", "?" in key)
 
     def fill(self, text: str) -> str:
-        """Replaces `@open@` and the like by the names and ids of this plot."""
-        return _FILL.sub(lambda match: self._value(match[1]) or match[0], text)
+        """Replaces `@open@` and the like by the names and ids of this plot.
+
+        What stands in `{base64:...}` is then written so, in the alphabet for URLs.
+        """
+        filled = _FILL.sub(lambda match: self._value(match[1]) or match[0], text)
+        return _BASE64.sub(lambda match: _in_base64(match[1]), filled)
 
     def _value(self, name: str) -> str | None:
         if name == "folder":
             return self.folder
         if name == "secret-hash":  # where some stores keep an upload's parts
             return hashlib.sha256(self._uploads["secret-upload"].key.encode()).hexdigest()
+        if name == "secret-path-hash":
+            seed = self._uploads["secret-upload"]
+            return hashlib.sha256(f"{self.name(seed.role)}/{seed.key}".encode()).hexdigest()
         return self._names.get(name) or self._ids.get(name)
 
     # --- looking --------------------------------------------------------------

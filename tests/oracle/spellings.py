@@ -24,6 +24,7 @@ ODD_KEYS = (
     "new/", "a//b", "/a", "a/./b", "~", "*", "secret/*", "secret%2F*", "__XLDIR__",
     "secret__XLDIR__", "secret/x__XLDIR__", "k__XLDIR__", "dir/.sgwtmp", "dir/.sgwtmp/x",
     ".sgwtmp/x", ".sgwtmp/multipart", ".sgwtmp/multipart/@secret-hash@/@secret-upload@/1",
+    ".uploads/x", "k.versions/x", "secret/x.versions/v_1", ".mpus-1-secret/up-1",
     ".sgwtmp", ".minio.sys/x", ".minio.sys/buckets", "xl.meta", "k/xl.meta", "secret/x/xl.meta",
     ".metadata/k", "k.versitygw", "lost+found", "con", "./.", "...", "/..", "/../secret/x",
     "k/../secret/x", "k/../../@closed@/k", "outside/x", "team/k", "../outside/x", "/../outside/x",

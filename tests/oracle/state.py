@@ -15,6 +15,7 @@ from helpers.raw import Answer
 from oracle import names
 from oracle.wire import Direct
 
+_TRIES = 5  # to list the buckets
 NULL = "null"  # S3's name for the version of an object that has none
 DELETE_MARKER = "delete marker"
 
@@ -26,7 +27,9 @@ class Piece(NamedTuple):
     kind: str
     bucket: str
     key: str = ""
-    detail: str = ""  # the version of an object, the id of an upload, the name of a configuration
+    # The version of an object, the id of an upload, the name of a configuration; for a
+    # listing that fails: what it lists.
+    detail: str = ""
 
 
 State = dict[Piece, str]
@@ -52,19 +55,51 @@ class Change:
         return f"{kind} {where!r} {detail}: {self.before!r} -> {self.after!r}"
 
 
+OBJECTS, UPLOADS = "objects", "uploads"  # that a bucket lists
+# What is seen by way of which listing.
+_SHOWS = {
+    OBJECTS: ("object", "metadata", "tags", "acl", "retention", "legal hold"),
+    UPLOADS: ("upload", "part"),
+}
+
+
 def differences(before: State, after: State) -> list[Change]:
-    unseen = {piece.bucket for piece in after if piece.kind == "listing"}
+    """What is other than before, but for what can't be seen because a listing fails."""
+    failing = [piece for piece in after if piece.kind == "listing"]
+    unseen = {(piece.bucket, kind) for piece in failing for kind in _SHOWS[piece.detail]}
     return [
         Change(piece, before.get(piece), after.get(piece))
         for piece in sorted(before.keys() | after.keys())
-        if before.get(piece) != after.get(piece)
-        and (piece.kind in ("bucket", "listing") or piece.bucket not in unseen)
+        if before.get(piece) != after.get(piece) and (piece.bucket, piece.kind) not in unseen
     ]
 
 
-def _parsed(body: bytes) -> ET.Element:
-    """A document; Garage writes characters of keys into it that XML has not."""
-    return ET.fromstring(re.sub(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", "\ufffd".encode(), body))
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE = re.compile("&#(?:([0-9]+)|x([0-9a-fA-F]+));")
+
+
+def legible(text: str) -> str:
+    """As XML can have it: what it has not is U+FFFD."""
+    return _NOT_IN_XML.sub("\ufffd", text)
+
+
+def _referred(reference: re.Match[str]) -> str:
+    decimal, hexadecimal = reference.groups()
+    code = int(decimal) if decimal else int(hexadecimal, 16)
+    in_xml = code <= 0x10FFFF and not _NOT_IN_XML.match(chr(code))
+    return reference[0] if in_xml else "\ufffd"
+
+
+def parsed(body: bytes) -> ET.Element:
+    """A document without namespaces, on which stores don't agree.
+
+    Keys have characters that XML has not: Garage writes them as they are, rclone refers to
+    them by number.
+    """
+    root = ET.fromstring(_REFERENCE.sub(_referred, legible(body.decode(errors="replace"))))
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
 
 
 # Headers of a HEAD that say nothing about the object, or that others say as well.
@@ -72,7 +107,7 @@ _NOT_METADATA = re.compile(
     r"date|server|connection|keep-alive|last-modified|accept-ranges|vary|content-length|"
     r"strict-transport-security|x-content-type-options|x-xss-protection|x-ratelimit-.*|"
     r"x-amz-date|x-amz-content-sha256|x-amz-copy-source|"  # which rclone keeps of the request
-    r"x-amz-request-id|x-amz-id-2|x-amz-tagging-count|x-amz-bucket-region|"
+    r"x-amz-request-id|x-amzn-requestid|x-amz-id-2|x-amz-tagging-count|x-amz-bucket-region|"
     r"x-amz-object-lock-.*|x-amz-version-id|x-amz-expiration|x-amz-restore|access-control-.*"
 )
 _VOLATILE = re.compile(
@@ -95,13 +130,6 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(_VOLATILE.sub(b"", body)).hexdigest()[:12]
 
 
-def _plain(root: ET.Element) -> ET.Element:
-    """Without namespaces, which stores don't agree on."""
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
 _Question = tuple[Piece, str, str]  # what it is about, method, query
 
 
@@ -110,17 +138,20 @@ def _target(piece: Piece, query: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _entries(answer: Answer) -> Iterator[tuple[str, ET.Element]]:
-    """The entries of a listing with their keys; none where the store has no such listing."""
+def _entries(answer: Answer, encodes: bool = True) -> Iterator[tuple[str, ET.Element]]:
+    """The entries of a listing with their keys; none where the store has no such listing.
+
+    encodes: whether keys are as the listing says that they are.
+    """
     if answer.status in (400, 404, 405, 501):
         return
     try:
-        root = _plain(_parsed(answer.body))
+        root = parsed(answer.body)
     except ET.ParseError as error:
         raise ListingError(str(answer)) from error
     if answer.status != 200 or root.findtext("IsTruncated") == "true":
         raise ListingError(str(answer))
-    encoded = root.findtext("EncodingType") == "url"
+    encoded = encodes and root.findtext("EncodingType") == "url"
     for entry in root:
         if entry.tag in ("Version", "DeleteMarker", "Contents", "Upload"):
             key = entry.findtext("Key") or ""
@@ -137,17 +168,23 @@ def _content(entry: ET.Element) -> str:
     return f"{entry.findtext('ETag')} of {entry.findtext('LastModified')}"
 
 
+def _parts(piece: Piece, answer: Answer) -> State:
+    try:
+        parts = list(parsed(answer.body).iter("Part"))
+    except ET.ParseError:
+        return {Piece("listing", piece.bucket, "", UPLOADS): "fails"}
+    return {
+        piece._replace(detail=f"{piece.detail} {part.findtext('PartNumber')}"): part.findtext(
+            "ETag", ""
+        )
+        for part in parts
+    }
+
+
 def _read(piece: Piece, answer: Answer) -> State:
     """What an answer says about a piece: for an upload its parts, for a HEAD also the locks."""
     if piece.kind == "part":
-        root = _plain(_parsed(answer.body))
-        return {
-            piece._replace(detail=f"{piece.detail} {part.findtext('PartNumber')}"): part.findtext(
-                "ETag"
-            )
-            or ""
-            for part in root.iter("Part")
-        }
+        return _parts(piece, answer)
     if piece.kind == "metadata":
         fields = {k: v for k, v in answer.headers.items() if not _NOT_METADATA.fullmatch(k)}
         state = {piece: f"{answer.status} {sorted(fields.items())}"}
@@ -163,7 +200,7 @@ class Eye:
 
     def __init__(self, direct: Direct) -> None:
         self._direct = direct
-        self._versions = True
+        self._versions = self._encodes = True
         self._tags = self._acls = True
         self._configurations: list[str] = []
 
@@ -171,6 +208,7 @@ class Eye:
         """Finds out what the store can show, by a bucket with one object."""
         versions = self._direct("GET", f"/{bucket}?versions&encoding-type=url")
         self._versions = any(name == key for name, _ in _entries(versions))
+        self._encodes = self._undoes(bucket, "per%25cent")
         plain = self._direct("GET", f"/{bucket}").body
         for name in sorted(names.configurations().keys() - _DERIVED):
             answer = self._direct("GET", f"/{bucket}?{name}")
@@ -184,6 +222,14 @@ class Eye:
         looks = [self._direct("GET", f"/{bucket}/{key}?{what}") for what in ("tagging", "acl")]
         self._tags, self._acls = (a.status == 200 and a.body != content for a in looks)
 
+    def _undoes(self, bucket: str, key: str) -> bool:
+        """Whether a key is what its listing says, once that is decoded."""
+        target = f"/{bucket}/{quote(key)}"
+        self._direct("PUT", target)
+        listing = self._direct("GET", f"/{bucket}?encoding-type=url")
+        self._direct("DELETE", target)
+        return any(name == key for name, _ in _entries(listing))
+
     def look(self, buckets: Iterable[str], mine: re.Pattern[str], deep: Container[str]) -> State:
         """All buckets whose names match, and what is in those that are known.
 
@@ -194,9 +240,11 @@ class Eye:
         return state | self.look_into(sorted(set(buckets) & set(found)), deep)
 
     def names_of_buckets(self, mine: re.Pattern[str]) -> Iterator[str]:
-        answer = self._direct("GET", "/")
-        if answer.status != 200:
-            raise ListingError(str(answer))
+        # s3s-fs fails where a bucket goes while it lists them; other workers' buckets do.
+        answers = (self._direct("GET", "/") for _ in range(_TRIES))
+        answer = next((a for a in answers if a.status == 200), None)
+        if answer is None:
+            raise ListingError("there is no list of buckets")
         for name in re.findall(rb"<Name>([^<]*)</Name>", answer.body):
             if mine.fullmatch(name.decode()):
                 yield name.decode()
@@ -212,16 +260,11 @@ class Eye:
             current = []
             if objects.status == 404:  # it is gone
                 continue
-            try:
-                entries = list(_entries(objects))
-            except ListingError:
-                state[Piece("listing", bucket)] = "fails"
-                continue
-            for key, entry in entries:
+            for key, entry in self._listed(bucket, OBJECTS, objects, state):
                 state[_version(bucket, key, entry)] = _content(entry)
                 if entry.tag != "DeleteMarker" and entry.findtext("IsLatest") != "false":
                     current.append(key)
-            for key, entry in _entries(uploads):
+            for key, entry in self._listed(bucket, UPLOADS, uploads, state):
                 upload = entry.findtext("UploadId") or ""
                 state[Piece("upload", bucket, key, upload)] = "there"
                 more.append(
@@ -237,6 +280,16 @@ class Eye:
         for (piece, _, _), answer in zip(more, answers, strict=True):
             state |= _read(piece, answer)
         return state
+
+    def _listed(
+        self, bucket: str, what: str, answer: Answer, state: State
+    ) -> list[tuple[str, ET.Element]]:
+        """The entries of a listing; that it fails is a piece of the state."""
+        try:
+            return list(_entries(answer, self._encodes))
+        except ListingError:
+            state[Piece("listing", bucket, "", what)] = "fails"
+            return []
 
     def _aspects(self, bucket: str, key: str) -> Iterator[_Question]:
         yield Piece("metadata", bucket, key), "HEAD", ""

@@ -16,13 +16,13 @@ func BenchmarkCallback(b *testing.B) {
 		Operation: "GetObject", Key: "2026/0001.jpg", Region: "us-east-1", ClientIP: "192.0.2.1",
 	}
 	calls := &Calls{}
-	h := callbacks.Limited(NewBridge(calls, func(call uint64, _ int32, _ []byte) int32 {
+	h := NewBridge(calls, func(call uint64, _ int32, _ []byte) int32 {
 		calls.Answer(call, []byte(`{"allow":true}`))
 		return AskAnswered
-	}).Callbacks(everything), 32, 1000, time.Minute)
+	}).Callbacks(everything).With(callbacks.Limits(32, 1000, time.Minute))
 	b.ReportAllocs()
 	for b.Loop() {
-		if d, err := h.Allow(b.Context(), request); err != nil || !d.Allow {
+		if d, err := h.Validator(b.Context(), request); err != nil || !d.Allow {
 			b.Fatal(d, err)
 		}
 	}

@@ -1,7 +1,7 @@
-// Package border is the part of the C border that needs no C: how questions and
-// answers are spelled, which calls and servers exist, and who is cut off when.
-// It holds no C pointer and never decides about a request: whatever it can't
-// make sense of is an error, and an error is a deny.
+// Package border is the part of the C border that needs no C: how a question gets
+// across and its answer comes back, which calls and servers exist, and who is cut
+// off when. It holds no C pointer and never decides about a request: whatever goes
+// wrong is an error, and an error is a deny.
 package border
 
 import (
@@ -12,16 +12,10 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/secret"
 )
 
-// Questions and results of Ask, as in include/osp.h; capi checks that the
-// numbers are the same.
+// Results of Ask, as in include/osp.h; capi checks that the numbers are the same.
 const (
-	AskSecret      = 1
-	AskAllow       = 2
-	AskBucketCreds = 3
-
 	AskFailed   = 0
 	AskAnswered = 1
 	AskPending  = 2
@@ -35,8 +29,9 @@ var (
 	ErrCutOff = errors.New("the server has stopped")
 )
 
-// Ask calls the owner. It returns AskFailed, AskAnswered or AskPending; the
-// answer arrives in Calls under the number of the call.
+// Ask calls the owner with a question of enum osp_question. It returns AskFailed,
+// AskAnswered or AskPending; the answer arrives in Calls under the number of the
+// call.
 type Ask func(call uint64, question int32, json []byte) int32
 
 // Bridge asks one server's questions of its owner, until it is cut off.
@@ -56,47 +51,18 @@ func NewBridge(calls *Calls, owner Ask) *Bridge {
 	return &Bridge{owner: owner, calls: calls, cut: make(chan struct{}), idle: make(chan struct{})}
 }
 
-// Callbacks are the questions that cfg says its owner answers.
+// Callbacks are those that cfg says its owner gave.
 func (b *Bridge) Callbacks(cfg *config.Config) callbacks.Set {
-	h := callbacks.Set{AllowSeesRequest: cfg.ValidatorSeesRequest}
-	if cfg.HasSecretFetcher {
-		h.Secret = b.secret
-	}
-	if cfg.HasValidator {
-		h.Allow = func(ctx context.Context, r *callbacks.Request) (callbacks.Decision, error) {
-			answer, err := b.question(ctx, AskAllow, allowQuestion(r, cfg.ValidatorSeesRequest))
-			if err != nil {
-				return callbacks.Decision{}, err
-			}
-			return decodeDecision(answer)
-		}
-	}
-	if cfg.HasBucketCreds {
-		h.BucketCreds = b.bucketCreds
-	}
-	return h
+	s := callbacks.Connect(cfg.Callbacks, b.question)
+	s.ValidatorSeesRequest = cfg.ValidatorSeesRequest
+	return s
 }
 
-func (b *Bridge) secret(ctx context.Context, accessKey string) (callbacks.Secret, error) {
-	answer, err := b.question(ctx, AskSecret, secretQuestion(accessKey))
-	if err != nil {
-		return callbacks.Secret{}, err
-	}
-	return decodeSecret(answer)
-}
-
-func (b *Bridge) bucketCreds(ctx context.Context, token, bucket string) (secret.Value, error) {
-	answer, err := b.question(ctx, AskBucketCreds, credsQuestion(token, bucket))
-	if err != nil {
-		return secret.Value{}, err
-	}
-	return decodeCreds(answer)
-}
-
-func (b *Bridge) question(ctx context.Context, question int32, json []byte) ([]byte, error) {
+// question is a callbacks.Owner.
+func (b *Bridge) question(ctx context.Context, number int32, json []byte) ([]byte, error) {
 	call, answer := b.calls.open()
 	defer b.calls.close(call)
-	result, err := b.ask(call, question, json)
+	result, err := b.ask(call, number, json)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"osp/go/callbacks"
 )
 
 // busy is a server whose requests end only when they are cut off, or by end.
@@ -73,7 +75,7 @@ func TestAPoisonedInstanceIsCutOffAtOnce(t *testing.T) {
 		if !i.Poisoned() || !i.Wait(time.Second) {
 			t.Error("a poisoned server still runs")
 		}
-		if _, err := bridge.Callbacks(everything).Secret(t.Context(), "k"); err == nil {
+		if _, err := bridge.Callbacks(everything).HMACFetcher(t.Context(), callbacks.HMACQuestion{AccessKey: "k"}); err == nil {
 			t.Error("a poisoned server still asks")
 		}
 	})

@@ -1,6 +1,6 @@
 "use strict";
-// Draws what /status.json says, every two seconds while somebody looks. Texts
-// from there become text nodes only.
+// Draws what /status.json says, every two seconds while the page is visible. Text
+// from there only ever becomes text nodes.
 (() => {
   const SHORTEST = 60, LONGEST = 300; // seconds that the charts show
   const KINDS = 6; // colours for refusals; further codes share one
@@ -64,7 +64,7 @@
       tile("tile-p99", "99th percentile", time((q) => q.p99), `${said("time", s.totals.p99)} overall`),
       tile("tile-refusals", "Refusals", now ? format.rate(sum(Object.values(now.refusals))) : none, `${said("count", sum(Object.values(s.totals.refusals)))} in all`),
       tile("tile-cache", "Cache hits", cache == null ? none : format.share(cache), "of answers"),
-      tile("tile-callbacks", "Callables", time((q) => q.callback_p50), `${said("count", s.totals.callbacks)} in all`),
+      tile("tile-callbacks", "Callbacks", time((q) => q.callback_p50), `${said("count", s.totals.callbacks)} in all`),
       tile("tile-traffic", "Sent", now ? format.byteRate(now.bytes_out) : none, `${said("bytes", s.totals.bytes_out)} in all`),
       tile("tile-connections", "Connections", format.count(s.connections), `${said("count", s.in_flight)} in use`),
     );
@@ -82,7 +82,7 @@
     { id: "refused", title: "Refusals by code", kind: "rate", stacked: true, quiet: "nothing was refused", lines: (points) =>
       [...new Set(points.flatMap((p) => Object.keys(p.refusals)))].sort().map((code) => [code, colourOf(code), (p) => p.refusals[code] ?? 0]) },
     { id: "cache", title: "Cache hits", kind: "share", top: 1, lines: () => [["hit rate", "c3", (p) => p.cache_hits, true]] },
-    { id: "callbacks", title: "Time of callables", kind: "time", quiet: "no callable was asked", lines: () => [["p50", "c1", (p) => p.callback_p50], ["p99", "c2", (p) => p.callback_p99]] },
+    { id: "callbacks", title: "Time in callbacks", kind: "time", quiet: "no callback was called", lines: () => [["p50", "c1", (p) => p.callback_p50], ["p99", "c2", (p) => p.callback_p99]] },
     { id: "traffic", title: "Transfer", kind: "byteRate", lines: () => [["out", "c1", (p) => p.bytes_out, true], ["in", "c3", (p) => p.bytes_in]] },
   ];
   const hovered = new Map(); // chart -> the time under the pointer
@@ -191,7 +191,7 @@
     if (store.certificate_expires == null) return store.tls ? "not known" : "no TLS";
     const left = store.certificate_expires - s.now;
     const day = new Date(store.certificate_expires * 1000).toISOString().slice(0, 10);
-    if (left <= 0) return badge("bad", `ended ${day}`);
+    if (left <= 0) return badge("bad", `expired ${day}`);
     const text = `${day}, in ${duration(left)}`;
     return left < 14 * 86400 ? badge("warn", text) : text;
   };
@@ -202,7 +202,7 @@
       if (store.problem) health.append(make("div", { class: "problem" }, store.problem));
       return row([store.store, "mono"], [health], [store.buckets.join(", "), "soft"], [store.up ? said("time", store.seconds) : "–", "number"], [expiry(s, store), "number"]);
     }));
-    if (!s.stores.length) byId("stores").append(empty(5, "The stores are being looked at."));
+    if (!s.stores.length) byId("stores").append(empty(5, "The stores are being checked."));
     const refusals = Object.entries(s.totals.refusals).sort(([, a], [, b]) => b - a);
     byId("refusals").replaceChildren(...refusals.map(([code, n]) => row([code], [said("count", n), "number"])));
     if (!refusals.length) byId("refusals").append(empty(2, "None."));
@@ -227,13 +227,13 @@
   const poll = async () => {
     if (!document.hidden) {
       try {
-        const answer = await fetch("/status.json", { cache: "no-store" });
-        if (!answer.ok) throw new Error(`status ${answer.status}`);
-        show(await answer.json());
+        const response = await fetch("/status.json", { cache: "no-store" });
+        if (!response.ok) throw new Error(`status ${response.status}`);
+        show(await response.json());
         byId("lost").hidden = true;
         document.body.classList.remove("stale");
       } catch (error) {
-        byId("lost").textContent = `The proxy does not answer (${error.message}); what is below is old.`;
+        byId("lost").textContent = `The proxy does not respond (${error.message}); the figures below are out of date.`;
         byId("lost").hidden = false;
         document.body.classList.add("stale");
       }

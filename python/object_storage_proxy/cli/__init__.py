@@ -1,10 +1,10 @@
 """The command line, `object-storage-proxy`.
 
 One module for each command, with `add` (its options and help) and `run` (returns the
-exit status); `settings` reads configurations for all of them. Mistakes of the user are
-told in one line each, without a traceback.
+exit status); `settings` reads configurations for all of them. The user's mistakes are
+reported in one line each, without a traceback.
 
-Exit statuses: 0 done; 1 it did not work (a port in use, a store that does not answer);
+Exit statuses: 0 done; 1 it did not work (a port in use, a store that does not respond);
 2 a mistake in the command or the configuration; 130 Ctrl-C.
 """
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows the program's name; None: those of this process.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr: what can't be spelled is shown
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as on stderr: what can't be encoded is escaped
         sys.stdout.reconfigure(errors="backslashreplace")
     parser = build()
     options = parser.parse_args(arguments)
@@ -44,13 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in error.lines:
             print(f"{PROG}: {line}", file=sys.stderr)
         return error.status
-    except ConfigError as error:  # what a command makes of its arguments
+    except ConfigError as error:  # from what a command makes of its arguments
         print(f"{PROG}: {error}", file=sys.stderr)
         return 2
     except ImportError as error:  # the library can't be loaded on this system
         print(f"{PROG}: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # `... | head`; what is left in the buffer has no reader either
+    except BrokenPipeError:  # `... | head`; what is left in the buffer has no reader
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
-"""Which entry of cos_map a bucket's name finds, as the library finds it (go/config/buckets.go).
+"""Finds the entry of cos_map for a bucket's name, as the library does (go/stores).
 
-The two are held together by tests/vectors/buckets.json.
+tests/vectors/buckets.json makes sure that the two agree.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 __all__ = ["entry_name"]
 
-# What may be a bucket under a pattern: the rules of S3, and capitals and underscores.
+# What may match a pattern: a name by S3's rules, but with capitals and underscores, too.
 _PLAIN = re.compile(r"(?!.*\.\.)(?!\.)[A-Za-z0-9._-]{3,63}(?<!\.)", re.ASCII)
 
-# Names that some store has for itself, where a bucket would be.
+# Names that some store reserves for itself in the place of a bucket.
 _RESERVED = frozenset(
     {
         *("minio", ".minio.sys", "admin", "swift", "auth", ".sgwtmp", ".uploads"),
@@ -26,10 +26,10 @@ _RESERVED = frozenset(
 
 
 def entry_name(bucket: str, names: Iterable[str]) -> str | None:
-    """The name of the entry for a bucket: its own, else the longest pattern that fits.
+    """The name of the entry for a bucket: its own, else the longest pattern that matches.
 
-    Of patterns of one length the first in the order of the alphabet counts. None:
-    there is no such bucket.
+    Of patterns of the same length the alphabetically first one wins. None: there is no
+    such bucket.
     """
     names = list(names)
     if bucket in names:

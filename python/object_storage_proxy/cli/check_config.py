@@ -11,11 +11,11 @@ from .environment import DotEnv
 from .parser import PROG
 
 _DESCRIPTION = """\
-Checks a configuration as `serve` would, and starts nothing. Every mistake is told at
-once, with its line and its place in the file. The callables are imported, and the
-variables of the environment that the file refers to must be there.
+Checks a configuration as `serve` would, without starting anything. Reports every mistake
+at once, with its line and its place in the file. The callbacks are imported, and the
+environment variables that the file refers to must be set.
 
-The exit status is 0 when all is well, and 2 otherwise."""
+The exit status is 0 if there are no mistakes, and 2 otherwise."""
 
 _EXAMPLES = """\
   object-storage-proxy check-config
@@ -24,20 +24,18 @@ _EXAMPLES = """\
 
 def add(adder: Adder) -> None:
     """Adds the command."""
-    parser = add_command(
-        adder, "check-config", "check a configuration, and start nothing", _DESCRIPTION, _EXAMPLES
-    )
+    parser = add_command(adder, "check-config", "check a configuration", _DESCRIPTION, _EXAMPLES)
     add_config(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints how many buckets there are, or raises MistakesError."""
+    """Prints how many entries there are, or raises MistakesError."""
     DotEnv().load()
     read = settings.read(options.config)
     for warning in read.warnings:
         print(f"{PROG}: warning: {warning}", file=sys.stderr)
     config = read.config()
     count = len(config.cos_map)
-    print(f"{read.path or 'the environment'}: all is well, {count} entries in cos_map")
+    print(f"{read.path or 'the environment'}: no mistakes, {count} entries in cos_map")
     return 0

@@ -9,14 +9,14 @@ from .common import Adder, add_command
 from .parser import PROG, build, commands
 
 _DESCRIPTION = """\
-Prints a script that teaches a shell the commands and options of this program."""
+Prints a script that lets a shell complete the commands and options of this program."""
 
 _EXAMPLES = """\
   source <(object-storage-proxy completion bash)    # in ~/.bashrc
   source <(object-storage-proxy completion zsh)    # in ~/.zshrc, after compinit
   object-storage-proxy completion fish > ~/.config/fish/completions/object-storage-proxy.fish"""
 
-# What an option's value is, by its metavar or its name; the others complete nothing.
+# Options with these metavars complete file names; others complete their choices, if any.
 _FILES = ("FILE",)
 
 
@@ -96,7 +96,7 @@ def _bash(parser: argparse.ArgumentParser) -> str:
 
 def _zsh(parser: argparse.ArgumentParser) -> str:
     def text(of: str) -> str:
-        """Fit for a description between brackets, in single quotes."""
+        """Escaped for a description between brackets, in single quotes."""
         for mark in "\\[]:":
             of = of.replace(mark, f"\\{mark}")
         return of.replace("'", "'\\''")

@@ -1,4 +1,4 @@
-"""`doctor`: whether the stores of a configuration answer, and how."""
+"""`doctor`: checks the stores of a configuration."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from . import settings
 from .buckets import entry_name
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
-from .errand import Answer, Causes, Errand
+from .listing import Causes, Lister, Listing
 from .parser import PROG
-from .probe import Probe, Target, look
+from .probe import Probe, Target, probe_store
 from .problems import MistakesError
 
 _DESCRIPTION = """\
-Reaches each store of a configuration as the proxy does, with its credentials, and tells
-what it saw: the region, the version of TLS and how long the certificate is good, how far
-the clocks are apart, how long an answer takes. Each bucket is listed for one key; nothing
-is written.
+Connects to each store of a configuration as the proxy does, with its credentials, and
+reports what it found: the region, the TLS version and how long the certificate is valid,
+how far the clocks differ, how long a response takes. It lists one key of each bucket, and
+writes nothing.
 
 It starts the proxy on a free port of 127.0.0.1, with a key pair of its own and without
-the validator, so it may run beside the real one. bucket_creds_fetcher is asked as usual.
+the validator, so it can run alongside the real one. bucket_creds_fetcher is called as usual.
 
-The exit status is 1 when a store does not answer as it should, else 0."""
+The exit status is 1 if a store does not respond as it should, and 0 otherwise."""
 
 _EXAMPLES = """\
   object-storage-proxy doctor
@@ -50,7 +50,7 @@ _SKEW_WARNS, _SKEW_FAILS = 60, 15 * 60  # seconds; AWS refuses more than 15 minu
 
 @dataclass
 class Finding:
-    """What is known of one bucket in the end."""
+    """What was found out about one bucket."""
 
     bucket: str
     store: str
@@ -66,7 +66,7 @@ class Finding:
 
 def add(adder: Adder) -> None:
     """Adds the command."""
-    parser = add_command(adder, "doctor", "see whether the stores answer", _DESCRIPTION, _EXAMPLES)
+    parser = add_command(adder, "doctor", "check that the stores respond", _DESCRIPTION, _EXAMPLES)
     add_config(parser)
     parser.add_argument(
         "-b", "--bucket", action="append", metavar="NAME", help="only this one; may be repeated"
@@ -76,7 +76,7 @@ def add(adder: Adder) -> None:
         dest="token",
         metavar="ID",
         default="doctor",
-        help="the access key that bucket_creds_fetcher is told; default: doctor",
+        help="the access key that bucket_creds_fetcher is called with; default: doctor",
     )
     parser.add_argument(
         "--timeout", type=float, metavar="SECONDS", default=10.0, help="for each store; default: 10"
@@ -86,7 +86,7 @@ def add(adder: Adder) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints the findings; returns 1 when there are problems."""
+    """Prints the findings; returns 1 if there are problems."""
     if not 0 < options.timeout <= 600:
         raise MistakesError("--timeout must be more than 0 and at most 600 seconds")
     DotEnv().load()
@@ -100,12 +100,12 @@ def run(options: argparse.Namespace) -> int:
     else:
         for finding in findings:
             print("\n".join(_lines(finding)))
-        print(f"{len(findings) - failed} of {len(findings)} are well")
+        print(f"{len(findings) - failed} of {len(findings)} entries ok")
     return 1 if failed else 0
 
 
 def _entry(bucket: str, config: ProxyServerConfig) -> dict[str, Any]:
-    """The entry of a bucket: its own, else the longest pattern that fits."""
+    """The entry of a bucket: its own, else the longest pattern that matches."""
     name = entry_name(bucket, config.cos_map)
     if name is None:
         raise MistakesError(f"the configuration has no bucket {bucket}")
@@ -122,19 +122,19 @@ def _examine(
     pair = {"access_key": options.token, "secret_key": secrets.token_urlsafe(30)}
     private = _private(config, pair, options.timeout)
     with Causes() as causes, ProxyServer(private) as server:
-        errand = Errand(str(server.http_url), pair, options.timeout, causes)
+        lister = Lister(str(server.http_url), pair, options.timeout, causes)
 
         def examine(bucket: str, entry: dict[str, Any]) -> Finding:
             target = Target.of(entry, verify)
             finding = Finding(bucket, f"{target.host}:{target.port}", region=entry.get("region"))
             if entry.get("trust_env"):
-                finding.warnings.append("reached by a proxy of the environment: TLS not looked at")
+                finding.warnings.append("reached through HTTP(S)_PROXY: TLS was not checked")
             else:
-                _weigh_probe(finding, look(target, options.timeout))
+                _note_probe(finding, probe_store(target, options.timeout))
             if "*" in bucket:
-                finding.warnings.append("an entry for many buckets: name one with --bucket")
+                finding.warnings.append("an entry for many buckets: choose one with --bucket")
             elif not finding.problems:
-                _weigh_answer(finding, errand.list_one(bucket))
+                _note_listing(finding, lister.list_one(bucket))
             progress.done(bucket)
             return finding
 
@@ -162,7 +162,7 @@ def _private(config: ProxyServerConfig, pair: dict[str, str], timeout: float) ->
     return private
 
 
-def _weigh_probe(finding: Finding, probe: Probe) -> None:
+def _note_probe(finding: Finding, probe: Probe) -> None:
     if probe.problem is not None:
         finding.problems.append(probe.problem)
         return
@@ -172,22 +172,22 @@ def _weigh_probe(finding: Finding, probe: Probe) -> None:
         left = probe.certificate_ends - time.time()
         finding.certificate_days = int(left // _DAY)
         if left < _EXPIRES_SOON:
-            finding.warnings.append(f"its certificate ends in {finding.certificate_days} days")
+            finding.warnings.append(f"its certificate expires in {finding.certificate_days} days")
     if probe.skew is not None:
         finding.clock_skew_seconds = round(probe.skew, 1)
         if abs(probe.skew) > _SKEW_WARNS:
             lists = finding.problems if abs(probe.skew) > _SKEW_FAILS else finding.warnings
-            lists.append(f"its clock and this one are {abs(probe.skew):.0f} s apart")
+            lists.append(f"its clock and this one differ by {abs(probe.skew):.0f} s")
 
 
-def _weigh_answer(finding: Finding, answer: Answer) -> None:
-    finding.answer_ms = round(answer.seconds * 1000)
-    if answer.problem is not None:
-        finding.problems.append(answer.problem)
-    if answer.region is not None and answer.region != (finding.region or "us-east-1"):
-        said = finding.region or "nothing"
-        finding.warnings.append(f"it lies in {answer.region}; the configuration says {said}")
-        finding.region = answer.region
+def _note_listing(finding: Finding, listing: Listing) -> None:
+    finding.answer_ms = round(listing.seconds * 1000)
+    if listing.problem is not None:
+        finding.problems.append(listing.problem)
+    if listing.region is not None and listing.region != (finding.region or "us-east-1"):
+        said = finding.region or "none"
+        finding.warnings.append(f"it is in region {listing.region}; the configuration says {said}")
+        finding.region = listing.region
 
 
 def _lines(finding: Finding) -> Iterable[str]:
@@ -208,7 +208,7 @@ def _lines(finding: Finding) -> Iterable[str]:
 
 
 class _Progress:
-    """One line on a terminal's stderr that says how far it is; nothing elsewhere."""
+    """One line of progress on stderr, if that is a terminal."""
 
     def __init__(self, total: int) -> None:
         self._total, self._count = total, 0
@@ -225,7 +225,7 @@ class _Progress:
 
     def _show(self, bucket: str) -> None:
         if self._write:
-            self._write(f"\r\x1b[K{self._count} of {self._total} stores asked  {bucket[:40]}")
+            self._write(f"\r\x1b[K{self._count} of {self._total} entries checked  {bucket[:40]}")
             sys.stderr.flush()
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""What strings of a configuration take from the environment."""
+"""References to the environment in the strings of a configuration."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _FILE = "file:"
 
 
 class DotEnv:
-    """The file `.env` of the working directory, over and over again.
+    """The file `.env` in the working directory, which can be loaded again and again.
 
-    What the process was started with stays, as with `start_server`; what an earlier
-    reading of the file brought, a later one replaces.
+    Variables that the process was started with are kept, as with `start_server`; those
+    from an earlier load are replaced by a later one.
     """
 
     def __init__(self) -> None:
@@ -36,13 +36,13 @@ class DotEnv:
         self._brought: Mapping[str, str] = {}
 
     def load(self) -> None:
-        """Puts what the file has now into the environment. Raises MistakesError."""
+        """Puts what the file says now into the environment. Raises MistakesError."""
         with self.tried():
             pass
 
     @contextmanager
     def tried(self) -> Iterator[None]:
-        """Loads it, and takes it back when the with statement fails."""
+        """Loads it, and undoes that if the with statement fails."""
         before = self._brought
         try:
             self._put(self._values())
@@ -71,9 +71,9 @@ class DotEnv:
 def substituted(value: Any, path: list[Part], report: Report) -> Any:
     """The value with every `${...}` in its strings replaced.
 
-    `${NAME}` is a variable of the environment, `${NAME:-text}` has a default for one
-    that is not there or empty, `${file:PATH}` is the text of a file without the line
-    ends behind it; `$${` stands for `${` itself. What can't be replaced is reported.
+    `${NAME}` is an environment variable, `${NAME:-text}` has a default for one
+    that is missing or empty, `${file:PATH}` is the text of a file without trailing
+    line ends; `$${` stands for `${` itself. What can't be replaced is reported.
     """
     if isinstance(value, dict):
         return {key: substituted(item, [*path, key], report) for key, item in value.items()}
@@ -96,7 +96,7 @@ def substituted(value: Any, path: list[Part], report: Report) -> Any:
 
 
 def escaped(text: str) -> str:
-    """Text that `substituted` makes this one of again."""
+    """Text that `substituted` turns into this one."""
     return _REFERENCE.sub(lambda match: f"${match[0]}", text)
 
 
@@ -106,13 +106,13 @@ def _look_up(reference: str) -> str:
     name, default_follows, default = reference.partition(":-")
     if not _NAME.fullmatch(name):
         raise ValueError(
-            "has a ${...} that names no variable of the environment; $${ is a plain ${"
+            "has a ${...} that names no environment variable; write $${ for a plain ${"
         )
     value = os.environ.get(name)
     if default_follows:
         return value or default
     if value is None:
-        raise ValueError(f"needs {name}, which the environment does not have")
+        raise ValueError(f"needs the environment variable {name}, which is not set")
     return value
 
 
@@ -125,4 +125,4 @@ def _read(path: str) -> str:
     except UnicodeDecodeError as error:
         raise ValueError(f"needs the file {path}: it is not UTF-8") from error
     except ValueError as error:  # a zero byte
-        raise ValueError("needs a file whose name no file can have") from error
+        raise ValueError("needs a file whose name is impossible") from error

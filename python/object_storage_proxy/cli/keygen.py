@@ -12,10 +12,10 @@ from .environment import escaped
 from .problems import MistakesError
 
 _DESCRIPTION = """\
-Makes key pairs for clients and prints them. Nothing is stored: put what is printed into
-the configuration, or wherever your hmac_fetcher looks. The access key is the name that
-you give, or 20 random letters and digits; it is what your callables get as `token`. The
-secret key has 240 random bits."""
+Creates key pairs for clients and prints them. Nothing is stored: put the output into the
+configuration, or wherever your hmac_fetcher looks. The access key is the name that you
+give, or 20 random letters and digits; your callbacks get it as `token`. The secret key
+has 240 random bits."""
 
 _EXAMPLES = """\
   object-storage-proxy keygen alice bob >> proxy.toml
@@ -27,10 +27,10 @@ _LETTERS = string.ascii_uppercase + string.digits
 
 def add(adder: Adder) -> None:
     """Adds the command."""
-    parser = add_command(adder, "keygen", "make key pairs for clients", _DESCRIPTION, _EXAMPLES)
+    parser = add_command(adder, "keygen", "create key pairs for clients", _DESCRIPTION, _EXAMPLES)
     parser.add_argument("names", nargs="*", metavar="NAME", help="an access key; default: random")
     parser.add_argument(
-        "-n", "--count", type=int, metavar="N", help="how many random pairs; default: 1"
+        "-n", "--count", type=int, metavar="N", help="number of random pairs; default: 1"
     )
     parser.add_argument(
         "-f",
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints the pairs."""
     names = _names(options)
     if options.format == "env" and len(names) != 1:
-        raise MistakesError("--format env has room for one pair only")
+        raise MistakesError("--format env takes only one pair")
     pairs = [{"access_key": name, "secret_key": secrets.token_urlsafe(30)} for name in names]
     print(_SPELLED[options.format](pairs), end="")
     return 0
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 def _names(options: argparse.Namespace) -> list[str]:
     names: list[str] = options.names
     if names and options.count is not None:
-        raise MistakesError("--count is for random names, and can't stand beside names")
+        raise MistakesError("--count is for random names and can't be combined with names")
     if not names:
         count = 1 if options.count is None else options.count
         if not 1 <= count <= 1000:
@@ -66,7 +66,7 @@ def _names(options: argparse.Namespace) -> list[str]:
         if not name.isascii() or not name.isprintable() or " " in name or not name:
             raise MistakesError(f"{name!r} can't be an access key: use visible ASCII characters")
     if len(set(names)) != len(names):
-        raise MistakesError("a name stands there twice")
+        raise MistakesError("a name is given twice")
     return names
 
 

@@ -1,4 +1,4 @@
-"""What a TOML file says, where in it that stands, and how its place is called."""
+"""Reads TOML, finds the line of each value, and writes the paths of values as TOML does."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Part = str | int  # a key of a table, or an index of an array
 _STEP = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\."((?:[^"\\]|\\.)*)"|\.?([\w-]+)')
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
-# What decides where a statement of TOML ends: strings and comments, in which nothing else
-# counts, brackets, and the ends of lines.
+# What decides where a TOML statement ends: strings and comments, in which nothing else
+# counts, brackets, and line ends.
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}'
     r"|'''.*?'{3,5}"
@@ -32,15 +32,15 @@ _TOKEN = re.compile(
 )
 
 
-# A key of so many parts that a parser, which looks at all the tables on the way to each
-# of them, takes very long. In a string it is refused, too: no name in the DNS has as many.
+# A key of so many parts that a parser, which visits all tables on the way to each
+# of them, takes very long. It is refused in a string, too: no DNS name has so many parts.
 _LONG_KEY = re.compile(
     r"""(?<![\w.-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){200}""", re.ASCII
 )
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Reads TOML. Raises ValueError, whose text reads on after a file's name."""
+    """Reads TOML. Raises ValueError with a text that follows on from a file's name."""
     if _LONG_KEY.search(text):
         raise ValueError("is nested too deeply")
     try:
@@ -48,13 +48,13 @@ def parse(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"is not TOML: {error}") from error
     except ValueError as error:  # Python's limit for turning digits into a number
-        raise ValueError("has a number of too many digits") from error
+        raise ValueError("has a number with too many digits") from error
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
 
 
 def parts(path: str) -> list[Part]:
-    """The steps of a path as a ConfigError spells it: cos_map["photos"].port."""
+    """The steps of a path as a ConfigError writes it: cos_map["photos"].port."""
     steps: list[Part] = []
     for quoted, index, member, name in _STEP.findall(path):
         if index:
@@ -72,7 +72,7 @@ def _unquoted(text: str) -> str:
 
 
 def dotted(steps: Sequence[Part]) -> str:
-    """A path as TOML spells keys, with an index for each array: cos_map.photos.port."""
+    """A path as TOML writes keys, with an index for each array: cos_map.photos.port."""
     text = ""
     for step in steps:
         if isinstance(step, int):
@@ -84,7 +84,7 @@ def dotted(steps: Sequence[Part]) -> str:
 
 
 def places(text: str) -> dict[tuple[Part, ...], int]:
-    """The lines, from 1, on which the values of a file begin, by their paths.
+    """The lines, counted from 1, on which the values of a file begin, by their paths.
 
     `text` is TOML. A table begins where it is first named.
     """
@@ -97,7 +97,7 @@ def places(text: str) -> dict[tuple[Part, ...], int]:
             _note(document, table, line, found)
             continue
         table = ()
-        value: Any = document  # nothing but the names of the header, one in the other
+        value: Any = document  # the names in the header, each nested in the one before
         while value:
             if isinstance(value, list):  # the last name of [[...]]
                 lengths[table] = lengths.get(table, 0) + 1
@@ -134,7 +134,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 def _note(
     value: Any, path: tuple[Part, ...], line: int, found: dict[tuple[Part, ...], int]
 ) -> None:
-    """Notes whatever is in a value, which one statement has brought."""
+    """Records the line of everything in a value, which comes from one statement."""
     waiting: list[tuple[tuple[Part, ...], Any]] = [(path, value)]
     while waiting:
         path, value = waiting.pop()
@@ -147,9 +147,9 @@ def _note(
 
 
 def line_of(places: Mapping[tuple[Part, ...], int], steps: Sequence[Part]) -> int | None:
-    """The line of a value; for one that is missing that of the innermost table around it.
+    """The line of a value; for a missing one, the line of the innermost table around it.
 
-    None when nothing of it is in the file.
+    None if nothing of its path is in the file.
     """
     for depth in range(len(steps), 0, -1):
         line = places.get(tuple(steps[:depth]))

@@ -11,21 +11,21 @@ __all__ = ["PROG", "build", "commands"]
 PROG = "object-storage-proxy"
 
 _DESCRIPTION = """\
-An S3 proxy: clients sign with keys that you hand out, your Python functions say who may
+An S3 proxy: clients sign with keys that you hand out, your Python functions decide who may
 do what, and the proxy signs again for the store."""
 
 _EXAMPLES = """\
 first steps:
   object-storage-proxy keygen alice          # a key pair for a client, as TOML
-  object-storage-proxy check-config          # what is wrong with proxy.toml
-  object-storage-proxy doctor                # whether its stores answer
+  object-storage-proxy check-config          # find mistakes in proxy.toml
+  object-storage-proxy doctor                # check that its stores respond
   object-storage-proxy serve                 # serve until Ctrl-C
 
-`object-storage-proxy COMMAND --help` has the options and examples of a command."""
+`object-storage-proxy COMMAND --help` shows the options and examples of a command."""
 
 
 def build() -> argparse.ArgumentParser:
-    """The whole parser; options.run is the chosen command, None without one."""
+    """The whole parser; options.run is the chosen command, or None."""
     # Imported here: completion needs this module, and is one of the commands.
     from . import check_config, completion, doctor, keygen, presign, serve
 

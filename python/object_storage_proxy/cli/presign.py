@@ -18,18 +18,18 @@ from .problems import MistakesError
 from .sigv4 import LONGEST, PARAMETERS, Credentials, presign
 
 _DESCRIPTION = """\
-Prints a URL with which anybody may do one thing until it expires: get, put, delete ...
-one object through the proxy. Nothing is asked; the validator judges when it is used.
+Prints a URL with which anybody can do one thing until it expires: get, put, delete ...
+one object through the proxy. The validator is not asked now, but whenever the URL is used.
 
-The key pair is that of --access-key, whose secret is in --secret-key-file, in the
-environment or in hmac_keystore; without the option, AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN for a temporary key), or the only pair of
-hmac_keystore. There is no option for the secret itself: other users of the machine can
-see what a command was started with.
+The key pair is that of --access-key, with the secret from --secret-key-file, the
+environment or hmac_keystore; without the option, AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN for a temporary key), or the only pair in
+hmac_keystore. There is no option for the secret itself, because other users of the
+machine can see a command's arguments.
 
-The endpoint is that of --endpoint, else AWS_ENDPOINT_URL, else what the configuration
-tells: its domain, or its host, with its port. Name it where a load balancer stands
-between: the signature covers the host that the client says.
+The endpoint is --endpoint, else AWS_ENDPOINT_URL, else derived from the configuration:
+its domain, or its host, with its port. Give it explicitly if there is a load balancer in
+between: the signature covers the host that the client names.
 
 A URL works max_presign_url_usage_attempts times, 3 by default."""
 
@@ -46,9 +46,11 @@ _METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 def add(adder: Adder) -> None:
     """Adds the command."""
     parser = add_command(
-        adder, "presign", "make a URL that works without a key", _DESCRIPTION, _EXAMPLES
+        adder, "presign", "create a URL that works without a key", _DESCRIPTION, _EXAMPLES
     )
-    parser.add_argument("object", metavar="BUCKET/KEY", help="also s3://BUCKET/KEY; or a BUCKET")
+    parser.add_argument(
+        "object", metavar="BUCKET/KEY", help="also s3://BUCKET/KEY, or only a BUCKET"
+    )
     add_config(parser)
     parser.add_argument(
         "-m", "--method", type=str.upper, choices=_METHODS, default="GET", help="default: GET"
@@ -56,23 +58,23 @@ def add(adder: Adder) -> None:
     parser.add_argument(
         "-e", "--expires", metavar="TIME", default="1h", help="90, 15m, 12h, 7d; default: 1h"
     )
-    parser.add_argument("--endpoint", metavar="URL", help="of the proxy, as its clients say it")
-    parser.add_argument("--access-key", metavar="ID", help="the client as whom to sign")
+    parser.add_argument("--endpoint", metavar="URL", help="of the proxy, as its clients use it")
+    parser.add_argument("--access-key", metavar="ID", help="the client to sign as")
     parser.add_argument(
-        "--secret-key-file", metavar="FILE", help="holds the secret of --access-key; -: stdin"
+        "--secret-key-file", metavar="FILE", help="contains the secret of --access-key; -: stdin"
     )
     parser.add_argument(
         "--region", metavar="NAME", help="default: AWS_REGION, AWS_DEFAULT_REGION, or us-east-1"
     )
     parser.add_argument(
-        "--query", metavar="NAME=VALUE", action="append", default=[], help="a further parameter"
+        "--query", metavar="NAME=VALUE", action="append", default=[], help="an additional parameter"
     )
     parser.add_argument(
         "--header",
         metavar="NAME:VALUE",
         action="append",
         default=[],
-        help="a header that must come with the request, such as content-type:text/csv",
+        help="a header that must be sent with the request, such as content-type:text/csv",
     )
     parser.add_argument(
         "--virtual-hosted", action="store_true", help="put the bucket into the host name"
@@ -97,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     region = options.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     query = [_pair(text, "=", "--query") for text in options.query]
     if any(name.lower() in PARAMETERS for name, _ in query):
-        raise MistakesError("--query must not name what makes the signature")
+        raise MistakesError("--query must not name parameters of the signature")
     try:
         url = presign(
             _credentials(options, read),
@@ -113,28 +115,28 @@ def run(options: argparse.Namespace) -> int:
         )
     except UnicodeEncodeError as error:
         raise MistakesError(
-            "what is signed must be UTF-8, but for the object and --query"
+            "what is signed must be UTF-8, except for the object and --query"
         ) from error
     print(url)
     return 0
 
 
 def _read(options: argparse.Namespace) -> settings.Settings:
-    """The configuration; an empty one when there is none."""
+    """The configuration; an empty one if there is none."""
     if settings.find(options.config) is None:
         return settings.Settings(None)
     return settings.read(options.config)
 
 
 def _check_bucket(bucket: str, values: dict[str, Any]) -> None:
-    """A typing error is cheaper to find now than by whoever gets the URL."""
+    """Finds a mistyped bucket now, rather than when somebody uses the URL."""
     entries = values.get("cos_map")
     if isinstance(entries, dict) and entry_name(bucket, entries) is None:
         raise MistakesError(f"the configuration has no bucket {bucket}")
 
 
 def _endpoint(options: argparse.Namespace, values: dict[str, Any]) -> tuple[str, str]:
-    """Scheme and host, as the Host header will say it."""
+    """Scheme and host, as the Host header will have it."""
     given = options.endpoint or os.environ.get("AWS_ENDPOINT_URL")
     if given is None:
         return _own_endpoint(values)
@@ -154,10 +156,10 @@ def _own_endpoint(values: dict[str, Any]) -> tuple[str, str]:
     scheme = "http" if values.get("https_port") is None else "https"
     port = values.get(f"{scheme}_port")
     if not isinstance(port, int) or port == 0:
-        raise MistakesError("name the proxy with --endpoint: the configuration has no port for it")
+        raise MistakesError("give the proxy's --endpoint: the configuration has no port for it")
     host = values.get("domain") or values.get("host")
-    if host in (None, "", "0.0.0.0", "::"):  # all addresses, which is none to say
-        raise MistakesError("name the proxy with --endpoint: the configuration has no name for it")
+    if host in (None, "", "0.0.0.0", "::"):  # all addresses: none that a client could use
+        raise MistakesError("give the proxy's --endpoint: the configuration has no name for it")
     return scheme, _host(scheme, str(host), port)
 
 
@@ -170,7 +172,7 @@ def _credentials(options: argparse.Namespace, read: settings.Settings) -> Creden
     name = options.access_key
     if options.secret_key_file is not None:
         if name is None:
-            raise MistakesError("--secret-key-file goes with --access-key")
+            raise MistakesError("--secret-key-file needs --access-key")
         return Credentials(name, _secret_in(options.secret_key_file))
     in_environment = os.environ.get("AWS_ACCESS_KEY_ID")
     if in_environment and name in (None, in_environment):
@@ -182,13 +184,13 @@ def _credentials(options: argparse.Namespace, read: settings.Settings) -> Creden
         (name,) = known
     elif name is None:
         raise MistakesError(
-            "name a key with --access-key, or put one into AWS_ACCESS_KEY_ID: "
+            "choose a key with --access-key or AWS_ACCESS_KEY_ID: "
             f"the configuration has {len(known)}"
         )
     secret = known.get(name)
     if not name or not secret:
         raise MistakesError(
-            "hmac_keystore has no such key pair: name its secret with --secret-key-file"
+            "hmac_keystore has no such key pair: give its secret with --secret-key-file"
         )
     return Credentials(name, secret)
 
@@ -196,7 +198,7 @@ def _credentials(options: argparse.Namespace, read: settings.Settings) -> Creden
 def _from_environment() -> Credentials:
     secret = os.environ.get("AWS_SECRET_ACCESS_KEY")
     if not secret:
-        raise MistakesError("AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not")
+        raise MistakesError("AWS_ACCESS_KEY_ID is set, but AWS_SECRET_ACCESS_KEY is not")
     return Credentials(
         os.environ["AWS_ACCESS_KEY_ID"], secret, os.environ.get("AWS_SESSION_TOKEN") or None
     )

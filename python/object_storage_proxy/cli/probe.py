@@ -1,4 +1,4 @@
-"""A look at a store without credentials: does it answer, with what TLS, by what clock."""
+"""Probes a store without credentials: whether it responds, its TLS, its clock."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Probe", "Target", "look"]
+__all__ = ["Probe", "Target", "probe_store"]
 
 
 @dataclass(frozen=True)
 class Target:
-    """An endpoint of a store, with all that decides how it is reached."""
+    """A store's endpoint, with everything that decides how to connect to it."""
 
     host: str
     port: int
@@ -26,7 +26,7 @@ class Target:
 
     @classmethod
     def of(cls, entry: dict[str, Any], verify: bool) -> Target:
-        """The target of an entry of cos_map that was checked."""
+        """The target of an entry of cos_map that has been checked."""
         tls = entry.get("is_tls_enabled", entry.get("tls"))
         files = {n: entry.get(n) for n in ("ca_file", "client_cert_file", "client_key_file")}
         return cls(
@@ -40,14 +40,14 @@ class Target:
 
 @dataclass
 class Probe:
-    """What was seen.
+    """What was found.
 
     Attributes:
-        problem: why there was no answer; None: there was one.
-        connect, answer: seconds until the connection stood, and from the request to
-            its answer.
+        problem: why there was no response; None: there was one.
+        connect, answer: seconds until the connection was established, and from the
+            request to its response.
         tls: the version, such as "TLSv1.3"; None without TLS.
-        certificate_ends: Unix seconds; None when it was not looked at.
+        certificate_ends: Unix seconds; None if it was not verified.
         skew: seconds that the store's clock is ahead of this one; None: not known.
     """
 
@@ -59,8 +59,8 @@ class Probe:
     skew: float | None = None
 
 
-def look(target: Target, timeout: float) -> Probe:
-    """Connects and asks for "/", which every store answers, with whatever status."""
+def probe_store(target: Target, timeout: float) -> Probe:
+    """Connects and requests "/", to which every store responds, whatever the status."""
     probe = Probe()
     try:
         connection = _connection(target, timeout)
@@ -72,7 +72,7 @@ def look(target: Target, timeout: float) -> Probe:
             if isinstance(connection.sock, ssl.SSLSocket):
                 probe.tls = connection.sock.version()
                 certificate = connection.sock.getpeercert() or {}
-                ends = certificate.get("notAfter")  # there only where it was verified
+                ends = certificate.get("notAfter")  # only if it was verified
                 probe.certificate_ends = (
                     ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
                 )
@@ -103,8 +103,8 @@ def _connection(target: Target, timeout: float) -> http.client.HTTPConnection:
 def _skew(date: str | None, before: float, after: float) -> float | None:
     """Seconds that a Date header is ahead of the middle between two local times.
 
-    The header has whole seconds, cut off, and stores make it once a second; a second
-    is what it lags behind on average.
+    The header is truncated to whole seconds, and stores format it once a second, so it
+    is one second late on average.
     """
     try:
         said = email.utils.parsedate_to_datetime(date or "").timestamp()
@@ -119,6 +119,6 @@ def _told(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, TimeoutError):
-        return "does not answer in time"
+        return "does not respond in time"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text or type(error).__name__

@@ -1,4 +1,4 @@
-"""What a command tells its user instead of a traceback."""
+"""What a command shows its user instead of a traceback."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ __all__ = ["CommandError", "MistakesError", "told"]
 
 
 class CommandError(Exception):
-    """The command can't go on.
+    """The command can't continue.
 
     Attributes:
-        lines: what to print, one problem a line.
-        status: the exit status: 1, it did not work; 2, a mistake of the user.
+        lines: what to print, one problem per line.
+        status: the exit status: 1, it did not work; 2, a mistake of the user's.
     """
 
     def __init__(self, *lines: str, status: int = 1) -> None:
@@ -27,7 +27,7 @@ class MistakesError(CommandError):
 
 
 def told(error: BaseException) -> str:
-    """An exception in one line, whatever code of the user it comes from."""
+    """An exception in one line, whatever code of the user's it comes from."""
     kind = type(error).__name__
     try:
         text = " ".join(str(error).split())

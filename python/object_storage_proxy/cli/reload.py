@@ -1,8 +1,8 @@
-"""`serve --reload`: starts the server again when a file changes.
+"""`serve --reload`: restarts the server when a file changes.
 
-Go's runtime can't be loaded anew in a process, so the server runs in a child. The child
-watches the files, since it knows which modules it has imported, and ends with a status
-of its own when one changes; the parent then starts the next child.
+Go's runtime can't be loaded twice in a process, so the server runs in a child. The child
+watches the files, because it knows which modules it has imported, and exits with a special
+status when one changes; the parent then starts the next child.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from .problems import CommandError
 __all__ = ["supervise", "unblock", "watched"]
 
 _CHANGED = 75  # EX_TEMPFAIL of sysexits.h: try again
-_PAUSE = 0.5  # seconds between two looks at the files
+_PAUSE = 0.5  # seconds between two checks of the files
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _log = logging.getLogger("object_storage_proxy")
 
 
 def supervise(arguments: Sequence[str]) -> int:
-    """Runs the command line in children, without --reload, until one ends by itself.
+    """Runs the command line in children, without --reload, until one exits by itself.
 
-    A child has a session of its own, so that a signal reaches it once: from here,
-    where Ctrl-C arrives, too. Signals wait while there is no child, or a child that is not
+    A child has a session of its own, so that a signal, even a Ctrl-C, reaches it only once:
+    from here. Signals are blocked while there is no child, or a child that is not
     ready for them: see unblock().
     """
     mine = [a for a in arguments if a != "--reload"]
@@ -50,7 +50,7 @@ def supervise(arguments: Sequence[str]) -> int:
 
     while True:
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
-        if ending:  # it came when the child had ended already
+        if ending:  # the signal came after the child had exited
             return 0
         child = subprocess.Popen(command, start_new_session=True)
         for number in _PASSED_ON:
@@ -62,9 +62,9 @@ def supervise(arguments: Sequence[str]) -> int:
 
 
 def unblock() -> None:
-    """Lets the signals come that `supervise` holds back.
+    """Unblocks the signals that `supervise` blocks.
 
-    A child of it inherits that, and calls this when its handler for SIGHUP stands.
+    Its child inherits the blocking, and calls this once its SIGHUP handler is installed.
     """
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
 
@@ -72,12 +72,12 @@ def unblock() -> None:
 def watched(serve: Callable[[threading.Event], int], config: str | None, parent: int) -> int:
     """Serves in a child of `supervise` until a file changes.
 
-    A server that can't start is reported, and the next change starts it again.
+    If the server can't start, that is reported, and the next change starts it again.
 
     Args:
         serve: runs until the event is set.
         config: the configuration file.
-        parent: the process that waits; when it is gone, the server stops, too.
+        parent: the process that waits; when it is gone, the server stops as well.
     """
     changed, ended = threading.Event(), threading.Event()
     files = _Files(config)
@@ -85,13 +85,13 @@ def watched(serve: Callable[[threading.Event], int], config: str | None, parent:
     def watch() -> None:
         while not ended.wait(_PAUSE):
             path = None
-            with shielded():  # a module may answer anything when it is asked for its file
+            with shielded():  # a module's __file__ may be anything
                 path = files.touched()
             if path is not None or os.getppid() != parent:
                 changed.set()
             if path is not None:
                 with shielded():
-                    _log.info("%s changed: starting again", path)
+                    _log.info("%s changed: restarting", path)
             if changed.is_set():
                 return
 
@@ -112,7 +112,7 @@ def watched(serve: Callable[[threading.Event], int], config: str | None, parent:
 
 
 class _Files:
-    """The configuration, .env, and the modules that were imported, but for Python's own.
+    """The configuration, .env, and the imported modules, except Python's own.
 
     Attributes:
         more: further files.
@@ -126,12 +126,12 @@ class _Files:
         self._started = time.time()
 
     def touched(self) -> str | None:
-        """A file that changed since the start, or None."""
+        """A file that has changed since the start, or None."""
         for path in [*self.more, *_modules()]:
             when = _mtime(path)
             if path not in self._seen:
                 self._seen[path] = when
-                # It may have changed between its import and this first look.
+                # It may have changed between its import and this first check.
                 if when is not None and self._started < when <= time.time():
                     return path
             elif when != self._seen[path]:
@@ -161,12 +161,12 @@ def _modules() -> Iterator[str]:
 
 
 def _named_in(error: BaseException) -> Iterator[str]:
-    """The files that a failed import went through; no module stands for them."""
+    """The files that a failed import went through; they are not in sys.modules."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, SyntaxError) and cause.filename:
             yield cause.filename
-        if isinstance(cause, ModuleNotFoundError) and cause.name:  # it may come yet
+        if isinstance(cause, ModuleNotFoundError) and cause.name:  # it may still be created
             yield _absolute(os.path.join(*cause.name.split(".")) + ".py")
         trace = cause.__traceback__
         while trace is not None:

@@ -1,4 +1,4 @@
-"""`serve`: the proxy that a configuration file describes, until it is told to stop."""
+"""`serve`: runs the proxy that a configuration file describes, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .environment import DotEnv
 from .problems import CommandError, told
 
 _DESCRIPTION = """\
-Serves what a configuration describes, until Ctrl-C or SIGTERM. Requests in flight then
-have drain_timeout to end; a second Ctrl-C cuts them off.
+Runs the proxy that a configuration describes, until Ctrl-C or SIGTERM. Requests in flight
+then have drain_timeout to end; a second Ctrl-C cuts them off.
 
 The configuration is a TOML file. Its keys are the parameters of ProxyServerConfig:
 
@@ -30,7 +30,7 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
 
   [[hmac_keystore]]
   access_key = "alice"
-  secret_key = "${ALICE_SECRET}"   # a variable of the environment, or of .env
+  secret_key = "${ALICE_SECRET}"   # an environment variable, or one from .env
 
   [cos_map.photos]
   host = "s3.eu-west-1.amazonaws.com"
@@ -39,17 +39,17 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
   access_key = "${STORE_KEY}"
   secret_key = "${file:/run/secrets/store}"
 
-A variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, goes before the
-file, and an option before both.
+An environment variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, takes
+precedence over the file, and an option over both.
 
-SIGHUP reads the configuration again, swaps the stores and the key pairs, and forgets
-what the callables have answered. Whatever else has changed waits for a restart, and the
-log says so. A configuration with mistakes changes nothing."""
+SIGHUP reads the configuration again, replaces the stores and the key pairs, and drops
+the callbacks' cached answers. Any other change waits for a restart, and the log says so.
+A configuration with mistakes changes nothing."""
 
 _EXAMPLES = """\
   object-storage-proxy serve
   object-storage-proxy serve --config staging.toml --host 127.0.0.1 --http-port 9000
-  object-storage-proxy serve --reload    # while you write your callables
+  object-storage-proxy serve --reload    # while you write your callbacks
   OSP_THREADS=4 object-storage-proxy serve"""
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -63,17 +63,19 @@ def add(adder: Adder) -> None:
     parser = add_command(adder, "serve", "serve until Ctrl-C", _DESCRIPTION, _EXAMPLES)
     add_config(parser)
     parser.add_argument("--host", metavar="ADDRESS", help="the address to listen on")
-    parser.add_argument("--http-port", type=int, metavar="PORT", help="for http; 0: a free one")
-    parser.add_argument("--https-port", type=int, metavar="PORT", help="for https; 0: a free one")
-    parser.add_argument("--metrics-port", type=int, metavar="PORT", help="for metrics")
-    parser.add_argument("--threads", type=int, metavar="N", help="worker threads; 0: all")
+    parser.add_argument("--http-port", type=int, metavar="PORT", help="for http; 0: any free port")
     parser.add_argument(
-        "--log-level", choices=_LEVELS, default="info", help="of the log on stderr; default: info"
+        "--https-port", type=int, metavar="PORT", help="for https; 0: any free port"
+    )
+    parser.add_argument("--metrics-port", type=int, metavar="PORT", help="for metrics")
+    parser.add_argument("--threads", type=int, metavar="N", help="processors to use; 0: all")
+    parser.add_argument(
+        "--log-level", choices=_LEVELS, default="info", help="for the log on stderr; default: info"
     )
     parser.add_argument(
         "--reload",
         action="store_true",
-        help="for development: start again when the configuration or a module changes",
+        help="for development: restart when the configuration or a module changes",
     )
     parser.add_argument("--reload-parent", type=int, help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
@@ -85,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     if options.reload:
         return reload.supervise(options.arguments)
     hangups = Hangups()
-    # To the end of the process, which SIGHUP must not end.
+    # Until the process exits: SIGHUP must not kill it.
     signal.signal(signal.SIGHUP, hangups.note)
     if options.reload_parent is not None:
         reload.unblock()
@@ -128,7 +130,7 @@ def _serve(
 def _start(server: ProxyServer) -> None:
     try:
         server.start()
-    except ConfigError as error:  # what only the system knows
+    except ConfigError as error:  # errors that only the system can detect
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"can't listen: {error.strerror}") from error
@@ -145,12 +147,12 @@ def _read(options: argparse.Namespace, file: str | None = None) -> settings.Sett
 
 
 def _reopen_logs(server: ProxyServer) -> None:
-    """Log files may have been moved away: that is why most programs send SIGHUP."""
+    """Reopens log files, which may have been moved away: that is what SIGHUP is mostly used for."""
     try:
         server.reopen_logs()
     except (OSError, RuntimeError) as error:  # RuntimeError: it has just stopped
         with shielded():
-            _log.error("the logs were not opened anew: %s", getattr(error, "strerror", error))
+            _log.error("the logs were not reopened: %s", getattr(error, "strerror", error))
 
 
 def _reload(
@@ -159,7 +161,7 @@ def _reload(
     dotenv: DotEnv,
     before: settings.Settings,
 ) -> settings.Settings:
-    """Takes over what a running server can take; returns the settings that hold now."""
+    """Applies what a running server can change; returns the settings now in force."""
     try:
         with dotenv.tried():
             now = _read(options, before.path)  # a file that has vanished is a mistake
@@ -167,14 +169,14 @@ def _reload(
             new = {name: getattr(config, name) for name in _SWAPPED}
             server.update(**{name: [] if value is None else value for name, value in new.items()})
             server.invalidate()
-    except BaseException as error:  # whatever modules and files do: what runs goes on
+    except BaseException as error:  # whatever modules and files do, the server goes on
         with shielded():
             _log_failure(error)
         return before
     changed = [n for n in settings.PARAMETERS if now.values.get(n) != before.values.get(n)]
     with shielded():
         if waiting := [name for name in changed if name not in _SWAPPED]:
-            _log.warning("changed, and waiting for a restart: %s", ", ".join(waiting))
+            _log.warning("changed, but needs a restart: %s", ", ".join(waiting))
         _log.info("the configuration was reloaded")
     now.values = {
         **{n: v for n, v in before.values.items() if n not in _SWAPPED},
@@ -194,8 +196,8 @@ def _log_failure(error: BaseException) -> None:
         _log.error("the configuration was not reloaded: %s", told(error))
 
 
-# The parameters that a running server can swap.
+# The parameters that can be replaced in a running server.
 _SWAPPED = tuple(
     name for name in inspect.signature(ProxyServer.update).parameters if name != "self"
 )
-assert set(_SWAPPED) <= set(inspect.signature(ProxyServerConfig).parameters)
+assert set(_SWAPPED) <= set(ProxyServerConfig.__slots__)

@@ -1,19 +1,19 @@
 """A ProxyServerConfig from a TOML file, the environment and options.
 
-Every parameter of ProxyServerConfig is a key of the file, by its own name. The class
-itself says which there are and which of them take text, so none is listed here.
+Every parameter of ProxyServerConfig is a key of the file, under its own name. The class
+itself says which there are and which of them take strings, so none is listed here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime
 import difflib
-import inspect
 import os
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from .. import _files
@@ -21,7 +21,7 @@ from .._document import NOT_DATA
 from ..config import CosMapItem, ProxyServerConfig
 from ..errors import ConfigError
 from ..server import ProxyServer
-from . import callables
+from . import callbacks
 from .environment import substituted
 from .lines import Part, dotted, line_of, parse, parts, places
 from .problems import CommandError, MistakesError
@@ -32,13 +32,11 @@ DEFAULT_FILE = "proxy.toml"
 PREFIX = "OSP_"
 CONFIG_VARIABLE = "OSP_CONFIG"
 
-PARAMETERS: Mapping[str, inspect.Parameter] = {
-    name: parameter
-    for name, parameter in inspect.signature(ProxyServerConfig.__init__).parameters.items()
-    if name != "self"
-}
-# config.py imports asyncio for type checkers only.
-_HINTS = typing.get_type_hints(ProxyServerConfig.__init__, localns={"asyncio": asyncio})
+PARAMETERS: Mapping[str, Field[Any]] = {each.name: each for each in fields(ProxyServerConfig)}
+# config.py imports these two for type checkers only.
+_HINTS = typing.get_type_hints(
+    ProxyServerConfig.__init__, localns={"asyncio": asyncio, "datetime": datetime.datetime}
+)
 _ENTRY_HINTS = typing.get_type_hints(CosMapItem)
 
 
@@ -48,20 +46,20 @@ class Settings:
 
     Attributes:
         path: the file; None: there is none.
-        values: by parameter; callables as the text that names them.
-        warnings: what may be a mistake.
+        values: by parameter; callbacks as the text that names them.
+        warnings: about what may be a mistake.
     """
 
     path: str | None
     values: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _text: str = ""
-    _origins: dict[str, str] = field(default_factory=dict)  # of what is not from the file
+    _origins: dict[str, str] = field(default_factory=dict)  # of values that are not from the file
     _mistakes: list[tuple[list[Part], str]] = field(default_factory=list)
-    _cause: ValueError | None = None  # of a callable that can't be imported
+    _cause: ValueError | None = None  # the reason why a callback can't be imported
 
     def config(self) -> ProxyServerConfig:
-        """Imports the callables and returns the configuration, checked.
+        """Imports the callbacks and returns the checked configuration.
 
         Raises MistakesError with every mistake, each with its place.
         """
@@ -87,21 +85,21 @@ class Settings:
         try:
             reference = self.values[name]
             if not isinstance(reference, str):
-                raise ValueError('must be text, "package.module:function"')
-            return callables.load(reference)
+                raise ValueError('must be a string, "package.module:function"')
+            return callbacks.load(reference)
         except ValueError as error:
             self.report([name], str(error))
             self._cause = error
             return _stand_in
 
     def require(self, *names: str) -> None:
-        """Raises MistakesError when there are mistakes in one of these parameters."""
+        """Raises MistakesError if there are mistakes in one of these parameters."""
         self._mistakes = [m for m in self._mistakes if m[0] and m[0][0] in names]
         if self._mistakes:
             raise self._complaint()
 
     def report(self, steps: list[Part], message: str) -> None:
-        """Notes a mistake."""
+        """Records a mistake."""
         self._mistakes.append((steps, message))
 
     def _complaint(self) -> MistakesError:
@@ -123,14 +121,14 @@ class Settings:
         return ": ".join(text for text in (place, dotted(steps), message) if text)
 
     def take(self, name: str, value: Any, origin: str) -> None:
-        """Sets a parameter over what the file says."""
+        """Sets a parameter, whatever the file says."""
         self.values[name] = value
         self._origins[name] = origin
         self._mistakes = [m for m in self._mistakes if not m[0] or m[0][0] != name]
 
 
 def _stand_in(*arguments: object) -> None:
-    """In the place of a callable that can't be had, so that nobody complains that there is none."""
+    """Replaces a callback that can't be imported, so that it is not reported as missing, too."""
 
 
 def find(option: str | None) -> str | None:
@@ -140,13 +138,13 @@ def find(option: str | None) -> str | None:
 
 
 def read(option: str | None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Reads the file, then OSP_* of the environment, then what options say.
+    """Reads the file, then OSP_* from the environment, then the options.
 
     Args:
         option: the value of --config, or None.
         overrides: by the name of an option without its dashes; None: not given.
 
-    Raises CommandError or MistakesError, when the file can't be read or is not TOML.
+    Raises CommandError or MistakesError if the file can't be read or is not TOML.
     """
     settings = Settings(find(option))
     if settings.path is not None:
@@ -157,7 +155,7 @@ def read(option: str | None, overrides: Mapping[str, Any] | None = None) -> Sett
             settings.take(name, value, f"--{name.replace('_', '-')}")
     if settings.path is None and not settings.values:
         raise CommandError(
-            f"there is no {DEFAULT_FILE} here: name a configuration with --config", status=2
+            f"there is no {DEFAULT_FILE} here: give a configuration with --config", status=2
         )
     return settings
 
@@ -184,7 +182,7 @@ def _take(settings: Settings, document: Mapping[str, Any]) -> None:
         if name not in PARAMETERS:
             near = difflib.get_close_matches(name, PARAMETERS, 1)
             settings.report(
-                [name], f"is no parameter{f'; did you mean {near[0]}?' if near else ''}"
+                [name], f"is not a parameter{f'; did you mean {near[0]}?' if near else ''}"
             )
             continue
         plain = substituted(value, [name], settings.report)
@@ -203,7 +201,7 @@ def _read_environment(settings: Settings) -> None:
 
 
 def _typed(name: str, value: Any, written: Any) -> Any:
-    """Gives what came out of a `${...}` the type that its parameter has."""
+    """Gives the result of a `${...}` the type that its parameter has."""
     if name in NOT_DATA:
         return value
     if isinstance(value, str) and value != written:
@@ -225,10 +223,10 @@ def _typed_entry(entry: Any, written: Any) -> Any:
 
 
 def _from_text(text: str, hint: Any, is_name: bool) -> Any:
-    """Text from the environment, as the value that a parameter of such a type takes.
+    """Text from the environment, as a value for a parameter of such a type.
 
-    Text where text is taken; else a value of TOML; a list also as a,b,c. What is none
-    of these stays text, which the check of the configuration then refuses.
+    A string if that is accepted, else a TOML value; a list also as a,b,c. Anything else
+    stays a string, which the check of the configuration then refuses.
     """
     kinds = _alternatives(hint)
     if is_name or str in kinds:

@@ -30,7 +30,7 @@ PARAMETERS = frozenset(
 )
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
-_UNSIGNED = "UNSIGNED-PAYLOAD"  # whoever uses the URL brings the body
+_UNSIGNED = "UNSIGNED-PAYLOAD"  # the body comes from whoever uses the URL
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ def presign(
     query: Iterable[tuple[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> str:
-    """Returns a URL that is good for one method, path and query.
+    """Returns a URL that is valid for one method, path and query.
 
     Args:
         scheme: "http" or "https".
-        host: as clients will say it, with the port unless it is the scheme's own.
-        path: with a leading slash, not encoded yet. A lone surrogate stands for a byte that
+        host: as clients will send it, with the port unless it is the scheme's default.
+        path: with a leading slash, not yet encoded. A lone surrogate stands for a byte that
             is not UTF-8, here and in `query`.
         expires: seconds from `now`, from 1 to LONGEST.
-        now: with its time zone being UTC.
-        query: further parameters.
-        headers: that must come with the request, exactly so.
+        now: in UTC.
+        query: additional parameters.
+        headers: must be sent with the request, exactly like this.
 
     Raises UnicodeEncodeError for such a byte anywhere else.
     """

@@ -1,0 +1,70 @@
+package access
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"osp/go/s3err"
+)
+
+// ErrRefused is the cause of an AccessDenied that the owner's callback decided on,
+// as opposed to one that it raised.
+var ErrRefused = errors.New("refused by the validator")
+
+var errNoReason = s3err.AccessDenied.Because(ErrRefused)
+
+// Source says where a decision comes from.
+type Source uint8
+
+// The sources. The zero Source is that of no decision.
+const (
+	Signature  Source = iota + 1 // there is no validator: a valid signature is enough
+	Asked                        // the validator was asked, perhaps for one just like it that came at the same time
+	Remembered                   // it had been asked before
+)
+
+// Decision is what came of a question. The zero Decision is a refusal.
+type Decision struct {
+	Allowed bool
+	Source  Source
+	Reason  string // of a refusal, if one was given; it is for the log
+
+	tell bool  // the client may read the reason, too
+	err  error // why nothing was decided; nil: something was
+}
+
+// Refusal is the one place where a decision becomes an answer of package s3err:
+// nil when the request may go on, AccessDenied when the callback refused or
+// raised, SlowDown when it was not asked or did not answer in time; or the error
+// of the asker's own context.
+func (d Decision) Refusal() error {
+	switch {
+	case d.err != nil:
+		return d.err
+	case d.Allowed:
+		return nil
+	case d.Reason == "":
+		return errNoReason
+	}
+	refusal := s3err.AccessDenied
+	if d.tell {
+		refusal = refusal.Msg("Access Denied: " + d.Reason)
+	}
+	return refusal.Because(fmt.Errorf("%w: %s", ErrRefused, d.Reason))
+}
+
+// remembered is what is kept of an answer: a plain value, so that it could be
+// written down. It names its token and bucket, which the key hides, so that they
+// can be forgotten.
+type remembered struct {
+	allowed bool
+	reason  string
+	token   [sha256.Size]byte
+	bucket  string
+}
+
+// decision is what a kept answer means to who asks now.
+func (c *Checker) decision(kept remembered, source Source) Decision {
+	return Decision{Allowed: kept.allowed, Source: source, Reason: kept.reason, tell: c.showReasons}
+}

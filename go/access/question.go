@@ -1,0 +1,156 @@
+package access
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"osp/go/callbacks"
+	"osp/go/s3op"
+	"osp/go/sigv4"
+	"osp/go/wire"
+)
+
+// Origin is where what is wanted comes from: the message that asks for it, if
+// there is one.
+type Origin struct {
+	Client        string // its address
+	ContentLength int64  // of the object's bytes; -1: no body or unknown
+	// Header makes the fields that may be shown: no signature, and nothing that an
+	// attacker could have added. It is a function because few are looked at. Nil:
+	// there are none.
+	Header func() http.Header
+}
+
+// Question is whether a principal may do something to one object or bucket. Make
+// it with a Checker; the others of a request are derived from its first. It must
+// not change once it was asked: a callback may still look at it.
+type Question struct {
+	// TTL is how long a decision is kept that says nothing about that.
+	TTL time.Duration
+
+	request callbacks.Request // as the validator sees it
+}
+
+// Question makes the question whether who may do what a request asks for.
+func (c *Checker) Question(who Principal, what *s3op.Request, from Origin, ttl time.Duration) Question {
+	q := Question{TTL: ttl, request: callbacks.Request{Token: who.AccessKey, Bucket: what.Bucket}}
+	if !c.seesRequest {
+		return q
+	}
+	r := &q.request
+	r.Method, r.Operation = what.Method, string(what.Operation)
+	r.Path, r.RawPath, r.Key = what.Path, what.RawPath, what.Key
+	r.Source, r.ClientIP = from.Client, from.Client
+	r.Region, r.Presigned = who.Region, who.Mechanism == sigv4.InQuery
+	r.ContentLength, r.Header = from.ContentLength, from.Header
+	r.VersionID, _ = what.Query.Get("versionId")
+	for _, p := range what.Query {
+		if hidden(p.Field()) {
+			p.Value = notShown
+		}
+		if !wire.IsSignature(p.Name) {
+			r.Query = append(r.Query, callbacks.Param(p))
+		}
+	}
+	switch source := what.CopySource; {
+	case source != nil:
+		r.CopySource = source.Bucket + "/" + source.Key
+	case what.RenameSource != "":
+		r.CopySource = what.Bucket + "/" + what.RenameSource
+	}
+	return q
+}
+
+// VersionID is the version that the question is about, empty if it names none.
+func (q *Question) VersionID() string { return q.request.VersionID }
+
+// Version asks about another version: by another spelling of its id, or, without
+// an id, about the one that is there now.
+func (q *Question) Version(id string) *Question {
+	other := *q
+	r := &other.request
+	r.VersionID, r.Query = id, slices.Clone(r.Query)
+	if id == "" {
+		r.Query = slices.DeleteFunc(r.Query, func(p callbacks.Param) bool { return p.Name == "versionId" })
+	}
+	for i := range r.Query {
+		if r.Query[i].Name == "versionId" {
+			r.Query[i].Value = id
+		}
+	}
+	return &other
+}
+
+// Instead asks about what a store may do instead: one that lacks the operation,
+// or one that knows what S3 does not.
+func (q *Question) Instead(op s3op.Operation) *Question {
+	other := *q
+	other.request.Operation = string(op)
+	return &other
+}
+
+// Deletion asks about one key of a list to delete.
+func (q *Question) Deletion(key, versionID string) *Question {
+	other := *q
+	r := &other.request
+	r.Key, r.VersionID, r.ContentLength = key, versionID, 0
+	r.Path = s3op.Path(r.Bucket, key)
+	return &other
+}
+
+// Source asks for what is done to the object that a copy reads, or that a
+// renaming takes away, in the name of who asks for that. ttl is that of its bucket.
+func (q *Question) Source(source *s3op.CopySource, method string, op s3op.Operation, ttl time.Duration) *Question {
+	other := *q
+	r := &other.request
+	other.TTL = ttl
+	r.Bucket, r.Key, r.VersionID = source.Bucket, source.Key, source.VersionID
+	r.Method, r.Operation = method, string(op)
+	r.Path = s3op.Path(source.Bucket, source.Key)
+	r.Query, r.CopySource, r.ContentLength = nil, "", 0
+	if source.VersionID != "" {
+		r.Query = []callbacks.Param{{Name: "versionId", Value: source.VersionID}}
+	}
+	return &other
+}
+
+// Listing asks whether one bucket may be listed. ttl is that of the bucket.
+func (q *Question) Listing(bucket string, ttl time.Duration) *Question {
+	other := *q
+	r := &other.request
+	other.TTL = ttl
+	r.Bucket, r.Operation, r.Path, r.Query = bucket, string(s3op.ListObjects), s3op.Path(bucket, ""), nil
+	return &other
+}
+
+const notShown = "(not shown)"
+
+// hidden reports whether a field holds a key that encrypts an object. Nobody is
+// shown more of it than its name.
+func hidden(field string) bool { return strings.Contains(field, "-Customer-Key") }
+
+// visible is what the callback gets to see of a question: never more than its
+// decision is cached by, unless the owner narrowed that, and the headers: they
+// are in no key, so a decision that needed them has to say Once.
+func (c *Checker) visible(q *Question) *callbacks.Request {
+	if !c.seesRequest {
+		return &callbacks.Request{Token: q.request.Token, Bucket: q.request.Bucket}
+	}
+	fields := q.request.Header
+	if fields == nil {
+		return &q.request
+	}
+	r := q.request
+	r.Header = func() http.Header {
+		header := fields()
+		for name := range header {
+			if hidden(name) {
+				header[name] = []string{notShown}
+			}
+		}
+		return header
+	}
+	return &r
+}

@@ -1,0 +1,56 @@
+package pipeline
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+
+	"osp/go/access"
+	"osp/go/names"
+	"osp/go/s3op"
+	"osp/go/sigv4"
+	"osp/go/stores"
+)
+
+// exchange is one request on its way, and what the stages found out about it.
+type exchange struct {
+	w         *responseWriter
+	r         *http.Request
+	scheme    string // by which the request came: http or https
+	requestID string
+	stores    *stores.Set // as they were when the request came
+
+	// what it asks for
+	req          *s3op.Request
+	bucket       *stores.Bucket // nil: there is none of that name
+	hosts        []string       // that the client may have signed
+	clientScheme string         // by which the client came to the first trusted forwarder
+	form         *form          // of PostObject, else nil
+
+	// who asks, and whether that may be
+	verified     *sigv4.VerifiedRequest
+	question     access.Question
+	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
+	deleteErrors []byte           // of DeleteObjects: what the response says about those
+
+	document *bytes.Reader // a body that was read because nobody told its length, else nil
+	body     *clientBody   // nil: nobody wanted it
+	received atomic.Int64  // bytes of it
+	record   record        // for the observer
+}
+
+// newRequestID has the look of S3's own. It is a name, not a secret.
+func newRequestID() string {
+	const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	var id [16]byte
+	n := rand.Uint64()
+	for i := range 8 {
+		id[i] = digits[n>>(5*i)&31]
+	}
+	n = rand.Uint64()
+	for i := range 8 {
+		id[8+i] = digits[n>>(5*i)&31]
+	}
+	return string(id[:])
+}

@@ -1,0 +1,167 @@
+// Package pipeline is the way of a request: from HTTP through parsing,
+// verification, authorisation and credentials to its store, and the response
+// back. Each stage returns an error; one place writes them. It never listens,
+// knows neither C nor Python, whose part are the functions in callbacks.Set,
+// and lets nothing pass that no stage has understood.
+package pipeline
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"osp/go/access"
+	"osp/go/cache"
+	"osp/go/callbacks"
+	"osp/go/config"
+	"osp/go/creds"
+	"osp/go/iam"
+	"osp/go/observe"
+	"osp/go/sigv4"
+	"osp/go/stores"
+	"osp/go/tracing"
+	"osp/go/upstream"
+)
+
+// Observer is shown what the pipeline does. It must not make a request wait.
+type Observer interface {
+	observe.Observer
+	CallbackEnded(observe.Callback)
+	TokenExchanged(outcome string) // an IBM API key for a bearer token
+	Updated()                      // there are other entries now
+}
+
+// Options are what a Pipeline takes beside its configuration and the owner's
+// callbacks. Requests pay only for what is there.
+type Options struct {
+	Log      *slog.Logger
+	Observer Observer // nil: nobody observes
+	// Detailed has it shown also where the client is, its Referer and its User-Agent.
+	Detailed bool
+	Tracer   *tracing.Tracer // nil: no traces
+}
+
+// Pipeline leads every request through the same gate, whatever its kind. Make
+// it with New.
+type Pipeline struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	verifier *sigv4.Verifier
+	clients  *creds.ClientKeys
+	access   *access.Checker
+	uses     *access.Uses
+	creds    *creds.Resolver
+	iam      *iam.Exchange
+	upstream *upstream.Client
+	started  time.Time
+
+	serverHeader []string // of every response
+
+	updating sync.Mutex
+	stores   atomic.Pointer[stores.Set] // what requests begin with
+
+	hosts             hosts
+	forms, preflights semaphore // of whoever has shown no signature
+
+	inFlight sync.WaitGroup
+	recorder *recorder
+}
+
+// New makes a Pipeline of a checked configuration. It opens no connection.
+func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
+	var interceptors []callbacks.Interceptor
+	var exchanges iam.Options
+	if o.Observer != nil {
+		interceptors = append(interceptors, observe.Questions(o.Observer.CallbackEnded))
+		exchanges.Exchanged = o.Observer.TokenExchanged
+	}
+	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
+	tokens := iam.New(cfg.IAMEndpoint, exchanges)
+	forwarders := forwarders{cfg.TrustedProxies}
+	p := &Pipeline{
+		cfg:      cfg,
+		log:      o.Log,
+		verifier: sigv4.New(sigv4.Options{}),
+		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, creds.Options{}),
+		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
+		uses:     access.NewUses(cfg.PresignUses, nil),
+		creds:    creds.New(owner.BucketCredsFetcher, tokens, creds.Options{}),
+		iam:      tokens,
+		upstream: upstream.New(),
+		started:  time.Now(),
+
+		serverHeader: serverHeader(cfg.ServerName),
+		hosts:        hosts{forwarders: forwarders, domains: cfg.Domains},
+		forms:        make(semaphore, maxForms),
+		preflights:   make(semaphore, maxPreflights),
+		recorder:     newRecorder(o, forwarders),
+	}
+	p.stores.Store(&cfg.Stores)
+	return p
+}
+
+func serverHeader(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
+}
+
+// Handler returns the handler for requests that come in by a scheme.
+func (p *Pipeline) Handler(scheme string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
+}
+
+// Update swaps stores, client keys, or both. A request goes on with those that
+// it began with.
+func (p *Pipeline) Update(u *config.Update) {
+	p.updating.Lock()
+	defer p.updating.Unlock()
+	after := u.Apply(p.stores.Load())
+	p.stores.Store(after)
+	p.upstream.Keep(after.Buckets.Entries())
+	if p.recorder.on() {
+		p.recorder.observer.Updated()
+	}
+}
+
+// Forget drops what was remembered about a token, a bucket, or both together;
+// nil matches all.
+func (p *Pipeline) Forget(token, bucket *string) {
+	p.access.Forget(token, bucket)
+	p.creds.Forget(token, bucket)
+	if token != nil || bucket == nil {
+		p.clients.Forget(token)
+	}
+}
+
+// Entries are the entries of cos_map as they stand.
+func (p *Pipeline) Entries() []*stores.Bucket { return p.stores.Load().Buckets.Entries() }
+
+// InFlight is how many requests are under way, if there are observers.
+func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }
+
+// Caches say how useful each cache was, by the name of what it remembers.
+func (p *Pipeline) Caches() map[string]func() cache.Stats {
+	return map[string]func() cache.Stats{
+		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats,
+	}
+}
+
+// Close waits for the last requests, which a hard stop may still unwind, and
+// closes the connections to stores.
+func (p *Pipeline) Close(grace time.Duration) {
+	ended := make(chan struct{})
+	go func() {
+		p.inFlight.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(grace):
+		p.log.Warn("requests were still in flight when the server stopped")
+	}
+	p.upstream.Close()
+}

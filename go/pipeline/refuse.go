@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"osp/go/observe"
+	"osp/go/s3err"
+)
+
+// clientLeft is what a request comes to whose client did not wait for its
+// response. Nobody gets it; logs and metrics call it by nginx's number.
+var clientLeft = s3err.New(499, "ClientClosedRequest", "The client left before the end of the response.")
+
+// refuse writes an error, or breaks the connection where a response has begun.
+func (p *Pipeline) refuse(x *exchange, err error) {
+	e := s3err.From(err)
+	if errors.Is(err, context.Canceled) {
+		e = clientLeft
+	}
+	x.record.code, x.record.status = e.Code, e.Status
+	p.logRefusal(x, e)
+	if x.w.begun || errors.Is(err, context.Canceled) {
+		panic(http.ErrAbortHandler) // a truncated response must never look complete
+	}
+	header := x.w.Header()
+	clear(header) // of what belonged to a response that could not be given
+	header["Server"] = p.serverHeader
+	header.Set("X-Amz-Request-Id", x.requestID)
+	if e.Status == http.StatusServiceUnavailable {
+		header.Set("Retry-After", "1")
+	}
+	if x.r.Method == http.MethodHead {
+		x.w.WriteHeader(e.Status)
+		return
+	}
+	body := e.XML(x.r.URL.Path, x.requestID)
+	header.Set("Content-Type", "application/xml")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	x.w.WriteHeader(e.Status)
+	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
+}
+
+// Malformed is the body of the response to what is no request of HTTP, by the
+// response's status.
+func Malformed(status int) (mediaType string, body []byte) {
+	e := s3err.InvalidRequest.Msg("An error occurred when parsing the HTTP request.")
+	switch status {
+	case http.StatusRequestHeaderFieldsTooLarge:
+		e = s3err.HeaderSectionTooLarge
+	case http.StatusHTTPVersionNotSupported, http.StatusExpectationFailed:
+		e = s3err.NotImplemented.Msg(http.StatusText(status))
+	}
+	return "application/xml", e.XML("", newRequestID())
+}
+
+// logRefusal says why, at a level that fits whose matter it is.
+func (p *Pipeline) logRefusal(x *exchange, e *s3err.Error) {
+	level := slog.LevelInfo
+	if e.Status >= http.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", observe.Clip(e.Message)),
+		slog.String("client", p.hosts.client(x.r)), slog.String("access_key", observe.ShortKey(x.record.accessKey)),
+	}
+	if x.req != nil {
+		attrs = append(attrs, slog.String("operation", string(x.req.Operation)), slog.String("bucket", observe.Clip(x.req.Bucket)))
+	}
+	if cause := errors.Unwrap(e); cause != nil {
+		attrs = append(attrs, slog.String("cause", observe.Clip(cause.Error())))
+	}
+	p.log.LogAttrs(x.r.Context(), level, "refused", attrs...)
+}

@@ -1,0 +1,147 @@
+package pipeline
+
+import (
+	"net/http"
+
+	"osp/go/names"
+	"osp/go/observe"
+	"osp/go/s3err"
+	"osp/go/s3op"
+	"osp/go/upstream"
+	"osp/go/wire"
+)
+
+// prepare makes the store's request out of the client's.
+func (p *Pipeline) prepare(x *exchange) (*upstream.Call, error) {
+	call, err := x.translate()
+	if err != nil {
+		return nil, err
+	}
+	begun := p.recorder.clock()
+	call.Creds, err = p.creds.For(x.r.Context(), x.bucket, x.verified.AccessKey())
+	p.recorder.waited(x, begun)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case x.form != nil:
+		return call, x.prepareForm(call)
+	case x.deletions != nil:
+		return call, x.attachDeletions(call)
+	case x.req.Operation == s3op.RestoreObject:
+		return call, x.attachRestore(call)
+	}
+	return call, x.attachBody(call)
+}
+
+// translate says what the client asks for in the names of the store.
+func (x *exchange) translate() (*upstream.Call, error) {
+	if err := names.Check(x.bucket, x.req); err != nil {
+		return nil, err
+	}
+	call := &upstream.Call{
+		Bucket: x.bucket, Method: x.r.Method, Header: storeHeader(x.r.Header, x.verified.SignedHeaders(), x.bucket.IBM),
+	}
+	switch x.req.Operation {
+	case s3op.CompleteMultipartUpload, s3op.CopyObject, s3op.UploadPartCopy:
+		call.Patient = true
+	}
+	var err error
+	if call.Key, err = names.Key(x.bucket, x.req.Key); err != nil {
+		return nil, err
+	}
+	if x.req.Operation == s3op.Preflight {
+		return call, nil // its query is that of another request
+	}
+	if call.Query, err = names.Query(x.bucket, x.req.Operation, x.req.Query.ForStore()); err != nil {
+		return nil, err
+	}
+	if source := x.req.CopySource; source != nil {
+		copied, err := names.CopySource(x.stores.Buckets.Find(source.Bucket), source)
+		if err != nil {
+			return nil, err
+		}
+		call.Header.Set("X-Amz-Copy-Source", copied)
+	}
+	if key := x.req.RenameSource; key != "" {
+		renamed, err := names.Key(x.bucket, key)
+		if err != nil {
+			return nil, err
+		}
+		call.Header.Set("X-Amz-Rename-Source", wire.Encode(renamed, wire.InPath))
+	}
+	return call, nil
+}
+
+// send sends a call. When the store does not take the credentials, they are
+// renewed, and the call is sent once more if its body allows that.
+func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error) {
+	x.acceptEncoding(call)
+	resp, err := p.do(x, call)
+	if err != nil {
+		return nil, err
+	}
+	refused, err := x.credentialsRefusedBy(resp)
+	if err != nil {
+		return nil, err
+	}
+	if refused == nil {
+		return resp, nil
+	}
+	if refused.certain {
+		x.record.storeError = observe.CredentialsRefused
+	}
+	fresh, renewed, err := p.creds.Renew(x.r.Context(), x.bucket, x.verified.AccessKey(), call.Creds)
+	switch {
+	case err != nil:
+		_ = resp.Body.Close() // its response is of no use
+		return nil, err
+	case !renewed && refused.certain:
+		_ = resp.Body.Close()
+		return nil, refused.error()
+	case !renewed:
+		return resp, nil
+	}
+	_ = resp.Body.Close()
+	if !call.Repeatable() {
+		// The client holds the body, and the next attempt will do.
+		return nil, s3err.ServiceUnavailable.Because(refused.error())
+	}
+	call.Creds = fresh
+	if resp, err = p.do(x, call); err != nil {
+		return nil, err
+	}
+	if refused, err = x.credentialsRefusedBy(resp); err != nil {
+		return nil, err
+	}
+	if refused != nil && refused.certain {
+		_ = resp.Body.Close()
+		return nil, refused.error()
+	}
+	return resp, nil
+}
+
+// do sends a call to its store. What is timed ends with the head of the response.
+func (p *Pipeline) do(x *exchange, call *upstream.Call) (*http.Response, error) {
+	ctx := x.r.Context()
+	if !p.recorder.on() {
+		return p.upstream.Do(ctx, call)
+	}
+	end := func(int, error) {}
+	if t := p.recorder.tracer; t != nil {
+		ctx, end = t.Upstream(ctx, call.Method, call.Bucket.Host, call.Bucket.Port, call.Header)
+	}
+	begun := p.recorder.clock()
+	resp, err := p.upstream.Do(ctx, call)
+	x.record.asked = true
+	x.record.upstream += p.recorder.clock() - begun
+	status := 0
+	if err == nil {
+		status = resp.StatusCode
+	}
+	if status >= http.StatusInternalServerError {
+		x.record.storeError = observe.ServerError
+	}
+	end(status, err)
+	return resp, err
+}

@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"osp/go/front"
+	"osp/go/h1"
+	"osp/go/pipeline"
+)
+
+const (
+	readHeaderTimeout = 15 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10 // tokens as access keys are kilobytes long
+)
+
+// listening is one front: a listener with a server for each version of HTTP.
+type listening struct {
+	scheme   string
+	port     int
+	path     string // of a unix socket; empty: it is TCP
+	http1    *h1.Server
+	http2    *http.Server
+	tls      *tls.Config // nil: plain HTTP, which is HTTP/1
+	listener net.Listener
+}
+
+// newFront completes a front with its servers.
+func (s *Server) newFront(f listening) *listening {
+	f.http1 = &h1.Server{
+		Handler:           counted(s.pipeline.Handler(f.scheme)),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		Log:               s.log,
+		Refusal:           pipeline.Malformed,
+	}
+	f.http2 = &http.Server{
+		Handler:                      f.http1.Handler,
+		TLSConfig:                    f.tls,
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	return &f
+}
+
+// open binds a front. Its error wraps the system's.
+func (s *Server) open(f *listening) error {
+	if f.path != "" {
+		l, err := front.OpenUnix(f.path)
+		if err != nil {
+			return fmt.Errorf("unix socket %s: %w", f.path, err)
+		}
+		f.listener = l
+		return nil
+	}
+	address := net.JoinHostPort(s.cfg.Host, strconv.Itoa(f.port))
+	l, err := front.Open(address, s.cfg.ReusePort)
+	if err != nil {
+		return fmt.Errorf("%s front on %s: %w", f.scheme, address, err)
+	}
+	f.listener, f.port = l, l.Addr().(*net.TCPAddr).Port
+	return nil
+}
+
+func (s *Server) closeListeners() {
+	for _, f := range s.fronts {
+		if f.listener != nil {
+			_ = f.listener.Close() // nobody was served yet
+		}
+	}
+}
+
+// serve keeps a server going until it ends, which a stop has it do.
+func (s *Server) serve(f *listening, until func() error) {
+	s.serving.Go(func() {
+		// Whichever server stops first closes the listener that they share.
+		if err := until(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			s.log.Error("a front stopped serving", "scheme", f.scheme, "error", err)
+		}
+	})
+}
+
+func (s *Server) boundPort(scheme string) int {
+	for _, f := range s.fronts {
+		if f.scheme == scheme && f.path == "" && f.listener != nil {
+			return f.port
+		}
+	}
+	return 0
+}

@@ -1,0 +1,40 @@
+package wire
+
+import (
+	"encoding/base64"
+	"regexp"
+	"strings"
+)
+
+// up is the way to the folder above, as a store could read it that makes a path
+// of a text or of a part of it: MinIO takes what stands behind the first dot of
+// an upload's id.
+var up = regexp.MustCompile(`(?:^|[^0-9A-Za-z])\.\.(?:$|[/\\])`)
+
+// Climbs reports whether a text has a way out of the folder in which a store
+// would look for a file of that name.
+func Climbs(text string) bool { return up.MatchString(text) }
+
+// LooseBase64 is what a lenient decoder reads in a text, of either alphabet (RFC
+// 4648, sections 4 and 5), with padding or without, and whatever stands between.
+func LooseBase64(text string) string {
+	plain := strings.Map(func(r rune) rune {
+		switch {
+		case r == '-':
+			return '+'
+		case r == '_':
+			return '/'
+		case r == '+' || r == '/' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z':
+			return r
+		}
+		return -1
+	}, text)
+	if len(plain)%4 == 1 {
+		plain = plain[:len(plain)-1]
+	}
+	decoded, err := base64.RawStdEncoding.DecodeString(plain)
+	if err != nil {
+		panic(err) // the alphabet is that, and so is the length
+	}
+	return string(decoded)
+}
