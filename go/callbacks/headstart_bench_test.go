@@ -15,14 +15,20 @@ import (
 // that waits, which the system has to wake for that.
 type interpreter struct{ lock chan struct{} }
 
-func (i interpreter) answer() {
+// Do implements Call.
+func (i interpreter) Do(context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	i.lock <- struct{}{}
 	for end := time.Now().Add(15 * time.Microsecond); time.Now().Before(end); {
 	}
 	<-i.lock
+	return nil
 }
+
+func (interpreter) Name() string { return "" }
+func (interpreter) Answer() any  { return nil }
+func (interpreter) crowd() crowd { return known }
 
 // BenchmarkHeadStart shows what the head start brings to 32 clients with a question
 // each: questions per second and CPU of one, by those of a gate that lets all begin
@@ -48,7 +54,7 @@ func BenchmarkHeadStart(b *testing.B) {
 func newGate(concurrency, starts int) *gate {
 	return &gate{
 		slots: make(chan struct{}, concurrency), start: make(chan struct{}, starts), idle: make(chan func()), timeout: time.Minute,
-		known: newLane(concurrency, concurrency, 1),
+		lanes: [crowds]*lane{known: newLane(concurrency, concurrency, 1)},
 	}
 }
 
@@ -60,10 +66,7 @@ func asked(b *testing.B, g *gate, askers, questions int) (took, cpu time.Duratio
 	for range askers {
 		wait.Go(func() {
 			for range questions {
-				if _, err := ask(b.Context(), g, g.known, func(context.Context) (Decision, error) {
-					python.answer()
-					return Decision{}, nil
-				}); err != nil {
+				if err := g.intercept(b.Context(), python); err != nil {
 					b.Error(err)
 				}
 			}

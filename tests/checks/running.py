@@ -20,9 +20,7 @@ class CheckFailedError(Exception):
     """A check found something; the text says what."""
 
 
-def command(
-    *args: str | Path, env: Mapping[str, str] | None = None, folder: str = "."
-) -> str:
+def command(*args: str | Path, env: Mapping[str, str] | None = None, folder: str = ".") -> str:
     """Runs a command in a folder of the checkout; returns all that it wrote."""
     done = subprocess.run(
         [str(a) for a in args],
