@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import socket
 import ssl
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -27,6 +23,7 @@ from botocore.credentials import Credentials
 
 from helpers.certificates import Certificates
 from helpers.clients import Keys
+from helpers.service import Quiet, Service
 
 REGION = "us-east-1"
 KEYS = Keys("double-owner", "double-owner-secret")
@@ -95,39 +92,26 @@ class S3Double:
     objects: dict[bytes, bytes] = field(default_factory=dict)
 
     def __enter__(self) -> S3Double:
-        double = self
-
-        class Handler(_Handler):
-            store = double
-
-        class Server(ThreadingHTTPServer):
-            address_family = socket.AF_INET6 if ":" in double.address else socket.AF_INET
-            daemon_threads = True
-            request_queue_size = 128  # or of many at once some are heard after seconds only
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that left
-                    super().handle_error(request, client_address)
-
-        self._server = Server((self.address, 0), Handler)
-        if self.certificates:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca)
-            context.load_cert_chain(self.certificates.cert, self.certificates.key)
-            if self.client_ca:
-                context.verify_mode = ssl.CERT_REQUIRED
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        handler = type("Handler", (_Handler,), {"store": self})
+        self._service = Service(handler, self.address, self._tls())
+        self._service.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._service.__exit__(*exc)
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self.certificates is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.client_ca)
+        context.load_cert_chain(self.certificates.cert, self.certificates.key)
+        if self.client_ca:
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
     @property
     def port(self) -> int:
-        return int(self._server.server_address[1])
+        return self._service.port
 
     def entry(self, **changes: Any) -> dict[str, Any]:
         """The cos_map entry for a bucket of this store."""
@@ -167,7 +151,7 @@ def _error(status: int, code: str) -> Answer:
     return status, {"Content-Type": "application/xml"}, text.encode()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     store: S3Double
     protocol_version = "HTTP/1.1"
 
@@ -199,9 +183,6 @@ class _Handler(BaseHTTPRequestHandler):
     def raw_target(self) -> str:
         """The target as it came; self.path has leading slashes merged."""
         return self.requestline.split(" ")[1]
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def _plain_body(rfile: Any, headers: dict[str, str]) -> bytes:

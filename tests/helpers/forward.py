@@ -7,8 +7,9 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from helpers.service import Quiet, Service
 
 
 class ForwardProxy:
@@ -22,25 +23,16 @@ class ForwardProxy:
         self.ports = ports
 
     def __enter__(self) -> ForwardProxy:
-        proxy = self
-
-        class Handler(_Handler):
-            forward = proxy
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._service = Service(type("Handler", (_Handler,), {"forward": self}))
+        self._service.__enter__()
+        self.url = f"http://127.0.0.1:{self._service.port}"
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._service.__exit__(*exc)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     forward: ForwardProxy
     protocol_version = "HTTP/1.1"
 
@@ -88,9 +80,6 @@ class _Handler(BaseHTTPRequestHandler):
         store.close()
 
     do_GET = do_PUT = _pass_on
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 from helpers.double import Seen
+from helpers.service import Quiet, Service
 
 GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 
@@ -27,25 +27,17 @@ class IamDouble:
     statuses: list[int] = field(default_factory=list)  # answers to give before it works
 
     def __enter__(self) -> IamDouble:
-        double = self
-
-        class Handler(_Handler):
-            iam = double
-
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        self._service = Service(type("Handler", (_Handler,), {"iam": self}))
+        self._service.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._service.__exit__(*exc)
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/identity/token"
+        return f"http://127.0.0.1:{self._service.port}/identity/token"
 
     def exchange(self, path: str, kind: str, form: dict[str, list[str]]) -> tuple[int, object]:
         with self._lock:
@@ -74,7 +66,7 @@ class IamDouble:
         return None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     iam: IamDouble
 
     def do_POST(self) -> None:
@@ -86,6 +78,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass

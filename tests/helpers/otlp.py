@@ -8,11 +8,11 @@ opentelemetry/proto/trace/v1/trace.proto.
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from helpers.service import Quiet, Service
 
 
 @dataclass
@@ -40,24 +40,16 @@ class Collector:
     problems: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Collector:
-        collector = self
-
-        class Handler(_Handler):
-            double = collector
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        self._service = Service(type("Handler", (_Handler,), {"double": self}))
+        self._service.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._service.__exit__(*exc)
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self._service.port}"
 
     def take(self, body: bytes) -> None:
         for resource_spans in _all(body, 1):
@@ -123,7 +115,7 @@ def _span(raw: bytes) -> Span:
     )
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     double: Collector
 
     def do_POST(self) -> None:
@@ -138,6 +130,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass

@@ -5,6 +5,7 @@ The programs are built by build.sh from the versions in tests/stores/go.mod.
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,8 +41,8 @@ class Store:
         return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
 
     def client(self, **kwargs: Any) -> Any:
-        """A boto3 client that talks to the store directly."""
-        return boto(self.url, self.keys, ca=self.ca, **kwargs)
+        """A boto3 client that talks to the store directly, the same one each time."""
+        return _client(self, **kwargs)
 
     def entry(self, **changes: Any) -> dict[str, Any]:
         """The cos_map entry for a bucket of this store."""
@@ -73,6 +74,11 @@ class Store:
         """What the store itself says is in the bucket."""
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+@functools.cache
+def _client(store: Store, **kwargs: Any) -> Any:
+    return boto(store.url, store.keys, ca=store.ca, **kwargs)
 
 
 @contextmanager

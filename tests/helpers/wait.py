@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_PAUSE = 0.02  # seconds between two looks
+_PAUSES = 0.001, 0.02  # seconds between two looks: the first ones, and at most
 
 
 def until(look: Callable[[], T], what: str, seconds: float = 20) -> T:
@@ -18,12 +18,14 @@ def until(look: Callable[[], T], what: str, seconds: float = 20) -> T:
     Raises TimeoutError, naming what was waited for, after that many seconds.
     """
     deadline = time.monotonic() + seconds
+    pause, longest = _PAUSES
     while True:
         if answer := look():
             return answer
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s in vain: {what}")
-        time.sleep(_PAUSE)
+        time.sleep(pause)
+        pause = min(2 * pause, longest)
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:
