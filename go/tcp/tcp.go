@@ -2,15 +2,11 @@
 // few. It knows nothing of what goes over them.
 package tcp
 
-import (
-	"net"
-	"syscall"
-)
+import "net"
 
 // Conn is a TCP connection that does all that a *net.TCPConn does. On Linux Read and
-// Write do it for less: see conn_linux.go.
+// Write do it for less: see conn_raw.go.
 type Conn struct {
 	*net.TCPConn
-	raw     syscall.RawConn
-	in, out direction
+	shortcut
 }

@@ -1,3 +1,5 @@
+//go:build linux && !race
+
 package tcp
 
 import (
@@ -20,6 +22,12 @@ import (
 // maxCall is how many bytes one system call moves at most, since its processor can do
 // nothing else meanwhile.
 const maxCall = 64 << 10
+
+// shortcut is what a Conn needs to go past package net.
+type shortcut struct {
+	raw     syscall.RawConn
+	in, out direction
+}
 
 // direction is one half of a connection. Its closure is made once: one for each call
 // would be an allocation.
