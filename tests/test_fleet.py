@@ -45,9 +45,7 @@ def replicas(serve: Any, double: S3Double, state: Valkey) -> Replicas:
     def start(count: int, **changes: Any) -> list[Front]:
         entry = changes.pop("entry", {})
         shared = {"shared_state": state.url, "shared_keys": [key("k1", 1)], "shared_timeout": 2.0}
-        return [
-            serve({"data": double.entry(**entry)}, **shared | changes) for _ in range(count)
-        ]
+        return [serve({"data": double.entry(**entry)}, **shared | changes) for _ in range(count)]
 
     return start
 
@@ -104,7 +102,11 @@ def test_a_revocation_reaches_all_replicas(replicas: Replicas) -> None:
 def test_presigned_urls_are_used_up_by_all_together(replicas: Replicas) -> None:
     fronts = replicas(4, max_presign_url_usage_attempts=3)
     # The host is signed, so all are asked by the name of the first.
-    url = fronts[0].boto().generate_presigned_url("get_object", {"Bucket": "data", "Key": "k"})
+    url = (
+        fronts[0]
+        .boto(signature_version="s3v4")
+        .generate_presigned_url("get_object", {"Bucket": "data", "Key": "k"})
+    )
     host = url.split("/")[2]
     targets = [url.replace(host, f.url().removeprefix("http://")) for f in fronts]
     with ThreadPoolExecutor(40) as pool, httpx.Client() as client:
@@ -132,7 +134,9 @@ def test_without_the_state_each_decides_for_itself(
     state.stop()
     # Until its lease is over a replica may use what it remembers, and then it asks each time.
     until(lambda: status(front) == 200 and len(asked) > 3, "it asks for itself")
-    url = front.boto().generate_presigned_url("get_object", {"Bucket": "data", "Key": "k"})
+    url = front.boto(signature_version="s3v4").generate_presigned_url(
+        "get_object", {"Bucket": "data", "Key": "k"}
+    )
     assert httpx.get(url).status_code == want
     with pytest.raises(osp.SharedStateError):
         front.server.invalidate()

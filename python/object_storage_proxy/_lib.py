@@ -94,9 +94,7 @@ class Library:
             raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)
         self._expect(code, detail)
 
-    def forget(
-        self, handle: int, token: bytes | None, bucket: bytes | None, wait_ms: int
-    ) -> None:
+    def forget(self, handle: int, token: bytes | None, bucket: bytes | None, wait_ms: int) -> None:
         """Drops cached answers; None stands for all.
 
         Raises TimeoutError and SharedStateError.
