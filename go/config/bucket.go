@@ -115,9 +115,11 @@ func (b entry) readNames(d *dict, isPattern bool) {
 	}
 	prefix := d.take("prefix")
 	if s, ok := prefix.str(); ok {
-		b.Prefix = strings.TrimSuffix(s, "/") + "/"
-		if complaint := checkPrefix(b.Prefix); complaint != "" {
+		folder := strings.TrimSuffix(s, "/") + "/"
+		if complaint := checkPrefix(folder); complaint != "" {
 			prefix.reject("%s", complaint)
+		} else {
+			b.Prefix = folder
 		}
 	}
 }
