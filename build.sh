@@ -33,7 +33,7 @@ usage: ./build.sh <verb>
   test          everything: checks, gates, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
-  test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; half an hour, and as long once to build them)
+  test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
   bench         measure side by side with the original and nginx; docs/performance.md is made of it
   bench quick   a part of it that takes less than three minutes
   docs          build the documentation into .build/site

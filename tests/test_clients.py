@@ -95,7 +95,7 @@ limits: dict[str, dict[tuple[str, str], str]] = {}
 
 # In what clients say: ids of requests and uploads, times, numbers of processes, colours.
 VARIES = re.compile(
-    r"(?i:request|host)_?(?i:id): [^, ]+|\d[\d/:., -]{5,}\d|[0-9a-fA-F-]{16,}|\x1b\[\d*m"
+    r"(?i:request|host)_?(?i:id): [^, ]*|\d[\d/:., -]{5,}\d|[0-9a-fA-F-]{16,}|\x1b\[\d*m"
 )
 # Where the store itself stops a client earlier than it comes through the proxy: what
 # it says then, and where the store is seen to lack what it asks for.

@@ -28,10 +28,10 @@ const (
 type Decision struct {
 	Allowed bool
 	Source  Source
+	tell    bool   // the client may read the reason, too
 	Reason  string // of a refusal, if one was given; it is for the log
 
-	tell bool  // the client may read the reason, too
-	err  error // why nothing was decided; nil: something was
+	err error // why nothing was decided; nil: something was
 }
 
 // Refusal is the one place where a decision becomes an answer of package s3err:
@@ -39,11 +39,16 @@ type Decision struct {
 // raised, SlowDown when it was not asked or did not answer in time; or the error
 // of the asker's own context.
 func (d Decision) Refusal() error {
+	if d.Allowed && d.err == nil {
+		return nil
+	}
+	return d.refusal()
+}
+
+func (d *Decision) refusal() error {
 	switch {
 	case d.err != nil:
 		return d.err
-	case d.Allowed:
-		return nil
 	case d.Reason == "":
 		return errNoReason
 	}

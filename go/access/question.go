@@ -17,9 +17,9 @@ import (
 type Origin struct {
 	Client        string // its address
 	ContentLength int64  // of the object's bytes; -1: no body or unknown
-	// Header makes the fields that may be shown: no signature, and nothing that an
-	// attacker could have added. It is a function because few are looked at. Nil:
-	// there are none.
+	// Header makes the fields that may be shown, anew each time: no signature, and
+	// nothing that an attacker could have added. It is a function because few are
+	// looked at. Nil: there are none.
 	Header func() http.Header
 }
 

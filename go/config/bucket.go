@@ -28,14 +28,11 @@ func (c *Config) readBucket(name string, v *value) *stores.Bucket {
 	b.readStore(d)
 	b.Transport = readTransport(d, c.VerifyTLS)
 	b.readCredentials(d)
+	b.readDialect(d)
 	b.readNames(d, isPattern)
 	b.readLimits(d, c.Has("validator"))
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, wire.LongestTTL); ok {
 		b.TTL = ttl
-	}
-	b.readDialect(d)
-	if !b.OpaqueKeys && b.Prefix != "" && stores.Misread(b.Prefix) {
-		d.mistakes.add(d.at("prefix"), `must be a folder that the store takes for no other: no backslash and no name that stores have for themselves, unless "keys" are "opaque"`)
 	}
 	b.VerifyChecksums = !b.APIKey.Empty() || b.IBM // IBM does not take checksum trailers
 	if mode, ok := d.take("checksums").oneOf("forward", "verify"); ok {
@@ -115,11 +112,9 @@ func (b entry) readNames(d *dict, isPattern bool) {
 	}
 	prefix := d.take("prefix")
 	if s, ok := prefix.str(); ok {
-		folder := strings.TrimSuffix(s, "/") + "/"
-		if complaint := checkPrefix(folder); complaint != "" {
+		b.Prefix = strings.TrimSuffix(s, "/") + "/"
+		if complaint := checkPrefix(b.Prefix, b.OpaqueKeys); complaint != "" {
 			prefix.reject("%s", complaint)
-		} else {
-			b.Prefix = folder
 		}
 	}
 }
@@ -134,7 +129,7 @@ func (b entry) readLimits(d *dict, hasValidator bool) {
 }
 
 // checkPrefix returns what is wrong with a folder that clients are kept in.
-func checkPrefix(prefix string) string {
+func checkPrefix(prefix string, opaqueKeys bool) string {
 	const longest = 512 // leaves clients as much again for their own keys
 	if len(prefix) > longest {
 		return "must have at most 512 bytes"
@@ -146,6 +141,9 @@ func checkPrefix(prefix string) string {
 		if segment == "" || segment == "." || segment == ".." {
 			return `must be a folder such as "team/data/": no empty segment, no "." and no ".."`
 		}
+	}
+	if !opaqueKeys && stores.Misread(prefix) {
+		return `must be a folder that the store takes for no other: no backslash and no name that stores have for themselves, unless "keys" are "opaque"`
 	}
 	return ""
 }

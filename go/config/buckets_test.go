@@ -32,6 +32,20 @@ func TestAFolderAndABucketOfAnotherNameAreRead(t *testing.T) {
 	}
 }
 
+func TestAFolderIsOneThatItsStoreTakesForNoOther(t *testing.T) {
+	for entry, want := range map[string]string{
+		`"prefix": "a/../b"`:                    `must be a folder such as "team/data/"`,
+		`"prefix": "a\\b"`:                      `must be a folder that the store takes for no other`,
+		`"prefix": ".sgwtmp/b"`:                 `must be a folder that the store takes for no other`,
+		`"prefix": ".sgwtmp", "keys": "opaque"`: ``,
+	} {
+		got := mistakesOf(t, with("cos_map", `{"bkt": {"host": "h", "port": 1, `+entry+`}}`))
+		if want == "" && got != nil || want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], `cos_map["bkt"].prefix: `+want)) {
+			t.Errorf("%s: got %q", entry, got)
+		}
+	}
+}
+
 func TestAnEntryThatIsReadAgainSealsAlike(t *testing.T) {
 	read := func(entry string) *stores.Bucket {
 		return storesOf(t, `{"data": {"host": "h", "port": 1, "secret_key": "s", "access_key": "a"`+entry+`}}`).Buckets.Find("data")

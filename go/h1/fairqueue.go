@@ -22,7 +22,7 @@ const (
 // so a few connections would go on and on while other clients, and responses of
 // stores, wait for up to ten milliseconds. Therefore, above a number of active
 // connections, one that has served a request waits until the network has been
-// pollNotice before it reads the next.
+// polled before it reads the next.
 //
 // Nothing makes the scheduler poll. But what is written to a pipe is found by a
 // poll, as what arrives from the network is: its reader runs after one.

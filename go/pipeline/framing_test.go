@@ -42,7 +42,7 @@ func TestFramingThatHTTP2LetsPassIsRefused(t *testing.T) {
 }
 
 func BenchmarkFraming(b *testing.B) {
-	r := &http.Request{Host: "proxy.example", Header: http.Header{
+	r := &http.Request{Method: "GET", Host: "proxy.example", Header: http.Header{
 		"Authorization": {"AWS4-HMAC-SHA256 ..."}, "X-Amz-Date": {"20260301T120000Z"}, "X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"},
 		"User-Agent": {"Boto3/1.40"}, "Accept-Encoding": {"identity"},
 	}}
