@@ -196,8 +196,8 @@ test_quick() {
   versitygw
   say "Go tests"
   go test ./go/...
-  say "end to end, without the slow ones and with one store"
-  "$PY" -m pytest tests -m 'not slow' --stores versitygw
+  say "end to end, without the slow ones, with one store, some files at a time"
+  "$PY" -m pytest tests -m 'not slow' --stores versitygw --numprocesses auto --maxprocesses 4 --dist loadfile
 }
 
 test_all() {

@@ -84,7 +84,7 @@ def test_every_mistake_is_told_at_once_with_its_path(tmp_path: Path) -> None:
         ({"hmac_fetcher": lambda: ""}, "hmac_fetcher"),
         ({"bucket_creds_fetcher": lambda token: ""}, "bucket_creds_fetcher"),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value)),
 )
 def test_one_mistake(changes: dict[str, Any], path: str | None) -> None:
     found = mistakes(**changes)

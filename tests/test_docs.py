@@ -53,6 +53,32 @@ def test_the_tests_that_the_security_page_names_are_there() -> None:
                 assert found, f"{package}: {name}"
 
 
+def first_cells(page: Path, heading: str) -> str:
+    """The first column of the table below a heading."""
+    section = page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
+    rows = section.partition("\n## ")[0].splitlines()
+    return "\n".join(row.split(" | ")[0] for row in rows if row.startswith("| "))
+
+
+def folders(of: Path) -> set[str]:
+    return {each.name for each in of.iterdir() if each.is_dir() and each.name[0] not in "._"}
+
+
+def test_the_table_of_rooms_has_each_folder_and_no_other() -> None:
+    rooms = re.findall(r"`([\w./]+)`", first_cells(DOCS / "design.md", "The rooms"))
+    assert [room for room in rooms if "/" in room and not (ROOT / room).exists()] == []
+    named = [room.removeprefix("go/") for room in rooms if room.startswith("go/")]
+    assert sorted(named) == sorted(folders(ROOT / "go"))
+
+
+def test_the_map_of_the_tests_has_each_file_once_and_each_folder() -> None:
+    text = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"\| `(test_\w+\.py)` \|$", text, re.MULTILINE)
+    assert sorted(named) == sorted(each.name for each in (ROOT / "tests").glob("test_*.py"))
+    cells = first_cells(ROOT / "tests" / "README.md", "What is no test")
+    assert set(re.findall(r"`(\w+)/`", cells)) == folders(ROOT / "tests")
+
+
 def test_every_page_with_python_has_a_test() -> None:
     with_code = {page.name for page in PAGES if blocks(page, "python")}
     assert with_code == {"authorisation.md", "index.md"}
@@ -71,6 +97,7 @@ def test_each_configuration_is_right(block: Block, tmp_path: Path) -> None:
     (tmp_path / "rules.py").write_text("def may(token, bucket):\n    return True\n")
     given = tomllib.loads(text)
     env = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "value")
+    env |= {"SHARED_KEY": "A" * 43 + "="}  # which has a form
     if "cos_map" not in given:
         env["OSP_COS_MAP"] = '{photos = {host = "h", port = 9000}}'
     if not {"http_port", "https_port", "unix_socket"} & set(given):
@@ -183,7 +210,11 @@ def test_a_proxy_in_an_application(capsys: Any, monkeypatch: pytest.MonkeyPatch)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [README, ROOT / "tests" / "README.md", *PAGES],
+    ids=lambda page: f"{page.parent.name}/{page.name}",
+)
 def test_links_lead_somewhere(page: Path) -> None:
     """On GitHub, too, where the pages are read as they stand."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)

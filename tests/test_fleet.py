@@ -7,6 +7,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -267,3 +269,33 @@ def test_a_wait_is_a_number_of_seconds(serve: Any, double: S3Double, wait: Any, 
     with pytest.raises(error, match="wait"):
         front.server.invalidate(wait=wait)
     front.server.invalidate(wait=0)
+
+
+def test_the_command_needs_no_replica(replicas: Replicas, state: Valkey, tmp_path: Path) -> None:
+    allowed = {CLIENT.access}
+    (front,) = replicas(1, validator=lambda token, bucket: token in allowed)
+    assert status(front) == 200
+    allowed.clear()
+    config = tmp_path / "proxy.toml"
+    config.write_text(
+        f'http_port = 0\nshared_state = "{state.url}"\nshared_keys = ["{key("k1", 1)}"]\n'
+        '[cos_map.data]\nhost = "localhost"\nport = 1\n'
+    )
+
+    def invalidate(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "object_storage_proxy", "invalidate", "-c", config]
+        return subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert invalidate("--token", "somebody").returncode == 0
+    assert status(front) == 200
+    done = invalidate("--token", CLIENT.access)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert status(front) == 403
+    for wrong in ((), ("--all", "--token", "x"), ("--all", "--wait", "-1")):
+        assert invalidate(*wrong).returncode == 2
+    state.stop()
+    away = invalidate("--all")
+    assert away.returncode == 1
+    assert "the shared state is away" in away.stderr

@@ -13,7 +13,11 @@ KEYS = Keys("temporary/key", "temporary-secret")
 SOON = datetime.now(timezone.utc) + timedelta(hours=1)
 
 
-@pytest.mark.parametrize("expiration", [None, SOON, SOON.isoformat(), SOON.timestamp()], ids=str)
+@pytest.mark.parametrize(
+    "expiration",
+    [None, SOON, SOON.isoformat(), SOON.timestamp()],
+    ids=["none", "a datetime", "text", "seconds"],
+)
 def test_the_token_must_come_with_the_key(serve: Any, expiration: Any) -> None:
     def hmac_fetcher(key: str) -> dict[str, Any]:
         return {"secret_key": KEYS.secret, "session_token": "the-token", "expiration": expiration}

@@ -344,6 +344,25 @@ def _wire(name: str, text: str | None) -> bytes | None:
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
+def revoke(config: ProxyServerConfig, token: str | None, bucket: str | None, wait: float) -> None:
+    """Does what `ProxyServer.invalidate` does, for a fleet, from outside of it.
+
+    Raises:
+        TypeError, ValueError, TimeoutError, SharedStateError: as invalidate.
+        ConfigError: the configuration has mistakes, or no shared_state.
+        RuntimeError, ImportError: as start() does.
+    """
+    from ._document import render
+
+    about = _wire("token", token), _wire("bucket", bucket)
+    wait_ms = milliseconds("wait", wait)
+    document, mistakes = render(config)
+    lib = _lib.load(_at_exit)
+    if mistakes:
+        raise _config_error(lib, document, mistakes)
+    lib.revoke(document, *about, wait_ms)
+
+
 def milliseconds(name: str, seconds: float) -> int:
     """Seconds to wait, for the library."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
