@@ -37,7 +37,7 @@ _FAILED = int(ffi.integer_const("OSP_ASK_FAILED"))
 _ANSWERED = int(ffi.integer_const("OSP_ASK_ANSWERED"))
 _PENDING = int(ffi.integer_const("OSP_ASK_PENDING"))
 
-_DECODER = json.JSONDecoder()  # json.loads would look for an encoding and options each time
+_read = json.JSONDecoder().raw_decode  # loads would look for options and white space each time
 _PLAIN = (bool, str)  # what most callbacks return; to ask whether it can be awaited takes longer
 _NO_ANSWER = b"{}"  # understood as a failure, whatever the question was
 
@@ -82,7 +82,7 @@ class Owner:
         here = threading.get_ident()
         self._asked.add(here)
         try:
-            asked = _DECODER.decode(text.decode())
+            asked, _ = _read(text.decode())
             if prepare is not None:
                 spell = prepare(asked)
             value = function(*arguments(asked))
