@@ -2,7 +2,6 @@ package callbacks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -38,6 +37,7 @@ func newLane(concurrency, queue, part int) *lane {
 type gate struct {
 	timeout time.Duration
 	idle    chan *ticket // to workers that wait for another question
+	timers  sync.Pool    // of *time.Timer, for those who wait for an answer
 
 	mu       sync.Mutex
 	lanes    [crowds]*lane
@@ -62,32 +62,35 @@ func newGate(concurrency, queue int, timeout time.Duration) *gate {
 
 // intercept is an Interceptor: it lets a call through, within the limits.
 func (g *gate) intercept(ctx context.Context, call Call) error {
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout)
-	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
-	defer cancel()
-	t := &ticket{call: call, ctx: deadline, lane: g.lanes[call.crowd()], answered: make(chan error, 1)}
+	t := newTicket(ctx, call, g.lanes[call.crowd()], g.timeout)
 	begins, err := g.enter(t)
 	if err != nil {
 		return err
 	}
+	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
+	defer t.end(context.Canceled)
 	if begins {
 		g.begin(t)
+		return g.wait(nil, t)
 	}
 	return g.wait(ctx, t)
 }
 
-// wait returns what came of a question, which a caller who leaves before it was
-// asked takes back.
+// wait returns what came of a question. A caller who leaves takes it back unless
+// it was asked; nil: it was.
 func (g *gate) wait(caller context.Context, t *ticket) error {
-	left := caller.Done()
+	timer := g.timer()
+	defer g.spare(timer)
+	var left <-chan struct{}
+	if caller != nil {
+		left = caller.Done()
+	}
 	for {
 		select {
 		case err := <-t.answered:
-			if t.ctx.Err() == context.DeadlineExceeded && errors.Is(err, context.DeadlineExceeded) {
-				return g.late()
-			}
 			return err
-		case <-t.ctx.Done():
+		case <-timer.C:
+			t.end(context.DeadlineExceeded)
 			g.withdraw(t)
 			return g.late()
 		case <-left:
@@ -97,6 +100,20 @@ func (g *gate) wait(caller context.Context, t *ticket) error {
 			left = nil // it is being asked: its answer is worth waiting for
 		}
 	}
+}
+
+// timer returns one that has just been set to the time that a question has.
+func (g *gate) timer() *time.Timer {
+	if timer, ok := g.timers.Get().(*time.Timer); ok {
+		timer.Reset(g.timeout)
+		return timer
+	}
+	return time.NewTimer(g.timeout)
+}
+
+func (g *gate) spare(timer *time.Timer) {
+	timer.Stop()
+	g.timers.Put(timer)
 }
 
 func (g *gate) late() error { return fmt.Errorf("%w: no answer within %v", ErrOverloaded, g.timeout) }
@@ -239,7 +256,7 @@ func (g *gate) ask(t *ticket) (next *ticket) {
 			g.begin(next) // for this goroutine ends
 		}
 	}()
-	err = firewall(t.ctx, t.call)
+	err = firewall(t, t.call)
 	returned = true
 	return nil
 }

@@ -1,18 +1,5 @@
 package callbacks
 
-import "context"
-
-// ticket is a question on its way through the gate.
-type ticket struct {
-	call     Call
-	ctx      context.Context // ends at the deadline
-	lane     *lane
-	answered chan error // a late answer finds room and nobody
-
-	line           *line // in which it waits; nil: none
-	before, behind *ticket
-}
-
 // line has those who wait for something, the first to come first. A ticket can
 // leave it from anywhere.
 type line struct{ first, last *ticket }
