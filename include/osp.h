@@ -67,11 +67,12 @@ enum osp_question {
      * -> {"credentials": text} */
 };
 
-/* What `ask` returns. Failure is 0, so that whatever goes wrong is a deny. */
+/* What `ask` returns, unless it is the length of an answer. Failure is 0, so that
+ * whatever goes wrong is a deny. */
 enum osp_asked {
     OSP_ASK_FAILED = 0,
-    OSP_ASK_ANSWERED = 1, /* osp_answer was called before the return */
-    OSP_ASK_PENDING = 2   /* osp_answer follows, from any thread */
+    OSP_ASK_ANSWERED = -1, /* osp_answer was called before the return */
+    OSP_ASK_PENDING = -2   /* osp_answer follows, from any thread */
 };
 
 /* The owner's side of all callbacks; osp_start copies the struct. It must stay
@@ -79,13 +80,15 @@ enum osp_asked {
  *
  * ask   is called on threads that the library made, several at the same time (at
  *       most callback_concurrency for each handle), without any lock. `json` is
- *       valid until it returns. After the handle's osp_wait returned OSP_OK it is
+ *       valid until it returns, and so is `answer`: an answer of no more than `room`
+ *       bytes may be put there, and its length returned. After the handle's osp_wait returned OSP_OK it is
  *       not called again, but a call that outlived the drain time may still be
  *       running then; what it answers has no effect.
  * user  is the owner's number, handed back as it is. */
 typedef struct {
     uint64_t user;
-    int32_t (*ask)(uint64_t user, uint64_t call, int32_t question, const char *json, size_t len);
+    int32_t (*ask)(uint64_t user, uint64_t call, int32_t question, const char *json, size_t len,
+                   char *answer, size_t room);
 } osp_callbacks;
 
 /* A text that is lent to the library for the time of the call. */
@@ -158,7 +161,8 @@ int32_t osp_wait(int32_t handle, int64_t timeout_ms);
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL. */
 int32_t osp_close(int32_t handle);
 
-/* Answers a call of `ask`, during it or, after OSP_ASK_PENDING, later. The answer
+/* Answers a call of `ask`, during it (what has no room there) or, after
+ * OSP_ASK_PENDING, later. The answer
  * is copied; the first one counts.
  * -> OSP_OK, OSP_UNKNOWN_CALL (harmless), OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_answer(uint64_t call, osp_text json, size_t len);

@@ -187,12 +187,14 @@ func (c *Cache[K, V]) write(key K, entry Entry[V], born uint64, err error, now t
 		c.postponeRefresh(key, now)
 		return
 	}
-	c.remove(key)
 	switch {
 	case entry.TTL <= 0:
+		c.remove(key)
 	case entry.Aside:
+		c.entries.Remove(key)
 		c.aside.Add(key, newStored(entry, born, now))
 	default:
+		c.aside.Remove(key)
 		c.entries.Add(key, newStored(entry, born, now))
 	}
 }
