@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 from helpers.clients import Keys
+from helpers.double import S3Double
+from helpers.wait import until
 
 
 def client(place: Any) -> httpx.Client:
@@ -102,3 +104,28 @@ def test_a_url_of_an_unknown_key_is_refused(place: Any, scheme: str) -> None:
     with client(place) as http:
         answer = http.get(url)
     assert (answer.status_code, "InvalidAccessKeyId" in answer.text) == (403, True)
+
+
+def test_how_often_a_url_works(serve: Any, double: S3Double) -> None:
+    front = serve({"data": double.entry()}, max_presign_url_usage_attempts=2)
+    s3 = front.boto(signature_version="s3v4")
+    first, other = (
+        s3.generate_presigned_url("get_object", {"Bucket": "data", "Key": key}) for key in "kl"
+    )
+    assert [httpx.get(first).status_code for _ in range(4)] == [200, 200, 403, 403]
+    assert httpx.get(other).status_code == 200
+    unlimited = serve({"data": double.entry()}, max_presign_url_usage_attempts=None)
+    url = unlimited.boto(signature_version="s3v4").generate_presigned_url(
+        "get_object", {"Bucket": "data", "Key": "k"}
+    )
+    assert {httpx.get(url).status_code for _ in range(5)} == {200}
+
+
+def test_how_long_a_url_works(serve: Any, double: S3Double) -> None:
+    front = serve({"data": double.entry()}, max_presign_url_usage_attempts=None)
+    url = front.boto(signature_version="s3v4").generate_presigned_url(
+        "get_object", {"Bucket": "data", "Key": "k"}, ExpiresIn=2
+    )
+    assert httpx.get(url).status_code == 200
+    until(lambda: httpx.get(url).status_code == 403, "the URL expires")
+    assert b"Request has expired" in httpx.get(url).content

@@ -20,10 +20,6 @@ import (
 	"osp/go/shared"
 )
 
-// longestRefusal bounds how long a refusal is kept, so that a grant made
-// meanwhile takes effect soon.
-const longestRefusal = 30 * time.Second
-
 // atATime bounds how many of one client's questions are asked at the same
 // time, so that it leaves room for those of others.
 const atATime = 8
@@ -139,19 +135,6 @@ func (c *Checker) CheckAll(ctx context.Context, questions []*Question) ([]Decisi
 	}
 	wait.Wait()
 	return decisions, context.Cause(ctx)
-}
-
-func keepFor(d callbacks.Decision, ttl time.Duration) time.Duration {
-	if d.TTL != nil {
-		ttl = *d.TTL
-	}
-	if d.Once {
-		ttl = 0
-	}
-	if !d.Allow {
-		ttl = min(ttl, longestRefusal)
-	}
-	return ttl
 }
 
 // Stats says how useful the remembered decisions were.

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
+	"osp/go/callbacks"
 	"osp/go/s3err"
 )
 
@@ -72,4 +74,24 @@ type remembered struct {
 // decision is what a kept answer means to who asks now.
 func (c *Checker) decision(kept remembered, source Source) Decision {
 	return Decision{Allowed: kept.allowed, Source: source, Reason: kept.reason, tell: c.showReasons}
+}
+
+// longestRefusal bounds how long a refusal is kept, so that a grant made
+// meanwhile takes effect soon.
+const longestRefusal = 30 * time.Second
+
+// keepFor is how long a decision serves others. One that holds once, because the
+// validator has looked at a header (object_storage_proxy/_headers.py notes that),
+// serves nobody else.
+func keepFor(d callbacks.Decision, ttl time.Duration) time.Duration {
+	if d.TTL != nil {
+		ttl = *d.TTL
+	}
+	if d.Once {
+		ttl = 0
+	}
+	if !d.Allow {
+		ttl = min(ttl, longestRefusal)
+	}
+	return ttl
 }

@@ -52,7 +52,7 @@ func readShared(top *dict) *Shared {
 	text, ok := state.str()
 	if !ok {
 		if state == nil && keys != nil {
-			keys.reject("is of use with shared_state only")
+			keys.reject("needs shared_state: nobody shares anything without it")
 		}
 		return nil
 	}
@@ -110,8 +110,11 @@ func readSharedAccess(top *dict) (a address.Address) {
 	switch {
 	case cert == nil && key == nil:
 		return a
-	case cert == nil || key == nil:
-		top.mistakes.add("shared_cert_file", "is required with shared_key_file, and the other way round")
+	case cert == nil:
+		key.reject("needs shared_cert_file")
+		return a
+	case key == nil:
+		cert.reject("needs shared_key_file")
 		return a
 	}
 	chain, private := readFile(cert), readFile(key)
