@@ -48,6 +48,25 @@ func TestTheFirstToComeIsTheFirstToBeAsked(t *testing.T) {
 	})
 }
 
+func TestWhatWaitedForTooLongIsNotAskedAnyMore(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		asked := 0
+		end := make(chan struct{})
+		h := allowing(func(context.Context, string) (Decision, error) {
+			asked++ // one at a time
+			<-end
+			return Decision{Allow: true}, nil
+		}).With(Limits(1, 10, time.Minute))
+		queued(t, h, "a", "b", "c")
+		time.Sleep(2 * time.Minute)
+		close(end)
+		synctest.Wait()
+		if asked != 1 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
+}
+
 func TestACallbackThatEndsItsGoroutineHoldsUpNobodyBehind(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		end := make(chan struct{})
