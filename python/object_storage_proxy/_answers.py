@@ -106,10 +106,11 @@ def _text(value: object, what: str) -> str:
         raise BadAnswerError(f"must return a str for {what}, not {_kind(value)}")
     if not value:
         raise BadAnswerError(f"returned an empty str for {what}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadAnswerError(f"returned a str with a lone surrogate for {what}") from None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadAnswerError(f"returned a str with a lone surrogate for {what}") from None
     return str(value)
 
 
