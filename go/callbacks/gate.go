@@ -72,20 +72,17 @@ func (g *gate) intercept(ctx context.Context, call Call) error {
 	defer t.end(context.Canceled)
 	if begins {
 		g.begin(t)
-		return g.wait(nil, t)
+		return g.wait(context.Background(), t) // it is being asked: nobody takes it back
 	}
 	return g.wait(ctx, t)
 }
 
 // wait returns what came of a question. A caller who leaves takes it back unless
-// it was asked; nil: it was.
+// it was asked.
 func (g *gate) wait(caller context.Context, t *ticket) error {
 	timer := g.timer()
 	defer g.spare(timer)
-	var left <-chan struct{}
-	if caller != nil {
-		left = caller.Done()
-	}
+	left := caller.Done()
 	for {
 		select {
 		case err := <-t.answered:
