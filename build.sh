@@ -3,7 +3,7 @@
 #
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
-# tests/{tools,stores,stores/seaweedfs,signers}/go.mod, tests/stores/moto.txt, tests/signers/js and this script pin,
+# tests/{tools,stores,stores/seaweedfs,signers,bench/kit}/go.mod, tests/stores/moto.txt, tests/signers/js and this script pin,
 # from wherever pip, go, npm, cargo and Maven are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -242,7 +242,7 @@ bench() {
   installed
   contenders
   versitygw
-  go build -o "$BUILD/bench/kit" ./tests/bench/kit
+  (cd tests/bench/kit && go build -o "$BUILD/bench/kit" .)
   say "side by side"
   (cd tests && exec "$PY" -m bench "$@")
 }

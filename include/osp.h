@@ -43,7 +43,8 @@ enum osp_result {
     OSP_INTERNAL = 4,     /* error: JSON {"message": text}; where, see the log */
     OSP_BAD_HANDLE = 5,   /* no such handle: 0, never given, or closed */
     OSP_UNKNOWN_CALL = 6, /* the call is answered, timed out or never was */
-    OSP_BAD_ARGUMENT = 7  /* a required pointer is null, or a length is absurd */
+    OSP_BAD_ARGUMENT = 7, /* a required pointer is null, or a length is absurd */
+    OSP_AWAY = 8          /* error: JSON {"message": text}; the shared state can't be reached */
 };
 
 /* What the proxy asks its owner: a row for each callback, by the name of its
@@ -66,11 +67,12 @@ enum osp_question {
      * -> {"credentials": text} */
 };
 
-/* What `ask` returns. Failure is 0, so that whatever goes wrong is a deny. */
+/* What `ask` returns, unless it is the length of an answer. Failure is 0, so that
+ * whatever goes wrong is a deny. */
 enum osp_asked {
     OSP_ASK_FAILED = 0,
-    OSP_ASK_ANSWERED = 1, /* osp_answer was called before the return */
-    OSP_ASK_PENDING = 2   /* osp_answer follows, from any thread */
+    OSP_ASK_ANSWERED = -1, /* osp_answer was called before the return */
+    OSP_ASK_PENDING = -2   /* osp_answer follows, from any thread */
 };
 
 /* The owner's side of all callbacks; osp_start copies the struct. It must stay
@@ -78,13 +80,15 @@ enum osp_asked {
  *
  * ask   is called on threads that the library made, several at the same time (at
  *       most callback_concurrency for each handle), without any lock. `json` is
- *       valid until it returns. After the handle's osp_wait returned OSP_OK it is
+ *       valid until it returns, and so is `answer`: an answer of no more than `room`
+ *       bytes may be put there, and its length returned. After the handle's osp_wait returned OSP_OK it is
  *       not called again, but a call that outlived the drain time may still be
  *       running then; what it answers has no effect.
  * user  is the owner's number, handed back as it is. */
 typedef struct {
     uint64_t user;
-    int32_t (*ask)(uint64_t user, uint64_t call, int32_t question, const char *json, size_t len);
+    int32_t (*ask)(uint64_t user, uint64_t call, int32_t question, const char *json, size_t len,
+                   char *answer, size_t room);
 } osp_callbacks;
 
 /* A text that is lent to the library for the time of the call. */
@@ -120,10 +124,20 @@ int32_t osp_update(int32_t handle, osp_text update, size_t len, char **error);
 
 /* Forgets what callbacks and token services said about a token, a bucket or, with
  * both, about the two together; NULL stands for all. They are bytes as clients
- * sent them, not necessarily UTF-8. Whoever comes after it has returned is served
+ * sent them, not necessarily UTF-8. Whoever comes after it has returned OSP_OK is served
  * by nothing that was asked for before: answers to questions under way change nothing.
- * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
-int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len);
+ * In a fleet this holds for all replicas, for which it waits at most wait_ms
+ * milliseconds; this one has forgotten in any case.
+ * -> OSP_OK, OSP_AGAIN (recorded, but not every replica has confirmed it yet), OSP_AWAY
+ *    (nothing was recorded), OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ * *error is set to NULL or to a text for osp_free. */
+int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len,
+                   int64_t wait_ms, char **error);
+
+/* osp_forget for the fleet of a configuration (as osp_start's), without a server.
+ * -> as osp_forget, OSP_CONFIG_ERROR (also without shared_state), but not OSP_BAD_HANDLE. */
+int32_t osp_revoke(osp_text config, size_t len, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len,
+                   int64_t wait_ms, char **error);
 
 /* Opens the file of the access log anew, after somebody has moved it away. Does
  * nothing where the access log is none or no file. After an error the old file
@@ -147,7 +161,8 @@ int32_t osp_wait(int32_t handle, int64_t timeout_ms);
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL. */
 int32_t osp_close(int32_t handle);
 
-/* Answers a call of `ask`, during it or, after OSP_ASK_PENDING, later. The answer
+/* Answers a call of `ask`, during it (what has no room there) or, after
+ * OSP_ASK_PENDING, later. The answer
  * is copied; the first one counts.
  * -> OSP_OK, OSP_UNKNOWN_CALL (harmless), OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_answer(uint64_t call, osp_text json, size_t len);

@@ -21,7 +21,9 @@ DOCS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(DOCS.parent / "python"))
 
 from object_storage_proxy._table import TABLE, Row  # noqa: E402
-from object_storage_proxy.cli.parser import PROG, build, commands  # noqa: E402
+from object_storage_proxy.cli.common import PROG  # noqa: E402
+from object_storage_proxy.cli.completion import commands  # noqa: E402
+from object_storage_proxy.cli.parser import build  # noqa: E402
 from object_storage_proxy.config import CosMapItem, ProxyServerConfig  # noqa: E402
 
 # How annotations read in a table; all others stand as they are.

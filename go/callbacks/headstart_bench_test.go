@@ -38,8 +38,8 @@ func BenchmarkHeadStart(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4)) // callbacks are threads of C, beside Go's
 	var rates, cpus []float64
 	for b.Loop() {
-		with, withCPU := asked(b, newGate(concurrency, 1), askers, questions)
-		without, withoutCPU := asked(b, newGate(concurrency, concurrency), askers, questions)
+		with, withCPU := asked(b, gateOf(concurrency, headStart), askers, questions)
+		without, withoutCPU := asked(b, gateOf(concurrency, 0), askers, questions)
 		rates = append(rates, without.Seconds()/with.Seconds())
 		cpus = append(cpus, withCPU.Seconds()/withoutCPU.Seconds())
 	}
@@ -50,12 +50,11 @@ func BenchmarkHeadStart(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// newGate is a gate of which so many may begin at once.
-func newGate(concurrency, starts int) *gate {
-	return &gate{
-		slots: make(chan struct{}, concurrency), start: make(chan struct{}, starts), idle: make(chan func()), timeout: time.Minute,
-		lanes: [crowds]*lane{known: newLane(concurrency, concurrency, 1)},
-	}
+// gateOf is a gate with a head start of that time.
+func gateOf(concurrency int, alone time.Duration) *gate {
+	g := newGate(concurrency, concurrency, time.Minute)
+	g.alone = alone
+	return g
 }
 
 // asked is how long the questions took, and their CPU.

@@ -111,7 +111,11 @@ func (q BucketCredsQuestion) encode() []byte {
 // encode leaves the member request out of a question without one: its validator
 // takes no more than token and bucket.
 func (r *Request) encode() []byte {
-	e := newEncoder(2*len(r.Token) + 2*len(r.Path) + 1024)
+	room := len(r.Token) + len(r.Bucket)
+	if r.Method != "" {
+		room = 2*len(r.Token) + 2*len(r.Path) + 1024
+	}
+	e := newEncoder(room)
 	e.open('{')
 	e.str("token", r.Token)
 	e.str("bucket", r.Bucket)

@@ -3,8 +3,9 @@ package main
 /*
 #include "../../include/osp.h"
 
-static inline int32_t call_ask(const osp_callbacks *h, uint64_t call, int32_t question, const char *json, size_t len) {
-	return h->ask(h->user, call, question, json, len);
+static inline int32_t call_ask(const osp_callbacks *h, uint64_t call, int32_t question, const char *json, size_t len,
+                               char *answer, size_t room) {
+	return h->ask(h->user, call, question, json, len, answer, room);
 }
 */
 import "C"
@@ -41,9 +42,10 @@ var _ = [1]struct{}{}[(C.OSP_ASK_FAILED^border.AskFailed)|(C.OSP_ASK_ANSWERED^bo
 
 // asker keeps its own copy of the owner's functions and calls them.
 func asker(owner C.osp_callbacks) border.Ask {
-	return func(call uint64, question int32, json []byte) int32 {
+	return func(call uint64, question int32, json, room []byte) int32 {
 		text := (*C.char)(unsafe.Pointer(unsafe.SliceData(json)))
-		return int32(C.call_ask(&owner, C.uint64_t(call), C.int32_t(question), text, C.size_t(len(json))))
+		answer := (*C.char)(unsafe.Pointer(unsafe.SliceData(room)))
+		return int32(C.call_ask(&owner, C.uint64_t(call), C.int32_t(question), text, C.size_t(len(json)), answer, C.size_t(len(room))))
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"osp/go/peers"
+	"osp/go/tcp"
 )
 
 const (
@@ -185,7 +186,7 @@ func (f *Listener) occupySlot(conn net.Conn) limitedConn {
 	if local, ok := conn.(*net.UnixConn); ok {
 		return &unixConn{UnixConn: local, slot: slot{from: f}}
 	}
-	return &tcpConn{TCPConn: conn.(*net.TCPConn), slot: slot{from: f}} // what "tcp" gives
+	return &tcpConn{Conn: tcp.New(conn.(*net.TCPConn)), slot: slot{from: f}} // what "tcp" gives
 }
 
 func (f *Listener) handshake(conn net.Conn) {
@@ -261,7 +262,7 @@ func (s *slot) release() {
 }
 
 type tcpConn struct {
-	*net.TCPConn
+	*tcp.Conn
 	slot slot
 }
 

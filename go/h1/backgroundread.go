@@ -6,6 +6,12 @@ import "time"
 // one. A request that has lasted for one to two ticks gets a background read.
 const tick = 50 * time.Millisecond
 
+// Ticks are the same for all connections: timers that expire together wake the
+// process up once, instead of once for each request where requests are rare.
+var firstTick = time.Now()
+
+func untilTick(now time.Time) time.Duration { return tick - now.Sub(firstTick)%tick }
+
 // backgroundRead notices when the client disconnects while the handler works,
 // and cancels the request's context then. Most requests end before that would be
 // worth the effort, so it starts late, in the goroutine of a timer that carries
@@ -43,10 +49,10 @@ func (c *conn) scheduleBackgroundRead() {
 	}
 	c.background.ticking = true
 	if c.background.timer == nil {
-		c.background.timer = time.AfterFunc(tick, c.onTick)
+		c.background.timer = time.AfterFunc(untilTick(time.Now()), c.onTick)
 		return
 	}
-	c.background.timer.Reset(tick)
+	c.background.timer.Reset(untilTick(time.Now()))
 }
 
 // onTick starts a background read for a request that was already there at the
@@ -59,7 +65,7 @@ func (c *conn) onTick() {
 		c.background.ticking = false
 	case c.background.seen != c.background.request:
 		c.background.seen = c.background.request
-		c.background.timer.Reset(tick)
+		c.background.timer.Reset(untilTick(time.Now()))
 	default:
 		c.background.ticking = false
 		c.readUntilClosed()

@@ -40,14 +40,15 @@ type fairQueue struct {
 // start puts the queue to use. Without a pipe the server is less fair, and that
 // is all.
 func (q *fairQueue) start() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	procs := runtime.GOMAXPROCS(0)
+	q.threshold, q.batch = int64(activePerProc*procs), batchPerProc*procs
 	pollNotice, waker, err := os.Pipe()
 	if err != nil {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	procs := runtime.GOMAXPROCS(0)
-	q.threshold, q.batch, q.waker = int64(activePerProc*procs), batchPerProc*procs, waker
+	q.waker = waker
 	go q.admitAfterPolls(pollNotice)
 }
 
@@ -61,9 +62,11 @@ func (q *fairQueue) stop() {
 	}
 }
 
+func (q *fairQueue) crowded() bool { return q.active.Load() > q.threshold }
+
 // yield lets other connections go first if too many are active.
 func (q *fairQueue) yield(c *conn) {
-	if q.active.Load() > q.threshold && q.enqueue(c) {
+	if q.crowded() && q.enqueue(c) {
 		<-c.resume
 	}
 }

@@ -144,6 +144,8 @@ func TestAFormThatBreaksItsPolicyIsRefused(t *testing.T) {
 		{"an expired policy", formOf{file: "x", age: time.Hour}, 403, "AccessDenied"},
 		{"a key outside the policy", formOf{file: "x", fields: [][2]string{{"key", "elsewhere"}}}, 403, "AccessDenied"},
 		{"a field that the policy does not name", formOf{file: "x", fields: [][2]string{{"acl", "public-read"}}}, 403, "AccessDenied"},
+		{"an acl that is two fields", formOf{file: "x", fields: [][2]string{{"acl", "private\r\nx-amz-tagging: a=b"}}, conditions: []any{[]any{"starts-with", "$acl", "private"}}}, 400, "InvalidArgument"},
+		{"a field that S3 lacks", formOf{file: "x", fields: [][2]string{{"x-amz-grant-evil", "a"}}, conditions: []any{map[string]string{"x-amz-grant-evil": "a"}}}, 501, "NotImplemented"},
 		{"a file that is too small", formOf{file: "x", conditions: limits}, 400, "EntityTooSmall"},
 		{"a file that is too large", formOf{file: "xxxxx", conditions: limits}, 400, "EntityTooLarge"},
 		{"no signature", formOf{file: "x", fields: [][2]string{{"X-Amz-Signature", "-"}}}, 400, "InvalidArgument"},

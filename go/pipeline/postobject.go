@@ -66,7 +66,7 @@ func (x *exchange) prepareForm(call *upstream.Call) error {
 // mean something to a store that it does not mean in a form. A hyphen at the end
 // stands for all fields of S3's that begin so.
 var formFields = []string{
-	"cache-control", "content-disposition", "content-encoding", "content-language", "content-md5", "content-type", "expires",
+	"x-amz-acl", "cache-control", "content-disposition", "content-encoding", "content-language", "content-md5", "content-type", "expires",
 	"x-amz-checksum-", "x-amz-grant-", "x-amz-meta-", "x-amz-object-lock-", "x-amz-sdk-checksum-algorithm",
 	"x-amz-server-side-encryption", "x-amz-server-side-encryption-", "x-amz-storage-class", "x-amz-website-redirect-location",
 }
@@ -74,9 +74,11 @@ var formFields = []string{
 func formHeader(fields []sigv4.Field) (http.Header, error) {
 	header := make(http.Header)
 	for _, f := range fields {
-		switch name := f.Name; {
-		case name == "acl":
-			header.Set("X-Amz-Acl", f.Value)
+		name := f.Name
+		if name == "acl" { // which is another name of it in forms
+			name = "x-amz-acl"
+		}
+		switch {
 		case name == "tagging":
 			tags, err := tagHeader(f.Value)
 			if err != nil {

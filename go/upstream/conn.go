@@ -36,7 +36,7 @@ func (e *staleError) Unwrap() error { return e.cause }
 // conn is one connection to a store. It is used by one request at a time, in the
 // goroutine of the caller: nothing has to be handed over to another.
 type conn struct {
-	net.Conn  // TLS, or the same as raw
+	net.Conn  // over raw, with or without TLS
 	raw       *net.TCPConn
 	pool      *pool
 	to        authority
@@ -81,6 +81,14 @@ func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 	return context.AfterFunc(ctx, f)
 }
 
+// isCrowded reports whether the server serves so many requests that others should go
+// first now and then, which its contexts know. With few, a yield finds nobody who
+// could run, and takes the goroutine to another thread for nothing.
+func isCrowded(ctx context.Context) bool {
+	server, ok := ctx.(interface{ Crowded() bool })
+	return ok && server.Crowded()
+}
+
 // setReadDeadline sets the read deadline.
 func (c *conn) setReadDeadline(t time.Time) {
 	c.deadline = time.Time{}
@@ -99,15 +107,20 @@ func (c *conn) abort() {
 func (c *conn) roundTrip(w *wireRequest, timeout time.Duration) (*http.Response, error) {
 	ctx := w.req.Context()
 	c.stopAbort = afterFunc(ctx, c.abort)
-	// Other goroutines that can run get this far first. Waking up an idle store is
-	// expensive, and requests that follow each other closely wake it only once.
-	runtime.Gosched()
+	crowded := isCrowded(ctx)
+	if crowded {
+		// Other goroutines that can run get this far first. Waking up an idle store is
+		// expensive, and requests that follow each other closely wake it only once.
+		runtime.Gosched()
+	}
 	up, err := c.writeRequest(w, timeout)
 	var resp *http.Response
 	if err == nil {
-		// By the time other goroutines have run, a nearby store has responded, and
-		// the read need not wait for the network poller.
-		runtime.Gosched()
+		if crowded {
+			// By the time other goroutines have run, a nearby store has responded, and
+			// the read need not wait for the network poller.
+			runtime.Gosched()
+		}
 		resp, err = c.readHead(w.req)
 	}
 	if err == nil {
@@ -273,7 +286,7 @@ func (b *responseBody) end() {
 // records, and several at once, are taken from the socket, where alive does not see
 // them any more.
 func (c *conn) hasMoreInTLS() bool {
-	if c.Conn == net.Conn(c.raw) {
+	if !c.to.secure {
 		return false
 	}
 	c.setReadDeadline(aLongTimeAgo)
@@ -296,7 +309,7 @@ const (
 // client's connection, or to write to it without looking at the bytes.
 func Forward(to io.Writer, spliced io.ReaderFrom, body io.Reader) (bool, error) {
 	b, ok := body.(*responseBody)
-	if !ok || b.decoder != nil || !b.isBuffered() && (spliced == nil || b.left < spliceLeast || b.c.Conn != net.Conn(b.c.raw)) {
+	if !ok || b.decoder != nil || !b.isBuffered() && (spliced == nil || b.left < spliceLeast || b.c.to.secure) {
 		return false, nil
 	}
 	if err := b.writeBuffered(to); err != nil {

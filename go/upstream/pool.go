@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"osp/go/tcp"
 )
 
 const (
@@ -200,12 +202,13 @@ func (p *pool) connect(ctx context.Context, to authority) (*conn, error) {
 		return nil, err
 	}
 	raw := dialed.(*net.TCPConn) // what "tcp" gives
+	below := tcp.New(raw)
 	if !to.secure {
-		return newConn(p, to, raw, raw), nil
+		return newConn(p, to, below, raw), nil
 	}
 	config := p.tls.Clone()
 	config.ServerName = host
-	secure := tls.Client(raw, config)
+	secure := tls.Client(below, config)
 	ctx, cancel := context.WithTimeout(ctx, p.dialer.Timeout)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {

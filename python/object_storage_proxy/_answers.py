@@ -77,7 +77,8 @@ def secret(value: object) -> bytes:
     """The answer for an hmac_fetcher."""
     if value is None:
         return b'{"unknown":true}'
-    if isinstance(value, Mapping):
+    # First what most are: it takes longer to ask whether something is a Mapping.
+    if not isinstance(value, str) and isinstance(value, Mapping):
         answer: dict[str, Any] = {"secret_key": _text(value.get("secret_key"), "secret_key")}
         if value.get("session_token") is not None:
             answer["session_token"] = _text(value["session_token"], "session_token")

@@ -37,7 +37,7 @@ _FAILED = int(ffi.integer_const("OSP_ASK_FAILED"))
 _ANSWERED = int(ffi.integer_const("OSP_ASK_ANSWERED"))
 _PENDING = int(ffi.integer_const("OSP_ASK_PENDING"))
 
-_DECODER = json.JSONDecoder()  # json.loads would look for an encoding and options each time
+_read = json.JSONDecoder().raw_decode  # loads would look for options and white space each time
 _PLAIN = (bool, str)  # what most callbacks return; to ask whether it can be awaited takes longer
 _NO_ANSWER = b"{}"  # understood as a failure, whatever the question was
 
@@ -76,27 +76,34 @@ class Owner:
         if self._loop.held_up():
             self._loop.stop()
 
-    def answer(self, call: int, question: int, text: bytes) -> int:
-        """Calls the callback for one question; returns a value of enum osp_asked."""
+    def answer(self, call: int, question: int, text: bytes) -> bytes | None:
+        """Calls the callback for one question.
+
+        Returns the answer, which is empty for a failure; None: it follows.
+        """
         name, function, arguments, spell, prepare = self._callbacks[question]
         here = threading.get_ident()
         self._asked.add(here)
         try:
-            asked = _DECODER.decode(text.decode())
+            asked, _ = _read(text.decode())
             if prepare is not None:
                 spell = prepare(asked)
             value = function(*arguments(asked))
             end_child()
             if not isinstance(value, _PLAIN) and inspect.isawaitable(value):
                 self._begin(_Pending(self, value, call, name, spell))
-                return _PENDING
-            self._lib.answer(call, spell(value))
+                return None
+            return spell(value)
         except BaseException as error:  # also SystemExit: it must end neither thread nor process
             end_child(error)
             self._report(name, error)
-            return _FAILED
+            return b""
         finally:
             self._asked.discard(here)
+
+    def deliver(self, call: int, answer: bytes) -> int:
+        """Answers a question for whose answer there was no room; returns OSP_ASK_ANSWERED."""
+        self._lib.answer(call, answer)
         return _ANSWERED
 
     def _begin(self, pending: _Pending) -> None:
@@ -197,13 +204,20 @@ def _on_error(
 
 
 @ffi.callback(  # type: ignore[untyped-decorator]
-    "int32_t(uint64_t, uint64_t, int32_t, const char *, size_t)",
+    "int32_t(uint64_t, uint64_t, int32_t, const char *, size_t, char *, size_t)",
     error=_FAILED,
     onerror=_on_error,
 )
-def ask(user: int, call: int, question: int, text: Any, size: int) -> int:
+def ask(user: int, call: int, question: int, text: Any, size: int, answer: Any, room: int) -> int:
     """The C function of the library's osp_callbacks; it must live as long as the process."""
     owner = _owners.get(user)
     if owner is None:
         return _FAILED
-    return owner.answer(call, question, ffi.unpack(text, size))
+    given = owner.answer(call, question, ffi.unpack(text, size))
+    if given is None:
+        return _PENDING
+    length = len(given)
+    if length > room:
+        return owner.deliver(call, given)
+    ffi.memmove(answer, given, length)
+    return length

@@ -45,6 +45,7 @@ _PAYLOADS = {
 class Case:
     """One row of the table; size in bytes, streams for each HTTP/2 connection.
 
+    pace: requests per second; 0 stands for as many as can be.
     times: how many times the usual number of rounds, for what is compared most closely.
     """
 
@@ -56,6 +57,7 @@ class Case:
     streams: int = 1
     payload: str = UNSIGNED
     bucket: str = FILES
+    pace: int = 0
     cold: bool = False
     note: str = ""
     quick: bool = False
@@ -71,6 +73,7 @@ class Case:
             _SCHEMES[self.scheme],
             f"{self.connections} connection{many}",
             f"{self.streams} streams each" if self.streams > 1 else "",
+            f"{self.pace:,} requests/s" if self.pace else "",
             _PAYLOADS[self.payload],
             self.note,
         ]
@@ -84,8 +87,18 @@ _GET_1G = Case("get-1g", size=1 << 30, connections=1)
 _PUT = Case("put-1k", method="PUT", bucket=SINK)
 _PUT_10M = Case("put-10m", method="PUT", size=10 << 20, bucket=SINK)
 
+# What proxies do most of the time: less than they could.
+PACES = (200, 500, 2_000, 5_000)
+
+
+def paced(pace: int) -> str:
+    """The id of the case with that many requests per second."""
+    return f"get-1k-pace{pace}"
+
+
 CASES = (
     replace(_GET, quick=True, times=3, entrants=WITH_STORE),
+    *(replace(_GET, id=paced(pace), pace=pace, quick=pace == 500) for pace in PACES),
     replace(_GET, id="get-1k-c1", connections=1),
     replace(_GET, id="get-1k-c512", connections=512),
     replace(_GET, id="get-1k-https", scheme="https"),

@@ -1,4 +1,4 @@
-"""Load from real generators, bounded in time or in count: wrk and h2load."""
+"""Load from real generators, bounded in time or in count: wrk, vegeta and h2load."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from helpers.children import clean_environment
 
 from bench.signing import Request
+from bench.stores import KIT
 
 CIPHER = "TLS_AES_128_GCM_SHA256"
 _SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -35,7 +36,7 @@ class Load:
 
 
 class Generators:
-    """Runs wrk and h2load; their files lie in the folder."""
+    """Runs wrk, vegeta and h2load; their files lie in the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._request, self._body = folder / "request", folder / "body"
@@ -61,9 +62,7 @@ class Generators:
         With keys each request has a new access key that starts so; with
         signatures a new path too, until they are used up (see wrk.lua).
         """
-        lines = [f"{request.method} {request.path}"]
-        lines += [f"{name}: {value}" for name, value in request.headers.items()]
-        self._request.write_bytes("\n".join([*lines, "", ""]).encode() + request.body)
+        self._write(request)
         env = {**self._env, "BENCH_REQUEST": str(self._request)}
         if keys:
             env["BENCH_KEYS"] = keys
@@ -73,6 +72,19 @@ class Generators:
         args = ["wrk", f"-t{threads}", f"-c{connections}"]
         args += [f"-d{max(1, round(seconds))}s", "--timeout", "20s", "-s", str(_SCRIPT), url]
         return parse_wrk(_run(args, seconds, env))
+
+    def vegeta(
+        self, url: str, request: Request, connections: int, seconds: float, pace: int
+    ) -> Load:
+        """HTTP/1.1 at that many requests per second, as far as the connections allow."""
+        self._write(request)
+        numbers = [str(pace), str(connections), str(max(1, round(seconds)))]
+        return parse_wrk(_run([str(KIT), "attack", url, str(self._request), *numbers], seconds, {}))
+
+    def _write(self, request: Request) -> None:
+        lines = [f"{request.method} {request.path}"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        self._request.write_bytes("\n".join([*lines, "", ""]).encode() + request.body)
 
     def h2load(
         self,
@@ -104,13 +116,13 @@ class Generators:
 
 
 def parse_wrk(output: str) -> Load:
-    """Reads what wrk.lua printed at the end.
+    """Reads what wrk.lua, or the kit's attack, printed at the end.
 
     Raises LoadError when connections broke or an answer was not 2xx.
     """
     lines = [line for line in output.splitlines() if line.startswith("{")]
     if not lines:
-        raise LoadError("wrk said nothing")
+        raise LoadError("the generator said nothing")
     seen = json.loads(lines[-1])
     if seen["refused"] or seen["broken"]:
         total = seen["requests"]

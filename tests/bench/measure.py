@@ -157,6 +157,8 @@ def send(case: Case, lab: Lab, running: Running, warm_up: bool = False) -> Load:
     url = f"{scheme}://127.0.0.1:{running.port(case.scheme)}"
     request = request_for(case, lab, running, "@KEY@" if case.cold else "")
     seconds = 1 if warm_up else lab.effort.seconds
+    if case.pace:
+        return lab.generators.vegeta(url, request, case.connections, seconds, case.pace)
     if case.size < LARGE and case.scheme != "h2":
         keys = f"{NEW_KEYS}{secrets.token_hex(4)}x" if case.cold else ""
         return lab.generators.wrk(url, request, case.connections, seconds, keys)

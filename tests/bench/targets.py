@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.cases import PACES, paced
 from bench.contestants import NGINX, ORIGINAL, OURS
 from bench.results import Results
 
@@ -26,7 +27,14 @@ class Target:
 
 
 def targets(run: Results) -> list[Target]:
-    return [*_small(run), *_large(run), *_python(run), *_memory(run), *_cores(run)]
+    return [
+        *_small(run),
+        *_below_saturation(run),
+        *_large(run),
+        *_python(run),
+        *_memory(run),
+        *_cores(run),
+    ]
 
 
 def _small(run: Results) -> list[Target]:
@@ -39,6 +47,19 @@ def _small(run: Results) -> list[Target]:
         Target("GET 1 KiB: requests/s, by the original's", 1.3, rate, at_most=False),
         Target("GET 1 KiB: p99, by the original's", 1, p99),
     ]
+
+
+def _below_saturation(run: Results) -> list[Target]:
+    found = []
+    for pace in PACES:
+        case, title = paced(pace), f"{pace:,} GET 1 KiB a second"
+        found += [
+            Target(f"{title}: CPU, by the original's", 0.6, run.ratio(case, "cpu", OURS, ORIGINAL)),
+            Target(f"{title}: CPU, by nginx's", 1.5, run.ratio(case, "cpu", OURS, NGINX)),
+            Target(f"{title}: p50, by the original's", 1, run.ratio(case, "p50", OURS, ORIGINAL)),
+            Target(f"{title}: p99, by the original's", 1, run.ratio(case, "p99", OURS, ORIGINAL)),
+        ]
+    return found
 
 
 def _large(run: Results) -> list[Target]:

@@ -20,11 +20,11 @@ class CheckFailedError(Exception):
     """A check found something; the text says what."""
 
 
-def command(*args: str | Path, env: Mapping[str, str] | None = None) -> str:
-    """Runs a command in the checkout; returns all that it wrote."""
+def command(*args: str | Path, env: Mapping[str, str] | None = None, folder: str = ".") -> str:
+    """Runs a command in a folder of the checkout; returns all that it wrote."""
     done = subprocess.run(
         [str(a) for a in args],
-        cwd=ROOT,
+        cwd=ROOT / folder,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -15,11 +15,16 @@ import (
 )
 
 // Results of Ask, as in include/osp.h; capi checks that the numbers are the same.
+// What is above zero is the length of an answer.
 const (
 	AskFailed   = 0
-	AskAnswered = 1
-	AskPending  = 2
+	AskAnswered = -1
+	AskPending  = -2
 )
+
+// answerRoom is for the answers of nearly all: one that fits needs no call of its
+// own back into Go.
+const answerRoom = 256
 
 var (
 	// ErrFailed is what a question comes to when the owner's callback failed.
@@ -29,10 +34,10 @@ var (
 	ErrCutOff = errors.New("the server has stopped")
 )
 
-// Ask calls the owner with a question of enum osp_question. It returns AskFailed,
-// AskAnswered or AskPending; the answer arrives in Calls under the number of the
-// call.
-type Ask func(call uint64, question int32, json []byte) int32
+// Ask calls the owner with a question of enum osp_question. It returns the length
+// of the answer that is in room now; or AskFailed, or AskAnswered or AskPending,
+// whose answer arrives in Calls under the number of the call.
+type Ask func(call uint64, question int32, json, room []byte) int32
 
 // Bridge asks one server's questions of its owner, until it is cut off.
 type Bridge struct {
@@ -62,19 +67,21 @@ func (b *Bridge) Callbacks(cfg *config.Config) callbacks.Set {
 func (b *Bridge) question(ctx context.Context, number int32, json []byte) ([]byte, error) {
 	call, answer := b.calls.open()
 	defer b.calls.close(call)
-	result, err := b.ask(call, number, json)
-	if err != nil {
+	room := make([]byte, answerRoom)
+	result, err := b.ask(call, number, json, room)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	switch result {
-	case AskAnswered:
+	case result > 0 && result <= answerRoom:
+		return room[:result], nil
+	case result == AskAnswered:
 		select {
 		case a := <-answer:
 			return a, nil
 		default:
 			return nil, fmt.Errorf("%w: it gave no answer", ErrFailed)
 		}
-	case AskPending:
+	case result == AskPending:
 		select {
 		case a := <-answer:
 			return a, nil
@@ -90,7 +97,7 @@ func (b *Bridge) question(ctx context.Context, number int32, json []byte) ([]byt
 
 // ask calls the owner unless the bridge is cut off, and counts the call as
 // running meanwhile.
-func (b *Bridge) ask(call uint64, question int32, json []byte) (int32, error) {
+func (b *Bridge) ask(call uint64, question int32, json, room []byte) (int32, error) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
@@ -104,7 +111,7 @@ func (b *Bridge) ask(call uint64, question int32, json []byte) (int32, error) {
 		b.running--
 		b.settle()
 	}()
-	return b.owner(call, question, json), nil
+	return b.owner(call, question, json, room), nil
 }
 
 func (b *Bridge) settle() {

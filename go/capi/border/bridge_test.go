@@ -14,7 +14,7 @@ import (
 // owner answers questions as a test tells it to.
 type owner struct {
 	calls *Calls
-	ask   func(call uint64, question int32, json []byte) int32
+	ask   func(call uint64, question int32, json, room []byte) int32
 
 	mu   sync.Mutex
 	seen []string
@@ -22,18 +22,18 @@ type owner struct {
 
 func (o *owner) bridge() *Bridge {
 	o.calls = &Calls{}
-	return NewBridge(o.calls, func(call uint64, question int32, json []byte) int32 {
+	return NewBridge(o.calls, func(call uint64, question int32, json, room []byte) int32 {
 		o.mu.Lock()
 		o.seen = append(o.seen, string(json))
 		o.mu.Unlock()
-		return o.ask(call, question, json)
+		return o.ask(call, question, json, room)
 	})
 }
 
 // answering gives every question the same answer during the call.
 func answering(text string) *owner {
 	o := &owner{}
-	o.ask = func(call uint64, _ int32, _ []byte) int32 {
+	o.ask = func(call uint64, _ int32, _, _ []byte) int32 {
 		o.calls.Answer(call, []byte(text))
 		return AskAnswered
 	}
@@ -63,9 +63,21 @@ func TestAnAnswerDuringTheCall(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatFitsComesWithTheReturn(t *testing.T) {
+	text := `{"allow":true,"reason":"of the length that there is room for"}`
+	o := &owner{}
+	o.ask = func(_ uint64, _ int32, _, room []byte) int32 {
+		return int32(copy(room, text+strings.Repeat(" ", len(room)-len(text))))
+	}
+	d, err := o.bridge().Callbacks(everything).Validator(t.Context(), &callbacks.Request{})
+	if err != nil || !d.Allow || d.Reason != "of the length that there is room for" || len(o.calls.waiting) != 0 {
+		t.Errorf("got %+v, %v; %d calls still wait", d, err, len(o.calls.waiting))
+	}
+}
+
 func TestAnAnswerAfterTheCall(t *testing.T) {
 	o := &owner{}
-	o.ask = func(call uint64, _ int32, _ []byte) int32 {
+	o.ask = func(call uint64, _ int32, _, _ []byte) int32 {
 		go o.calls.Answer(call, []byte(`{"credentials": "key"}`))
 		return AskPending
 	}
@@ -78,12 +90,15 @@ func TestAnAnswerAfterTheCall(t *testing.T) {
 func TestWhatIsNoAnswerIsAnError(t *testing.T) {
 	for name, ask := range map[string]func(o *owner, call uint64) int32{
 		"a failure":                      func(*owner, uint64) int32 { return AskFailed },
-		"a result that nobody knows":     func(*owner, uint64) int32 { return 42 },
+		"a result that nobody knows":     func(*owner, uint64) int32 { return -42 },
+		"a length without an answer":     func(*owner, uint64) int32 { return 42 },
+		"more than there is room for":    func(*owner, uint64) int32 { return answerRoom + 1 },
+		"a length in spite of an answer": func(o *owner, call uint64) int32 { o.calls.Answer(call, []byte(`{"allow": true}`)); return 42 },
 		"an answer that never came":      func(*owner, uint64) int32 { return AskAnswered },
 		"a failure in spite of allowing": func(o *owner, call uint64) int32 { o.calls.Answer(call, []byte(`{"allow": true}`)); return AskFailed },
 	} {
 		o := &owner{}
-		o.ask = func(call uint64, _ int32, _ []byte) int32 { return ask(o, call) }
+		o.ask = func(call uint64, _ int32, _, _ []byte) int32 { return ask(o, call) }
 		d, err := o.bridge().Callbacks(everything).Validator(t.Context(), &callbacks.Request{})
 		if err == nil || d.Allow {
 			t.Errorf("%s: got %+v, %v", name, d, err)
@@ -94,7 +109,7 @@ func TestWhatIsNoAnswerIsAnError(t *testing.T) {
 func TestACallerWhoGivesUpIsNotHeld(t *testing.T) {
 	o := &owner{}
 	asked := make(chan uint64, 1)
-	o.ask = func(call uint64, _ int32, _ []byte) int32 { asked <- call; return AskPending }
+	o.ask = func(call uint64, _ int32, _, _ []byte) int32 { asked <- call; return AskPending }
 	b := o.bridge()
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
@@ -115,7 +130,7 @@ func TestACallerWhoGivesUpIsNotHeld(t *testing.T) {
 func TestACutBridgeAsksNobody(t *testing.T) {
 	o := &owner{}
 	entered, release := make(chan uint64, 2), make(chan int32)
-	o.ask = func(call uint64, _ int32, _ []byte) int32 { entered <- call; return <-release }
+	o.ask = func(call uint64, _ int32, _, _ []byte) int32 { entered <- call; return <-release }
 	b := o.bridge()
 	h := b.Callbacks(everything)
 	failed := make(chan error, 2)

@@ -16,7 +16,8 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from .parser import PROG, build
+from .common import PROG
+from .parser import build
 from .problems import CommandError
 
 __all__ = ["main"]

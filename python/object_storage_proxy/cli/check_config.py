@@ -6,9 +6,8 @@ import argparse
 import sys
 
 from . import settings
-from .common import Adder, add_command, add_config
+from .common import PROG, Adder, add_command, add_config
 from .environment import DotEnv
-from .parser import PROG
 
 _DESCRIPTION = """\
 Checks a configuration as `serve` would, without starting anything. Reports every mistake

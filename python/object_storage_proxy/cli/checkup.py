@@ -15,8 +15,8 @@ from typing import Any
 from ..config import ProxyServerConfig
 from ..server import ProxyServer
 from . import settings
+from .common import PROG
 from .listing import Causes, Lister, Listing
-from .parser import PROG
 from .probe import Probe, Target, probe_store
 
 __all__ = ["Finding", "examine", "lines"]

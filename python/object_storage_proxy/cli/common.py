@@ -1,11 +1,13 @@
-"""Options that several commands have."""
+"""What several commands have: the program's name, options, how help texts look."""
 
 from __future__ import annotations
 
 import argparse
 from typing import TypeAlias
 
-__all__ = ["Adder", "add_command", "add_config"]
+__all__ = ["PROG", "Adder", "add_command", "add_config"]
+
+PROG = "object-storage-proxy"
 
 Adder: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 

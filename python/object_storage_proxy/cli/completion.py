@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from .common import Adder, add_command
-from .parser import PROG, build, commands
+from .common import PROG, Adder, add_command
+
+__all__ = ["add", "commands"]
 
 _DESCRIPTION = """\
 Prints a script that lets a shell complete the commands and options of this program."""
@@ -31,8 +32,16 @@ def add(adder: Adder) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the script."""
-    print({"bash": _bash, "zsh": _zsh, "fish": _fish}[options.shell](build()), end="")
+    print({"bash": _bash, "zsh": _zsh, "fish": _fish}[options.shell](options.parser), end="")
     return 0
+
+
+def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The parsers of the commands, by name, in the order of the help."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
 
 
 def _shown(parser: argparse.ArgumentParser) -> list[argparse.Action]:

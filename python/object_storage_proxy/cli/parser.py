@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from .._version import __version__
+from . import check_config, completion, doctor, invalidate, keygen, presign, serve
+from .common import PROG
 
-__all__ = ["PROG", "build", "commands"]
-
-PROG = "object-storage-proxy"
+__all__ = ["build"]
 
 _DESCRIPTION = """\
 An S3 proxy: clients sign with keys that you hand out, your Python functions decide who may
@@ -25,10 +25,7 @@ first steps:
 
 
 def build() -> argparse.ArgumentParser:
-    """The whole parser; options.run is the chosen command, or None."""
-    # Imported here: completion needs this module, and is one of the commands.
-    from . import check_config, completion, doctor, keygen, presign, serve
-
+    """The whole parser; options.run is the chosen command, or None, and options.parser this."""
     parser = argparse.ArgumentParser(
         prog=PROG,
         description=_DESCRIPTION,
@@ -37,16 +34,8 @@ def build() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, parser=parser)
     adder = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for command in (serve, check_config, presign, keygen, doctor, completion):
+    for command in (serve, check_config, presign, keygen, doctor, invalidate, completion):
         command.add(adder)
     return parser
-
-
-def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parsers of the commands, by name, in the order of the help."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    return {}

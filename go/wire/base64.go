@@ -2,18 +2,8 @@ package wire
 
 import (
 	"encoding/base64"
-	"regexp"
 	"strings"
 )
-
-// up is the way to the folder above, as a store could read it that makes a path
-// of a text or of a part of it: MinIO takes what stands behind the first dot of
-// an upload's id.
-var up = regexp.MustCompile(`(?:^|[^0-9A-Za-z])\.\.(?:$|[/\\])`)
-
-// Climbs reports whether a text has a way out of the folder in which a store
-// would look for a file of that name.
-func Climbs(text string) bool { return up.MatchString(text) }
 
 // LooseBase64 is what a lenient decoder reads in a text, of either alphabet (RFC
 // 4648, sections 4 and 5), with padding or without, and whatever stands between.

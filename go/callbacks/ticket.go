@@ -1,0 +1,67 @@
+package callbacks
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// ticket is a question on its way through the gate, and the context in which it is
+// asked: it has the values of the asker's, but ends when the answer is taken or the
+// deadline has passed. Few look at that, so what tells them is made when they ask.
+type ticket struct {
+	context.Context // without an end
+	deadline        time.Time
+	call            Call
+	lane            *lane
+	answered        chan error // a late answer finds room and nobody
+
+	line           *line // in which it waits; nil: none
+	before, behind *ticket
+
+	mu   sync.Mutex
+	err  error // nil: it has not ended
+	done chan struct{}
+}
+
+func newTicket(ctx context.Context, call Call, lane *lane, timeout time.Duration) *ticket {
+	return &ticket{
+		Context: context.WithoutCancel(ctx), deadline: time.Now().Add(timeout), call: call, lane: lane, answered: make(chan error, 1),
+	}
+}
+
+// Deadline implements context.Context.
+func (t *ticket) Deadline() (time.Time, bool) { return t.deadline, true }
+
+// Done implements context.Context.
+func (t *ticket) Done() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.done == nil {
+		t.done = make(chan struct{})
+		if t.err != nil {
+			close(t.done)
+		}
+	}
+	return t.done
+}
+
+// Err implements context.Context.
+func (t *ticket) Err() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
+// end ends the context, once.
+func (t *ticket) end(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err != nil {
+		return
+	}
+	t.err = err
+	if t.done != nil {
+		close(t.done)
+	}
+}
