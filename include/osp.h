@@ -157,7 +157,7 @@ int32_t osp_stop(int32_t handle, int64_t drain_ms);
 int32_t osp_wait(int32_t handle, int64_t timeout_ms);
 
 /* Forgets the handle; a server that still runs is cut off first, without
- * waiting. Also wakes a thread that waits in osp_log_next.
+ * waiting.
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL. */
 int32_t osp_close(int32_t handle);
 
@@ -176,6 +176,10 @@ int32_t osp_answer(uint64_t call, osp_text json, size_t len);
  * `level` are not made.
  * -> OSP_OK, OSP_AGAIN, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_log_next(int32_t level, int64_t timeout_ms, char **json);
+
+/* Has a thread that waits in osp_log_next return at once, or the next one that would wait.
+ * -> OSP_OK, OSP_INTERNAL. */
+int32_t osp_log_wake(void);
 
 /* Turns the process-wide count of requests on (not 0) or off.
  * -> OSP_OK, OSP_INTERNAL. */

@@ -18,9 +18,10 @@ from h2.connection import H2Connection
 from h2.events import DataReceived
 from helpers import faulty, raw
 from helpers.certificates import Certificates
+from helpers.clients import CLIENT
 from helpers.faulty import Ask
 from helpers.monitor import scrape
-from helpers.scene import CLIENT, LARGE, Scene, scene
+from helpers.scene import LARGE, Scene, scene
 from helpers.scripted import reset
 from helpers.stores import versitygw
 from helpers.wait import until

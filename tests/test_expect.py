@@ -57,7 +57,7 @@ def test_an_unsigned_request_with_expect_is_refused_whatever_it_asks(
     headers = {"Host": url.removeprefix("http://"), "Expect": "100-continue", "Content-Length": "0"}
     for target in (f"/{place.bucket}/guarded", f"/{place.bucket}?uploads", "/"):
         answer = raw.send(url, method, target, headers)
-        assert answer.status in (403, 405)
+        assert answer.status == 403
         assert b"secret" not in answer.body
     assert place.direct.get_object(Bucket=place.bucket, Key="guarded")["Body"].read() == b"secret"
 

@@ -219,6 +219,22 @@ def test_the_interpreter_exits_with_a_callback_under_way(run_script: Run, how: s
     assert "Fatal" not in child.output()
 
 
+def test_the_interpreter_does_not_wait_for_a_line_of_the_log(run_script: Run) -> None:
+    """The thread that hands lines on waits for the next one for longer than the test."""
+    child = run_script(
+        """
+        import logging
+        from object_storage_proxy import _drain
+        _drain._PAUSE = 3600
+        logging.basicConfig(level=logging.INFO)
+        with osp.ProxyServer(config(http_port=0)):
+            pass
+        """
+    )
+    assert ended(child) == 0, child.output()
+    assert "serving" in child.output()
+
+
 ENDS = {
     "returns": ("", 0),
     "sys.exit": ("sys.exit(3)", 3),

@@ -8,9 +8,7 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import pytest
 from conftest import Front
 from helpers.clients import Keys, refused
 from helpers.double import KEYS, S3Double
+from helpers.service import Quiet, Service
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "authorisation.md").read_text(encoding="utf-8")
@@ -127,7 +126,7 @@ class Vault:
     def __enter__(self) -> Vault:
         vault = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_GET(self) -> None:
                 vault.asked.append(self.path)
                 found = vault.secrets.get(self.path.removeprefix("/v1/secret/data/"))
@@ -138,19 +137,13 @@ class Vault:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._service = Service(Handler)
+        self._service.__enter__()
+        self.url = f"http://127.0.0.1:{self._service.port}"
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._service.__exit__(*exc)
 
 
 def test_secrets_from_a_vault(

@@ -95,14 +95,17 @@ class TestSignatures:
         assert (answer.status, answer.code) == (403, "RequestTimeTooSkewed")
 
     @pytest.mark.parametrize(
-        "value", ["", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=x", "AWS k:s"]
+        ("value", "code"),
+        [
+            ("", "InvalidArgument"),
+            ("AWS4-HMAC-SHA256", "InvalidArgument"),
+            ("AWS4-HMAC-SHA256 Credential=x", "AuthorizationHeaderMalformed"),
+            ("AWS k:s", "InvalidRequest"),
+        ],
     )
-    def test_a_malformed_authorization(self, attempt: Attempt, value: str) -> None:
+    def test_a_malformed_authorization(self, attempt: Attempt, value: str, code: str) -> None:
         answer = attempt.send({**attempt.sign(), "Authorization": value})
-        assert answer.status in (400, 403)
-        assert answer.code in (
-            "AccessDenied", "AuthorizationHeaderMalformed", "InvalidArgument", "InvalidRequest"
-        )  # fmt: skip
+        assert (answer.status, answer.code) == (400, code)
 
     @pytest.mark.parametrize("date_too", [True, False])
     def test_another_date_than_was_signed(self, attempt: Attempt, date_too: bool) -> None:

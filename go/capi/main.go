@@ -229,7 +229,6 @@ func osp_close(handle C.int32_t) (code C.int32_t) {
 		return C.OSP_BAD_HANDLE
 	}
 	instance.Stop(0)
-	ring.Wake()
 	return C.OSP_OK
 }
 
@@ -259,6 +258,13 @@ func osp_log_next(level C.int32_t, timeoutMS C.int64_t, text **C.char) (code C.i
 		return C.OSP_AGAIN
 	}
 	*text = C.CString(string(batch))
+	return C.OSP_OK
+}
+
+//export osp_log_wake
+func osp_log_wake() (code C.int32_t) {
+	defer firewall(0, &code, nil)
+	ring.Wake()
 	return C.OSP_OK
 }
 

@@ -16,7 +16,7 @@ from ._shield import shielded
 _log = logging.getLogger("object_storage_proxy")
 _access = _log.getChild("access")  # of ``access_log="python"``
 
-_PAUSE = 0.5  # seconds; how soon a changed log level and a stop are noticed
+_PAUSE = 0.5  # seconds; how soon a changed log level is noticed
 _OWN = ("time", "level", "msg", "logger")
 
 
@@ -34,6 +34,7 @@ class LogDrain:
     def stop(self) -> None:
         """Passes on the lines that are waiting, and ends the thread."""
         self._stopping.set()
+        self._lib.wake_logs()
         self._thread.join(timeout=4 * _PAUSE)
 
     def _run(self) -> None:

