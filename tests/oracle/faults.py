@@ -32,7 +32,7 @@ class Fault:
 
 def _slash(*whats: str) -> Fault:
     reason = "An object with a slash at its end is the one without."
-    said = r"/(k|new)/(\?versionId=null)?(  |$)|<Key>k/</Key>|key: (k|new)/  "
+    said = r"/(k|new)/(\?(versionId=null|x-[\w-]+))?(  |$)|<Key>k/</Key>|key: (k|new)/  "
     return Fault(reason, frozenset(whats), said, r"/(team/)?(k|new)'? ")
 
 
