@@ -27,6 +27,7 @@ const maxCall = 64 << 10
 type shortcut struct {
 	raw     syscall.RawConn
 	in, out direction
+	probe   probe
 }
 
 // direction is one half of a connection. Its closure is made once: one for each call
@@ -44,6 +45,7 @@ func New(c *net.TCPConn) *Conn {
 	made := &Conn{TCPConn: c}
 	made.raw, _ = c.SyscallConn() // fails only without a socket
 	made.in.try, made.out.try = made.in.read, made.out.write
+	made.probe.try = made.probe.look
 	return made
 }
 

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"runtime"
 	"time"
+
+	"osp/go/tcp"
 )
 
 const (
@@ -37,12 +39,11 @@ func (e *staleError) Unwrap() error { return e.cause }
 // goroutine of the caller: nothing has to be handed over to another.
 type conn struct {
 	net.Conn  // over raw, with or without TLS
-	raw       *net.TCPConn
+	raw       *tcp.Conn
 	pool      *pool
 	to        authority
 	r         *bufio.Reader
 	used      bool // it has served before
-	tailSeen  bool // all that the store sent after its last response has been read, too
 	idleSince time.Time
 	headLeft  int // bytes that may come before the response's body, while inHead
 	inHead    bool
@@ -50,7 +51,7 @@ type conn struct {
 	deadline  time.Time   // for both directions, set by writeRequest; zero: another was set since
 }
 
-func newConn(p *pool, to authority, c net.Conn, raw *net.TCPConn) *conn {
+func newConn(p *pool, to authority, c net.Conn, raw *tcp.Conn) *conn {
 	made := &conn{Conn: c, raw: raw, pool: p, to: to}
 	made.r = bufio.NewReaderSize(boundedHead{made}, readBuffer)
 	return made
@@ -200,9 +201,6 @@ type responseBody struct {
 
 func (c *conn) body(resp *http.Response, req *http.Request, up *upload) io.ReadCloser {
 	b := &responseBody{c: c, left: resp.ContentLength, up: up, keep: !resp.Close}
-	// Some stores send a body where none is allowed, and the end of a long one is
-	// read without what follows it.
-	c.tailSeen = resp.ContentLength < readBuffer && resp.Body != http.NoBody && req.Method != http.MethodHead
 	switch {
 	case req.Method == http.MethodHead || resp.ContentLength == 0 || resp.Body == http.NoBody:
 		b.end()
@@ -317,7 +315,7 @@ func Forward(to io.Writer, spliced io.ReaderFrom, body io.Reader) (bool, error) 
 	}
 	for !b.ended {
 		b.c.setReadDeadline(time.Now().Add(bodyStall))
-		n, err := spliced.ReadFrom(&io.LimitedReader{R: b.c.raw, N: min(b.left, spliceChunk)})
+		n, err := spliced.ReadFrom(&io.LimitedReader{R: b.c.raw.TCPConn, N: min(b.left, spliceChunk)})
 		if n == 0 && err == nil {
 			err = io.EOF
 		}

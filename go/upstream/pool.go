@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"osp/go/tcp"
@@ -18,10 +17,6 @@ const (
 	maxIdle     = 1024 // idle connections of one pool
 	idleTimeout = 60 * time.Second
 	sweepEvery  = 15 * time.Second // the time between two sweeps
-	// trustIdleFor is how long a connection may have been idle to be used without a
-	// check, provided that the request can be sent again and that nothing can have
-	// followed the last response unseen.
-	trustIdleFor = time.Second
 )
 
 // authority is where a connection leads.
@@ -55,7 +50,7 @@ func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer w.release()
 	repeatable := req.Body == nil && (req.Method == http.MethodGet || req.Method == http.MethodHead)
 	to := authority{req.URL.Host, req.URL.Scheme == "https"}
-	c := p.take(to, repeatable)
+	c := p.take(to)
 	if c == nil {
 		return p.roundTripNew(w, to)
 	}
@@ -77,11 +72,12 @@ func (p *pool) roundTripNew(w *wireRequest, to authority) (*http.Response, error
 }
 
 // take returns the idle connection that was used last, or nil. It drops those that
-// the store has closed.
-func (p *pool) take(to authority, repeatable bool) *conn {
+// the store has closed, and those on which it has sent something unsolicited: the
+// next request would get that for its response.
+func (p *pool) take(to authority) *conn {
 	for {
 		c := p.pop(to)
-		if c == nil || repeatable && c.tailSeen && time.Since(c.idleSince) < trustIdleFor || c.alive() {
+		if c == nil || c.raw.Quiet() {
 			return c
 		}
 		c.abort()
@@ -129,7 +125,7 @@ func (p *pool) sweep() {
 	for to, waiting := range p.idle {
 		kept := waiting[:0]
 		for _, c := range waiting {
-			if time.Since(c.idleSince) < idleTimeout && c.alive() {
+			if time.Since(c.idleSince) < idleTimeout && c.raw.Quiet() {
 				kept = append(kept, c)
 				continue
 			}
@@ -163,24 +159,6 @@ func (p *pool) close() {
 	p.idle, p.waiting = nil, 0
 }
 
-// alive reports whether an idle connection can be used: the store has neither
-// closed it nor sent anything unsolicited. It reads nothing from it.
-func (c *conn) alive() bool {
-	c.setReadDeadline(time.Time{}) // that of its last response may have passed, and would be an error
-	raw, err := c.raw.SyscallConn()
-	if err != nil {
-		return false
-	}
-	alive := false
-	err = raw.Read(func(fd uintptr) bool {
-		var one [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		alive = err == syscall.EAGAIN
-		return true
-	})
-	return err == nil && alive
-}
-
 // end closes an idle connection, with TLS's close_notify.
 func (c *conn) end() {
 	_ = c.SetDeadline(time.Now().Add(time.Second))
@@ -204,7 +182,7 @@ func (p *pool) connect(ctx context.Context, to authority) (*conn, error) {
 	raw := dialed.(*net.TCPConn) // what "tcp" gives
 	below := tcp.New(raw)
 	if !to.secure {
-		return newConn(p, to, below, raw), nil
+		return newConn(p, to, below, below), nil
 	}
 	config := p.tls.Clone()
 	config.ServerName = host
@@ -215,5 +193,5 @@ func (p *pool) connect(ctx context.Context, to authority) (*conn, error) {
 		_ = raw.Close()
 		return nil, err
 	}
-	return newConn(p, to, secure, raw), nil
+	return newConn(p, to, secure, below), nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"osp/go/stores"
+	"osp/go/tcp"
 )
 
 const forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -22,6 +23,7 @@ func TestWhatFollowsAnAnswerIsNotTheNextOne(t *testing.T) {
 		"the body of a HEAD":         {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 51\r\n\r\n"},
 		"the body of a 204":          {"GET", "HTTP/1.1 204 No Content\r\n\r\n"},
 		"more than a long body":      {"GET", long},
+		"more than a short body":     {"GET", ok},
 		"more than an empty body":    {"GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
 		"the body of a Not Modified": {"GET", "HTTP/1.1 304 Not Modified\r\n\r\n"},
 	} {
@@ -59,9 +61,9 @@ func TestAConnectionOutlivesTheDeadlineOfItsLastAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dialed.Close()
-	raw := dialed.(*net.TCPConn)
+	raw := tcp.New(dialed.(*net.TCPConn))
 	c := newConn(&pool{}, authority{}, raw, raw)
-	if err := raw.SetReadDeadline(aLongTimeAgo); err != nil || !c.alive() {
+	if err := raw.SetReadDeadline(aLongTimeAgo); err != nil || !c.raw.Quiet() {
 		t.Errorf("it counts as closed, %v", err)
 	}
 }

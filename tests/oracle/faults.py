@@ -57,6 +57,12 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             r"PUT /@empty@  x-amz-bucket-object-lock-enabled: true",
             r"^config 'empty-\S+ object-lock: ",
         ),
+        Fault(
+            "A policy that is none makes every look at its bucket fail.",
+            frozenset({"acl changes", "listing appears", "metadata changes", "tags changes"}),
+            r"PUT /@open@\?policy",
+            r" '?open-",
+        ),
     ),
     "rclone": (
         _slash(
