@@ -80,12 +80,15 @@ func (g *gate) intercept(ctx context.Context, call Call) error {
 // wait returns what came of a question. A caller who leaves takes it back unless
 // it was asked.
 func (g *gate) wait(caller context.Context, t *ticket) error {
-	timer := g.timer()
+	timer := g.timer(time.Until(t.deadline))
 	defer g.spare(timer)
 	left := caller.Done()
 	for {
 		select {
 		case err := <-t.answered:
+			if err != nil && !time.Now().Before(t.deadline) { // coroutines are told to end then, too
+				return g.late()
+			}
 			return err
 		case <-timer.C:
 			t.end(context.DeadlineExceeded)
@@ -100,13 +103,13 @@ func (g *gate) wait(caller context.Context, t *ticket) error {
 	}
 }
 
-// timer returns one that has just been set to the time that a question has.
-func (g *gate) timer() *time.Timer {
+// timer returns one that has just been set to the time that a question has left.
+func (g *gate) timer(left time.Duration) *time.Timer {
 	if timer, ok := g.timers.Get().(*time.Timer); ok {
-		timer.Reset(g.timeout)
+		timer.Reset(left)
 		return timer
 	}
-	return time.NewTimer(g.timeout)
+	return time.NewTimer(left)
 }
 
 func (g *gate) spare(timer *time.Timer) {
