@@ -15,6 +15,6 @@ type Transport struct {
 	Key       secret.Value // goes with Cert
 	TrustEnv  bool         // HTTPS_PROXY and its like count
 
-	ConnectTimeout time.Duration // until a connection stands, without TLS
+	ConnectTimeout time.Duration // until a connection is established, without TLS
 	AnswerTimeout  time.Duration // from the end of a request to the first byte of its answer
 }
