@@ -52,12 +52,6 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
             r"/(secret/)?up' ",
         ),
         Fault(
-            "To create a bucket that is there already can lock its objects.",
-            frozenset({"config changes"}),
-            r"PUT /@empty@  x-amz-bucket-object-lock-enabled: true",
-            r"^config 'empty-\S+ object-lock: ",
-        ),
-        Fault(
             "A policy that is none makes every look at its bucket fail.",
             frozenset({"acl changes", "listing appears", "metadata changes", "tags changes"}),
             r"PUT /@open@\?policy",
