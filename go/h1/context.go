@@ -11,8 +11,6 @@ import (
 // would, at a third of the cost: most requests end before anybody has asked for
 // Done.
 type requestContext struct {
-	queue *fairQueue
-
 	mu    sync.Mutex
 	err   error         // once it has ended
 	done  chan struct{} // nil: nobody has asked for it yet
@@ -68,10 +66,6 @@ func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
 		return at >= 0
 	}
 }
-
-// Crowded reports whether the server has more to do than it can. Package upstream
-// looks for this method.
-func (c *requestContext) Crowded() bool { return c.queue.crowded() }
 
 // cancel ends the context.
 func (c *requestContext) cancel() {

@@ -91,15 +91,3 @@ func TestManyConnectionsAreServedWholeAndInOrder(t *testing.T) {
 	}
 	wait.Wait()
 }
-
-func TestARequestKnowsOfACrowd(t *testing.T) {
-	queue := busyQueue(t)
-	ctx := &requestContext{queue: queue}
-	if !ctx.Crowded() {
-		t.Error("not of one that is there")
-	}
-	queue.active.Store(queue.threshold)
-	if ctx.Crowded() {
-		t.Error("of one that is not there")
-	}
-}

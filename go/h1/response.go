@@ -45,7 +45,6 @@ func newResponse(c *conn, h *head) *response {
 	}
 	c.wantWriteDeadline = time.Time{}
 	w := &response{c: c, head: h, header: c.responseHeader, length: -1, close: h.close}
-	w.ctx.queue = &c.server.queue
 	w.body = body{c: c, chunked: h.length < 0, left: max(h.length, 0)}
 	w.body.wantsContinue = h.expect != "" && h.minor > 0 && h.length != 0
 	if h.length == 0 {

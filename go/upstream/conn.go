@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"time"
 
 	"osp/go/tcp"
@@ -82,14 +81,6 @@ func afterFunc(ctx context.Context, f func()) (stop func() bool) {
 	return context.AfterFunc(ctx, f)
 }
 
-// isCrowded reports whether the server serves so many requests that others should go
-// first now and then, which its contexts know. With few, a yield finds nobody who
-// could run, and takes the goroutine to another thread for nothing.
-func isCrowded(ctx context.Context) bool {
-	server, ok := ctx.(interface{ Crowded() bool })
-	return ok && server.Crowded()
-}
-
 // setReadDeadline sets the read deadline.
 func (c *conn) setReadDeadline(t time.Time) {
 	c.deadline = time.Time{}
@@ -108,20 +99,9 @@ func (c *conn) abort() {
 func (c *conn) roundTrip(w *wireRequest, timeout time.Duration) (*http.Response, error) {
 	ctx := w.req.Context()
 	c.stopAbort = afterFunc(ctx, c.abort)
-	crowded := isCrowded(ctx)
-	if crowded {
-		// Other goroutines that can run get this far first. Waking up an idle store is
-		// expensive, and requests that follow each other closely wake it only once.
-		runtime.Gosched()
-	}
 	up, err := c.writeRequest(w, timeout)
 	var resp *http.Response
 	if err == nil {
-		if crowded {
-			// By the time other goroutines have run, a nearby store has responded, and
-			// the read need not wait for the network poller.
-			runtime.Gosched()
-		}
 		resp, err = c.readHead(w.req)
 	}
 	if err == nil {

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -391,28 +390,5 @@ func TestEveryRequestOfAConnectionHasTheTimeForItsAnswer(t *testing.T) {
 	_, err := do(t, c, Call{Bucket: bucket})
 	if took := time.Since(begun); !errors.Is(err, s3err.GatewayTimeout) || took < patience*7/8 || s.connections.Load() != 1 {
 		t.Errorf("got %v after %v, %d connections", err, took, s.connections.Load())
-	}
-}
-
-// crowd is the context of a server that knows whether it is crowded.
-type crowd struct {
-	context.Context
-	is bool
-}
-
-func (c crowd) Crowded() bool { return c.is }
-
-func TestOnlyACrowdIsYieldedTo(t *testing.T) {
-	for name, c := range map[string]struct {
-		ctx  context.Context
-		want bool
-	}{
-		"of a crowded server": {crowd{t.Context(), true}, true},
-		"of another":          {crowd{t.Context(), false}, false},
-		"that does not know":  {t.Context(), false},
-	} {
-		if got := isCrowded(c.ctx); got != c.want {
-			t.Errorf("a context %s: %v", name, got)
-		}
 	}
 }
