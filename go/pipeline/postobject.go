@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
@@ -88,10 +87,11 @@ func formHeader(fields []sigv4.Field) (http.Header, error) {
 		case s3op.Foreign(name):
 			return nil, s3err.NotImplemented.Msg("The form's field " + name + " is not supported.")
 		case isFormHeader(name):
-			if value := strings.TrimSpace(f.Value); !h1.IsToken(name) || !h1.IsValue(value) {
+			value := strings.TrimSpace(f.Value)
+			if !h1.IsToken(name) || !h1.IsValue(value) {
 				return nil, s3err.InvalidArgument.Msg("A field of the form has characters that no header may have.")
 			}
-			header.Set(textproto.CanonicalMIMEHeaderKey(name), strings.TrimSpace(f.Value))
+			header.Set(name, value)
 		case isFormControl(name):
 		default:
 			return nil, s3err.NotImplemented.Msg("The form has a field that is not supported here.")
