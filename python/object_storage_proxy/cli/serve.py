@@ -20,8 +20,9 @@ from .environment import DotEnv
 from .problems import CommandError, told
 
 _DESCRIPTION = """\
-Runs the proxy that a configuration describes, until Ctrl-C or SIGTERM. Requests in flight
-then have drain_timeout to end; a second Ctrl-C cuts them off.
+Runs the proxy that a configuration describes, until Ctrl-C or SIGTERM. It first serves on for
+drain_delay, if there is one; another Ctrl-C ends that. Requests in flight then have
+drain_timeout to end; the next Ctrl-C cuts them off.
 
 The configuration is a TOML file. Its keys are the parameters of ProxyServerConfig:
 
