@@ -3,7 +3,7 @@
 #
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
-# tests/{tools,stores,stores/seaweedfs,signers,bench/kit}/go.mod, tests/stores/moto.txt, tests/signers/js and this script pin,
+# tests/{tools,stores,stores/seaweedfs,signers,bench/kit}/go.mod, tests/stores/moto.txt, tests/balancers.txt, tests/signers/js and this script pin,
 # from wherever pip, go, npm, cargo and Maven are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -34,6 +34,7 @@ usage: ./build.sh <verb>
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
   test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
+  test fleet    replicas behind more load balancers (a quarter of an hour, 300 MB to fetch)
   bench         measure side by side with the original and nginx; docs/performance.md is made of it
   bench quick   a part of it that takes less than three minutes
   docs          build the documentation into .build/site
@@ -197,7 +198,7 @@ test_quick() {
   say "Go tests"
   go test ./go/...
   say "end to end, without the slow ones, with one store, some files at a time"
-  "$PY" -m pytest tests -m 'not slow' --stores versitygw --numprocesses auto --maxprocesses 4 --dist loadfile
+  "$PY" -m pytest tests -m 'not slow and not fleet' --stores versitygw --numprocesses auto --maxprocesses 4 --dist loadfile
 }
 
 test_all() {
@@ -211,11 +212,12 @@ test_all() {
   signers
   clients
   chromium
+  balancers
   say "Go tests with the race detector"
   go test -race ./go/...
   fuzz
   say "end to end"
-  "$PY" -m pytest tests
+  "$PY" -m pytest tests -m 'not fleet'
 }
 
 test_clients() {
@@ -225,6 +227,14 @@ test_clients() {
   engines
   say "clients that need a JVM"
   "$PY" -m pytest tests/test_engines.py --engines
+}
+
+test_fleet() {
+  installed
+  versitygw
+  balancers; more_balancers
+  say "replicas"
+  "$PY" -m pytest tests -m fleet --stores versitygw
 }
 
 # The addressing style is between a client and the proxy: with other stores it is one.
@@ -308,7 +318,8 @@ main() {
         quick) test_quick ;;
         clients) test_clients ;;
         stores) test_stores ;;
-        *) die "test takes nothing, quick, clients or stores." ;;
+        fleet) test_fleet ;;
+        *) die "test takes nothing, quick, clients, stores or fleet." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;
