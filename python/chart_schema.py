@@ -45,7 +45,7 @@ def main(target: Path) -> None:
         # To a value of any type. What is none may be a secret: unlike "pattern", a failed
         # "not" doesn't show it.
         "reference": {"type": "string", "not": {"pattern": r"^([^$]|\$[^{])*$"}},
-        "entry": {**_object(typing.get_type_hints(CosMapItem)), "additionalProperties": False},
+        "entry": _object(typing.get_type_hints(CosMapItem)),
         "config": _config(),
     }
     target.write_text(_written(schema) + "\n", encoding="utf-8")
@@ -55,6 +55,7 @@ def _config() -> dict[str, Any]:
     names = {"asyncio": asyncio, "datetime": datetime}
     hints = typing.get_type_hints(ProxyServerConfig.__init__, localns=names)
     del hints["return"]
+    hints.setdefault("drain_delay", float)  # another branch adds it
     schema = _object({name: str if name in NOT_DATA else hint for name, hint in hints.items()})
     entries = {"type": "object", "additionalProperties": {"$ref": "#/$defs/entry"}}
     schema["properties"]["cos_map"] = _or_reference(entries)
@@ -62,7 +63,8 @@ def _config() -> dict[str, Any]:
 
 
 def _object(hints: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: _schema(hint) for name, hint in hints.items()}}
+    properties = {name: _schema(hint) for name, hint in hints.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _schema(hint: object) -> dict[str, Any]:
