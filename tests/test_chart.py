@@ -174,6 +174,22 @@ def test_a_secret_does_not_become_a_configmap_and_is_not_shown(config: dict[str,
     assert "SECRET" not in refused({"config": {**right, **config}})
 
 
+@pytest.mark.parametrize(
+    "front",
+    [
+        {"ingress": {"enabled": True, "hosts": ["s3.example.com"]}},
+        {"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}},
+    ],
+    ids=str,
+)
+def test_a_front_needs_the_port_that_it_speaks_to(front: dict[str, Any]) -> None:
+    config = {"cos_map": {"b": {"host": "h", "port": 1}}, "https_port": 8443}
+    rendered({"config": config, **front})
+    config["http_port"] = None
+    rendered({"config": config})
+    assert "missing property 'http_port'" in refused({"config": config, **front})
+
+
 def test_a_changed_configuration_replaces_the_replicas() -> None:
     def checksum(values: dict[str, Any]) -> str:
         pod = of_kind(rendered(values), "Deployment")["spec"]["template"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clus
         for file in sorted((BINARIES / "crds").glob("*.yaml")):
             manifest = yaml.safe_load(file.read_text())
             assert admin.apply("", manifest).status_code == 201
-        strict = {"pod-security.kubernetes.io/enforce": "restricted"}
+            until(lambda m=manifest: served(admin, m), "the new kind", 60)
+        strict = {f"pod-security.kubernetes.io/{how}": "restricted" for how in ("enforce", "warn")}
         namespace = {"metadata": {"name": NAMESPACE, "labels": strict}}
         admin.create("/api/v1/namespaces", namespace)
         for number in range(NODES):
-            admin.create("/api/v1/nodes", node(f"node-{number}"))
+            admin.create("/api/v1/nodes", node(number))
         until(
             lambda: all(ready(each) for each in admin.get("/api/v1/nodes")["items"]),
             "nodes are ready",
@@ -48,11 +50,21 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Clus
         yield seen
 
 
-def node(name: str) -> Manifest:
-    labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
+def served(admin: Cluster, definition: Manifest) -> bool:
+    group = definition["spec"]["group"]
+    versions = [each["name"] for each in definition["spec"]["versions"] if each["served"]]
+    return all(admin.ask("GET", f"/apis/{group}/{v}").status_code == 200 for v in versions)
+
+
+def node(number: int) -> Manifest:
+    labels = {
+        "kubernetes.io/hostname": f"node-{number}",
+        "kubernetes.io/os": "linux",
+        "topology.kubernetes.io/zone": f"zone-{number % 2}",
+    }
     room = {"cpu": "8", "memory": "16Gi", "pods": "50"}
     return {
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {"name": f"node-{number}", "labels": labels},
         "status": {"capacity": room, "allocatable": room},
     }
 
@@ -91,15 +103,14 @@ class Release:
 def release(cluster: dict[str, Cluster], tmp_path: Path) -> Iterator[Release]:
     (block,) = (b for b in blocks(DOCS / "deployment.md", "yaml") if "kind: Role\n" in b.text)
     role = yaml.safe_load(block.text)
-    subjects = [{"kind": "User", "name": "deployer", "apiGroup": "rbac.authorization.k8s.io"}]
+    group = {"apiGroup": "rbac.authorization.k8s.io"}
     binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "apiVersion": role["apiVersion"],
         "kind": "RoleBinding",
         "metadata": {"name": "deployer"},
-        "roleRef": {**{k: role[k] for k in ("kind",)}, "name": role["metadata"]["name"]},
-        "subjects": subjects,
+        "roleRef": {"kind": "Role", "name": role["metadata"]["name"], **group},
+        "subjects": [{"kind": "User", "name": "deployer", **group}],
     }
-    binding["roleRef"]["apiGroup"] = "rbac.authorization.k8s.io"
     for manifest in (role, binding):
         response = cluster["admin"].apply(NAMESPACE, manifest)
         assert response.status_code in (200, 201), response.text
@@ -217,7 +228,23 @@ def test_one_replica_at_a_time_leaves_its_node(admin: Cluster, release: Release)
         60,
     )
     names = [pod["metadata"]["name"] for pod in admin.get(PODS)["items"]]
-    assert [evict(admin, name) for name in names] == [201, 429, 429]
+    with cordoned(admin):  # so that nothing takes the place of the first one
+        assert [evict(admin, name) for name in names] == [201, 429, 429]
+
+
+@contextmanager
+def cordoned(admin: Cluster) -> Iterator[None]:
+    """No node takes new pods."""
+
+    def mark(unschedulable: bool) -> None:
+        for number in range(NODES):
+            admin.merge(f"/api/v1/nodes/node-{number}", {"spec": {"unschedulable": unschedulable}})
+
+    mark(True)
+    try:
+        yield
+    finally:
+        mark(False)
 
 
 def evict(admin: Cluster, name: str) -> int:

@@ -62,6 +62,12 @@ class Cluster:
         assert response.status_code == 201, response.text
         return dict(response.json())
 
+    def merge(self, path: str, body: Object) -> None:
+        """Changes what is at a path."""
+        kind = {"Content-Type": "application/merge-patch+json"}
+        response = self._client.patch(path, json=body, headers=kind)
+        assert response.status_code == 200, response.text
+
     def apply(self, namespace: str, manifest: Object, **query: str) -> httpx.Response:
         """Applies a manifest as `kubectl apply --server-side` does; unknown fields are errors."""
         name = manifest["metadata"]["name"]
@@ -75,13 +81,13 @@ class Cluster:
     def _collection(self, manifest: Object, namespace: str) -> str:
         version = manifest["apiVersion"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        kinds = {each["kind"]: each for each in self.get(root)["resources"]}
-        kind = kinds[manifest["kind"]]
-        return (
-            f"{root}/namespaces/{namespace}/{kind['name']}"
-            if kind["namespaced"]
-            else (f"{root}/{kind['name']}")
+        (kind,) = (
+            each
+            for each in self.get(root)["resources"]
+            if each["kind"] == manifest["kind"] and "/" not in each["name"]
         )
+        where = f"/namespaces/{namespace}" if kind["namespaced"] else ""
+        return f"{root}{where}/{kind['name']}"
 
     def kubeconfig(self, folder: Path) -> Path:
         """A file with which programs act as this user."""
