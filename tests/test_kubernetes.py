@@ -269,16 +269,14 @@ def test_an_upgrade_keeps_as_many_replicas_as_the_autoscaler_chose(
 
     until(able, "the autoscaler finds the deployment", 90)
     until(lambda: admin.get(DEPLOYMENT)["spec"]["replicas"] == 2, "the smallest number", 90)
-    scale = admin.get(f"{DEPLOYMENT}/scale")
-    scale["spec"]["replicas"] = 5
-    assert admin.ask("PUT", f"{DEPLOYMENT}/scale", scale).status_code == 200
+    admin.merge(f"{DEPLOYMENT}/scale", {"spec": {"replicas": 5}})
     release.upgrade({**values, "podLabels": {"example.com/new": "label"}})
     assert admin.get(DEPLOYMENT)["spec"]["replicas"] == 5
 
 
 def test_nothing_is_left_behind(admin: Cluster, release: Release) -> None:
     before = everything(admin)
-    release.install({**MINIMAL, "networkPolicy": {"enabled": True}})
+    release.install(MINIMAL)
     assert everything(admin) > before
     release.helm("uninstall", "release", "--wait")
     until(lambda: everything(admin) <= before, "everything is gone", 60)

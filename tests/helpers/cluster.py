@@ -184,7 +184,8 @@ def _controllers(start: Any, folder: Path, admin: Cluster) -> None:
         *alone,
     )
     start("kube-scheduler", f"--kubeconfig={config}", *alone)
-    start("kwok", f"--kubeconfig={config}", "--manage-all-nodes=true")
+    stages = f"--config={BINARIES / 'stages.yaml'}"
+    start("kwok", f"--kubeconfig={config}", "--manage-all-nodes=true", stages)
 
 
 def _key(file: Path) -> None:

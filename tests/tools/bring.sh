@@ -115,6 +115,9 @@ kubernetes() {
       -o "$into/" k8s.io/kubernetes/cmd/kube-{apiserver,controller-manager,scheduler} &&
     nice -n 15 go build -trimpath -ldflags '-s -w' -o "$into/etcd" go.etcd.io/etcd/server/v3)
   CGO_ENABLED=0 GOBIN=$into nice -n 15 go install -trimpath -ldflags '-s -w' "sigs.k8s.io/kwok/cmd/kwok@v$KWOK"
+  local stages
+  stages=$(module "sigs.k8s.io/kwok@v$KWOK")/kustomize/stage
+  awk 'FNR == 1 { print "---" } { print }' "$stages"/{node,pod}/fast/*-*.yaml >"$into/stages.yaml"
   rm -rf "$into/crds" && mkdir "$into/crds"
   install -m 644 "$(module "sigs.k8s.io/gateway-api@v$GATEWAY_API")/config/crd/standard/gateway.networking.k8s.io_httproutes.yaml" \
     "$(module "github.com/prometheus-operator/prometheus-operator@v$PROMETHEUS_OPERATOR")/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" \
