@@ -109,11 +109,11 @@ kubernetes() {
   say "Kubernetes into .build/k8s (10 minutes and more, once)"
   control_plane "$into"
   CGO_ENABLED=0 GOBIN=$into nice -n 15 go install -trimpath -ldflags '-s -w' "sigs.k8s.io/kwok/cmd/kwok@v$KWOK"
-  local kwok gateway prometheus
-  kwok=$(module "sigs.k8s.io/kwok@v$KWOK")
+  local stages gateway prometheus
+  stages=$(module "sigs.k8s.io/kwok@v$KWOK")/kustomize/stage
   gateway=$(module "sigs.k8s.io/gateway-api@v$GATEWAY_API")
   prometheus=$(module "github.com/prometheus-operator/prometheus-operator@v$PROMETHEUS_OPERATOR")
-  awk 'FNR == 1 { print "---" } { print }' "$kwok"/kustomize/stage/{node,pod}/fast/*-*.yaml >"$into/stages.yaml"
+  awk 'FNR == 1 { print "---" } { print }' "$stages"/{node,pod}/fast/*-*.yaml >"$into/stages.yaml"
   mkdir -p "$into/crds"
   install -m 644 "$gateway/config/crd/standard/gateway.networking.k8s.io_httproutes.yaml" "$into/crds"
   install -m 644 "$prometheus/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" "$into/crds"
@@ -122,7 +122,7 @@ kubernetes() {
 
 # control_plane FOLDER builds the parts of Kubernetes, which have to be told their version, and etcd.
 control_plane() (
-  cd tests/tools/kubernetes
+  cd tests/tools/kubernetes || exit
   export CGO_ENABLED=0
   local version minor named=k8s.io/component-base/version
   version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
