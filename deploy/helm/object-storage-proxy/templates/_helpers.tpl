@@ -42,9 +42,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- /* Seconds until a replica is killed: it is told to stop, waits, drains, and has some time left. */ -}}
 {{- define "osp.grace" -}}
-{{- with .Values.config -}}
-{{- addf (default 0 .drain_delay) (default 30 .drain_timeout) 15 | ceil | int }}
-{{- end }}
+{{- addf (dig "drain_delay" 0 .Values.config) (dig "drain_timeout" 30 .Values.config) 15 | ceil | int }}
 {{- end }}
 
 {{- /* proxy.toml, unless a secret would stand in it, which anybody who may read ConfigMaps could read. */ -}}
