@@ -6,8 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
+	"osp/go/lru"
 	"osp/go/s3err"
 	"osp/go/stores"
 	"osp/go/wire"
@@ -20,7 +19,7 @@ type location struct{ host, region string }
 
 // regions remembers which buckets lie in a region other than their entries say.
 type regions struct {
-	known *lru.Cache[remoteBucket, string]
+	known *lru.Map[remoteBucket, string]
 }
 
 type remoteBucket struct {
@@ -29,11 +28,7 @@ type remoteBucket struct {
 }
 
 func newRegions() *regions {
-	known, err := lru.New[remoteBucket, string](4096)
-	if err != nil {
-		panic(err) // a size below one, which it is not
-	}
-	return &regions{known}
+	return &regions{lru.New[remoteBucket, string](4096, nil)}
 }
 
 // of returns where to send a call for a bucket.
