@@ -1,8 +1,10 @@
 package creds
 
 import (
+	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,11 +15,17 @@ const maxForgotten = 4096
 // forgotten says since when nothing that was asked for before may serve a
 // token and a bucket. Bearer tokens need it: one serves all who have the same
 // API key, so it can't be dropped for one of them, and it outlives the answer
-// that led to that key. The zero forgotten is empty.
+// that led to that key. The zero forgotten is empty. Marks are read by every
+// request and seldom made, so that reading them takes no lock.
 type forgotten struct {
-	mu    sync.RWMutex
+	mu  sync.Mutex // held while a mark is made
+	now atomic.Pointer[marks]
+}
+
+// marks never change.
+type marks struct {
 	all   time.Time // what was asked for before serves nobody
-	marks map[about]time.Time
+	about map[about]time.Time
 }
 
 // about is whom a mark is about: a token, a bucket, or both together.
@@ -38,28 +46,36 @@ func (f *forgotten) mark(token, bucket *string, now time.Time) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if a.anyToken && a.anyBucket || len(f.marks) >= maxForgotten {
-		f.all, f.marks = now, nil
+	before := f.now.Load()
+	if before == nil {
+		before = new(marks)
+	}
+	if a.anyToken && a.anyBucket || len(before.about) >= maxForgotten {
+		f.now.Store(&marks{all: now})
 		return
 	}
-	if f.marks == nil {
-		f.marks = make(map[about]time.Time)
+	after := &marks{all: before.all, about: maps.Clone(before.about)}
+	if after.about == nil {
+		after.about = make(map[about]time.Time)
 	}
-	f.marks[a] = now
+	after.about[a] = now
+	f.now.Store(after)
 }
 
 // last returns when a token and a bucket were last forgotten; zero: never.
 func (f *forgotten) last(token, bucket string) time.Time {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	last := f.all
-	if len(f.marks) == 0 {
+	m := f.now.Load()
+	if m == nil {
+		return time.Time{}
+	}
+	last := m.all
+	if len(m.about) == 0 {
 		return last
 	}
 	for _, a := range [...]about{
 		{token: token, anyBucket: true}, {bucket: bucket, anyToken: true}, {token: token, bucket: bucket},
 	} {
-		if t := f.marks[a]; t.After(last) {
+		if t := m.about[a]; t.After(last) {
 			last = t
 		}
 	}

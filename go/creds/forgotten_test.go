@@ -78,8 +78,8 @@ func TestTheLatestMarkCounts(t *testing.T) {
 		}
 	}
 	f.mark(nil, nil, at(5))
-	if got := f.last("t", "c"); got != at(5) || len(f.marks) != 0 {
-		t.Errorf("%v with %d marks", got.Unix(), len(f.marks))
+	if got := f.last("t", "c"); got != at(5) || len(f.now.Load().about) != 0 {
+		t.Errorf("%v with %d marks", got.Unix(), len(f.now.Load().about))
 	}
 }
 
@@ -87,8 +87,8 @@ func TestMarksAreBoundedAndNoneIsLost(t *testing.T) {
 	var f forgotten
 	for i := range 3 * maxForgotten {
 		f.mark(named(fmt.Sprint(i)), nil, time.Unix(int64(i), 0))
-		if len(f.marks) > maxForgotten {
-			t.Fatalf("%d marks", len(f.marks))
+		if len(f.now.Load().about) > maxForgotten {
+			t.Fatalf("%d marks", len(f.now.Load().about))
 		}
 	}
 	for i := range 3 * maxForgotten {

@@ -59,30 +59,28 @@ func newPool(dialer dialer, secure *tls.Config, responseTimeout time.Duration) *
 // it has no body, only reads, and its first connection, which had served before,
 // ended without a byte of a response (RFC 9110 section 9.2.2).
 func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	repeatable := req.Body == nil && (req.Method == http.MethodGet || req.Method == http.MethodHead)
+	to := authority{req.URL.Host, req.URL.Scheme == "https"}
+	resp, err := p.send(req, to, p.take)
+	var stale *staleError
+	if repeatable && errors.As(err, &stale) {
+		return p.send(req, to, func(authority) *conn { return nil })
+	}
+	return resp, err
+}
+
+// send sends a request on the connection that take gives, or else on a new one.
+func (p *pool) send(req *http.Request, to authority, take func(authority) *conn) (*http.Response, error) {
 	w, err := newWireRequest(req)
 	if err != nil {
 		return nil, err
 	}
 	defer w.release()
-	repeatable := req.Body == nil && (req.Method == http.MethodGet || req.Method == http.MethodHead)
-	to := authority{req.URL.Host, req.URL.Scheme == "https"}
-	c := p.take(to)
+	c := take(to)
 	if c == nil {
-		return p.roundTripNew(w, to)
-	}
-	resp, err := c.roundTrip(w, p.responseTimeout)
-	var stale *staleError
-	if repeatable && errors.As(err, &stale) {
-		return p.roundTripNew(w, to)
-	}
-	return resp, err
-}
-
-// roundTripNew sends a request on a new connection.
-func (p *pool) roundTripNew(w *wireRequest, to authority) (*http.Response, error) {
-	c, err := p.connect(w.req.Context(), to)
-	if err != nil {
-		return nil, err
+		if c, err = p.connect(req.Context(), to); err != nil {
+			return nil, err
+		}
 	}
 	return c.roundTrip(w, p.responseTimeout)
 }
