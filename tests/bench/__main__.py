@@ -23,7 +23,7 @@ from bench.results import Results
 from bench.targets import Verdict, targets
 
 BUILD = Path(__file__).resolve().parents[2] / ".build" / "bench"
-QUICK = Effort(rounds=2, seconds=1, volume=320 << 20, limit=2 * 60)
+QUICK = Effort(rounds=2, seconds=1, volume=320 << 20, limit=2.5 * 60)
 FULL = Effort(rounds=3, seconds=2, volume=1280 << 20, limit=24 * 60)
 _MISSED = {
     Verdict.MISSED: "missed by more than noise",

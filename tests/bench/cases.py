@@ -45,7 +45,6 @@ def _judged(entrants: tuple[Entrant, ...], place: int = 0) -> tuple[Entrant, ...
     return (*entrants, replace(entrants[place], name=AGAIN))
 
 
-WORKERS = tuple(Entrant(NGINX, f"workers={number}", threads=number) for number in (1, 2))
 LARGE = 10 << 20  # from this size on a load is so many requests, not so many seconds
 _SCHEMES = {"http": "http", "https": "https", "h2": "https HTTP/2"}
 _PAYLOADS = {
@@ -171,7 +170,7 @@ CASES = (
         _GET,
         id="get-1k-threads",
         note="scaling",
-        entrants=(*_judged(_threads(1, 2), place=1), *WORKERS),
+        entrants=_judged(_threads(1, 2), place=1),
     ),
     replace(
         _COLD,
@@ -179,7 +178,6 @@ CASES = (
         note="cold, scaling",
         entrants=_judged(_threads(1, 2, fetcher=True), place=1),
     ),
-    replace(_GET_10M, id="get-10m-threads", note="scaling", entrants=_threads(1, 2)),
     replace(
         _PUT_10M,
         id="put-10m-hash-threads",
