@@ -7,6 +7,7 @@
 package cache
 
 import (
+	"hash/maphash"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -91,7 +92,7 @@ func New[K comparable, V any](capacity int, now func() time.Time) *Cache[K, V] {
 	}
 	c := &Cache[K, V]{now: now, loading: make(map[K]*loading[V])}
 	gone := func(s *stored[V]) { c.hits += s.hits.Load() } // under mu, as all changes
-	c.entries, c.aside = lru.New[K](capacity, gone), lru.New[K](capacity, gone)
+	c.entries, c.aside = lru.New(capacity, maphash.Comparable[K], gone), lru.New(capacity, maphash.Comparable[K], gone)
 	return c
 }
 

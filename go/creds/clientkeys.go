@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"osp/go/cache"
@@ -47,7 +48,7 @@ func NewClientKeys(fetch FetchSecret, ttl time.Duration, o Options) *ClientKeys 
 	o = o.withDefaults()
 	return &ClientKeys{
 		fetch: fetch, ttl: ttl, now: o.Now,
-		verified: lru.New[[sha256.Size]byte, struct{}](maxVerified, nil),
+		verified: lru.New[[sha256.Size]byte, struct{}](maxVerified, maphash.Comparable, nil),
 		known:    cache.New[[sha256.Size]byte, callbacks.Secret](o.Capacity, o.Now),
 	}
 }

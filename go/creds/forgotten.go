@@ -1,11 +1,13 @@
 package creds
 
 import (
-	"maps"
+	"hash/maphash"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"osp/go/lru"
 )
 
 // maxForgotten bounds the marks. Past that everything is forgotten once, which
@@ -15,23 +17,21 @@ const maxForgotten = 4096
 // forgotten says since when nothing that was asked for before may serve a
 // token and a bucket. Bearer tokens need it: one serves all who have the same
 // API key, so it can't be dropped for one of them, and it outlives the answer
-// that led to that key. The zero forgotten is empty. Marks are read by every
-// request and seldom made, so that reading them takes no lock.
+// that led to that key. Make it with newForgotten; reading it takes no lock.
 type forgotten struct {
-	mu  sync.Mutex // held while a mark is made
-	now atomic.Pointer[marks]
-}
-
-// marks never change.
-type marks struct {
-	all   time.Time // what was asked for before serves nobody
-	about map[about]time.Time
+	mu    sync.Mutex                // held while a mark is made
+	all   atomic.Pointer[time.Time] // what was asked for before serves nobody; nil: never set
+	marks *lru.Map[about, time.Time]
 }
 
 // about is whom a mark is about: a token, a bucket, or both together.
 type about struct {
 	token, bucket       string
 	anyToken, anyBucket bool
+}
+
+func newForgotten() *forgotten {
+	return &forgotten{marks: lru.New[about, time.Time](maxForgotten, maphash.Comparable, nil)}
 }
 
 // mark notes that a token, a bucket, or both together were forgotten; nil
@@ -46,38 +46,27 @@ func (f *forgotten) mark(token, bucket *string, now time.Time) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before := f.now.Load()
-	if before == nil {
-		before = new(marks)
-	}
-	if a.anyToken && a.anyBucket || len(before.about) >= maxForgotten {
-		f.now.Store(&marks{all: now})
+	if a.anyToken && a.anyBucket || f.marks.Len() >= maxForgotten {
+		f.all.Store(&now) // before the marks go: see last
+		f.marks.Purge()
 		return
 	}
-	after := &marks{all: before.all, about: maps.Clone(before.about)}
-	if after.about == nil {
-		after.about = make(map[about]time.Time)
-	}
-	after.about[a] = now
-	f.now.Store(after)
+	f.marks.Add(a, now)
 }
 
-// last returns when a token and a bucket were last forgotten; zero: never.
+// last returns when a token and a bucket were last forgotten; zero: never. Whoever
+// misses a mark that was just purged finds later what replaced it.
 func (f *forgotten) last(token, bucket string) time.Time {
-	m := f.now.Load()
-	if m == nil {
-		return time.Time{}
-	}
-	last := m.all
-	if len(m.about) == 0 {
-		return last
-	}
+	var last time.Time
 	for _, a := range [...]about{
 		{token: token, anyBucket: true}, {bucket: bucket, anyToken: true}, {token: token, bucket: bucket},
 	} {
-		if t := m.about[a]; t.After(last) {
+		if t, ok := f.marks.Get(a); ok && t.After(last) {
 			last = t
 		}
+	}
+	if all := f.all.Load(); all != nil && all.After(last) {
+		last = *all
 	}
 	return last
 }

@@ -2,6 +2,7 @@ package lru
 
 import (
 	"crypto/sha256"
+	"hash/maphash"
 	"strconv"
 	"testing"
 )
@@ -9,7 +10,7 @@ import (
 // BenchmarkGet finds one of 1,024 values.
 func BenchmarkGet(b *testing.B) {
 	const entries = 1024
-	m := New[[sha256.Size]byte, string](entries, nil)
+	m := New[[sha256.Size]byte, string](entries, maphash.Comparable[[sha256.Size]byte], nil)
 	keys := make([][sha256.Size]byte, entries)
 	for i := range keys {
 		keys[i] = sha256.Sum256([]byte(strconv.Itoa(i)))
@@ -28,7 +29,7 @@ func BenchmarkGet(b *testing.B) {
 
 // BenchmarkDisplace adds a value for which another has to go.
 func BenchmarkDisplace(b *testing.B) {
-	m := New[int, string](1024, nil)
+	m := New[int, string](1024, maphash.Comparable[int], nil)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		m.Add(i, "v")

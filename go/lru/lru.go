@@ -17,6 +17,7 @@ const fewest = 64
 
 // Map is safe for concurrent use. Make it with New.
 type Map[K comparable, V any] struct {
+	hash     func(maphash.Seed, K) uint64
 	seed     maphash.Seed // so that nobody can choose keys that meet in one chain
 	capacity int
 	gone     func(V) // nil: nobody wants to know
@@ -34,11 +35,12 @@ type entry[K comparable, V any] struct {
 	used  atomic.Bool
 }
 
-// New makes a Map of at most capacity entries, at least one. gone is told each value
-// that was removed, replaced or displaced, before whoever did so goes on; it must not
-// use the Map. nil: nobody is told.
-func New[K comparable, V any](capacity int, gone func(V)) *Map[K, V] {
-	m := &Map[K, V]{seed: maphash.MakeSeed(), capacity: capacity, gone: gone}
+// New makes a Map of at most capacity entries, at least one. hash is
+// maphash.Comparable, or one that allocates nothing for keys with pointers. gone is
+// told each value that was removed, replaced or displaced, before whoever did so goes
+// on; it must not use the Map. nil: nobody is told.
+func New[K comparable, V any](capacity int, hash func(maphash.Seed, K) uint64, gone func(V)) *Map[K, V] {
+	m := &Map[K, V]{hash: hash, seed: maphash.MakeSeed(), capacity: capacity, gone: gone}
 	order, err := simplelru.NewLRU(capacity, m.unlink)
 	if err != nil {
 		panic(err) // a capacity below one, which is the caller's bug
@@ -50,7 +52,7 @@ func New[K comparable, V any](capacity int, gone func(V)) *Map[K, V] {
 
 // Get returns the value of a key, if there is one.
 func (m *Map[K, V]) Get(key K) (V, bool) {
-	e := m.chains.Load().find(maphash.Comparable(m.seed, key), key)
+	e := m.chains.Load().find(m.hash(m.seed, key), key)
 	if e == nil {
 		var none V
 		return none, false
@@ -77,7 +79,7 @@ func (m *Map[K, V]) Add(key K, value V) {
 	e.value.Store(&value)
 	m.order.Add(key, e)
 	if all := m.chains.Load(); m.order.Len() <= all.len() {
-		all.link(maphash.Comparable(m.seed, key), e)
+		all.link(m.hash(m.seed, key), e)
 		return
 	}
 	m.grow()
@@ -107,14 +109,14 @@ func (m *Map[K, V]) displace() {
 func (m *Map[K, V]) grow() {
 	larger := newChains[K, V](2 * m.chains.Load().len())
 	for _, e := range m.order.Values() {
-		larger.link(maphash.Comparable(m.seed, e.key), e)
+		larger.link(m.hash(m.seed, e.key), e)
 	}
 	m.chains.Store(larger)
 }
 
 // unlink is called with each entry that leaves the order. The caller holds mu.
 func (m *Map[K, V]) unlink(key K, e *entry[K, V]) {
-	m.chains.Load().unlink(maphash.Comparable(m.seed, key), e)
+	m.chains.Load().unlink(m.hash(m.seed, key), e)
 	m.tell(e.value.Load())
 }
 

@@ -1,6 +1,7 @@
 package lru
 
 import (
+	"hash/maphash"
 	"slices"
 	"sync"
 	"testing"
@@ -12,7 +13,7 @@ func has(m *Map[int, string], key int) bool {
 }
 
 func TestAValueIsThereUntilItIsRemoved(t *testing.T) {
-	m := New[int, string](10, nil)
+	m := New[int, string](10, maphash.Comparable[int], nil)
 	m.Add(1, "one")
 	if v, ok := m.Get(1); !ok || v != "one" {
 		t.Errorf("got %q, %v", v, ok)
@@ -33,7 +34,7 @@ func TestAValueIsThereUntilItIsRemoved(t *testing.T) {
 }
 
 func TestWhatWasFoundStaysLongest(t *testing.T) {
-	m := New[int, string](3, nil)
+	m := New[int, string](3, maphash.Comparable[int], nil)
 	for key := range 3 {
 		m.Add(key, "")
 	}
@@ -52,7 +53,7 @@ func TestWhatWasFoundStaysLongest(t *testing.T) {
 }
 
 func TestAScanLeavesWhatIsInUse(t *testing.T) {
-	m := New[int, string](100, nil)
+	m := New[int, string](100, maphash.Comparable[int], nil)
 	for key := range 50 {
 		m.Add(key, "")
 	}
@@ -69,7 +70,7 @@ func TestAScanLeavesWhatIsInUse(t *testing.T) {
 
 func TestEachValueThatGoesIsTold(t *testing.T) {
 	var gone []string
-	m := New[int, string](2, func(v string) { gone = append(gone, v) })
+	m := New[int, string](2, maphash.Comparable[int], func(v string) { gone = append(gone, v) })
 	m.Add(1, "replaced")
 	m.Add(1, "removed")
 	m.Remove(1)
@@ -86,7 +87,7 @@ func TestEachValueThatGoesIsTold(t *testing.T) {
 
 func TestManyEntriesAreAllFound(t *testing.T) {
 	const many = 20 * fewest
-	m := New[int, int](many, nil)
+	m := New[int, int](many, maphash.Comparable[int], nil)
 	for key := range many {
 		m.Add(key, -key)
 	}
@@ -105,7 +106,7 @@ func TestManyEntriesAreAllFound(t *testing.T) {
 
 func TestReadersFindWhatWritersLeaveAlone(t *testing.T) {
 	const lasting = -1000
-	m := New[int, int](1000, nil)
+	m := New[int, int](1000, maphash.Comparable[int], nil)
 	m.Add(lasting, 0)
 	stop := make(chan struct{})
 	var readers, writers sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"hash"
+	"hash/maphash"
 	"sync"
 
 	"osp/go/lru"
@@ -57,7 +58,7 @@ type keyCache struct {
 }
 
 func newKeyCache(entries int) keyCache {
-	return keyCache{lru.New[digest, *signingKey](entries, nil)}
+	return keyCache{lru.New[digest, *signingKey](entries, maphash.Comparable, nil)}
 }
 
 func (c keyCache) get(key secret.Value, cred credential) *signingKey {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"hash/maphash"
 	"net"
 	"net/http"
 	"strings"
@@ -48,7 +49,7 @@ type pool struct {
 
 func newPool(dialer dialer, secure *tls.Config, responseTimeout time.Duration) *pool {
 	p := &pool{dialer: dialer, tls: secure, responseTimeout: responseTimeout}
-	p.idle = lru.New[authority](maxAuthorities, func(s *stack) {
+	p.idle = lru.New(maxAuthorities, maphash.Comparable[authority], func(s *stack) {
 		s.left.Store(true)
 		p.empty(s)
 	})

@@ -3,6 +3,7 @@ package upstream
 import (
 	"encoding/xml"
 	"errors"
+	"hash/maphash"
 	"net/http"
 	"strings"
 
@@ -28,7 +29,8 @@ type remoteBucket struct {
 }
 
 func newRegions() *regions {
-	return &regions{lru.New[remoteBucket, string](4096, nil)}
+	hash := func(seed maphash.Seed, b remoteBucket) uint64 { return maphash.String(seed, b.bucket) }
+	return &regions{lru.New[remoteBucket, string](4096, hash, nil)}
 }
 
 // of returns where to send a call for a bucket.

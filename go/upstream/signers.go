@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"hash/maphash"
 	"sync"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -21,7 +22,8 @@ type signers struct {
 }
 
 func newSigners() signers {
-	return signers{lru.New[secret.Value, *sync.Pool](4096, nil)}
+	hash := func(seed maphash.Seed, key secret.Value) uint64 { return maphash.String(seed, key.Reveal()) }
+	return signers{lru.New[secret.Value, *sync.Pool](4096, hash, nil)}
 }
 
 // of returns the signers of a secret key, each a *v4.Signer.
