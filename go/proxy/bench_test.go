@@ -92,9 +92,11 @@ func BenchmarkInCommon(b *testing.B) {
 func BenchmarkOwnLock(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		var mu sync.Mutex
+		n := 0
 		for pb.Next() {
 			mu.Lock()
-			mu.Unlock() //lint:ignore SA2001 it is the lock that is measured
+			n++
+			mu.Unlock()
 		}
 	})
 }
