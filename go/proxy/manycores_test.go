@@ -29,7 +29,7 @@ import (
 const (
 	manyProcs       = 8
 	clientsOfMany   = 16 // few enough that none has to queue (see h1's fairQueue)
-	requestsPerTurn = 3000
+	requestsPerTurn = 1000
 )
 
 // severalClients are the requests of clients with keys of their own.
@@ -144,7 +144,7 @@ func contention() map[string]int64 {
 
 // own are the receivers whose locks belong to one connection, or to one request: those
 // are met by what watches for the client to leave, but by no other client.
-var own = []string{"osp/go/h1.(*conn).", "osp/go/h1.(*body).", "osp/go/h1.(*requestContext).", "osp/go/tcp.(*Conn)."}
+var own = []string{"osp/go/h1.(*conn).", "osp/go/h1.(*response).", "osp/go/h1.(*body).", "osp/go/h1.(*requestContext).", "osp/go/tcp.(*Conn)."}
 
 // describe spells a stack, and reports whether a lock was met in our code that is not
 // one of a connection's own.
