@@ -38,7 +38,8 @@ usage: ./build.sh <verb>
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
   test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
   test k8s      the chart in a Kubernetes without machines (10 minutes and more, once, to build it)
-  bench         measure side by side with the original and nginx; docs/performance.md is made of it
+  bench         measure side by side with the original and nginx, and fail if a target is missed;
+                docs/performance.md is made of it
   bench quick   a part of it that takes less than three minutes
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
