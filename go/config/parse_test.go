@@ -76,7 +76,7 @@ func TestAnEntryHasItsDefaults(t *testing.T) {
 // Python says what they are if its user does not; a second default here could be another one.
 func TestParametersHaveNoDefaultsHere(t *testing.T) {
 	required := []string{
-		"cos_map", "host", "metrics_host", "server_name", "auth_cache_capacity", "callback_concurrency", "callback_queue",
+		"cos_map", "host", "metrics_host", "http2", "server_name", "auth_cache_capacity", "callback_concurrency", "callback_queue",
 		"callback_timeout", "drain_timeout", "hmac_ttl", "max_presign_url_usage_attempts", "access_log_format",
 	}
 	var want []string

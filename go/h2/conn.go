@@ -33,11 +33,13 @@ type conn struct {
 	head    head // the one that is being read
 	futile  int  // frames since the last that a response owes something to
 	out     output
+	work    chan *stream // taken by a handler's goroutine that is waiting for it
 
 	mu            sync.Mutex
 	streams       map[uint32]*stream // those that are open or half closed
 	last          uint32             // the highest stream that the client has opened
 	handlers      int                // that have not returned
+	resting       bool               // a goroutine waits for work
 	sendWindow    int64              // of the connection, as the client gives it
 	initialWindow int64              // of each stream, likewise
 	queue         []*stream          // wait for sendWindow, first come first served
@@ -70,6 +72,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		c.tls = &state
 	}
 	c.in = input{c: c, buf: make([]byte, readBuffer)}
+	c.work = make(chan *stream)
 	c.out.init(nc, s.WriteTimeout)
 	c.framer = http2.NewFramer(io.Discard, &c.in)
 	c.framer.SetMaxReadFrameSize(maxFrame)
@@ -134,7 +137,10 @@ func (c *conn) close() {
 func (c *conn) cancelStreams() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.over = true
+	if !c.over {
+		c.over = true
+		close(c.work)
+	}
 	for _, s := range c.streams {
 		c.forget(s, errClosed)
 	}

@@ -139,7 +139,12 @@ func (c *conn) open(id uint32) error {
 	s := c.newStream(id, r)
 	c.streams[id] = s
 	c.handlers++
-	go s.serve(r)
+	if c.resting {
+		c.resting = false
+		c.work <- s
+	} else {
+		go c.serveStreams(s)
+	}
 	return nil
 }
 

@@ -14,7 +14,7 @@ const (
 	// bodyWindow how much may wait for the handler afterwards: ten times that a second
 	// over a line with a delay of 100 ms.
 	strangerWindow = 64<<10 - 1
-	bodyWindow     = 1 << 20
+	bodyWindow     = 512 << 10
 	// connWindow is how much of all bodies may wait for handlers. One that does not
 	// read leaves some of it to the others.
 	connWindow = 2 << 20

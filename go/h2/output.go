@@ -1,7 +1,9 @@
 package h2
 
 import (
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -12,6 +14,8 @@ import (
 )
 
 const (
+	frameHeader = 9
+
 	smallOut = 20 << 10 // enough for most of what is said at a time
 	largeOut = 144 << 10
 	// flushAt is how many bytes wait for a write before their writer does: four of
@@ -29,8 +33,9 @@ var errClosed = errors.New("the connection has been closed")
 // output is what a connection has to say. Frames are appended whole, in the order in
 // which they leave; whoever flushes takes along what the others have appended.
 type output struct {
-	net     net.Conn
-	timeout time.Duration
+	net      net.Conn
+	together together // the same; nil: it can't
+	timeout  time.Duration
 
 	mu       sync.Mutex
 	taken    sync.Cond // a write has ended
@@ -43,6 +48,7 @@ type output struct {
 
 func (o *output) init(nc net.Conn, timeout time.Duration) {
 	o.net, o.timeout, o.taken.L = nc, timeout, &o.mu
+	o.together, _ = nc.(together)
 }
 
 // grow makes room for n bytes. The caller holds o.mu.
@@ -76,7 +82,7 @@ func recycle(b []byte) {
 
 // frame appends the header of a frame. The caller holds o.mu.
 func (o *output) frame(t http2.FrameType, flags http2.Flags, stream uint32, length int) {
-	o.grow(9 + length)
+	o.grow(frameHeader + length)
 	o.buf = append(o.buf, byte(length>>16), byte(length>>8), byte(length), byte(t), byte(flags))
 	o.uint32(stream)
 }
@@ -139,13 +145,13 @@ func (o *output) headers(stream uint32, end bool, encode func(b []byte) []byte) 
 	at := len(o.buf)
 	o.buf = encode(o.buf)
 	if n := len(o.buf) - at; n <= maxFrame {
-		putLength(o.buf[at-9:], n)
+		putLength(o.buf[at-frameHeader:], n)
 		return
 	}
 	block := append([]byte(nil), o.buf[at:]...)
 	o.buf = append(o.buf[:at], block[:maxFrame]...)
-	putLength(o.buf[at-9:], maxFrame)
-	o.buf[at-9+4] &^= byte(http2.FlagHeadersEndHeaders)
+	putLength(o.buf[at-frameHeader:], maxFrame)
+	o.buf[at-frameHeader+4] &^= byte(http2.FlagHeadersEndHeaders)
 	for block = block[maxFrame:]; len(block) > 0; {
 		n := min(len(block), maxFrame)
 		flags := http2.Flags(0)
@@ -183,6 +189,49 @@ func (o *output) data(stream uint32, p []byte, end bool) error {
 	}
 }
 
+// framed writes a part of a body at once, behind what was appended. Each frame's header
+// takes the place of the bytes before its content: p begins with as many as it needs,
+// and later ones have been written by then.
+func (o *output) framed(stream uint32, p []byte, end bool) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.writing && o.err == nil {
+		o.taken.Wait()
+	}
+	if o.err != nil {
+		return o.err
+	}
+	before := o.buf
+	o.buf, o.wanted = nil, false
+	o.send(func(w io.Writer) error {
+		if len(before) > 0 {
+			if _, err := w.Write(before); err != nil {
+				return err
+			}
+		}
+		for len(p) > frameHeader {
+			n := min(len(p), maxFrame)
+			flags := http2.Flags(0)
+			if end && n == len(p) {
+				flags = http2.FlagDataEndStream
+			}
+			binary.BigEndian.PutUint32(p, uint32(n-frameHeader)<<8|uint32(http2.FrameData))
+			p[4] = byte(flags)
+			binary.BigEndian.PutUint32(p[5:], stream)
+			if _, err := w.Write(p[:n]); err != nil {
+				return err
+			}
+			p = p[n-frameHeader:]
+		}
+		return nil
+	})
+	recycle(before)
+	if o.wanted && len(o.buf) > 0 && o.err == nil {
+		o.write()
+	}
+	return o.err
+}
+
 // flush writes what was appended. If somebody is writing, they do it next.
 func (o *output) flush() {
 	o.mu.Lock()
@@ -204,14 +253,19 @@ func (o *output) write() {
 	for more := true; more && o.err == nil; more = o.wanted && len(o.buf) > 0 {
 		sent := o.buf
 		o.buf, o.wanted = nil, false
-		o.send(sent)
+		o.send(func(w io.Writer) error { _, err := w.Write(sent); return err })
 		recycle(sent)
 	}
 }
 
+// together is a connection that sends what write writes in as few packets as can be.
+type together interface {
+	Together(write func(io.Writer) error) error
+}
+
 // send writes some frames. The connection is of no use after an error: if it can't be
 // written to, it isn't read from, either.
-func (o *output) send(frames []byte) {
+func (o *output) send(frames func(io.Writer) error) {
 	o.extend()
 	o.writing = true
 	err := errClosed // after a panic
@@ -225,7 +279,11 @@ func (o *output) send(frames []byte) {
 		}
 		o.taken.Broadcast()
 	}()
-	_, err = o.net.Write(frames)
+	if o.together != nil {
+		err = o.together.Together(frames)
+	} else {
+		err = frames(o.net)
+	}
 }
 
 // extend renews the deadline of writes, if it is no longer about as far as it can be.

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -13,6 +14,10 @@ import (
 // maxHeld is how much of a body without a declared length waits for its end, so that
 // the length can be declared.
 const maxHeld = 16 << 10
+
+// sendPart is how much of a body is read at a time, and then sent: eight frames, each
+// of which fills a record of TLS.
+const sendPart = 8 * (maxFrame - frameHeader)
 
 // writePart is how much of a body is sent before other streams have their turn.
 const writePart = 64 << 10
@@ -155,11 +160,63 @@ func (s *stream) send(p []byte, last bool) {
 	for len(p) > 0 && s.failed == nil {
 		var n int
 		if n, s.failed = s.reserve(min(len(p), writePart)); s.failed != nil {
-			return
+			break
 		}
 		s.ended = last && n == len(p)
 		s.failed = s.c.out.data(s.id, p[:n], s.ended)
 		p = p[n:]
+	}
+	if s.failed != nil {
+		s.ctx.Cancel()
+	}
+}
+
+// SendFrom sends a body's bytes as they come. They are read into the frames that they
+// leave in, so they are not copied. Its errors are those of the reader; that the
+// client takes no more ends the request's context.
+func (s *stream) SendFrom(r io.Reader) (int64, error) {
+	if s.status == 0 {
+		s.WriteHeader(http.StatusOK)
+	}
+	if !s.begun {
+		s.beginHeld()
+	}
+	whole := largeOuts.Get().(*[largeOut]byte)
+	defer largeOuts.Put(whole)
+	before := s.written
+	for {
+		n, err := r.Read(whole[frameHeader:][:sendPart])
+		if n > 0 {
+			if s.bodiless || s.length >= 0 && s.written+int64(n) > s.length {
+				return s.written - before, http.ErrContentLength
+			}
+			s.written += int64(n)
+			s.sendFramed(whole[:frameHeader+n], s.written == s.length)
+		}
+		switch {
+		case s.failed != nil:
+			return s.written - before, s.failed
+		case err == io.EOF:
+			return s.written - before, nil
+		case err != nil:
+			return s.written - before, err
+		}
+	}
+}
+
+// sendFramed sends a part of the body that has room for a frame's header before it.
+func (s *stream) sendFramed(p []byte, last bool) {
+	for len(p) > frameHeader && s.failed == nil {
+		var n int
+		if n, s.failed = s.reserve(len(p) - frameHeader); s.failed != nil {
+			break
+		}
+		s.ended = last && n == len(p)-frameHeader
+		s.failed = s.c.out.framed(s.id, p[:frameHeader+n], s.ended)
+		p = p[n:]
+	}
+	if s.failed != nil {
+		s.ctx.Cancel()
 	}
 }
 
@@ -200,7 +257,6 @@ func (s *stream) setDeadline(which *time.Time, t time.Time) error {
 // finish completes the response after the handler has returned, and reports whether it
 // is complete.
 func (s *stream) finish() bool {
-	defer s.recycle()
 	if s.status == 0 {
 		s.WriteHeader(http.StatusOK)
 	}

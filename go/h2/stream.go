@@ -23,6 +23,7 @@ var (
 type stream struct {
 	c    *conn
 	id   uint32
+	r    *http.Request
 	body body
 	ctx  serving.Context
 	response
@@ -49,19 +50,42 @@ func (c *conn) newStream(id uint32, r *http.Request) *stream {
 	if !s.remoteEnded {
 		r.Body = &s.body
 	}
+	s.r = r.WithContext(&s.ctx)
 	return s
 }
 
-// serve has the handler respond.
-func (s *stream) serve(r *http.Request) {
-	c := s.c
+// serveStreams serves a stream and, if no other goroutine of the connection does so
+// already, waits for more: its stack has grown to what a handler needs.
+func (c *conn) serveStreams(s *stream) {
 	defer c.recoverPanic()
-	whole := s.callHandler(r.WithContext(&s.ctx))
+	for s != nil && s.serve() {
+		s = <-c.work
+	}
+}
+
+// rest reports whether the caller may wait for c.work.
+func (c *conn) rest() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.resting || c.over {
+		return false
+	}
+	c.resting = true
+	return true
+}
+
+// serve has the handler respond, unless the stream was reset before it began, and
+// reports whether its goroutine may wait for another.
+func (s *stream) serve() (waits bool) {
+	c := s.c
+	whole := s.ctx.Err() == nil && s.callHandler(s.r)
 	s.ctx.Cancel()
-	if s.end(whole) {
+	crowded := s.end(whole)
+	if crowded {
 		runtime.Gosched() // others have responses, too, which can leave with this one
 	}
 	c.out.flush()
+	return c.rest()
 }
 
 // callHandler calls the handler, and reports whether it returned. A panic ends the
@@ -79,7 +103,10 @@ func (s *stream) callHandler(r *http.Request) (whole bool) {
 // end ends the stream after its handler has returned or, if not whole, panicked. It
 // reports whether other handlers run.
 func (s *stream) end(whole bool) (crowded bool) {
-	whole = whole && s.finish()
+	if whole {
+		whole = s.finish()
+	}
+	s.recycle()
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
