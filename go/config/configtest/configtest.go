@@ -24,6 +24,7 @@ func Document(changes map[string]any) []byte {
 		"callback_timeout":               30,
 		"drain_timeout":                  30,
 		"hmac_ttl":                       300,
+		"http2":                          true,
 	}
 	maps.Copy(all, changes)
 	document, err := json.Marshal(all)
