@@ -4,7 +4,7 @@
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
 # tests/{tools,tools/helm,tools/kubernetes,stores,stores/seaweedfs,signers,bench/kit}/go.mod, tests/stores/moto.txt,
-# tests/tools/kubernetes-validate.txt, tests/signers/js and this script pin,
+# tests/balancers.txt, tests/tools/kubernetes-validate.txt, tests/signers/js and this script pin,
 # from wherever pip, go, npm, cargo and Maven are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -40,6 +40,7 @@ usage: ./build.sh <verb>
   test k8s      the chart in a Kubernetes without machines (10 minutes and more, once, to build it)
   bench         measure side by side with the original and nginx, and fail if a target is missed;
                 docs/performance.md is made of it
+  test fleet    replicas behind more load balancers (a quarter of an hour, 300 MB to fetch)
   bench quick   a part of it that takes less than three minutes
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
@@ -212,7 +213,7 @@ test_quick() {
   say "Go tests"
   go test ./go/...
   say "end to end, without the slow ones, with one store, some files at a time"
-  "$PY" -m pytest tests -m 'not slow' --stores versitygw --numprocesses auto --maxprocesses 4 --dist loadfile
+  "$PY" -m pytest tests -m 'not slow and not fleet' --stores versitygw --numprocesses auto --maxprocesses 4 --dist loadfile
 }
 
 test_all() {
@@ -227,11 +228,12 @@ test_all() {
   clients
   chromium
   chart_tools
+  balancers
   say "Go tests with the race detector"
   go test -race ./go/...
   fuzz
   say "end to end"
-  "$PY" -m pytest tests
+  "$PY" -m pytest tests -m 'not fleet'
 }
 
 test_clients() {
@@ -249,6 +251,14 @@ test_k8s() {
   kubernetes
   say "the chart in Kubernetes"
   "$PY" -m pytest tests/test_kubernetes.py --kubernetes
+}
+
+test_fleet() {
+  installed
+  versitygw
+  balancers; more_balancers
+  say "replicas"
+  "$PY" -m pytest tests -m fleet --stores versitygw
 }
 
 # The addressing style is between a client and the proxy: with other stores it is one.
@@ -333,7 +343,8 @@ main() {
         clients) test_clients ;;
         stores) test_stores ;;
         k8s) test_k8s ;;
-        *) die "test takes nothing, quick, clients, stores or k8s." ;;
+        fleet) test_fleet ;;
+        *) die "test takes nothing, quick, clients, stores, k8s or fleet." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;

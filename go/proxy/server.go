@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"osp/go/callbacks"
@@ -29,6 +30,7 @@ type Server struct {
 
 	fronts  []*listening
 	serving sync.WaitGroup
+	leaving atomic.Bool // a stop was announced
 	stop    sync.Once
 	done    chan struct{}
 }
@@ -138,6 +140,13 @@ func (s *Server) Forget(token, bucket *string) { s.pipeline.Forget(token, bucket
 // Done is closed when the server has stopped.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
+// AnnounceStop sends load balancers and clients elsewhere: /readyz says 503, and each
+// response ends its connection. Whoever comes is served nevertheless.
+func (s *Server) AnnounceStop() {
+	s.leaving.Store(true)
+	s.observers.announceStop()
+}
+
 // Stop closes the listeners, lets requests in flight end until ctx does, and
 // breaks off the rest. It returns ctx's error if requests were broken off.
 // Further calls wait for the first.
@@ -158,7 +167,7 @@ type stopper interface {
 }
 
 func (s *Server) shutdown(ctx context.Context) error {
-	s.observers.drain()
+	s.AnnounceStop()
 	var servers []stopper
 	for _, f := range s.fronts {
 		servers = append(servers, f.http1, f.http2)

@@ -213,6 +213,9 @@ class ProxyServerConfig:
         event_loop: runs the ``async def`` callbacks; it must be running, and is neither
             started nor stopped by the proxy. None: a loop of the proxy's own, in a thread
             of its own.
+        drain_delay: seconds that a stop is only announced, before drain_timeout begins:
+            ``/readyz`` says 503 and each response ends its connection, so that balancers and
+            clients go elsewhere, but whoever comes is served.
     """
 
     cos_map: Mapping[str, Mapping[str, Any]]
@@ -255,6 +258,7 @@ class ProxyServerConfig:
     http2: bool = True
     show_reasons: bool = False
     event_loop: asyncio.AbstractEventLoop | None = None
+    drain_delay: float = 0.0
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

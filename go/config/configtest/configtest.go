@@ -22,6 +22,7 @@ func Document(changes map[string]any) []byte {
 		"callback_concurrency":           32,
 		"callback_queue":                 10_000,
 		"callback_timeout":               30,
+		"drain_delay":                    0,
 		"drain_timeout":                  30,
 		"hmac_ttl":                       300,
 		"http2":                          true,
