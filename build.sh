@@ -3,7 +3,8 @@
 #
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
-# tests/{tools,stores,stores/seaweedfs,signers,bench/kit}/go.mod, tests/stores/moto.txt, tests/balancers.txt, tests/signers/js and this script pin,
+# tests/{tools,tools/helm,tools/kubernetes,stores,stores/seaweedfs,signers,bench/kit}/go.mod, tests/stores/moto.txt,
+# tests/balancers.txt, tests/tools/kubernetes-validate.txt, tests/signers/js and this script pin,
 # from wherever pip, go, npm, cargo and Maven are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -16,6 +17,7 @@ readonly LIBRARY=$BUILD/lib/libosp.so
 readonly PLATFORMS=(manylinux2014_x86_64 manylinux2014_aarch64)
 if command -v sha256sum >/dev/null; then readonly SHA256=(sha256sum); else readonly SHA256=(shasum -a 256); fi # macOS
 readonly TRINO=476
+readonly KWOK=0.8.0 GATEWAY_API=1.6.3 PROMETHEUS_OPERATOR=0.85.0
 readonly GARAGE=2.5.0 S3S_FS=0.14.1 RUST=1.92 S3PROXY=4.1.0
 readonly FUZZ_TIME=${FUZZ_TIME:-20s}
 
@@ -28,14 +30,17 @@ usage: ./build.sh <verb>
   wheel --platform P
                 cross-build it into dist/P/: manylinux2014_x86_64, manylinux2014_aarch64
   sdist         pack the sources into dist/
+  chart         pack the Helm chart into dist/
   run           build, then serve a demo store through the proxy until Ctrl-C
   run --once    the same, but use it once, say what was seen, and stop
   test          everything: checks, gates, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
   test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
+  test k8s      the chart in a Kubernetes without machines (10 minutes and more, once, to build it)
+  bench         measure side by side with the original and nginx, and fail if a target is missed;
+                docs/performance.md is made of it
   test fleet    replicas behind more load balancers (a quarter of an hour, 300 MB to fetch)
-  bench         measure side by side with the original and nginx; docs/performance.md is made of it
   bench quick   a part of it that takes less than three minutes
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
@@ -141,6 +146,16 @@ sdist() {
   ls dist/*.tar.gz
 }
 
+# chart gives the chart the version that the package has.
+chart() {
+  chart_tools
+  say "chart into dist/"
+  local version
+  version=$(awk -F'"' '/^__version__/ { print $2 }' python/object_storage_proxy/_version.py)
+  rm -f dist/object-storage-proxy-[0-9]*.tgz
+  "$BUILD/chart/helm" package deploy/helm/object-storage-proxy --version "$version" --app-version "$version" --destination dist
+}
+
 # pack WHAT FOLDER runs the build backend of pyproject.toml.
 pack() {
   "$PY" -m build "$1" --no-isolation --outdir "$2" . >"$BUILD/pack.log" 2>&1 || { cat "$BUILD/pack.log" >&2; die "${1#--}: the build failed."; }
@@ -212,6 +227,7 @@ test_all() {
   signers
   clients
   chromium
+  chart_tools
   balancers
   say "Go tests with the race detector"
   go test -race ./go/...
@@ -227,6 +243,14 @@ test_clients() {
   engines
   say "clients that need a JVM"
   "$PY" -m pytest tests/test_engines.py --engines
+}
+
+test_k8s() {
+  installed
+  chart_tools
+  kubernetes
+  say "the chart in Kubernetes"
+  "$PY" -m pytest tests/test_kubernetes.py --kubernetes
 }
 
 test_fleet() {
@@ -309,7 +333,7 @@ main() {
   case $verb in
     wheel) wheel "$@" ;;
     interpreters) interpreters "$@" ;;
-    lib | sdist | measure | check | gates | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
+    lib | sdist | chart | measure | check | gates | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
     run) run "$@" ;;
     bench) bench "$@" ;;
     test)
@@ -318,8 +342,9 @@ main() {
         quick) test_quick ;;
         clients) test_clients ;;
         stores) test_stores ;;
+        k8s) test_k8s ;;
         fleet) test_fleet ;;
-        *) die "test takes nothing, quick, clients, stores or fleet." ;;
+        *) die "test takes nothing, quick, clients, stores, k8s or fleet." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;

@@ -148,6 +148,7 @@ NEVER_NONE = [
     "callback_queue",
     "callback_timeout",
     "hmac_ttl",
+    "http2",
     "drain_delay",
     "drain_timeout",
     "show_reasons",

@@ -93,6 +93,7 @@ func (c *Config) readFronts(top *dict) {
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "http_port", c.HTTPPort)
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "https_port", c.HTTPSPort)
 
+	c.HTTP2, _ = top.need("http2").boolean()
 	c.ReusePort, _ = top.take("reuse_port").boolean()
 	cert, key, clientCA := top.take("tls_cert_path"), top.take("tls_key_path"), top.take("tls_client_ca_path")
 	if top.fields["https_port"] != nil {

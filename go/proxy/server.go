@@ -44,7 +44,7 @@ func New(cfg *config.Config, owner callbacks.Set, log *slog.Logger) *Server {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))
 	}
 	if cfg.HTTPSPort != nil {
-		s.fronts = append(s.fronts, s.newFront(listening{scheme: "https", port: *cfg.HTTPSPort, tls: front.TLS(cfg.TLS, log)}))
+		s.fronts = append(s.fronts, s.newFront(listening{scheme: "https", port: *cfg.HTTPSPort, tls: front.TLS(cfg.TLS, cfg.HTTP2, log)}))
 	}
 	if cfg.Unix != "" {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", path: cfg.Unix}))

@@ -208,6 +208,7 @@ class ProxyServerConfig:
         domain: a name of this proxy (``"s3.example.com"``) below which clients may put
             the bucket into the host (virtual-hosted style). Path style always works.
         domains: additional names of this kind.
+        http2: False has https clients use HTTP/1.1 only.
         show_reasons: True shows clients the ``reason`` of a refusing `Decision`.
         event_loop: runs the ``async def`` callbacks; it must be running, and is neither
             started nor stopped by the proxy. None: a loop of the proxy's own, in a thread
@@ -254,6 +255,7 @@ class ProxyServerConfig:
     tls_client_ca_path: Path | None = None
     domain: str | None = None
     domains: Sequence[str] | None = None
+    http2: bool = True
     show_reasons: bool = False
     event_loop: asyncio.AbstractEventLoop | None = None
     drain_delay: float = 0.0

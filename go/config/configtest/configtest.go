@@ -25,6 +25,7 @@ func Document(changes map[string]any) []byte {
 		"drain_delay":                    0,
 		"drain_timeout":                  30,
 		"hmac_ttl":                       300,
+		"http2":                          true,
 	}
 	maps.Copy(all, changes)
 	document, err := json.Marshal(all)
