@@ -215,7 +215,7 @@ class Fleet:
         """Ends a replica by SIGTERM, starts it anew; returns the status of the end."""
         address = REPLICAS[number]
         self.replicas[number].process.terminate()
-        until(lambda: self.readiness(address) == 503, f"{address} is about to stop")
+        until(lambda: self.readiness(address) != 200, f"{address} is about to stop")
         status = self.replicas[number].process.wait(60)
         self.replicas[number] = self._started(address)
         self.ready(address)
