@@ -37,7 +37,8 @@ func Ahead(ttl time.Duration) time.Duration {
 
 // Cache is safe for concurrent use. Make it with New.
 type Cache[K comparable, V any] struct {
-	now func() time.Time
+	now   func() time.Time
+	trust func() uint64 // nil: always
 
 	mu      sync.Mutex
 	entries room[K, V] // under mu, so that they and loading change together
@@ -64,8 +65,28 @@ func (c *Cache[K, V]) Stats() Stats {
 	return Stats{Hits: c.hits, Misses: c.misses, Entries: c.len()}
 }
 
+// Trust makes the cache use only what it got in the generation that is now: of
+// the number that trust returns, 0 when nothing may be used or kept. It is for
+// a time before the first Get.
+func (c *Cache[K, V]) Trust(trust func() uint64) { c.trust = trust }
+
+// generation is that of what may be used and kept; 1 for a cache that is always
+// trusted.
+func (c *Cache[K, V]) generation() uint64 {
+	if c.trust == nil {
+		return 1
+	}
+	return c.trust()
+}
+
+// current reports whether what was born in a generation may be used.
+func (c *Cache[K, V]) current(born uint64) bool {
+	return c.trust == nil || born != 0 && born == c.trust()
+}
+
 type stored[V any] struct {
 	value   V
+	born    uint64 // generation
 	expires time.Time
 	refresh time.Time // zero: never
 }
@@ -113,7 +134,7 @@ func (c *Cache[K, V]) live(key K, now time.Time) *stored[V] {
 	if !ok {
 		return nil
 	}
-	if !now.Before(s.expires) {
+	if !now.Before(s.expires) || !c.current(s.born) {
 		c.remove(key)
 		return nil
 	}

@@ -22,6 +22,7 @@ import (
 	"osp/go/cache"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/shared"
 	"osp/go/wire"
 )
 
@@ -46,6 +47,7 @@ type Options struct {
 	// Exchanged is called when an exchange has ended: Granted, Refused or
 	// Failed, the last one for each attempt. It may be nil.
 	Exchanged func(outcome string)
+	Shared    *shared.State // with whom tokens are shared; nil: with nobody
 }
 
 // How an exchange can end.
@@ -61,6 +63,7 @@ type Exchange struct {
 	client   *http.Client
 	now      func() time.Time
 	told     func(outcome string)
+	shared   *shared.State
 	tokens   *cache.Cache[[sha256.Size]byte, grant]
 }
 
@@ -69,7 +72,7 @@ type grant struct {
 	token   secret.Value
 	asked   time.Time
 	expires time.Time
-	refusal error
+	refused string // by IAM, and how; empty: it is granted
 }
 
 // New returns an Exchange with the token service at a URL.
@@ -91,8 +94,9 @@ func New(endpoint string, o Options) *Exchange {
 			ResponseHeaderTimeout: attemptTime,
 		}
 	}
-	return &Exchange{
+	e := &Exchange{
 		endpoint: endpoint,
+		shared:   o.Shared,
 		client: &http.Client{
 			Transport: o.Transport,
 			Timeout:   attemptTime,
@@ -103,33 +107,52 @@ func New(endpoint string, o Options) *Exchange {
 		told:   o.Exchanged,
 		tokens: cache.New[[sha256.Size]byte, grant](capacity, o.Now),
 	}
+	if o.Shared != nil {
+		e.tokens.Trust(o.Shared.Generation)
+	}
+	return e
 }
 
-// Token returns the bearer token for an API key and when it expires: one that
-// was asked for after a point in time, which is zero if any will do. After four
+// Token returns the bearer token for an API key, on behalf of a client for a
+// bucket, and when it expires: one that was asked for after a point in time,
+// which is zero if any will do. Of tokens that other replicas have asked for it
+// takes none that is older than a revocation of that client or bucket. After four
 // fifths of its life a new one is fetched in the background; an outage of IAM
 // shows only when the old one has expired.
 //
 // Errors are values of package s3err, AccessDenied if IAM refuses the key and
 // ServiceUnavailable if it can't be asked; or ctx's own.
-func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, after time.Time) (secret.Value, time.Time, error) {
+func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, client, bucket string, after time.Time) (secret.Value, time.Time, error) {
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
-	g, err := e.grant(ctx, k, apiKey)
+	g, err := e.grant(ctx, k, apiKey, client, bucket)
 	if err == nil && g.asked.Before(after) {
 		e.tokens.DeleteIf(k, func(g grant) bool { return g.asked.Before(after) })
-		g, err = e.grant(ctx, k, apiKey)
+		g, err = e.grant(ctx, k, apiKey, client, bucket)
 	}
 	if err != nil {
 		return secret.Value{}, time.Time{}, err
 	}
-	return g.token, g.expires, g.refusal
+	return g.token, g.expires, refusalOf(g)
 }
 
-func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret.Value) (grant, error) {
+// refusalOf is what a client is told, nil if there is a token.
+func refusalOf(g grant) error {
+	if g.refused == "" {
+		return nil
+	}
+	return s3err.AccessDenied.
+		Msg("The token service refused the API key that this endpoint holds for the bucket.").
+		Because(errors.New(g.refused))
+}
+
+func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret.Value, client, bucket string) (grant, error) {
 	if g, ok := e.tokens.Lookup(k); ok {
 		return g, nil
 	}
-	return e.tokens.Get(ctx, k, func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) })
+	item := e.item(apiKey)
+	item.Token, item.Bucket = client, bucket
+	return e.tokens.Get(ctx, k, shared.Load(e.shared, item, e.codec(),
+		func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) }))
 }
 
 // Reject drops the token for an API key, which a store has refused, so that the
@@ -137,7 +160,14 @@ func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret
 // another one would fare no better, and clients must not make IAM busy.
 func (e *Exchange) Reject(apiKey, token secret.Value) {
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
-	e.tokens.DeleteIf(k, func(g grant) bool { return g.token == token && e.now().Sub(g.asked) >= keepRefusal })
+	rejected := false
+	e.tokens.DeleteIf(k, func(g grant) bool {
+		rejected = g.token == token && e.now().Sub(g.asked) >= keepRefusal
+		return rejected
+	})
+	if rejected {
+		e.shared.Discard(e.item(apiKey))
+	}
 }
 
 func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[grant], error) {
@@ -145,7 +175,7 @@ func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[g
 	for attempt := 1; ; attempt++ {
 		g, wait, err := e.ask(ctx, apiKey)
 		switch {
-		case err == nil && g.refusal != nil:
+		case err == nil && g.refused != "":
 			e.told(Refused)
 			return cache.Entry[grant]{Value: g, TTL: keepRefusal}, nil
 		case err == nil:
@@ -195,9 +225,7 @@ func (e *Exchange) ask(ctx context.Context, apiKey secret.Value) (g grant, wait 
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
 		return grant{}, retryAfter(resp.Header), fmt.Errorf("status %d", resp.StatusCode)
 	}
-	return grant{asked: asked, refusal: s3err.AccessDenied.
-		Msg("The token service refused the API key that this endpoint holds for the bucket.").
-		Because(fmt.Errorf("IAM responded with %d %s", resp.StatusCode, errorCode(body)))}, 0, nil
+	return grant{asked: asked, refused: fmt.Sprintf("IAM responded with %d %s", resp.StatusCode, errorCode(body))}, 0, nil
 }
 
 // readGrant reads IAM's response. The token's life counts from before the

@@ -24,6 +24,9 @@ func Document(changes map[string]any) []byte {
 		"callback_timeout":               30,
 		"drain_timeout":                  30,
 		"hmac_ttl":                       300,
+		"shared_namespace":               "test",
+		"shared_timeout":                 1,
+		"shared_uses":                    "closed",
 	}
 	maps.Copy(all, changes)
 	document, err := json.Marshal(all)

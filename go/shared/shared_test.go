@@ -1,0 +1,428 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func must(t *testing.T, got string, err error, want string) {
+	t.Helper()
+	if err != nil || got != want {
+		t.Fatalf("got %q, %v; want %q", got, err, want)
+	}
+}
+
+func ptr(s string) *string { return &s }
+
+func TestManyWhoComeToManyReplicasAtOnceAskOnce(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	f.says(func(string) (string, time.Duration, error) {
+		time.Sleep(50 * time.Millisecond) // long enough for all to come
+		return "yes", time.Hour, nil
+	})
+	var replicas []*replica
+	for range 8 {
+		replicas = append(replicas, f.replica())
+	}
+	var wait sync.WaitGroup
+	for i := range 64 {
+		wait.Go(func() {
+			if v, err := replicas[i%8].get(t.Context(), "alice", "photos"); err != nil || v != "yes" {
+				t.Errorf("got %q, %v", v, err)
+			}
+		})
+	}
+	wait.Wait()
+	if n := f.asked("alice/photos"); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestWhatIsNotKeptIsNotShared(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	broken := errors.New("raised")
+	for name, answer := range map[string]struct {
+		ttl time.Duration
+		err error
+	}{"ttl 0": {}, "an exception": {time.Hour, broken}} {
+		f.says(func(string) (string, time.Duration, error) { return "v", answer.ttl, answer.err })
+		a, b := f.replica(), f.replica()
+		for _, r := range []*replica{a, b, a} {
+			if _, err := r.get(t.Context(), name, "b"); !errors.Is(err, answer.err) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if n := f.asked(name + "/b"); n != 3 {
+			t.Errorf("%s: asked %d times for 3 requests", name, n)
+		}
+	}
+}
+
+func TestARevocationReachesAllAndOnlyWhatItIsAbout(t *testing.T) {
+	for name, c := range map[string]struct {
+		token, bucket *string
+		again         string // what is asked again
+	}{
+		"all":    {nil, nil, "a/1 a/2 b/1"},
+		"token":  {ptr("a"), nil, "a/1 a/2"},
+		"bucket": {nil, ptr("1"), "a/1 b/1"},
+		"both":   {ptr("a"), ptr("1"), "a/1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, newServer(t))
+			replicas := []*replica{f.replica(), f.replica(), f.replica()}
+			all := func() {
+				for _, r := range replicas {
+					for _, k := range []string{"a/1", "a/2", "b/1"} {
+						token, bucket, _ := strings.Cut(k, "/")
+						v, err := r.get(t.Context(), token, bucket)
+						must(t, v, err, "answer to "+k)
+					}
+				}
+			}
+			all()
+			begun := time.Now()
+			if err := replicas[0].Revoke(t.Context(), c.token, c.bucket); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begun); took > Lease/2 {
+				t.Errorf("it took %v although all replicas live", took)
+			}
+			all()
+			for _, k := range []string{"a/1", "a/2", "b/1"} {
+				want := 1
+				if strings.Contains(c.again, k) {
+					want = 2
+				}
+				if n := f.asked(k); n != want {
+					t.Errorf("%s: asked %d times, want %d", k, n, want)
+				}
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatComesAfterItsRevocationIsNotShared(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	asked, go_ := make(chan struct{}), make(chan struct{})
+	var first atomic.Bool
+	f.says(func(string) (string, time.Duration, error) {
+		if first.CompareAndSwap(false, true) {
+			close(asked)
+			<-go_
+			return "before", time.Hour, nil
+		}
+		return "after", time.Hour, nil
+	})
+	late := make(chan string, 1)
+	go func() {
+		v, _ := a.get(context.Background(), "alice", "photos")
+		late <- v
+	}()
+	<-asked
+	if err := b.Revoke(t.Context(), ptr("alice"), nil); err != nil {
+		t.Fatal(err)
+	}
+	v, err := b.get(t.Context(), "alice", "photos")
+	must(t, v, err, "after")
+	close(go_)
+	<-late
+	for _, r := range []*replica{a, b, f.replica()} {
+		v, err := r.get(t.Context(), "alice", "photos")
+		must(t, v, err, "after")
+	}
+}
+
+// eventually waits for something that no event tells.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+	}
+}
+
+func TestAReplicaThatHearsNothingUsesNothingThatItRemembers(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	r := f.replica()
+	v, err := r.get(t.Context(), "a", "b")
+	must(t, v, err, "answer to a/b")
+	s.signal(syscall.SIGSTOP)
+	eventually(t, "the lease does not end", func() bool { return r.Generation() == 0 })
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	v, err = r.get(t.Context(), "a", "b")
+	must(t, v, err, "new")
+	v, err = r.get(t.Context(), "a", "b")
+	must(t, v, err, "new")
+	if n := f.asked("a/b"); n != 3 {
+		t.Errorf("asked %d times: what it was told alone was kept", n)
+	}
+	s.signal(syscall.SIGCONT)
+	eventually(t, "it does not come back", func() bool { return r.Generation() != 0 })
+	for range 2 { // what the server has is as good as it was
+		v, err = r.get(t.Context(), "a", "b")
+		must(t, v, err, "answer to a/b")
+	}
+}
+
+func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	for _, r := range []*replica{a, b} {
+		v, err := r.get(t.Context(), "x", "y")
+		must(t, v, err, "answer to x/y")
+	}
+	b.stop() // as if it were cut off
+	b.ended.Wait()
+	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if b.Generation() != 0 {
+		t.Error("a replica may still use what was revoked")
+	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	c := f.replica()
+	c.stop()
+	c.ended.Wait()
+	if err := a.Revoke(short, ptr("x"), nil); !errors.Is(err, ErrUnconfirmed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNothingIsRevokedAtAServerThatIsAway(t *testing.T) {
+	s := newServer(t)
+	r := newFleet(t, s).replica()
+	s.kill()
+	if err := r.Revoke(t.Context(), nil, nil); !errors.Is(err, ErrAway) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); !errors.Is(err, ErrAway) {
+		t.Errorf("got %v", err)
+	}
+	v, err := r.get(t.Context(), "a", "b")
+	must(t, v, err, "answer to a/b")
+}
+
+func TestAServerThatStartsEmptyForgetsNoRevocation(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	for range 3 {
+		if err := a.Revoke(t.Context(), ptr("nobody"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := b.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	before := a.Generation()
+	s.kill()
+	eventually(t, "the lease does not end", func() bool { return a.Generation() == 0 && b.Generation() == 0 })
+	s.start()
+	eventually(t, "they do not come back", func() bool { return a.Generation() > before && b.Generation() != 0 })
+	eventually(t, "the log does not go on", func() bool { return a.applied.Load() > 3 && b.applied.Load() == a.applied.Load() })
+	v, err = b.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	if n := f.asked("x/y"); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestWhoeverCanWriteToTheServerGrantsNothing(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	enemy := s.client()
+	r := f.replica()
+	for _, bucket := range []string{"mine", "theirs"} {
+		v, err := r.get(t.Context(), "a", bucket)
+		must(t, v, err, "answer to a/"+bucket)
+	}
+	key := func(bucket string) string {
+		return r.keys(Item{Kind: "test", Key: "a/" + bucket, Token: "a", Bucket: bucket})[0]
+	}
+	read := func(key, field string) string {
+		v, err := enemy.Do(t.Context(), enemy.B().Hget().Key(key).Field(field).Build()).ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	write := func(key, born, sealed string) {
+		if err := enemy.Do(t.Context(), enemy.B().Hset().Key(key).FieldValue().FieldValue("born", born).FieldValue("sealed", sealed).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good, old := read(key("mine"), "sealed"), read(key("theirs"), "sealed")
+	stranger := newFleet(t, s).replica(func(o *Options) { o.Keyring = keyring(t, "k2") })
+	foreign := stranger.values.Seal(key("theirs"), []byte(strings.Repeat("x", 100)))
+	if err := r.Revoke(t.Context(), ptr("a"), nil); err != nil {
+		t.Fatal(err)
+	}
+	f.says(func(string) (string, time.Duration, error) { return "no", time.Hour, nil })
+	for i, forged := range []struct{ born, sealed string }{
+		{"999", good},             // of another name
+		{"999", old},              // of before the revocation
+		{"999", old[:len(old)-1]}, // cut
+		{"999", "garbage"}, {"999", ""}, {"nan", old}, {"-1", old},
+		{"999", string(foreign)},
+	} {
+		write(key("theirs"), forged.born, forged.sealed)
+		fresh := f.replica()
+		v, err := fresh.get(t.Context(), "a", "theirs")
+		if err != nil || v != "no" {
+			t.Errorf("%d: got %q, %v", i, v, err)
+		}
+	}
+	for _, junk := range []string{"x", "-5", "999999999999999999999"} {
+		for _, k := range []string{"number", "all"} {
+			if err := enemy.Do(t.Context(), enemy.B().Set().Key(r.State.key(k)).Value(junk).Build()).Error(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v, err := f.replica().get(t.Context(), "a", "theirs"); err != nil || v != "no" {
+			t.Errorf("%s: got %q, %v", junk, v, err)
+		}
+	}
+}
+
+func TestKeysAreChangedWithoutAGap(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	ring := func(ids ...string) func(*Options) {
+		return func(o *Options) { o.Keyring = keyring(t, ids...) }
+	}
+	steps := [][]string{{"k1"}, {"k1", "k2"}, {"k2", "k1"}, {"k2"}}
+	for i, before := range steps[:3] {
+		replicas := []*replica{f.replica(ring(before...)), f.replica(ring(steps[i+1]...))}
+		for _, revoker := range replicas {
+			token := fmt.Sprint(steps[i+1], revoker.id)
+			for range 2 {
+				for _, r := range replicas {
+					v, err := r.get(t.Context(), token, "b")
+					must(t, v, err, "answer to "+token+"/b")
+				}
+			}
+			kept := f.asked(token + "/b")
+			if err := revoker.Revoke(t.Context(), &token, nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range replicas {
+				v, err := r.get(t.Context(), token, "b")
+				must(t, v, err, "answer to "+token+"/b")
+			}
+			if again := f.asked(token + "/b"); again != 2*kept {
+				t.Errorf("%v: asked %d times before the revocation and %d after it", steps[i:i+2], kept, again-kept)
+			}
+		}
+		for _, r := range replicas {
+			r.Close()
+		}
+	}
+}
+
+func TestUsesAreCountedExactly(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	var replicas []*replica
+	for range 8 {
+		replicas = append(replicas, f.replica(func(o *Options) { o.Timeout = 5 * time.Second }))
+	}
+	var within atomic.Int64
+	var wait sync.WaitGroup
+	for i := range 200 {
+		wait.Go(func() {
+			ok, err := replicas[i%8].Use(t.Context(), "signature", 3, time.Now().Add(time.Minute))
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				within.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if within.Load() != 3 {
+		t.Errorf("%d uses of 3", within.Load())
+	}
+}
+
+func TestVersionsOfTheValidatorShareNoAnswers(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	for _, version := range []string{"1", "2"} {
+		r := f.replica(func(o *Options) { o.Version = version })
+		v, err := r.get(t.Context(), "a", "b")
+		must(t, v, err, "answer to a/b")
+	}
+	if n := f.asked("a/b"); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestAReplicaThatDiesWhileItAsksHoldsNobodyUpForLong(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	keys := a.keys(Item{Kind: "test", Key: "x/y", Token: "x", Bucket: "y"})
+	if r, err := a.take(t.Context(), keys, "dead", "0"); err != nil || r.what != asks {
+		t.Fatal(r, err)
+	}
+	v, err := b.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+}
+
+func TestHistoriesHaveNoAnswerAfterItsRevocation(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	var replicas []*replica
+	for range 4 {
+		replicas = append(replicas, f.replica(func(o *Options) { o.Timeout = 5 * time.Second }))
+	}
+	// The truth changes before each revocation; whoever begins after it has
+	// returned must see it.
+	var truth atomic.Int64
+	f.says(func(string) (string, time.Duration, error) { return fmt.Sprint(truth.Load()), time.Hour, nil })
+	var revoked atomic.Int64
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	var requests atomic.Int64
+	for _, r := range replicas {
+		for range 4 {
+			wait.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					floor := revoked.Load()
+					v, err := r.get(context.Background(), "alice", "photos")
+					var n int64
+					if _, scan := fmt.Sscan(v, &n); err != nil || scan != nil || n < floor {
+						t.Errorf("got %q, %v after revocation %d", v, err, floor)
+						return
+					}
+					requests.Add(1)
+					time.Sleep(50 * time.Microsecond) // the load is bounded
+				}
+			})
+		}
+	}
+	for i := range int64(200) {
+		truth.Store(i + 1)
+		if err := replicas[i%4].Revoke(t.Context(), ptr("alice"), nil); err != nil {
+			t.Error(err)
+			break
+		}
+		revoked.Store(i + 1)
+	}
+	close(done)
+	wait.Wait()
+	t.Logf("%d requests", requests.Load())
+}
