@@ -53,7 +53,7 @@ func New(owner callbacks.Set, o Options) *Checker {
 		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
 	}
 	if o.Shared != nil {
-		c.decisions.Trust(o.Shared.Generation)
+		c.decisions.Trust(o.Shared.Generation, shared.Moment)
 	}
 	if c.seesRequest {
 		c.parts = partsOf(o.CacheBy)

@@ -37,8 +37,9 @@ func Ahead(ttl time.Duration) time.Duration {
 
 // Cache is safe for concurrent use. Make it with New.
 type Cache[K comparable, V any] struct {
-	now   func() time.Time
-	trust func() uint64 // nil: always
+	now    func() time.Time
+	trust  func() uint64 // nil: always
+	moment time.Duration // how long after its begin a load may be joined without trust
 
 	mu      sync.Mutex
 	entries room[K, V] // under mu, so that they and loading change together
@@ -66,9 +67,12 @@ func (c *Cache[K, V]) Stats() Stats {
 }
 
 // Trust makes the cache use only what it got in the generation that is now: of
-// the number that trust returns, 0 when nothing may be used or kept. It is for
-// a time before the first Get.
-func (c *Cache[K, V]) Trust(trust func() uint64) { c.trust = trust }
+// the number that trust returns, 0 when nothing may be used or kept. Whoever
+// comes within a moment after a load has begun waits for it also when nothing
+// may be kept. It is for a time before the first Get.
+func (c *Cache[K, V]) Trust(trust func() uint64, moment time.Duration) {
+	c.trust, c.moment = trust, moment
+}
 
 // generation is that of what may be used and kept; 1 for a cache that is always
 // trusted.
@@ -82,6 +86,11 @@ func (c *Cache[K, V]) generation() uint64 {
 // current reports whether what was born in a generation may be used.
 func (c *Cache[K, V]) current(born uint64) bool {
 	return c.trust == nil || born != 0 && born == c.trust()
+}
+
+// joinable reports whether a caller who comes now may wait for a load.
+func (c *Cache[K, V]) joinable(f *flight[V], now time.Time) bool {
+	return c.current(f.born) || now.Sub(f.begun) < c.moment
 }
 
 type stored[V any] struct {

@@ -51,6 +51,7 @@ type loading[V any] struct {
 type flight[V any] struct {
 	number uint64 // loads that begin later have higher ones
 	born   uint64 // the generation in which it began
+	begun  time.Time
 	done   chan struct{}
 	value  V
 	err    error
@@ -104,7 +105,7 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 	l := c.loading[key]
 	if s := c.live(key, now); s != nil {
 		if s.refreshDue(now) && (l == nil || l.open == nil) {
-			f := c.begin(ctx, key, load)
+			f := c.begin(ctx, key, load, now)
 			f.background = true
 			c.loading[key].open = f
 		}
@@ -115,11 +116,11 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 		return value, nil, false, err
 	}
 	c.misses++
-	if l != nil && l.open != nil && !alone && c.current(l.open.born) {
+	if l != nil && l.open != nil && !alone && c.joinable(l.open, now) {
 		l.open.waiters++
 		return value, l.open, false, nil
 	}
-	f := c.begin(ctx, key, load)
+	f := c.begin(ctx, key, load, now)
 	f.waiters++
 	if !alone {
 		c.loading[key].open = f
@@ -128,10 +129,10 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 }
 
 // begin starts a load. The caller holds mu.
-func (c *Cache[K, V]) begin(ctx context.Context, key K, load Load[V]) *flight[V] {
+func (c *Cache[K, V]) begin(ctx context.Context, key K, load Load[V], now time.Time) *flight[V] {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.begun++
-	f := &flight[V]{number: c.begun, born: c.generation(), done: make(chan struct{}), cancel: cancel}
+	f := &flight[V]{number: c.begun, born: c.generation(), begun: now, done: make(chan struct{}), cancel: cancel}
 	l := c.loading[key]
 	if l == nil {
 		l = &loading[V]{}

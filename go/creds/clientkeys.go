@@ -57,7 +57,7 @@ func NewClientKeys(fetch FetchSecret, ttl time.Duration, o Options) *ClientKeys 
 		known: cache.New[[sha256.Size]byte, callbacks.Secret](o.Capacity, o.Now),
 	}
 	if o.Shared != nil {
-		c.known.Trust(o.Shared.Generation)
+		c.known.Trust(o.Shared.Generation, shared.Moment)
 	}
 	return c
 }

@@ -109,7 +109,8 @@ func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
 		confirmed: cache.New[key, Credentials](o.Capacity, o.Now),
 	}
 	if o.Shared != nil {
-		r.fetched.Trust(o.Shared.Generation)
+		r.fetched.Trust(o.Shared.Generation, shared.Moment)
+		r.confirmed.Trust(o.Shared.Generation, shared.Moment)
 	}
 	return r
 }

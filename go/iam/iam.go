@@ -108,7 +108,7 @@ func New(endpoint string, o Options) *Exchange {
 		tokens: cache.New[[sha256.Size]byte, grant](capacity, o.Now),
 	}
 	if o.Shared != nil {
-		e.tokens.Trust(o.Shared.Generation)
+		e.tokens.Trust(o.Shared.Generation, shared.Moment)
 	}
 	return e
 }
@@ -126,8 +126,7 @@ func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, client, bucke
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
 	g, err := e.grant(ctx, k, apiKey, client, bucket)
 	if err == nil && g.asked.Before(after) {
-		e.tokens.DeleteIf(k, func(g grant) bool { return g.asked.Before(after) })
-		g, err = e.grant(ctx, k, apiKey, client, bucket)
+		g, err = e.newer(ctx, k, apiKey, after)
 	}
 	if err != nil {
 		return secret.Value{}, time.Time{}, err
@@ -153,6 +152,19 @@ func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret
 	item.Token, item.Bucket = client, bucket
 	return e.tokens.Get(ctx, k, shared.Load(e.shared, item, e.codec(),
 		func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) }))
+}
+
+// newer returns a token that was asked for after a point in time. Those of other
+// replicas are not looked at: they were good enough for others, so they would come
+// again and again.
+func (e *Exchange) newer(ctx context.Context, k [sha256.Size]byte, apiKey secret.Value, after time.Time) (grant, error) {
+	load := func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) }
+	e.tokens.DeleteIf(k, func(g grant) bool { return g.asked.Before(after) })
+	g, err := e.tokens.Get(ctx, k, load)
+	if err == nil && g.asked.Before(after) { // of a load that was under way
+		g, err = e.tokens.Ask(ctx, k, load)
+	}
+	return g, err
 }
 
 // Reject drops the token for an API key, which a store has refused, so that the

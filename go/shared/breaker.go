@@ -1,60 +1,44 @@
 package shared
 
 import (
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
 )
 
-// ErrAway says that the shared state can't be reached. What is done then is
-// the caller's business.
-var ErrAway = errors.New("the shared state is away")
-
 // openFor is how long nobody waits for a server that has just failed.
 const openFor = time.Second
 
-// breaker spares requests a wait for a server that is away: after a failure it
-// is open, and one probe at a time looks whether the server is back.
+// breaker spares requests a wait for a server that is away. Any command that
+// fails by the server's fault opens it; heartbeats, which do not ask it, close
+// it. Commands whose asker has left, and those that fail by what is stored
+// under one key, say nothing about the server.
 type breaker struct {
 	log *slog.Logger
 	now func() time.Time
 
-	mu      sync.Mutex
-	away    bool
-	retry   time.Time // when the next probe may look
-	probing bool
+	mu    sync.Mutex
+	away  bool
+	until time.Time // it stays open at least until then
 }
 
-// enter reports whether the server may be asked. Whoever is let in says with
-// leave how it went.
-func (b *breaker) enter() bool {
+// failed notes that the server failed, and logs it, once.
+func (b *breaker) failed(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.away {
-		return true
+		b.log.Warn("the shared state is away", "error", err)
 	}
-	if b.probing || b.now().Before(b.retry) {
-		return false
-	}
-	b.probing = true
-	return true
+	b.away, b.until = true, b.now().Add(openFor)
 }
 
-// leave notes the outcome, and logs when it changes, once.
-func (b *breaker) leave(err error) {
+// beats notes that a heartbeat went well, and logs that the server is back, once.
+func (b *breaker) beats() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.probing = false
-	switch {
-	case err == nil && b.away:
+	if b.away && !b.now().Before(b.until) {
 		b.away = false
 		b.log.Info("the shared state is back")
-	case err != nil:
-		if !b.away {
-			b.log.Warn("the shared state is away", "error", err)
-		}
-		b.away, b.retry = true, b.now().Add(openFor)
 	}
 }
 

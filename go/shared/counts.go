@@ -6,8 +6,8 @@ import (
 )
 
 type counts struct {
-	hits, misses, foreign, trips, failures atomic.Uint64
-	nanoseconds                            atomic.Uint64
+	hits, misses, foreign, trips, failures, lost atomic.Uint64
+	nanoseconds                                  atomic.Uint64
 }
 
 func (c *counts) trip(took time.Duration, err error) {
@@ -28,7 +28,7 @@ type Stats struct {
 	Took     time.Duration // all commands together
 	Away     bool          // the breaker is open
 	Leased   bool          // what is remembered may be used
-	Behind   int64         // revocations that were seen but are not applied yet
+	Lost     uint64        // how often the log of revocations was lost
 	Replicas int           // this one included
 }
 
@@ -37,6 +37,6 @@ func (s *State) Stats() Stats {
 	return Stats{
 		Hits: s.counts.hits.Load(), Misses: s.counts.misses.Load(), Foreign: s.counts.foreign.Load(),
 		Trips: s.counts.trips.Load(), Failures: s.counts.failures.Load(), Took: time.Duration(s.counts.nanoseconds.Load()),
-		Away: s.breaker.open(), Leased: s.Generation() != 0, Behind: max(0, s.seen.Load()-s.applied.Load()), Replicas: s.Replicas(),
+		Lost: s.counts.lost.Load(), Away: s.breaker.open(), Leased: s.Generation() != 0, Replicas: s.Replicas(),
 	}
 }

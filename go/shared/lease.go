@@ -9,6 +9,10 @@ import (
 // answering by what it remembers.
 const Lease = 2 * time.Second
 
+// Clocks of two machines do not run equally fast. Whoever waits for the leases
+// of others waits this much longer.
+const drift = Lease / 20
+
 // lease says whether what this replica remembers may be used. It is renewed by
 // whoever has just applied all revocations, from when they were asked for: a
 // revocation that was recorded later is applied, or this lease has ended, one
@@ -31,15 +35,17 @@ func newLease() *lease {
 // nothing may. Two clocks tell the time: one stands still while the machine
 // sleeps, the other one may be set back.
 func (l *lease) Generation() uint64 {
+	// The number is read first: once it has changed, what it stood for is over.
+	generation := l.generation.Load()
 	now := time.Now()
 	if int64(now.Sub(l.start)) >= l.mono.Load() || now.UnixNano()-l.start.UnixNano() >= l.wall.Load() {
 		return 0
 	}
-	return l.generation.Load()
+	return generation
 }
 
 // renew extends the lease that began at asked. One that had ended begins a new
-// generation.
+// generation. Only one goroutine may renew and end it.
 func (l *lease) renew(asked time.Time) {
 	if l.Generation() == 0 {
 		l.generation.Add(1)
@@ -48,8 +54,8 @@ func (l *lease) renew(asked time.Time) {
 	l.wall.Store(asked.UnixNano() - l.start.UnixNano() + int64(Lease))
 }
 
-// end ends it at once.
+// end ends it at once: nothing of what is remembered is used again.
 func (l *lease) end() {
-	l.mono.Store(0)
 	l.generation.Add(1)
+	l.mono.Store(0)
 }

@@ -153,7 +153,7 @@ func (f *fleet) replica(change ...func(*Options)) *replica {
 	}
 	r.State = New(o)
 	r.cache = cache.New[string, string](1000, nil)
-	r.cache.Trust(r.Generation)
+	r.cache.Trust(r.Generation, Moment)
 	r.asked = func(key string) (string, time.Duration, error) {
 		f.mu.Lock()
 		f.calls[key]++
@@ -178,10 +178,14 @@ func (f *fleet) says(say func(key string) (string, time.Duration, error)) {
 	f.say = say
 }
 
+func itemOf(token, bucket string) Item {
+	return Item{Kind: "test", Key: token + "/" + bucket, Token: token, Bucket: bucket}
+}
+
 // get is what a request does: token and bucket are those of an item.
 func (r *replica) get(ctx context.Context, token, bucket string) (string, error) {
 	key := token + "/" + bucket
-	return r.cache.Get(ctx, key, Load(r.State, Item{Kind: "test", Key: key, Token: token, Bucket: bucket}, plain,
+	return r.cache.Get(ctx, key, Load(r.State, itemOf(token, bucket), plain,
 		func(context.Context) (cache.Entry[string], error) {
 			v, ttl, err := r.asked(key)
 			if err != nil {

@@ -1,7 +1,7 @@
 // Package shared is what a fleet of replicas remembers together, in Valkey or
 // Redis: answers of callbacks, each asked for by one replica only; revocations;
 // counts of uses. Values are sealed, so whoever can write to the server can
-// make replicas ask again, but never grant anything. A replica that hears
+// make replicas ask again, but never make up an answer. A replica that hears
 // nothing of the others for a Lease stops using what it remembers.
 //
 // A nil *State is that of a process alone: it shares nothing and costs nothing.
@@ -10,8 +10,6 @@ package shared
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -22,18 +20,6 @@ import (
 
 	"osp/go/seal"
 	"osp/go/shared/address"
-)
-
-const (
-	// keepLog is how many revocations the log keeps. A replica that is further
-	// behind forgets everything.
-	keepLog = 10_000
-	// silence is how long a replica that ended without a word counts as one.
-	silence = 30 * time.Second
-	// longest is how long a value is shared at most: scopes remember a
-	// revocation for a little longer.
-	longest    = 24 * time.Hour
-	keepScopes = longest + time.Hour
 )
 
 // Options of a State. All are required but Version.
@@ -59,15 +45,14 @@ type State struct {
 	values  *seal.Box
 	entries *seal.Box // of the log
 
-	client  atomic.Pointer[valkey.Client]
-	breaker *breaker
-	lease   *lease
-	counts  counts
-	asked   atomic.Uint64 // makes askers differ
+	connecting sync.Mutex
+	client     atomic.Pointer[valkey.Client]
+	breaker    *breaker
+	lease      *lease
+	counts     counts
 
-	applied  atomic.Int64 // the last revocation that is applied; -1: none yet
-	seen     atomic.Int64 // the highest number that was ever seen
-	replicas atomic.Int64 // at the last beat
+	at       atomic.Pointer[position] // of the last revocation that is applied; nil: none yet
+	replicas atomic.Int64             // at the last beat
 
 	wake  chan struct{}
 	stop  context.CancelFunc
@@ -76,22 +61,16 @@ type State struct {
 
 // New makes a State. Nothing is asked before Open.
 func New(o Options) *State {
-	var id [8]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		panic(err) // crypto/rand never fails
-	}
 	namers := o.Keyring.Namers("shared state")
-	s := &State{
-		o: o, id: hex.EncodeToString(id[:]), names: namers[0], namers: namers,
+	return &State{
+		o: o, id: newID(), names: namers[0], namers: namers,
 		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"),
 		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1), stop: func() {},
 	}
-	s.applied.Store(-1)
-	return s
 }
 
 // Open begins to take part and waits for the first word of the server, at most
-// for a dial and a command. Its error says that there was none; the replica
+// for a dial and a heartbeat. Its error says that there was none; the replica
 // serves by itself until there is.
 func (s *State) Open() error {
 	if s == nil {
@@ -105,19 +84,38 @@ func (s *State) Open() error {
 	return err
 }
 
-// Close leaves the fleet: nobody waits for this replica any more.
+// Close leaves the fleet: nobody waits for this replica any more. It takes a
+// few seconds at most, however slow the server is.
 func (s *State) Close() {
 	if s == nil {
 		return
 	}
 	s.stop()
-	s.ended.Wait()
+	within(2*dialTimeout, s.ended.Wait)
 	s.lease.end()
-	if c := s.client.Load(); c != nil {
+	within(dialTimeout, s.leave)
+}
+
+func (s *State) leave() {
+	client := s.client.Load()
+	if client == nil {
+		return
+	}
+	if at := s.at.Load(); at != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
 		defer cancel()
-		(*c).Do(ctx, (*c).B().Hdel().Key(s.key("replicas")).Field(s.id).Build())
-		(*c).Close()
+		leave.Exec(ctx, *client, []string{s.logKey(at.log, "applied"), s.logKey(at.log, "heard")}, []string{s.id})
+	}
+	(*client).Close()
+}
+
+// within waits for something, but not for long.
+func within(most time.Duration, something func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); something() }()
+	select {
+	case <-done:
+	case <-time.After(most):
 	}
 }
 
@@ -132,8 +130,14 @@ func (s *State) Replicas() int { return max(1, int(s.replicas.Load())) }
 // of a cluster, where scripts need them.
 func (s *State) key(kind string) string { return "osp:{" + s.o.Namespace + "}:" + kind }
 
-// connected returns the connection, which is made when it is first needed.
+// logKey names a thing that belongs to a log.
+func (s *State) logKey(log, kind string) string { return s.key(log + ":" + kind) }
+
+// connected returns the connection, which is made when it is first needed. No
+// request waits for that.
 func (s *State) connected() (valkey.Client, error) {
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
 	if c := s.client.Load(); c != nil {
 		return *c, nil
 	}
@@ -141,38 +145,68 @@ func (s *State) connected() (valkey.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.client.CompareAndSwap(nil, &c) {
-		c.Close()
-		return *s.client.Load(), nil
-	}
+	s.client.Store(&c)
 	return c, nil
 }
 
-// run runs a script within the timeout of a command. Its error wraps ErrAway.
-func (s *State) run(ctx context.Context, script *valkey.Lua, keys []string, args ...string) (valkey.ValkeyMessage, error) {
-	if !s.breaker.enter() {
-		return valkey.ValkeyMessage{}, ErrAway
+// failed notes that a command failed by the server's fault. A server that does
+// not take writes any more is left: another one may have taken its name.
+func (s *State) failed(err error) {
+	s.breaker.failed(err)
+	if faultOf(err) != faultOfRole {
+		return
 	}
-	begun := time.Now()
-	message, err := s.exec(ctx, script, keys, args)
-	s.counts.trip(time.Since(begun), err)
-	if err != nil && ctx.Err() != nil {
-		s.breaker.leave(nil) // the asker has left; that says nothing about the server
-		return message, ctx.Err()
+	if c := s.client.Load(); c != nil && s.client.CompareAndSwap(c, nil) {
+		go (*c).Close()
 	}
-	s.breaker.leave(err)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	return message, err
 }
 
-func (s *State) exec(ctx context.Context, script *valkey.Lua, keys, args []string) (valkey.ValkeyMessage, error) {
+// run runs a script within the timeout of a command, unless the server counts as
+// away. Its error wraps ErrAway, or is ctx's: then the asker has left, which says
+// nothing about the server.
+func (s *State) run(ctx context.Context, script *valkey.Lua, keys []string, args ...string) (valkey.ValkeyMessage, error) {
+	client := s.client.Load()
+	switch {
+	case s.breaker.open():
+		return valkey.ValkeyMessage{}, ErrAway
+	case client == nil:
+		return valkey.ValkeyMessage{}, errNotConnected
+	}
+	begun := time.Now()
+	limited, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	message, err := script.Exec(limited, *client, keys, args).ToMessage()
+	if err != nil && ctx.Err() != nil {
+		return message, ctx.Err()
+	}
+	s.counts.trip(time.Since(begun), err)
+	if err == nil {
+		return message, nil
+	}
+	if faultOf(err) != faultOfKey {
+		s.failed(err)
+	}
+	return message, fmt.Errorf("%w: %w", ErrAway, err)
+}
+
+// list runs a script whether or not the server counts as away, and returns the
+// parts of its reply, one at least.
+func (s *State) list(ctx context.Context, script *valkey.Lua, keys []string, args ...string) ([]valkey.ValkeyMessage, error) {
 	client, err := s.connected()
 	if err != nil {
-		return valkey.ValkeyMessage{}, err
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	return script.Exec(ctx, client, keys, args).ToMessage()
+	return parts(script.Exec(ctx, client, keys, args))
+}
+
+func parts(result valkey.ValkeyResult) ([]valkey.ValkeyMessage, error) {
+	message, err := result.ToMessage()
+	if err != nil {
+		return nil, err
+	}
+	list, err := message.ToArray()
+	if err != nil || len(list) == 0 {
+		return nil, errAnswer
+	}
+	return list, nil
 }
