@@ -32,6 +32,8 @@ type server struct {
 	socket string
 	folder string
 	cmd    *exec.Cmd
+	once   sync.Once
+	admin  valkey.Client
 }
 
 func newServer(t *testing.T) *server {
@@ -78,6 +80,18 @@ func (s *server) signal(sig syscall.Signal) {
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// dump is the file that it starts from, if there is one.
+func (s *server) dump() string { return filepath.Join(s.folder, "dump.rdb") }
+
+// command is done by somebody who can do everything at the server. It may fail.
+func (s *server) command(words ...string) string {
+	s.once.Do(func() { s.admin = s.client() })
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	answer, _ := s.admin.Do(ctx, s.admin.B().Arbitrary(words...).Build()).ToString()
+	return answer
 }
 
 // client is somebody who can do everything at the server.
