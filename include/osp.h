@@ -129,7 +129,7 @@ int32_t osp_update(int32_t handle, osp_text update, size_t len, char **error);
  * In a fleet this holds for all replicas, for which it waits at most wait_ms
  * milliseconds; this one has forgotten in any case.
  * -> OSP_OK, OSP_AGAIN (recorded, but not every replica has confirmed it yet), OSP_AWAY
- *    (nothing was recorded), OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ *    (not recorded, as far as is known), OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
  * *error is set to NULL or to a text for osp_free. */
 int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len,
                    int64_t wait_ms, char **error);
@@ -138,6 +138,15 @@ int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bu
  * -> as osp_forget, OSP_CONFIG_ERROR (also without shared_state), but not OSP_BAD_HANDLE. */
 int32_t osp_revoke(osp_text config, size_t len, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len,
                    int64_t wait_ms, char **error);
+
+/* Looks at the shared state of a configuration (as osp_start's) and does once what
+ * a replica does there, within wait_ms milliseconds. What is wrong is told in the
+ * report: JSON {"server": text, "seconds": number of a round trip, "clock_offset":
+ * seconds, "eviction": text, "copies": number, "replicas": number, "problems": [text]}.
+ * -> OSP_OK (*text is the report), OSP_CONFIG_ERROR (also without shared_state; *text is
+ *    the error), OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ * *text is set to NULL or to a text for osp_free. */
+int32_t osp_examine(osp_text config, size_t len, int64_t wait_ms, char **text);
 
 /* Opens the file of the access log anew, after somebody has moved it away. Does
  * nothing where the access log is none or no file. After an error the old file

@@ -79,7 +79,7 @@ func (u *Uses) Count(ctx context.Context, signature string, expires time.Time) e
 	return s3err.SlowDown.Because(err)
 }
 
-var errUsedUp = s3err.AccessDenied.Msg("This presigned URL has been used as often as it may be.")
+var errUsedUp = s3err.AccessDenied.Msg("This presigned URL has been used as often as it is allowed to be.")
 
 func (u *Uses) countHere(signature string, expires time.Time) error {
 	u.mu.Lock()
@@ -91,7 +91,7 @@ func (u *Uses) countHere(signature string, expires time.Time) error {
 		u.counts.Add(strings.Clone(signature), seen) // without the rest of its request
 	}
 	if seen.count >= u.limit {
-		return s3err.AccessDenied.Msg("This presigned URL has been used as often as it is allowed to be.")
+		return errUsedUp
 	}
 	seen.count++
 	return nil

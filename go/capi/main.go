@@ -165,6 +165,29 @@ func osp_revoke(text C.osp_text, size C.size_t, token C.osp_text, tokenSize C.si
 	return revoked(failure, proxy.Revoke(ctx, cfg, logger, aboutToken, aboutBucket))
 }
 
+//export osp_examine
+func osp_examine(text C.osp_text, size C.size_t, wait C.int64_t, out **C.char) (code C.int32_t) {
+	defer firewall(0, &code, out)
+	if out == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*out = nil
+	data, ok := borrow(text, size)
+	if !ok {
+		return C.OSP_BAD_ARGUMENT
+	}
+	cfg, err := config.Parse(data)
+	if err == nil {
+		err = cfg.RequireShared()
+	}
+	if err != nil {
+		return fail(out, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), milliseconds(wait))
+	defer cancel()
+	return give(out, proxy.Examine(ctx, cfg, logger))
+}
+
 // revoked says what came of a revocation.
 func revoked(failure **C.char, err error) C.int32_t {
 	switch {
@@ -173,7 +196,7 @@ func revoked(failure **C.char, err error) C.int32_t {
 	case errors.Is(err, shared.ErrUnconfirmed):
 		give(failure, map[string]string{"message": err.Error()})
 		return C.OSP_AGAIN
-	case errors.Is(err, shared.ErrAway), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, shared.ErrNotRecorded):
 		give(failure, map[string]string{"message": err.Error()})
 		return C.OSP_AWAY
 	}

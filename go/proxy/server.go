@@ -46,7 +46,7 @@ func New(cfg *config.Config, owner callbacks.Set, log *slog.Logger) *Server {
 		options.Shared = s.fleet
 	}
 	s.pipeline = pipeline.New(cfg, owner, options)
-	o.addMonitor(s.pipeline)
+	o.addMonitor(s.pipeline, s.fleet)
 	if cfg.HTTPPort != nil {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))
 	}
@@ -104,6 +104,12 @@ func Revoke(ctx context.Context, cfg *config.Config, log *slog.Logger, token, bu
 	state := shared.New(fleetOptions(cfg, log, nil))
 	defer state.Close()
 	return state.Revoke(ctx, token, bucket)
+}
+
+// Examine looks at the shared state of a configuration, which has one. It needs
+// no server.
+func Examine(ctx context.Context, cfg *config.Config, log *slog.Logger) *shared.Report {
+	return shared.Examine(ctx, fleetOptions(cfg, log, nil))
 }
 
 // Serve starts to accept on all fronts and returns at once.

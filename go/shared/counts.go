@@ -29,6 +29,7 @@ type Stats struct {
 	Away     bool          // the breaker is open
 	Leased   bool          // what is remembered may be used
 	Lost     uint64        // how often the log of revocations was lost
+	Behind   int64         // revocations that are known of but not applied yet
 	Replicas int           // this one included
 }
 
@@ -37,6 +38,6 @@ func (s *State) Stats() Stats {
 	return Stats{
 		Hits: s.counts.hits.Load(), Misses: s.counts.misses.Load(), Foreign: s.counts.foreign.Load(),
 		Trips: s.counts.trips.Load(), Failures: s.counts.failures.Load(), Took: time.Duration(s.counts.nanoseconds.Load()),
-		Lost: s.counts.lost.Load(), Away: s.breaker.open(), Leased: s.Generation() != 0, Replicas: s.Replicas(),
+		Lost: s.counts.lost.Load(), Behind: s.behindBy(), Away: s.breaker.open(), Leased: s.Generation() != 0, Replicas: s.Replicas(),
 	}
 }

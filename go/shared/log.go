@@ -82,10 +82,31 @@ func (s *State) live(ctx context.Context) {
 func (s *State) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		if client, err := s.connected(); err == nil {
-			_ = client.Receive(ctx, client.B().Subscribe().Channel(s.key("changed")).Build(), func(valkey.PubSubMessage) { s.news() })
+			_ = client.Receive(ctx, client.B().Subscribe().Channel(s.key("changed")).Build(), s.told)
 		}
 		sleep(ctx, interval)
 	}
+}
+
+// told is called with each revocation's log and number.
+func (s *State) told(m valkey.PubSubMessage) {
+	if len(m.Message) > idSize {
+		if n, err := strconv.ParseInt(m.Message[idSize:], 10, 64); err == nil {
+			at := position{log: m.Message[:idSize], number: n}
+			s.newest.Store(&at)
+		}
+	}
+	s.news()
+}
+
+// behindBy is how many revocations this replica has been told of that it has not
+// applied yet.
+func (s *State) behindBy() int64 {
+	at, newest := s.at.Load(), s.newest.Load()
+	if at == nil || newest == nil || at.log != newest.log {
+		return 0
+	}
+	return max(0, newest.number-at.number)
 }
 
 // news makes the next beat come at once.
@@ -162,7 +183,7 @@ func (s *State) join(ctx context.Context, lost string) error {
 func (s *State) adopt(ctx context.Context, lost string) (position, error) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
-	parts, err := s.list(ctx, adopt, []string{s.key("head")}, lost, newID())
+	parts, err := s.list(ctx, adopt, []string{s.key("head")}, lost, newID(), s.mark)
 	if err != nil {
 		return position{}, err
 	}

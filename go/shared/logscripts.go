@@ -44,15 +44,21 @@ local process = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
 `
 
 // adopt returns the head of the log; a new log begins where there is none, it
-// is another process's, or it is the one that the caller has found lost.
+// is another process's, or it is the one that the caller has found lost. The
+// caller may leave a sealed text there, by which others see whether they have
+// the same keyring.
 //
-// KEYS: head. ARGV: the log that is lost, or empty; the identity of a new one.
+// KEYS: head. ARGV: the log that is lost, or empty; the identity of a new one; the
+// sealed text.
 // -> {log, number, last}.
 var adopt = valkey.NewLuaScript(headOf + process + `
 local h = head()
-if h and h.log ~= ARGV[1] and h.server == process then return {h.log, h.number, h.last} end
+if h and h.log ~= ARGV[1] and h.server == process then
+  if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'sealed', ARGV[3]) end
+  return {h.log, h.number, h.last}
+end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'log', ARGV[2], 'number', 0, 'last', ARGV[2], 'server', process)
+redis.call('HSET', KEYS[1], 'log', ARGV[2], 'number', 0, 'last', ARGV[2], 'server', process, 'sealed', ARGV[3])
 return {ARGV[2], 0, ARGV[2]}
 `)
 
@@ -107,7 +113,7 @@ redis.call('ZADD', KEYS[2], n, ARGV[2] .. ARGV[3])
 redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - tonumber(ARGV[4]))
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end
-redis.call('PUBLISH', KEYS[3], n)
+redis.call('PUBLISH', KEYS[3], h.log .. n)
 local copies = string.match(redis.call('INFO', 'replication'), 'connected_slaves:(%d+)') or '0'
 return {'ok', n, tonumber(copies)}
 `

@@ -44,6 +44,7 @@ type State struct {
 	namers  []*seal.Namer // of all keys
 	values  *seal.Box
 	entries *seal.Box // of the log
+	mark    string    // what this replica leaves at the server for Examine; empty: nothing
 
 	connecting sync.Mutex
 	client     atomic.Pointer[valkey.Client]
@@ -52,6 +53,7 @@ type State struct {
 	counts     counts
 
 	at       atomic.Pointer[position] // of the last revocation that is applied; nil: none yet
+	newest   atomic.Pointer[position] // of the last revocation that this replica was told of, without its id
 	replicas atomic.Int64             // at the last beat
 
 	wake  chan struct{}
@@ -62,11 +64,13 @@ type State struct {
 // New makes a State. Nothing is asked before Open.
 func New(o Options) *State {
 	namers := o.Keyring.Namers("shared state")
-	return &State{
+	s := &State{
 		o: o, id: newID(), names: namers[0], namers: namers,
 		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"),
 		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1), stop: func() {},
 	}
+	s.mark = string(s.entries.Seal(s.key("head"), nil))
+	return s
 }
 
 // Open begins to take part and waits for the first word of the server, at most

@@ -112,6 +112,16 @@ class Library:
         code = self._lib.osp_revoke(document, len(document), *about, wait_ms, error)
         self._revoked(code, error)
 
+    def examine(self, document: bytes, wait_ms: int) -> Any:
+        """Returns what is found out about the shared state. Raises ConfigError."""
+        text = self._ffi.new("char **")
+        code = self._lib.osp_examine(document, len(document), wait_ms, text)
+        report = self._take(text)
+        if code == self._lib.OSP_CONFIG_ERROR:
+            raise ConfigError((mistake["path"], mistake["message"]) for mistake in report)
+        self._expect(code, report)
+        return report
+
     def _about(self, *texts: bytes | None) -> list[Any]:
         arguments: list[Any] = []
         for text in texts:

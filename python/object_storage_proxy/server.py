@@ -178,18 +178,18 @@ class ProxyServer:
                 a signature.
             bucket: a bucket's name as clients use it; None: all.
             wait: with ``shared_state``, seconds that it may take until no replica of the
-                fleet answers by what was dropped. Two suffice, even if some are cut off.
+                fleet answers by what was dropped. Three suffice, even if some are cut off.
 
         Raises:
             TypeError: an argument is neither a str nor None, or wait is no number.
             ValueError: wait is negative, or not finite.
             TimeoutError: it is recorded, but some replica had not confirmed it in time; it
                 will, or stop using what it remembers, within two seconds.
-            SharedStateError: the shared state can't be reached: this replica has dropped the
-                answers, others have not.
+            SharedStateError: it could not be recorded, which is tried for a second at least:
+                this replica has dropped the answers, others may not.
             RuntimeError: the server is not running, or this process is a fork.
         """
-        about = _wire("token", token), _wire("bucket", bucket)
+        about = wire("token", token), wire("bucket", bucket)
         wait_ms = milliseconds("wait", wait)
         lib, handle = self._serving()
         lib.forget(handle, *about, wait_ms)
@@ -337,30 +337,22 @@ def _config_error(
     return ConfigError(mistakes + [m for m in lib.check(document) if m[0] not in seen])
 
 
-def _wire(name: str, text: str | None) -> bytes | None:
+def wire(name: str, text: str | None) -> bytes | None:
     """A string that a callback got, as the bytes that the client sent."""
     if not isinstance(text, (str, type(None))):
         raise TypeError(f"{name} must be a str or None, not {type(text).__name__}")
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
-def revoke(config: ProxyServerConfig, token: str | None, bucket: str | None, wait: float) -> None:
-    """Does what `ProxyServer.invalidate` does, for a fleet, from outside of it.
-
-    Raises:
-        TypeError, ValueError, TimeoutError, SharedStateError: as invalidate.
-        ConfigError: the configuration has mistakes, or no shared_state.
-        RuntimeError, ImportError: as start() does.
-    """
+def prepared(config: ProxyServerConfig) -> tuple[_lib.Library, bytes]:
+    """The library, and the configuration as it reads it. Raises ConfigError."""
     from ._document import render
 
-    about = _wire("token", token), _wire("bucket", bucket)
-    wait_ms = milliseconds("wait", wait)
     document, mistakes = render(config)
     lib = _lib.load(_at_exit)
     if mistakes:
         raise _config_error(lib, document, mistakes)
-    lib.revoke(document, *about, wait_ms)
+    return lib, document
 
 
 def milliseconds(name: str, seconds: float) -> int:

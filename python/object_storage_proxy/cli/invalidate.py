@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from .._fleet import revoke
 from ..errors import SharedStateError
-from ..server import revoke
 from . import settings
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
@@ -17,12 +17,12 @@ answers of their callbacks about a client, a bucket, or both together: decisions
 credentials, the client's secret. It returns when none of them responds by them any more.
 No replica need run here.
 
-The exit status is 0 if that is so; 1 if the shared state can't be reached, or if some
-replica had not confirmed it in time."""
+The exit status is 0 if that is so; 1 if it could not be recorded, or if some replica had
+not confirmed it in time."""
 
 _EXAMPLES = """\
   object-storage-proxy invalidate --token alice
-  object-storage-proxy invalidate --token alice --bucket photos --wait 2.5
+  object-storage-proxy invalidate --token alice --bucket photos --wait 3
   object-storage-proxy invalidate --all"""
 
 
