@@ -22,6 +22,7 @@ func alive(t *testing.T, replicas ...*replica) {
 }
 
 func TestANumberThatIsGivenAgainIsAnotherRevocation(t *testing.T) {
+	t.Parallel()
 	for name, restart := range map[string]func(*server){
 		"by a server that starts empty":         func(s *server) { s.kill(); s.start() },
 		"by one that has lost the end":          func(s *server) { s.kill(); s.start() }, // it was saved before
@@ -30,6 +31,7 @@ func TestANumberThatIsGivenAgainIsAnotherRevocation(t *testing.T) {
 		"by one in whose log is something else": func(s *server) { s.command("SET", "osp:{test}:head", "x") },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t)
 			f := newFleet(t, s)
 			a := f.replica()
@@ -58,6 +60,7 @@ func TestANumberThatIsGivenAgainIsAnotherRevocation(t *testing.T) {
 }
 
 func TestOldValuesAreNotGoodAgainAfterALoss(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	f := newFleet(t, s)
 	a, b := f.replica(), f.replica()
@@ -78,8 +81,10 @@ func TestOldValuesAreNotGoodAgainAfterALoss(t *testing.T) {
 }
 
 func TestReplicasThatTheServerHasForgottenAreWaitedFor(t *testing.T) {
+	t.Parallel()
 	for name, keys := range map[string][]string{"both sets": {"applied", "heard"}, "one": {"applied"}, "the other one": {"heard"}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newServer(t)
 			f := newFleet(t, s)
 			a, b := f.replica(), f.replica()
@@ -118,6 +123,7 @@ func TestAnEpochThatIsLostMakesVoidWhatIsOlder(t *testing.T) {
 }
 
 func TestNothingIsSharedAcrossALoss(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	f := newFleet(t, s)
 	a := f.replica()
@@ -147,6 +153,7 @@ func TestNothingIsSharedAcrossALoss(t *testing.T) {
 }
 
 func TestARevocationIsRecordedAsSoonAsTheServerIsBack(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	f := newFleet(t, s)
 	r := f.replica()
@@ -231,6 +238,7 @@ func TestWhatStandsUnderOneKeySaysNothingAboutTheServer(t *testing.T) {
 }
 
 func TestAServerThatTakesNoWritesIsLeft(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	r := newFleet(t, s).replica()
 	connection := r.client.Load()
@@ -307,6 +315,7 @@ func TestARenewalThatFailsServesNothingThatWasRevoked(t *testing.T) {
 }
 
 func TestAWayOutIsLoggedOnce(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	var log strings.Builder
 	r := newFleet(t, s).replica(func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -321,6 +330,7 @@ func TestAWayOutIsLoggedOnce(t *testing.T) {
 }
 
 func TestTheEndIsNotHeldUpByAServerThatHangs(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	r := newFleet(t, s).replica()
 	s.signal(syscall.SIGSTOP)

@@ -177,7 +177,17 @@ func (f *fleet) replica(change ...func(*Options)) *replica {
 	}
 	_ = r.Open()
 	f.t.Cleanup(r.Close)
+	f.settle(r)
 	return r
+}
+
+// settle makes the log older than a lease: until it is, every revocation waits
+// for one.
+func (f *fleet) settle(r *replica) {
+	if r.at.Load() == nil {
+		return
+	}
+	f.server.command("ZADD", r.logKey(r.at.Load().log, "applied"), "1", "born")
 }
 
 func (f *fleet) asked(key string) int {
