@@ -33,6 +33,7 @@ usage: ./build.sh <verb>
   test          everything: checks, gates, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
+  test fleet    replicas at Redis with TLS, Sentinel and Cluster, and ten thousands of requests while servers and links fail (five minutes)
   test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
   bench         measure side by side with the original and nginx; docs/performance.md is made of it
   bench quick   a part of it that takes less than three minutes
@@ -227,6 +228,17 @@ test_clients() {
   "$PY" -m pytest tests/test_engines.py --engines
 }
 
+# fleet: a longer look at what the quick tests look at for seconds.
+test_fleet() {
+  installed
+  command -v redis-server redis-sentinel >/dev/null || debian redis-server redis-sentinel ||
+    die "the oldest server to support is missing: install redis-server and redis-sentinel (Debian), 7.0 or newer."
+  say "histories of a fleet"
+  OSP_SOAK=${OSP_SOAK:-60s} go test -race -count 1 -run 'TestNoReplica' -v ./go/shared
+  say "replicas at servers of all kinds"
+  "$PY" -m pytest tests/test_fleet_servers.py --fleet
+}
+
 # The addressing style is between a client and the proxy: with other stores it is one.
 test_stores() {
   installed
@@ -307,8 +319,9 @@ main() {
         '') test_all ;;
         quick) test_quick ;;
         clients) test_clients ;;
+        fleet) test_fleet ;;
         stores) test_stores ;;
-        *) die "test takes nothing, quick, clients or stores." ;;
+        *) die "test takes nothing, quick, clients, fleet or stores." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;

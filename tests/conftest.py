@@ -40,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the tests that need a JVM, and nothing else",
     )
     parser.addoption(
+        "--fleet",
+        action="store_true",
+        help="run the tests of replicas at servers of all kinds, and nothing else",
+    )
+    parser.addoption(
         "--update-docs",
         action="store_true",
         help="write documents that are made of what the tests see",
@@ -47,9 +52,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The engines take long and much: they have a command of their own."""
-    wanted = config.getoption("engines")
-    chosen = [i for i in items if (i.get_closest_marker("engines") is not None) == wanted]
+    """What takes long and much has a command of its own."""
+    apart = ("engines", "fleet")
+    wanted = {name for name in apart if config.getoption(name)}
+    chosen = [i for i in items if {n for n in apart if i.get_closest_marker(n)} == wanted]
     config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
     items[:] = chosen
 

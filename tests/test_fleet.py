@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -20,17 +19,14 @@ import httpx
 import object_storage_proxy as osp
 import pytest
 from conftest import CLIENT, Front, settings
+from helpers import monitor
 from helpers.clients import Keys
 from helpers.double import KEYS, S3Double
-from helpers.raw import send, sign
+from helpers.fleet import get, key, presigned
 from helpers.valkey import Valkey, valkey
 from helpers.wait import until
 
 LEASE = 2.0  # seconds; go/shared's Lease
-
-
-def key(name: str, fill: int) -> str:
-    return f"{name}:{base64.b64encode(bytes([fill]) * 32).decode()}"
 
 
 @pytest.fixture
@@ -52,9 +48,8 @@ def replicas(serve: Any, double: S3Double, state: Valkey) -> Replicas:
     return start
 
 
-def status(front: Front, keys: Keys = CLIENT, target: str = "/data/k") -> int:
-    headers = sign("GET", front.url() + target, keys)
-    return send(front.url(), "GET", target, headers).status
+def status(front: Front, keys: Keys = CLIENT) -> int:
+    return get(front.url(), keys)
 
 
 def test_one_question_for_all_replicas(replicas: Replicas) -> None:
@@ -84,7 +79,6 @@ def test_one_question_for_all_replicas(replicas: Replicas) -> None:
     with ThreadPoolExecutor(64) as pool:
         statuses = pool.map(lambda i: status(fronts[i % 8], Keys("alice", "s")), range(64))
         assert set(statuses) == {200}
-    # Both of the validator's questions are of an object that others look at as well.
     assert asked == {"secret": 1, "may": 1, "creds": 1}
 
 
@@ -103,22 +97,7 @@ def test_a_revocation_reaches_all_replicas(replicas: Replicas) -> None:
 
 def test_presigned_urls_are_used_up_by_all_together(replicas: Replicas) -> None:
     fronts = replicas(4, max_presign_url_usage_attempts=3)
-    # The host is signed, so all are asked by the name of the first.
-    url = (
-        fronts[0]
-        .boto(signature_version="s3v4")
-        .generate_presigned_url("get_object", {"Bucket": "data", "Key": "k"})
-    )
-    host = url.split("/")[2]
-    targets = [url.replace(host, f.url().removeprefix("http://")) for f in fronts]
-    with ThreadPoolExecutor(40) as pool, httpx.Client() as client:
-        got = Counter(
-            pool.map(
-                lambda i: client.get(targets[i % 4], headers={"Host": host}).status_code,
-                range(40),
-            )
-        )
-    assert got == {200: 3, 403: 37}
+    assert Counter(presigned(fronts, 40)) == {200: 3, 403: 37}
 
 
 @pytest.mark.parametrize(("uses", "want"), [("closed", 503), ("local", 200)])
@@ -131,7 +110,7 @@ def test_without_the_state_each_decides_for_itself(
         asked.append(bucket)
         return True
 
-    (front,) = replicas(1, validator=may, shared_uses=uses, shared_timeout=0.2)
+    (front,) = replicas(1, validator=may, shared_uses=uses, shared_timeout=0.2, metrics_port=0)
     assert status(front) == 200
     state.stop()
     # Until its lease is over a replica may use what it remembers, and then it asks each time.
@@ -139,9 +118,14 @@ def test_without_the_state_each_decides_for_itself(
     url = front.boto(signature_version="s3v4").generate_presigned_url(
         "get_object", {"Bucket": "data", "Key": "k"}
     )
-    assert httpx.get(url).status_code == want
-    with pytest.raises(osp.SharedStateError):
-        front.server.invalidate()
+    used = httpx.get(url)
+    assert used.status_code == want
+    if want == 503:
+        assert used.headers["x-amz-retry-after"] == "1000"
+        assert used.headers["retry-after"] == "1"
+    assert readiness(front)["degraded"]
+    with pytest.raises(osp.SharedStateError, match="not recorded"):
+        front.server.invalidate(wait=0)
     state.restart()
 
     def remembers() -> bool:
@@ -150,6 +134,7 @@ def test_without_the_state_each_decides_for_itself(
 
     until(remembers, "it shares again")
     front.server.invalidate()
+    assert "degraded" not in readiness(front)
 
 
 def test_a_replica_that_is_cut_off_holds_no_revocation_up_for_long(
@@ -205,7 +190,7 @@ def test_what_nobody_of_the_fleet_wrote_grants_nothing(replicas: Replicas, state
     # Other replicas have another key: to them that is nothing.
     (front,) = replicas(1, validator=lambda token, bucket: False, shared_keys=[key("k1", 2)])
     assert status(front) == 403
-    names = re.findall(rb"osp:\{default\}:value:[^\r]*", state.call("KEYS", "*value*"))
+    names = re.findall(rb"osp:\{default\}:[^:\r]*:value:[^\r]*", state.call("KEYS", "*value*"))
     assert len(names) == 2
     for name in names:  # swapped: each has the value of the other
         other = names[1 - names.index(name)]
@@ -299,3 +284,29 @@ def test_the_command_needs_no_replica(replicas: Replicas, state: Valkey, tmp_pat
     away = invalidate("--all")
     assert away.returncode == 1
     assert "the shared state is away" in away.stderr
+
+
+def readiness(front: Front) -> dict[str, Any]:
+    answer: dict[str, Any] = monitor.get(front.server, "/readyz").json()
+    return answer
+
+
+def test_the_fleet_can_be_seen(replicas: Replicas) -> None:
+    first, second = replicas(2, metrics_port=0)
+    for front in (first, second, second):
+        assert status(front) == 200
+    seen = monitor.scrape(second.server)
+    for name, value in {"up": 1, "lease": 1, "replicas": 2, "revocations_behind": 0}.items():
+        until(
+            lambda name=name, value=value: (
+                monitor.scrape(second.server).value(f"osp_shared_state_{name}") == value
+            ),
+            name,
+        )
+    assert seen.value("osp_shared_state_answers_total", result="hit") == 1
+    assert seen.value("osp_shared_state_answers_total", result="miss") == 0
+    # A warm request makes no round trip.
+    assert seen.value("osp_shared_state_commands_total") == 1
+    row = monitor.status(second.server)["shared_state"]
+    assert (row["up"], row["hits"]) == (True, 1)
+    assert row["mean"] > 0
