@@ -43,7 +43,7 @@ func TestANumberThatIsGivenAgainIsAnotherRevocation(t *testing.T) {
 			if err := a.Revoke(t.Context(), ptr("nobody"), nil); err != nil {
 				t.Fatal(err)
 			}
-			before := *a.at.Load()
+			before, generation := *a.at.Load(), a.Generation()
 			restart(s)
 			// Another replica, which has seen nothing, gives the number again.
 			if err := f.replica().Revoke(t.Context(), ptr("x"), nil); err != nil {
@@ -52,8 +52,8 @@ func TestANumberThatIsGivenAgainIsAnotherRevocation(t *testing.T) {
 			f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
 			v, err = a.get(t.Context(), "x", "y")
 			must(t, v, err, "new")
-			if a.at.Load().log == before.log {
-				t.Error("the log is the same")
+			if a.at.Load().log == before.log || a.Generation() == generation {
+				t.Error("nothing was forgotten")
 			}
 		})
 	}
@@ -80,6 +80,28 @@ func TestOldValuesAreNotGoodAgainAfterALoss(t *testing.T) {
 	}
 }
 
+func TestAStartOfTheServerIsALoss(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	v, err := a.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	b.stop() // as if it were cut off
+	b.ended.Wait()
+	s.command("SAVE")
+	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	a.Close() // nobody is left who knows of it
+	s.kill()
+	s.start()
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	eventually(t, "it does not come back", func() bool { return b.beat(t.Context()) == nil && !b.breaker.open() })
+	v, err = b.get(t.Context(), "x", "y")
+	must(t, v, err, "new")
+}
+
 func TestReplicasThatTheServerHasForgottenAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, keys := range map[string][]string{"both sets": {"applied", "heard"}, "one": {"applied"}, "the other one": {"heard"}} {
@@ -101,6 +123,8 @@ func TestReplicasThatTheServerHasForgottenAreWaitedFor(t *testing.T) {
 			if b.Generation() != 0 {
 				t.Error("a replica may still use what was revoked")
 			}
+			applied := a.logKey(a.at.Load().log, "applied")
+			eventually(t, "it is waited for for ever", func() bool { return s.command("ZSCORE", applied, b.id) == "" })
 		})
 	}
 }
@@ -119,6 +143,25 @@ func TestAnEpochThatIsLostMakesVoidWhatIsOlder(t *testing.T) {
 		if n := f.asked("x/y"); n != i+2 {
 			t.Errorf("asked %d times after %d losses", n, i+1)
 		}
+	}
+}
+
+func TestALateAnswerIsNotEvenWritten(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	f.says(func(string) (string, time.Duration, error) {
+		if err := b.Revoke(context.Background(), ptr("x"), nil); err != nil {
+			t.Error(err)
+		}
+		return "late", time.Hour, nil
+	})
+	v, err := a.get(t.Context(), "x", "y")
+	must(t, v, err, "late")
+	k := a.keys(a.at.Load().log, itemOf("x", "y"))
+	eventually(t, "its marker stays", func() bool { return s.command("HGET", k.marker, "who") == "" })
+	if sealed := s.command("HGET", k.value, "sealed"); sealed != "" {
+		t.Error("it is there")
 	}
 }
 
@@ -217,9 +260,15 @@ func TestWhatStandsUnderOneKeySaysNothingAboutTheServer(t *testing.T) {
 		if ok, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); ok {
 			t.Errorf("%.20q is room for another use, %v", junk, err)
 		}
+		s.command("DEL", r.key("uses:"+r.names.Name("use", "u")))
+		s.command("LPUSH", r.key("uses:"+r.names.Name("use", "u")), junk)
+		if ok, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); ok || !errors.Is(err, ErrAway) {
+			t.Errorf("a list is room for another use, %v", err)
+		}
 		if r.breaker.open() {
 			t.Errorf("%.20q opens the breaker", junk)
 		}
+		s.command("DEL", r.key("uses:"+r.names.Name("use", "u")))
 		for _, field := range []string{"sealed", "epochs", "renew"} {
 			s.command("HSET", k.value, field, junk)
 		}
@@ -249,6 +298,20 @@ func TestAServerThatTakesNoWritesIsLeft(t *testing.T) {
 	}
 	s.command("REPLICAOF", "NO", "ONE")
 	alive(t, r)
+}
+
+func TestWithoutALeaseNothingIsTaken(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	v, err := a.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	b.stop() // it has a connection, but no heartbeats
+	b.ended.Wait()
+	eventually(t, "the lease does not end", func() bool { return b.Generation() == 0 })
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	v, err = b.get(t.Context(), "x", "y")
+	must(t, v, err, "new")
 }
 
 func TestWithoutALeaseOnlyThoseOfOneMomentShareAnAnswer(t *testing.T) {
