@@ -22,9 +22,10 @@ from conftest import CLIENT, Front, settings
 from helpers import monitor
 from helpers.clients import Keys
 from helpers.double import KEYS, S3Double
-from helpers.fleet import get, key, presigned
+from helpers.fleet import get, key, presigned, user
 from helpers.valkey import Valkey, valkey
 from helpers.wait import until
+from object_storage_proxy._fleet import examine
 
 LEASE = 2.0  # seconds; go/shared's Lease
 
@@ -310,3 +311,16 @@ def test_the_fleet_can_be_seen(replicas: Replicas) -> None:
     row = monitor.status(second.server)["shared_state"]
     assert (row["up"], row["hits"]) == (True, 1)
     assert row["mean"] > 0
+
+
+def test_the_user_of_the_documentation_may_do_enough(double: S3Double, tmp_path: Path) -> None:
+    users = tmp_path / "users.acl"
+    users.write_text("user default off\n" + user("hunter2"))
+    with valkey(tmp_path / "guarded", "--aclfile", users) as server:
+        shared = {"shared_state": server.url, "shared_keys": [key("k1", 1)]}
+        config = settings({"data": double.entry()}, shared_user="osp", **shared)
+        config.shared_password = "hunter2"
+        assert examine(config, 10)["problems"] == []
+        config.shared_password = "hunter3"
+        (problem,) = examine(config, 10)["problems"]
+        assert "hunter" not in problem

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CLIENT, ROOT, settings
+from conftest import CLIENT, settings
 from helpers import certificates as pki
 from helpers.double import S3Double
-from helpers.fleet import get, key, presigned
+from helpers.fleet import get, key, presigned, user
 from helpers.valkey import Valkey, cluster, redis, sentinel, valkey
 from helpers.wait import until
 from object_storage_proxy._fleet import examine
@@ -25,8 +24,6 @@ from object_storage_proxy._fleet import examine
 pytestmark = [pytest.mark.fleet, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PASSWORD = "password-of-the-proxies"
-# The line that the documentation tells operators to use.
-[RIGHTS] = re.findall(r"^ACL SETUSER (osp .*)$", (ROOT / "docs" / "scaling.md").read_text(), re.M)
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def authority(tmp_path: Path) -> pki.Certificates:
 def guarded(tmp_path: Path, authority: pki.Certificates) -> Iterator[Valkey]:
     """Redis 7 with TLS, client certificates, and one user."""
     users = tmp_path / "users.acl"
-    users.write_text(f"user default off\nuser {RIGHTS.replace('PASSWORD', PASSWORD)}\n")
+    users.write_text("user default off\n" + user(PASSWORD))
     options = ("--tls-cert-file", authority.cert, "--tls-key-file", authority.key)
     options += ("--tls-ca-cert-file", authority.ca, "--tls-auth-clients", "yes")
     folder, program = tmp_path / "redis", redis("redis-server")

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from helpers.clients import CLIENT, Keys
 from helpers.raw import send, sign
+
+_DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
+
+
+def user(password: str) -> str:
+    """The user that the documentation tells operators to make, as a line of an ACL file."""
+    [rights] = re.findall(r"^ACL SETUSER (osp .*)$", _DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    return f"user {rights.replace('PASSWORD', password)}\n"
 
 
 def key(name: str, fill: int) -> str:
