@@ -40,6 +40,7 @@ type Checker struct {
 	showReasons bool
 	parts       parts
 	shared      *shared.State
+	knownBy     string // how a decision is known in a fleet
 	decisions   *cache.Cache[key, remembered]
 }
 
@@ -55,8 +56,10 @@ func New(owner callbacks.Set, o Options) *Checker {
 	if o.Shared != nil {
 		c.decisions.Trust(o.Shared.Generation, shared.Moment)
 	}
+	c.knownBy = "two arguments"
 	if c.seesRequest {
 		c.parts = partsOf(o.CacheBy)
+		c.knownBy = c.parts.String()
 	}
 	return c
 }
@@ -104,7 +107,7 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 			TTL:   keepFor(answer, ttl),
 		}, nil
 	}
-	if ttl != 0 {
+	if c.shared != nil && ttl != 0 {
 		load = shared.Load(c.shared, c.item(k, r), decisionCodec(r), load)
 	}
 	kept, err := get(ctx, k, load)

@@ -13,11 +13,7 @@ import (
 // by, and how. Replicas whose validators take other arguments, or that keep
 // decisions by less, share none.
 func (c *Checker) item(k key, r *callbacks.Request) shared.Item {
-	how := "two arguments"
-	if c.seesRequest {
-		how = c.parts.String()
-	}
-	return shared.Item{Kind: "decision", Key: shared.Fields(how, string(k[:])), Token: r.Token, Bucket: r.Bucket}
+	return shared.Item{Kind: "decision", Key: shared.Fields(c.knownBy, string(k[:])), Token: r.Token, Bucket: r.Bucket}
 }
 
 // decisionCodec writes a decision as one byte and its reason, for who asks about

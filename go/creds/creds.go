@@ -160,7 +160,7 @@ func (r *Resolver) ask(ctx context.Context, b *stores.Bucket, token string) (ans
 		ttl := r.keepFor(a, b.TTL)
 		return cache.Entry[answer]{Value: a, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
 	}
-	if b.TTL != 0 {
+	if r.shared != nil && b.TTL != 0 {
 		load = shared.Load(r.shared, itemOf(b, token), answers, load)
 	}
 	return get(ctx, k, load)
@@ -235,7 +235,7 @@ func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
 		}
 		return dropped
 	})
-	if dropped {
+	if r.shared != nil && dropped {
 		r.shared.Discard(itemOf(b, token))
 	}
 }

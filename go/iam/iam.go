@@ -148,10 +148,13 @@ func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret
 	if g, ok := e.tokens.Lookup(k); ok {
 		return g, nil
 	}
-	item := e.item(apiKey)
-	item.Token, item.Bucket = client, bucket
-	return e.tokens.Get(ctx, k, shared.Load(e.shared, item, e.codec(),
-		func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) }))
+	load := func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) }
+	if e.shared != nil {
+		item := e.item(apiKey)
+		item.Token, item.Bucket = client, bucket
+		load = shared.Load(e.shared, item, e.codec(), load)
+	}
+	return e.tokens.Get(ctx, k, load)
 }
 
 // newer returns a token that was asked for after a point in time. Those of other
@@ -177,7 +180,7 @@ func (e *Exchange) Reject(apiKey, token secret.Value) {
 		rejected = g.token == token && e.now().Sub(g.asked) >= keepRefusal
 		return rejected
 	})
-	if rejected {
+	if e.shared != nil && rejected {
 		e.shared.Discard(e.item(apiKey))
 	}
 }

@@ -27,9 +27,6 @@ const (
 // its callback only if no other replica does. What is not to be kept is not
 // shared either. Without a lease each replica is alone.
 func Load[V any](s *State, item Item, codec Codec[V], load cache.Load[V]) cache.Load[V] {
-	if s == nil {
-		return load
-	}
 	return func(ctx context.Context) (cache.Entry[V], error) {
 		generation, at := s.Generation(), s.at.Load()
 		if generation == 0 || at == nil {
@@ -43,9 +40,6 @@ func Load[V any](s *State, item Item, codec Codec[V], load cache.Load[V]) cache.
 // Discard drops an answer that turned out to be of no use, so that it is asked
 // for again.
 func (s *State) Discard(item Item) {
-	if s == nil {
-		return
-	}
 	at := s.at.Load()
 	if at == nil {
 		return

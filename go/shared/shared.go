@@ -4,7 +4,8 @@
 // make replicas ask again, but never make up an answer. A replica that hears
 // nothing of the others for a Lease stops using what it remembers.
 //
-// A nil *State is that of a process alone: it shares nothing and costs nothing.
+// A process alone has no State: it asks nothing here, and for a nil one Open,
+// Revoke and Close do nothing.
 // The package knows no HTTP, no S3 and no callback.
 package shared
 
