@@ -22,7 +22,7 @@ from conftest import CLIENT, Front, settings
 from helpers import monitor
 from helpers.clients import Keys
 from helpers.double import KEYS, S3Double
-from helpers.fleet import get, key, presigned, user
+from helpers.fleet import METRICS, get, key, presigned, user
 from helpers.valkey import Valkey, valkey
 from helpers.wait import until
 from object_storage_proxy._fleet import examine
@@ -284,7 +284,7 @@ def test_the_command_needs_no_replica(replicas: Replicas, state: Valkey, tmp_pat
     state.stop()
     away = invalidate("--all")
     assert away.returncode == 1
-    assert "the shared state is away" in away.stderr
+    assert "the revocation was not recorded" in away.stderr
 
 
 def readiness(front: Front) -> dict[str, Any]:
@@ -293,7 +293,7 @@ def readiness(front: Front) -> dict[str, Any]:
 
 
 def test_the_fleet_can_be_seen(replicas: Replicas) -> None:
-    first, second = replicas(2, metrics_port=0)
+    first, second = replicas(2, metrics_port=0, validator=lambda token, bucket: True)
     for front in (first, second, second):
         assert status(front) == 200
     seen = monitor.scrape(second.server)
@@ -308,6 +308,8 @@ def test_the_fleet_can_be_seen(replicas: Replicas) -> None:
     assert seen.value("osp_shared_state_answers_total", result="miss") == 0
     # A warm request makes no round trip.
     assert seen.value("osp_shared_state_commands_total") == 1
+    ours = {name for name in seen.kinds if name.startswith("osp_shared_state_")}
+    assert ours == METRICS.keys()
     row = monitor.status(second.server)["shared_state"]
     assert (row["up"], row["hits"]) == (True, 1)
     assert row["mean"] > 0

@@ -14,6 +14,19 @@ import httpx
 from helpers.clients import CLIENT, Keys
 from helpers.raw import send, sign
 
+# What is measured of a shared state, with its labels.
+METRICS: dict[str, set[str]] = {
+    "osp_shared_state_up": set(),
+    "osp_shared_state_lease": set(),
+    "osp_shared_state_replicas": set(),
+    "osp_shared_state_revocations_behind": set(),
+    "osp_shared_state_answers_total": {"result"},
+    "osp_shared_state_commands_total": set(),
+    "osp_shared_state_failures_total": set(),
+    "osp_shared_state_command_seconds_total": set(),
+    "osp_shared_state_losses_total": set(),
+}
+
 _DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
 
 
