@@ -138,6 +138,12 @@ func TestAnEpochThatIsLostMakesVoidWhatIsOlder(t *testing.T) {
 	k := a.keys(a.at.Load().log, itemOf("x", "y"))
 	for i, scope := range k.scopes {
 		s.command("DEL", scope)
+		// Another answer of the same scopes gives them epochs again.
+		other := Item{Kind: "other", Key: newID(), Token: "x", Bucket: "y"}
+		_, err := Load(a.State, other, plain, func(context.Context) (cache.Entry[string], error) {
+			return cache.Entry[string]{Value: "other", TTL: time.Hour}, nil
+		})(t.Context())
+		must(t, "", err, "")
 		v, err := f.replica().get(t.Context(), "x", "y")
 		must(t, v, err, "answer to x/y")
 		if n := f.asked("x/y"); n != i+2 {

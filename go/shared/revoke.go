@@ -159,7 +159,7 @@ func (s *State) confirmed(ctx context.Context, r recorded) error {
 		case err != nil: // nothing is known: the server may have lost it
 		case n == -1:
 			return errLost
-		case n == 0 && since > Moment+drift, since > Lease+drift:
+		case n == 0 && since > Moment+Moment/20, since > Lease+drift:
 			return nil
 		}
 		sleep(ctx, pause)

@@ -203,6 +203,30 @@ func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
 	}
 }
 
+func TestARevocationIsConfirmedOnlyWhenItIsApplied(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newServer(t))
+	applying, apply := make(chan struct{}), make(chan struct{})
+	a := f.replica()
+	f.replica(func(o *Options) {
+		o.Forget = func(*string, *string) { close(applying); <-apply }
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- a.Revoke(ctx, ptr("x"), nil) }()
+	<-applying
+	select {
+	case err := <-done:
+		t.Errorf("got %v", err)
+	case <-time.After(5 * Moment): // the rule is about time
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, ErrUnconfirmed) {
+		t.Errorf("got %v", err)
+	}
+	close(apply)
+}
+
 func TestNothingIsRevokedAtAServerThatIsAway(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
