@@ -43,10 +43,9 @@ type Credentials struct {
 
 // Bearer exchanges IBM API keys for bearer tokens, as iam.Exchange does.
 type Bearer interface {
-	// Token returns the token for a key, on behalf of a client for a bucket: one
-	// that was asked for no earlier than after, and says when it expires. Its
-	// errors are answers of package s3err.
-	Token(ctx context.Context, apiKey secret.Value, client, bucket string, after time.Time) (token secret.Value, expires time.Time, err error)
+	// Token returns the token for a key, one that was asked for no earlier than
+	// after, and says when it expires. Its errors are answers of package s3err.
+	Token(ctx context.Context, apiKey secret.Value, after time.Time) (token secret.Value, expires time.Time, err error)
 	// Reject forgets a token that a store refused.
 	Reject(apiKey, token secret.Value)
 }
@@ -188,7 +187,7 @@ func (r *Resolver) keepFor(a answer, ttl time.Duration) time.Duration {
 }
 
 func (r *Resolver) exchange(ctx context.Context, b *stores.Bucket, client string, apiKey secret.Value) (Credentials, error) {
-	token, expires, err := r.bearer.Token(ctx, apiKey, client, b.Name, r.forgotten.last(client, b.Name))
+	token, expires, err := r.bearer.Token(ctx, apiKey, r.forgotten.last(client, b.Name))
 	if err != nil {
 		return Credentials{}, err
 	}

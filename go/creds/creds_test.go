@@ -39,7 +39,7 @@ type tokens struct {
 	err     error
 }
 
-func (b *tokens) Token(_ context.Context, apiKey secret.Value, _, _ string, after time.Time) (secret.Value, time.Time, error) {
+func (b *tokens) Token(_ context.Context, apiKey secret.Value, after time.Time) (secret.Value, time.Time, error) {
 	if b == nil {
 		return secret.Value{}, time.Time{}, errors.New("no exchange expected")
 	}

@@ -123,7 +123,7 @@ func TestThatCredentialsWereConfirmedIsForgotten(t *testing.T) {
 // steady has one token for everybody, whatever the stores say of it.
 type steady struct{ after time.Time }
 
-func (b *steady) Token(_ context.Context, _ secret.Value, _, _ string, after time.Time) (secret.Value, time.Time, error) {
+func (b *steady) Token(_ context.Context, _ secret.Value, after time.Time) (secret.Value, time.Time, error) {
 	b.after = after
 	return secret.New("bearer"), time.Time{}, nil
 }

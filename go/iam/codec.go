@@ -16,9 +16,10 @@ type wireGrant struct {
 	Refused string `json:"r,omitempty"`
 }
 
-// item is what a token is known by: the key, and the service that was asked.
+// item is what a token is known by: the key, and the service that was asked. One
+// serves many clients, so the revocation of any of them ends it.
 func (e *Exchange) item(apiKey secret.Value) shared.Item {
-	return shared.Item{Kind: "bearer token", Key: shared.Fields(e.endpoint, apiKey.Reveal())}
+	return shared.Item{Kind: "bearer token", Everyone: true, Key: shared.Fields(e.endpoint, apiKey.Reveal())}
 }
 
 func (e *Exchange) codec() shared.Codec[grant] {

@@ -113,18 +113,16 @@ func New(endpoint string, o Options) *Exchange {
 	return e
 }
 
-// Token returns the bearer token for an API key, on behalf of a client for a
-// bucket, and when it expires: one that was asked for after a point in time,
-// which is zero if any will do. Of tokens that other replicas have asked for it
-// takes none that is older than a revocation of that client or bucket. After four
+// Token returns the bearer token for an API key, and when it expires: one that
+// was asked for after a point in time, which is zero if any will do. After four
 // fifths of its life a new one is fetched in the background; an outage of IAM
 // shows only when the old one has expired.
 //
 // Errors are values of package s3err, AccessDenied if IAM refuses the key and
 // ServiceUnavailable if it can't be asked; or ctx's own.
-func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, client, bucket string, after time.Time) (secret.Value, time.Time, error) {
+func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, after time.Time) (secret.Value, time.Time, error) {
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
-	g, err := e.grant(ctx, k, apiKey, client, bucket)
+	g, err := e.grant(ctx, k, apiKey)
 	if err == nil && g.asked.Before(after) {
 		g, err = e.newer(ctx, k, apiKey, after)
 	}
@@ -144,15 +142,13 @@ func refusalOf(g grant) error {
 		Because(errors.New(g.refused))
 }
 
-func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret.Value, client, bucket string) (grant, error) {
+func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret.Value) (grant, error) {
 	if g, ok := e.tokens.Lookup(k); ok {
 		return g, nil
 	}
 	load := func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) }
 	if e.shared != nil {
-		item := e.item(apiKey)
-		item.Token, item.Bucket = client, bucket
-		load = shared.Load(e.shared, item, e.codec(), load)
+		load = shared.Load(e.shared, e.item(apiKey), e.codec(), load)
 	}
 	return e.tokens.Get(ctx, k, load)
 }

@@ -74,7 +74,7 @@ func exchange(t *testing.T, script ...string) (*Exchange, *double) {
 
 func token(t *testing.T, e *Exchange, key string) (string, error) {
 	t.Helper()
-	v, _, err := e.Token(t.Context(), secret.New(key), "", "", time.Time{})
+	v, _, err := e.Token(t.Context(), secret.New(key), time.Time{})
 	return v.Reveal(), err
 }
 
@@ -230,7 +230,7 @@ func TestACallerWhoLeavesGetsItsOwnError(t *testing.T) {
 	defer close(d.waiting)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := e.Token(ctx, secret.New("key"), "", "", time.Time{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := e.Token(ctx, secret.New("key"), time.Time{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -257,7 +257,7 @@ func TestATokenFromBeforeIsNotServedToWhoWantsALaterOne(t *testing.T) {
 		e, d := exchange(t, "200 3600")
 		want := func(after time.Time, value string) {
 			t.Helper()
-			if v, _, err := e.Token(t.Context(), secret.New("key"), "", "", after); err != nil || v.Reveal() != value {
+			if v, _, err := e.Token(t.Context(), secret.New("key"), after); err != nil || v.Reveal() != value {
 				t.Errorf("got %q, %v; want %q", v.Reveal(), err, value)
 			}
 		}

@@ -121,7 +121,7 @@ func (s *State) entry(client valkey.DedicatedClient, at position, token, bucket 
 	if err != nil {
 		panic(err) // bytes always marshal
 	}
-	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.key("changed")}
+	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.key("changed"), s.logKey(at.log, "any")}
 	for _, names := range s.namers { // replicas whose keyring begins with another key look there
 		keys = append(keys, s.scope(at.log, names, token, bucket))
 		if token != nil {

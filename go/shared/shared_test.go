@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"osp/go/cache"
 )
 
 func must(t *testing.T, got string, err error, want string) {
@@ -106,6 +108,35 @@ func TestARevocationReachesAllAndOnlyWhatItIsAbout(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhatIsAboutEveryoneIsVoidAfterAnyRevocation(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	asked := 0
+	ask := func(r *replica) {
+		t.Helper()
+		if _, err := Load(r.State, Item{Kind: "bearer", Key: "k", Everyone: true}, plain, func(context.Context) (cache.Entry[string], error) {
+			asked++
+			return cache.Entry[string]{Value: "v", TTL: time.Hour}, nil
+		})(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := f.replica(), f.replica()
+	ask(a)
+	ask(b)
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+	for i, about := range [][2]*string{{nil, nil}, {ptr("x"), nil}, {nil, ptr("y")}, {ptr("x"), ptr("y")}} {
+		if err := a.Revoke(t.Context(), about[0], about[1]); err != nil {
+			t.Fatal(err)
+		}
+		ask(b)
+		if asked != i+2 {
+			t.Errorf("asked %d times after %d revocations", asked, i+1)
+		}
 	}
 }
 

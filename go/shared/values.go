@@ -16,6 +16,7 @@ type Item struct {
 	Key           string // what it was made by, within its kind
 	Token, Bucket string // whom it is about
 	Bucketless    bool   // it is about the token alone
+	Everyone      bool   // it is about neither, and void after any revocation
 }
 
 // Fields makes one Key of several texts, as no other texts do.
@@ -48,14 +49,21 @@ func (s *State) keys(log string, item Item) keys {
 		log: log, head: s.key("head"), entries: s.logKey(log, "log"),
 		value: s.logKey(log, "value:"+name), marker: s.logKey(log, "asked:"+name), alone: s.logKey(log, "alone:"+name),
 	}
-	k.scopes[0], k.scopes[1] = s.scope(log, s.names, nil, nil), s.scope(log, s.names, &item.Token, nil)
-	if item.Bucketless {
-		k.scopes[2] = s.clientScope(log, s.names, item.Token)
-		k.scopes[3] = k.scopes[2]
-	} else {
-		k.scopes[2], k.scopes[3] = s.scope(log, s.names, nil, &item.Bucket), s.scope(log, s.names, &item.Token, &item.Bucket)
-	}
+	k.scopes = s.scopes(log, item)
 	return k
+}
+
+func (s *State) scopes(log string, item Item) [4]string {
+	if item.Everyone {
+		every := s.logKey(log, "any")
+		return [4]string{every, every, every, every}
+	}
+	everything, token := s.scope(log, s.names, nil, nil), s.scope(log, s.names, &item.Token, nil)
+	if item.Bucketless {
+		client := s.clientScope(log, s.names, item.Token)
+		return [4]string{everything, token, client, client}
+	}
+	return [4]string{everything, token, s.scope(log, s.names, nil, &item.Bucket), s.scope(log, s.names, &item.Token, &item.Bucket)}
 }
 
 // all are KEYS of the scripts take and put.
