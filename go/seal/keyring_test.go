@@ -107,7 +107,7 @@ func TestAKeyringNeverPrints(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
+func FuzzBox(f *testing.F) {
 	raw := make([]byte, keySize)
 	ring, _, err := ParseKeyring([]secret.Value{secret.New("k1:" + base64.StdEncoding.EncodeToString(raw))})
 	if err != nil {
