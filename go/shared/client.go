@@ -20,7 +20,7 @@ const dialTimeout = time.Second
 func clientOf(a *address.Address, timeout time.Duration) valkey.ClientOption {
 	o := valkey.ClientOption{
 		InitAddress: a.Hosts, SelectDB: a.Database, Username: a.User, Password: a.Password.Reveal(), TLSConfig: tlsOf(a),
-		ClientName: "object-storage-proxy", DisableRetry: true, DisableCache: true, ForceSingleClient: a.Master == "" && !a.Cluster,
+		ClientName: "object-storage-proxy", ClientSetInfo: []string{}, DisableRetry: true, DisableCache: true, ForceSingleClient: a.Master == "" && !a.Cluster,
 		Dialer: net.Dialer{Timeout: dialTimeout, KeepAlive: time.Second}, ConnWriteTimeout: max(timeout, Lease/4),
 		ReadBufferEachConn: 32 << 10, WriteBufferEachConn: 32 << 10, RingScaleEachConn: 8,
 	}

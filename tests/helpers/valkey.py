@@ -22,11 +22,12 @@ def call(port: int, *words: str | bytes) -> bytes:
     parts = [word.encode() if isinstance(word, str) else word for word in words]
     text = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(text + b"*1\r\n$4\r\nQUIT\r\n")
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_WR)  # sentinels know no QUIT
         received = b""
         while chunk := connection.recv(1 << 16):
             received += chunk
-    return received.removesuffix(b"+OK\r\n")
+    return received
 
 
 @dataclass
@@ -138,12 +139,15 @@ def cluster(folder: Path, nodes: int = 3) -> Iterator[list[Valkey]]:
         servers = []
         for i in range(nodes):
             options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1500")
+            options += ("--cluster-port", str(free_port()))
             servers.append(stack.enter_context(valkey(folder / str(i), *options)))
         size = 16384 // nodes
         for i, server in enumerate(servers):
             last = 16383 if i == nodes - 1 else (i + 1) * size - 1
             server.call("CLUSTER", "ADDSLOTSRANGE", str(i * size), str(last))
-            server.call("CLUSTER", "MEET", "127.0.0.1", str(servers[0].port))
+            server.call(
+                "CLUSTER", "MEET", "127.0.0.1", str(servers[0].port), str(servers[0].options[-1])
+            )
         ok = b"cluster_state:ok"
         until(lambda: all(ok in s.call("CLUSTER", "INFO") for s in servers), "it is one")
         yield servers
