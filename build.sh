@@ -36,6 +36,7 @@ usage: ./build.sh <verb>
   test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
   bench         measure side by side with the original and nginx; docs/performance.md is made of it
   bench quick   a part of it that takes less than three minutes
+  bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
                 write the table of docs/install.md; with arguments: tests/interpreters/run.py
@@ -239,6 +240,11 @@ test_stores() {
 }
 
 bench() {
+  if [[ ${1:-} == fleet ]]; then
+    venv
+    (cd tests && exec "$PY" -m bench.fleet)
+    return
+  fi
   installed
   contenders
   versitygw

