@@ -155,11 +155,13 @@ int32_t osp_examine(osp_text config, size_t len, int64_t wait_ms, char **text);
  * *error is set to NULL or to a text for osp_free. */
 int32_t osp_reopen_logs(int32_t handle, char **error);
 
-/* Begins to stop and returns at once: no new connections, requests in flight and
- * callbacks under way get drain_ms milliseconds, then connections are cut. A later
- * call can shorten that time, never lengthen it.
+/* Begins to stop and returns at once. From now on /readyz says 503, and each response
+ * ends its connection. For delay_ms milliseconds everything is still served; then
+ * there are no new connections, requests in flight and callbacks under way get drain_ms
+ * milliseconds, and connections are cut. A later call can shorten both times, never
+ * lengthen them.
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL. */
-int32_t osp_stop(int32_t handle, int64_t drain_ms);
+int32_t osp_stop(int32_t handle, int64_t delay_ms, int64_t drain_ms);
 
 /* Blocks for at most timeout_ms milliseconds until the server has stopped.
  * -> OSP_OK (stopped), OSP_AGAIN (not yet), OSP_BAD_HANDLE, OSP_INTERNAL. */

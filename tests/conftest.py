@@ -26,6 +26,7 @@ from helpers.scripts import Run, scripts
 from helpers.stores import STORES, Store
 
 ROOT = Path(__file__).resolve().parent.parent
+APART = {"engines", "fleet", "kubernetes"}  # marks, each with an option of its name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,9 +41,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the tests that need a JVM, and nothing else",
     )
     parser.addoption(
+        "--kubernetes",
+        action="store_true",
+        help="run the tests that need a Kubernetes of their own, and nothing else",
+    )
+    parser.addoption(
         "--fleet",
         action="store_true",
-        help="run the tests of replicas at servers of all kinds, and nothing else",
+        help="run the long tests of replicas, and nothing else",
     )
     parser.addoption(
         "--update-docs",
@@ -52,10 +58,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes long and much has a command of its own."""
-    apart = ("engines", "fleet")
-    wanted = {name for name in apart if config.getoption(name)}
-    chosen = [i for i in items if {n for n in apart if i.get_closest_marker(n)} == wanted]
+    """What takes long to build has a command of its own."""
+    wanted = {name for name in APART if config.getoption(name)}
+    chosen = [i for i in items if wanted == {m.name for m in i.iter_markers()} & APART]
     config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
     items[:] = chosen
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import object_storage_proxy as osp
 import pytest
-from conftest import CLIENT
+from conftest import CLIENT, Front, settings
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, ResponseReceived, StreamReset
 from helpers import raw
+from helpers.certificates import Certificates
 from helpers.clients import Keys
+from helpers.double import S3Double
+from helpers.monitor import get
+from helpers.wait import until
 
 
 @pytest.fixture
@@ -95,6 +103,13 @@ class RawH2:
                 if isinstance(event, StreamReset | ConnectionTerminated):
                     return 0
 
+    def told_to_go(self) -> bool:
+        """Waits for the end of the connection; whether the server announces it (GOAWAY)."""
+        while data := self.socket.recv(1 << 16):
+            if any(isinstance(e, ConnectionTerminated) for e in self.h2.receive_data(data)):
+                return True
+        return False
+
 
 def raw_headers(place: Any, key: str, body: bytes) -> list[tuple[str, str]]:
     target = f"/{place.bucket}/{key}"
@@ -103,6 +118,29 @@ def raw_headers(place: Any, key: str, body: bytes) -> list[tuple[str, str]]:
     authority = signed.pop("host")
     pseudo = {":method": "PUT", ":scheme": "https", ":authority": authority, ":path": target}
     return [*pseudo.items(), *signed.items()]
+
+
+def test_a_stop_that_is_announced_sends_clients_to_other_connections(
+    double: S3Double, certificates: Certificates, tmp_path: Path
+) -> None:
+    config = settings({"data": double.entry()}, drain_delay=3600, metrics_port=0)
+    server = osp.ProxyServer(config)
+    server.start()
+    stopping = threading.Thread(target=server.stop)
+    try:
+        there = SimpleNamespace(front=Front(server, certificates.ca, tmp_path), bucket="data")
+        request = [*raw_headers(there, "k", b"body"), ("content-length", "4")], b"body"
+        with RawH2(there) as link:
+            assert link.send(*request) == 200
+            stopping.start()
+            until(lambda: get(server, "/readyz").status_code == 503, "the announcement")
+            assert link.send(*request) == 200
+            assert link.told_to_go()
+        with RawH2(there) as link:
+            assert link.send(*request) == 200
+    finally:
+        server.stop(0)
+    stopping.join(20)
 
 
 SPOILT: dict[str, list[tuple[str, str]]] = {

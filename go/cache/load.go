@@ -109,7 +109,7 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 			f.background = true
 			c.loading[key].open = f
 		}
-		c.hits++
+		s.hits.Add(1)
 		return s.value, nil, false, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -211,8 +211,11 @@ func newStored[V any](e Entry[V], born uint64, now time.Time) *stored[V] {
 // postponeRefresh lets a value whose refresh failed serve for another part of
 // its remaining life, so that not every caller asks a broken source.
 func (c *Cache[K, V]) postponeRefresh(key K, now time.Time) {
-	if s := c.live(key, now); s != nil && !s.refresh.IsZero() {
-		s.refresh = now.Add(max(time.Second, s.expires.Sub(now)/10))
+	for _, room := range []room[K, V]{c.entries, c.aside} {
+		if s, ok := room.Get(key); ok && now.Before(s.expires) && !s.refresh.IsZero() {
+			later := now.Add(max(time.Second, s.expires.Sub(now)/10))
+			room.Add(key, &stored[V]{value: s.value, expires: s.expires, refresh: later})
+		}
 	}
 }
 

@@ -221,13 +221,13 @@ func osp_reopen_logs(handle C.int32_t, failure **C.char) (code C.int32_t) {
 }
 
 //export osp_stop
-func osp_stop(handle C.int32_t, drainMS C.int64_t) (code C.int32_t) {
+func osp_stop(handle C.int32_t, delayMS, drainMS C.int64_t) (code C.int32_t) {
 	defer firewall(handle, &code, nil)
 	instance, code := healthy(handle)
 	if instance == nil {
 		return code
 	}
-	instance.Stop(milliseconds(drainMS))
+	instance.Stop(milliseconds(delayMS), milliseconds(drainMS))
 	return C.OSP_OK
 }
 
@@ -251,7 +251,7 @@ func osp_close(handle C.int32_t) (code C.int32_t) {
 	if !ok {
 		return C.OSP_BAD_HANDLE
 	}
-	instance.Stop(0)
+	instance.Stop(0, 0)
 	return C.OSP_OK
 }
 

@@ -80,7 +80,7 @@ type Resolver struct {
 	// confirmed are those that the owner gave again after a store had refused
 	// them. Asking once more would not help, and clients could make it happen.
 	confirmed *cache.Cache[key, Credentials]
-	forgotten forgotten
+	forgotten *forgotten
 }
 
 // keepConfirmed is how long the owner is spared another question then.
@@ -106,6 +106,7 @@ func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
 		fetch: fetch, bearer: bearer, now: o.Now, shared: o.Shared,
 		fetched:   cache.New[key, answer](o.Capacity, o.Now),
 		confirmed: cache.New[key, Credentials](o.Capacity, o.Now),
+		forgotten: newForgotten(),
 	}
 	if o.Shared != nil {
 		r.fetched.Trust(o.Shared.Generation, shared.Moment)

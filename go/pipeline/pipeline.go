@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/cpu"
+
 	"osp/go/access"
 	"osp/go/cache"
 	"osp/go/callbacks"
@@ -67,8 +69,11 @@ type Pipeline struct {
 	hosts             hosts
 	forms, preflights semaphore // of whoever has shown no signature
 
-	inFlight sync.WaitGroup
 	recorder *recorder
+
+	_        cpu.CacheLinePad // every request writes to what follows, and reads what is above
+	inFlight sync.WaitGroup
+	_        cpu.CacheLinePad
 }
 
 // New makes a Pipeline of a checked configuration. It opens no connection.

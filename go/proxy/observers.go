@@ -151,8 +151,8 @@ func (o *observers) serve() {
 	}
 }
 
-// drain tells load balancers that no more requests are wanted.
-func (o *observers) drain() {
+// announceStop tells load balancers that no more requests are wanted.
+func (o *observers) announceStop() {
 	if o.monitor != nil {
 		o.monitor.Drain()
 	}

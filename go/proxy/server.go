@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"osp/go/callbacks"
@@ -32,6 +33,7 @@ type Server struct {
 	fleet   *shared.State // nil: the process is alone
 	fronts  []*listening
 	serving sync.WaitGroup
+	leaving atomic.Bool // a stop was announced
 	stop    sync.Once
 	done    chan struct{}
 }
@@ -51,7 +53,7 @@ func New(cfg *config.Config, owner callbacks.Set, log *slog.Logger) *Server {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))
 	}
 	if cfg.HTTPSPort != nil {
-		s.fronts = append(s.fronts, s.newFront(listening{scheme: "https", port: *cfg.HTTPSPort, tls: front.TLS(cfg.TLS, log)}))
+		s.fronts = append(s.fronts, s.newFront(listening{scheme: "https", port: *cfg.HTTPSPort, tls: front.TLS(cfg.TLS, cfg.HTTP2, log)}))
 	}
 	if cfg.Unix != "" {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", path: cfg.Unix}))
@@ -186,6 +188,13 @@ func (s *Server) Forget(ctx context.Context, token, bucket *string) error {
 // Done is closed when the server has stopped.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
+// AnnounceStop sends load balancers and clients elsewhere: /readyz says 503, and each
+// response ends its connection. Whoever comes is served nevertheless.
+func (s *Server) AnnounceStop() {
+	s.leaving.Store(true)
+	s.observers.announceStop()
+}
+
 // Stop closes the listeners, lets requests in flight end until ctx does, and
 // breaks off the rest. It returns ctx's error if requests were broken off.
 // Further calls wait for the first.
@@ -206,7 +215,7 @@ type stopper interface {
 }
 
 func (s *Server) shutdown(ctx context.Context) error {
-	s.observers.drain()
+	s.AnnounceStop()
 	var servers []stopper
 	for _, f := range s.fronts {
 		servers = append(servers, f.http1, f.http2)

@@ -147,9 +147,9 @@ class Library:
             raise OSError(detail["errno"], detail["message"])
         self._expect(code, detail)
 
-    def stop(self, handle: int, drain: float) -> None:
-        """Begins to stop; `drain` in seconds."""
-        self._lib.osp_stop(handle, _milliseconds(drain))
+    def stop(self, handle: int, drain: float, delay: float = 0) -> None:
+        """Begins to stop, after a delay that is only announced; both in seconds."""
+        self._lib.osp_stop(handle, _milliseconds(delay), _milliseconds(drain))
 
     def wait(self, handle: int, timeout: float) -> bool:
         """Waits for at most `timeout` seconds; whether the server has stopped, or is closed."""

@@ -208,6 +208,7 @@ class ProxyServerConfig:
         domain: a name of this proxy (``"s3.example.com"``) below which clients may put
             the bucket into the host (virtual-hosted style). Path style always works.
         domains: additional names of this kind.
+        http2: False has https clients use HTTP/1.1 only.
         show_reasons: True shows clients the ``reason`` of a refusing `Decision`.
         shared_state: URL of the Valkey or Redis with which replicas decide as one:
             ``"valkey://host:6379/0"`` (``redis://``; ``valkeys://`` and ``rediss://`` with TLS),
@@ -232,6 +233,9 @@ class ProxyServerConfig:
         event_loop: runs the ``async def`` callbacks; it must be running, and is neither
             started nor stopped by the proxy. None: a loop of the proxy's own, in a thread
             of its own.
+        drain_delay: seconds that a stop is only announced, before drain_timeout begins:
+            ``/readyz`` says 503 and each response ends its connection, so that balancers and
+            clients go elsewhere, but whoever comes is served.
     """
 
     cos_map: Mapping[str, Mapping[str, Any]]
@@ -271,6 +275,7 @@ class ProxyServerConfig:
     tls_client_ca_path: Path | None = None
     domain: str | None = None
     domains: Sequence[str] | None = None
+    http2: bool = True
     show_reasons: bool = False
     shared_state: str | None = None
     shared_namespace: str = "default"
@@ -285,6 +290,7 @@ class ProxyServerConfig:
     shared_required: bool = False
     state_version: str | None = None
     event_loop: asyncio.AbstractEventLoop | None = None
+    drain_delay: float = 0.0
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

@@ -6,6 +6,7 @@ package itself is imported in some milliseconds.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -103,7 +104,7 @@ class ProxyServer:
                 lib.start(document, ask, run.owner.user, run.place)
                 run.ports = lib.ports(run.handle)
             if self._stop_asked:
-                self.stop()
+                self.stop(run.drain)  # nobody was told that it serves: no delay
         except BaseException:  # even a Ctrl-C: then nothing has started
             if run is not None:
                 self._abandon(run)
@@ -216,9 +217,10 @@ class ProxyServer:
     def stop(self, drain: float | None = None) -> None:
         """Stops accepting connections, lets requests in flight end, and frees the ports.
 
-        Does nothing if the server is not running. May be called on any thread, by several
-        at the same time, and by a signal handler, even while start() or stop() is in
-        progress: a start() then ends with the server stopped.
+        With a drain_delay it serves on for that time first. Does nothing if the server is not
+        running. May be called on any thread, by several at the same time, and by a signal
+        handler, even while start() or stop() is in progress: a start() then ends with the
+        server stopped.
 
         It never waits for something that waits for it. On the thread of event_loop it refuses
         requests that wait for a coroutine; use ``await asyncio.to_thread(server.stop)``
@@ -226,8 +228,8 @@ class ProxyServer:
         the server stops when its requests have ended.
 
         Args:
-            drain: seconds until requests in flight are cut off; None: the
-                configuration's drain_timeout.
+            drain: seconds until requests in flight are cut off, without drain_delay; None: the
+                configuration's drain_timeout, after its drain_delay.
 
         Raises:
             RuntimeError: this process is a fork of the one that serves.
@@ -237,7 +239,10 @@ class ProxyServer:
         run = self._run
         if run is None or not run.handle:
             return
-        run.lib.stop(run.handle, run.drain if drain is None else drain)
+        if drain is not None:
+            run.lib.stop(run.handle, drain)
+        else:  # a delay in which callbacks can't answer would help nobody
+            run.lib.stop(run.handle, run.drain, 0 if run.owner.held_up() else run.delay)
         if run.owner.asked_here():
             with suppress(RuntimeError):  # threads can't be started when the interpreter exits
                 end = threading.Thread(target=self._end, args=(run,), name="osp-stop", daemon=True)
@@ -246,11 +251,17 @@ class ProxyServer:
         run.owner.release()
         self._end(run)
 
-    def _begin_stop(self, most: float) -> None:
-        """Begins to stop, within drain_timeout, but within `most` seconds."""
+    def _begin_stop(self, most: float = math.inf, *, delayed: bool = False) -> float:
+        """Begins to stop, within drain_timeout, but within `most` seconds.
+
+        Returns the seconds that it is only announced before that: drain_delay, or 0.
+        """
         run = self._run
-        if run is not None and run.handle:
-            run.lib.stop(run.handle, min(most, run.drain))
+        if run is None or not run.handle:
+            return 0
+        delay = run.delay if delayed else 0
+        run.lib.stop(run.handle, min(most, run.drain), delay)
+        return delay
 
     def _end(self, run: Run) -> None:
         while not run.lib.wait(run.handle, _STEP):
@@ -367,7 +378,8 @@ def milliseconds(name: str, seconds: float) -> int:
 def start_server(config: ProxyServerConfig) -> None:
     """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
-    Requests in flight then have drain_timeout to end; a second Ctrl-C cuts them off.
+    It first serves on for drain_delay, if there is one; another Ctrl-C ends that. Requests in
+    flight then have drain_timeout to end; the next Ctrl-C cuts them off.
     SIGHUP reopens the access log's file, if there is one. Signals are handled before a port
     is open.
     A file ``.env`` in the working directory is loaded first; variables that are already
