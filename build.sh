@@ -255,8 +255,6 @@ test_k8s() {
   "$PY" -m pytest tests/test_kubernetes.py --kubernetes
 }
 
-}
-
 # fleet: a longer look at what the quick tests look at for seconds.
 test_fleet() {
   installed
