@@ -68,6 +68,12 @@ KINDS = {
     "traefik": Kind("traefik", ("--configfile",), "yaml"),
 }
 
+# What Debian has is part of `./build.sh test`.
+EACH_KIND = [
+    kind if kind in ("haproxy", "nginx") else pytest.param(kind, marks=pytest.mark.fleet)
+    for kind in KINDS
+]
+
 
 def program(name: str) -> str:
     """Where a balancer is; skips the test where it is not."""
