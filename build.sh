@@ -212,6 +212,7 @@ fmt() {
 test_quick() {
   installed
   versitygw
+  go_tools
   say "Go tests"
   go test ./go/...
   say "end to end, without the slow ones, with one store, some files at a time"

@@ -142,7 +142,7 @@ func waitForCopy(ctx context.Context, client valkey.DedicatedClient) error {
 	n, err := client.Do(ctx, client.B().Wait().Numreplicas(1).Timeout(most.Milliseconds()).Build()).AsInt64()
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+		return fmt.Errorf("%w: no copy of the server has it: %w", ErrUnconfirmed, err)
 	case n < 1:
 		return fmt.Errorf("%w: no copy of the server has it", ErrUnconfirmed)
 	}
