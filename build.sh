@@ -40,8 +40,10 @@ usage: ./build.sh <verb>
   test k8s      the chart in a Kubernetes without machines (10 minutes and more, once, to build it)
   bench         measure side by side with the original and nginx, and fail if a target is missed;
                 docs/performance.md is made of it
-  test fleet    replicas behind more load balancers (a quarter of an hour, 300 MB to fetch)
+  test fleet    replicas at Redis with TLS, Sentinel and Cluster, ten thousands of requests while servers and links fail,
+                and behind more load balancers (twenty minutes, 300 MB to fetch)
   bench quick   a part of it that takes less than three minutes
+  bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
                 write the table of docs/install.md; with arguments: tests/interpreters/run.py
@@ -210,10 +212,11 @@ fmt() {
 test_quick() {
   installed
   versitygw
+  go_tools
   say "Go tests"
   go test ./go/...
   say "end to end, without the slow ones, with one store, some files at a time"
-  "$PY" -m pytest tests -m 'not slow and not fleet' --stores versitygw --numprocesses auto --maxprocesses 4 --dist loadfile
+  "$PY" -m pytest tests -m 'not slow' --stores versitygw --numprocesses auto --maxprocesses 4 --dist loadfile
 }
 
 test_all() {
@@ -233,7 +236,7 @@ test_all() {
   go test -race ./go/...
   fuzz
   say "end to end"
-  "$PY" -m pytest tests -m 'not fleet'
+  "$PY" -m pytest tests
 }
 
 test_clients() {
@@ -253,12 +256,17 @@ test_k8s() {
   "$PY" -m pytest tests/test_kubernetes.py --kubernetes
 }
 
+# fleet: a longer look at what the quick tests look at for seconds.
 test_fleet() {
   installed
   versitygw
   balancers; more_balancers
-  say "replicas"
-  "$PY" -m pytest tests -m fleet --stores versitygw
+  command -v redis-server redis-sentinel >/dev/null || debian redis-server redis-sentinel ||
+    die "the oldest server to support is missing: install redis-server and redis-sentinel (Debian), 7.0 or newer."
+  say "histories of a fleet"
+  OSP_SOAK=${OSP_SOAK:-60s} go test -race -count 1 -run 'TestNoReplica' -v ./go/shared
+  say "replicas at servers of all kinds, and behind balancers"
+  "$PY" -m pytest tests --fleet --stores versitygw
 }
 
 # The addressing style is between a client and the proxy: with other stores it is one.
@@ -273,6 +281,11 @@ test_stores() {
 }
 
 bench() {
+  if [[ ${1:-} == fleet ]]; then
+    venv
+    (cd tests && exec "$PY" -m bench.fleet)
+    return
+  fi
   installed
   contenders
   versitygw

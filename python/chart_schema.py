@@ -55,7 +55,6 @@ def _config() -> dict[str, Any]:
     names = {"asyncio": asyncio, "datetime": datetime}
     hints = typing.get_type_hints(ProxyServerConfig.__init__, localns=names)
     del hints["return"]
-    hints.setdefault("drain_delay", float)  # another branch adds it
     schema = _object({name: str if name in NOT_DATA else hint for name, hint in hints.items()})
     entries = {"type": "object", "additionalProperties": {"$ref": "#/$defs/entry"}}
     schema["properties"]["cos_map"] = _or_reference(entries)

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,11 @@ class LongUpload(threading.Thread):
         headers["Content-Length"] = str(len(body))
         with self.fleet.connect() as link, link.makefile("rb") as stream:
             link.sendall(raw.head_bytes("PUT", "/data/long", headers))
-            for at in range(0, len(body), 1 << 10):
-                link.sendall(body[at : at + (1 << 10)])
-                time.sleep(1)  # it is the time that is tested
-            self.status = raw.read_answer(stream).status
+            with suppress(ConnectionError):  # or its status stays 0
+                for at in range(0, len(body), 1 << 10):
+                    link.sendall(body[at : at + (1 << 10)])
+                    time.sleep(1)  # it is the time that is tested
+                self.status = raw.read_answer(stream).status
 
 
 @dataclass
@@ -136,7 +138,7 @@ def test_a_range_a_head_and_the_rest_of_s3(site: Site) -> None:
     s3.put_object(**where, Body=body, Metadata={"a": "b"}, ContentType="text/x")
     head = s3.head_object(**where)
     assert (head["ContentLength"], head["ContentType"]) == (len(body), "text/x")
-    assert head["Metadata"] == {"a": "b"}
+    assert {name.lower(): value for name, value in head["Metadata"].items()} == {"a": "b"}
     part = s3.get_object(**where, Range="bytes=10-19")
     assert (part["ContentRange"], part["Body"].read()) == ("bytes 10-19/100000", body[10:20])
     assert s3.get_object(**where, Range="bytes=-7")["Body"].read() == body[-7:]
@@ -223,7 +225,7 @@ def test_the_client_s_address_is_its_own_whatever_it_says(site: Site) -> None:
     headers = raw.sign("GET", f"{site.fleet.url}/data/addressed", CLIENT)
     headers["X-Forwarded-For"] = "192.0.2.1"
     site.ask("GET", "/data/addressed", headers, source=SOMEBODY)
-    assert [a["client"] for a in site.fleet.accesses() if a["key"] == "addressed"] == [SOMEBODY]
+    assert site.fleet.clients_of("addressed") == [SOMEBODY]
 
 
 def test_an_access_key_may_be_as_long_as_a_token(site: Site) -> None:
@@ -252,5 +254,4 @@ def test_replicas_that_speak_tls_know_the_client_by_the_proxy_protocol(
             with fleet.connect(SOMEBODY) as link, link.makefile("rb") as stream:
                 link.sendall(raw.head_bytes("GET", "/data/addressed", headers))
                 assert raw.read_answer(stream).status == 404
-            seen = [a["client"] for a in fleet.accesses() if a["key"] == "addressed"]
-            assert seen == [SOMEBODY]
+            assert fleet.clients_of("addressed") == [SOMEBODY]

@@ -10,6 +10,7 @@ import statistics
 from typing import Any
 
 import pytest
+from bench import fleet
 from bench.__main__ import judge
 from bench.cases import CASES
 from bench.load import LoadError, parse_h2load, parse_wrk, percentile
@@ -291,3 +292,19 @@ def test_the_report_is_made_of_a_run() -> None:
     text = render(a_run())
     assert "Taken with: cores 2." in text
     assert "| growth | ours | 12.0 MiB |" in text
+
+
+def test_the_simulated_fleet_asks_once_for_each_life_of_an_answer() -> None:
+    load = fleet.load_of(random.Random(1), keys=1, ttl=10)
+    assert load.calls == load.firsts == pytest.approx(1 / 10, rel=0.01)
+    assert load.alone == pytest.approx(fleet.REPLICAS / 10, rel=0.01)
+    # Every other replica looks once, and again while it waits for the validator.
+    assert load.takes >= (fleet.REPLICAS - 1) / 10
+
+
+def test_a_simulated_revocation_takes_longer_at_a_busy_server() -> None:
+    costs = fleet.Costs(take=20e-6, first=90e-6, beat=30e-6)
+    calm, busy = (fleet.revocation(random.Random(1), part, 20e-6, costs) for part in (0.05, 0.9))
+    # Each replica is heard of twice.
+    assert 2 * fleet.REPLICAS * costs.beat < busy
+    assert fleet.MOMENT <= calm < busy

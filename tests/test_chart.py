@@ -93,8 +93,6 @@ def test_the_proxy_takes_what_the_chart_writes(
     """In a folder like the container's, with the Secrets that it names."""
     data = of_kind(rendered(values), "ConfigMap")["data"]
     for name, text in data.items():
-        if "drain_delay" not in PARAMETERS:  # another branch adds it
-            text = text.replace("drain_delay = 10\n", "")
         (tmp_path / name).write_text(text.replace("/run/secrets", str(tmp_path / "secrets")))
     pair = {"tls.crt": certificates.cert.read_text(), "tls.key": certificates.key.read_text()}
     held = {

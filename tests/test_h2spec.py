@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from conftest import Serve
 from helpers.double import S3Double
-from helpers.paths import BUILD
 
-H2SPEC = BUILD / "tools" / "h2spec"
+H2SPEC = Path(__file__).parents[1] / ".build" / "tools" / "h2spec"
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["all", "strict"])
@@ -20,4 +20,4 @@ def test_the_server_keeps_the_rules(serve: Serve, double: S3Double, strict: bool
     command += ["--path", "/data/k", "--timeout", "5", *(["--strict"] if strict else [])]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "146 tests" in ran.stdout or "tests, " in ran.stdout, ran.stdout
+    assert ", 0 failed" in ran.stdout, ran.stdout

@@ -9,17 +9,23 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from helpers.children import Child, clean_environment
 from helpers.cli import PROGRAM, write_toml
+from helpers.clients import CLIENT, boto
+from helpers.double import S3Double
+from helpers.fleet import key
 from helpers.monitor import scrape
 from helpers.pages import DOCS
+from helpers.valkey import valkey
 from helpers.wait import accepts, free_port, until
 
 pytestmark = [
@@ -60,10 +66,10 @@ class Watched:
 class Supervised:
     """The processes of docs/deploy/supervisord.conf, with a folder and ports of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder, self.port, self.prefix = folder, free_port(), free_prefix()
-        settings = {"host": "127.0.0.1", "http_port": self.port, "cos_map": {}}
-        write_toml(folder / "proxy.toml", settings)
+        where = {"host": "127.0.0.1", "http_port": self.port}
+        write_toml(folder / "proxy.toml", {**where, "cos_map": {}, **settings})
         text = (DOCS / "deploy" / "supervisord.conf").read_text()
         for there, here in {
             "/opt/object-storage-proxy/bin/object-storage-proxy": str(PROGRAM),
@@ -153,6 +159,27 @@ def test_a_process_that_dies_is_started_again(supervised: Supervised) -> None:
     os.kill(pid, 9)
     until(lambda: supervised.pid(3) not in (0, pid), "another process")
     until(lambda: accepts(ports(supervised.prefix)[2]), "its metrics port")
+
+
+def test_processes_that_share_a_valkey_count_presigned_uses_together(
+    tmp_path: Path, double: S3Double
+) -> None:
+    with valkey(tmp_path / "valkey") as state:
+        supervised = Supervised(
+            tmp_path,
+            cos_map={"data": double.entry()},
+            hmac_keystore=[{"access_key": CLIENT.access, "secret_key": CLIENT.secret}],
+            max_presign_url_usage_attempts=3,
+            shared_state=state.url,
+            shared_keys=[key("k1", 1)],
+            shared_timeout=2.0,
+        )
+        with supervised.running():
+            s3 = boto(f"http://127.0.0.1:{supervised.port}", CLIENT)
+            given = {"Bucket": "data", "Key": "key"}
+            url = s3.generate_presigned_url("get_object", Params=given)
+            used = [httpx.get(url, trust_env=False).status_code for _ in range(40)]
+    assert Counter(used)[403] == 37, used
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not there")

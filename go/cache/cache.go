@@ -41,7 +41,9 @@ func Ahead(ttl time.Duration) time.Duration {
 
 // Cache is safe for concurrent use. Make it with New.
 type Cache[K comparable, V any] struct {
-	now func() time.Time
+	now    func() time.Time
+	trust  func() uint64 // nil: always
+	moment time.Duration // how long after its begin a load may be joined without trust
 
 	mu      sync.Mutex
 	entries room[K, V] // changed under mu, so that they and loading change together
@@ -74,10 +76,38 @@ func (c *Cache[K, V]) Stats() Stats {
 	return Stats{Hits: hits, Misses: c.misses, Entries: c.len()}
 }
 
+// Trust makes the cache use only what it got in the generation that is now: of
+// the number that trust returns, 0 when nothing may be used or kept. Whoever
+// comes within a moment after a load has begun waits for it also when nothing
+// may be kept. It is for a time before the first Get.
+func (c *Cache[K, V]) Trust(trust func() uint64, moment time.Duration) {
+	c.trust, c.moment = trust, moment
+}
+
+// generation is that of what may be used and kept; 1 for a cache that is always
+// trusted.
+func (c *Cache[K, V]) generation() uint64 {
+	if c.trust == nil {
+		return 1
+	}
+	return c.trust()
+}
+
+// current reports whether what was born in a generation may be used.
+func (c *Cache[K, V]) current(born uint64) bool {
+	return c.trust == nil || born != 0 && born == c.trust()
+}
+
+// joinable reports whether a caller who comes now may wait for a load.
+func (c *Cache[K, V]) joinable(f *flight[V], now time.Time) bool {
+	return c.current(f.born) || now.Sub(f.begun) < c.moment
+}
+
 // stored never changes, except for its hits. They are counted here, and not for all of
 // the cache, so that processors that serve different clients write to no memory in common.
 type stored[V any] struct {
 	value   V
+	born    uint64 // generation
 	expires time.Time
 	refresh time.Time // zero: never
 	hits    atomic.Uint64
@@ -101,7 +131,7 @@ func New[K comparable, V any](capacity int, now func() time.Time) *Cache[K, V] {
 // function, and takes no lock.
 func (c *Cache[K, V]) Lookup(key K) (V, bool) {
 	now := c.now()
-	if s := c.find(key); s != nil && now.Before(s.expires) && !s.refreshDue(now) {
+	if s := c.find(key); s != nil && c.good(s, now) && !s.refreshDue(now) {
 		s.hits.Add(1)
 		return s.value, true
 	}
@@ -121,11 +151,16 @@ func (c *Cache[K, V]) find(key K) *stored[V] {
 // live returns the entry of key if it has not expired. The caller holds mu.
 func (c *Cache[K, V]) live(key K, now time.Time) *stored[V] {
 	s := c.find(key)
-	if s != nil && !now.Before(s.expires) {
+	if s != nil && !c.good(s, now) {
 		c.remove(key)
 		return nil
 	}
 	return s
+}
+
+// good reports whether a value may be used.
+func (c *Cache[K, V]) good(s *stored[V], now time.Time) bool {
+	return now.Before(s.expires) && c.current(s.born)
 }
 
 func (s *stored[V]) refreshDue(now time.Time) bool {

@@ -62,6 +62,8 @@ type Config struct {
 	DrainDelay          time.Duration // how long a stop that was announced still serves everybody
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
 
+	Shared *Shared // with whom the process remembers; nil: it is alone
+
 	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 
 	Callbacks            []string // that the owner gave, out of callbacks.Names

@@ -12,6 +12,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/lru"
 	"osp/go/secret"
+	"osp/go/shared"
 )
 
 const (
@@ -34,6 +35,7 @@ type ClientKeys struct {
 	fetch FetchSecret
 	ttl   time.Duration
 	now   func() time.Time
+	fleet *shared.State
 	// known holds that a key is unknown, too, as the zero Secret, aside: a scan
 	// with random access keys must not push the secrets of real ones out.
 	known *cache.Cache[[sha256.Size]byte, callbacks.Secret]
@@ -46,11 +48,15 @@ type ClientKeys struct {
 // answers are kept for ttl unless they say for how long; 0: not at all.
 func NewClientKeys(fetch FetchSecret, ttl time.Duration, o Options) *ClientKeys {
 	o = o.withDefaults()
-	return &ClientKeys{
-		fetch: fetch, ttl: ttl, now: o.Now,
+	c := &ClientKeys{
+		fetch: fetch, ttl: ttl, now: o.Now, fleet: o.Shared,
 		verified: lru.New[[sha256.Size]byte, struct{}](maxVerified, maphash.Comparable, nil),
 		known:    cache.New[[sha256.Size]byte, callbacks.Secret](o.Capacity, o.Now),
 	}
+	if o.Shared != nil {
+		c.known.Trust(o.Shared.Generation, shared.Moment)
+	}
+	return c
 }
 
 // Verified takes note that a request was signed with the secret of an access
@@ -87,8 +93,12 @@ func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Valu
 		if c.ttl == 0 { // unless an answer brings its own
 			get = c.known.Ask
 		}
+		load := func(ctx context.Context) (cache.Entry[callbacks.Secret], error) { return c.ask(ctx, k, accessKey) }
+		if c.fleet != nil && c.ttl != 0 {
+			load = shared.Load(c.fleet, shared.Item{Kind: "secret", Key: accessKey, Token: accessKey, Bucketless: true}, secrets, load)
+		}
 		var err error
-		s, err = get(ctx, k, func(ctx context.Context) (cache.Entry[callbacks.Secret], error) { return c.ask(ctx, k, accessKey) })
+		s, err = get(ctx, k, load)
 		if err != nil {
 			return callbacks.Secret{}, callbacks.Refusal(ctx, err)
 		}
@@ -106,7 +116,7 @@ func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey str
 		return cache.Entry[callbacks.Secret]{TTL: min(keepUnknown, c.ttl), Aside: true}, nil
 	}
 	if err != nil {
-		return cache.Entry[callbacks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", shared(err))
+		return cache.Entry[callbacks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", forAll(err))
 	}
 	ttl := c.ttl
 	if s.TTL != nil {

@@ -55,8 +55,9 @@ type conn struct {
 
 // closedStream is remembered because of frames that were under way when it ended.
 type closedStream struct {
-	id    uint32
-	reset bool // by the server, of which the client may not have known
+	id   uint32
+	open bool  // for all that the client knew: frames may have been under way
+	left int64 // of its body; -1: unknown
 }
 
 func newConn(s *Server, nc net.Conn) *conn {

@@ -82,7 +82,7 @@ func TestStreamsShareTheConnectionsWindow(t *testing.T) {
 		receive(streams * writePart)
 	}
 	for i := uint32(1); i < 2*streams; i += 2 {
-		if got[i] < 10*writePart || got[i] > 30*writePart {
+		if got[i] < 5*writePart { // of twenty
 			t.Errorf("stream %d got %d bytes, others %v", i, got[i], got)
 		}
 	}

@@ -75,7 +75,7 @@ func (c *conn) kindOf(id uint32, ends bool) (int, error) {
 	case id <= c.last:
 		if closed := c.wasClosed(id); closed == nil {
 			return 0, connError(http2.ErrCodeProtocol)
-		} else if !closed.reset {
+		} else if !closed.open {
 			return 0, connError(http2.ErrCodeStreamClosed)
 		}
 		return ofNobody, nil
@@ -220,6 +220,9 @@ func (c *conn) onReset(f *http2.RSTStreamFrame) error {
 	defer c.mu.Unlock()
 	s := c.streams[f.StreamID]
 	if s == nil {
+		if closed := c.wasClosed(f.StreamID); closed != nil {
+			closed.open = false // now the client knows
+		}
 		return c.notIdle(f.StreamID)
 	}
 	c.forget(s, errReset)
@@ -246,14 +249,35 @@ func (c *conn) reset(id uint32, code http2.ErrCode) {
 	c.out.control(http2.FrameRSTStream, id, uint32(code))
 }
 
-// closeStream remembers a stream that is closed. The caller holds c.mu.
-func (c *conn) closeStream(id uint32, reset bool) {
-	if there := c.wasClosed(id); there != nil {
-		there.reset = there.reset || reset
+// closeStream remembers a stream that is closed, and whether the client may not have
+// known it. The caller holds c.mu.
+func (c *conn) closeStream(id uint32, open bool) { c.remember(closedStream{id, open, -1}) }
+
+// remember is closeStream for a stream of whose body something is left. The caller
+// holds c.mu.
+func (c *conn) remember(s closedStream) {
+	if there := c.wasClosed(s.id); there != nil {
+		there.open = there.open || s.open
 		return
 	}
-	c.closed[c.closedNext] = closedStream{id, reset}
+	c.closed[c.closedNext] = s
 	c.closedNext = (c.closedNext + 1) % len(c.closed)
+}
+
+// accept counts content that comes for a closed stream.
+func (s *closedStream) accept(id uint32, content int, ends bool) error {
+	if s == nil || !s.open {
+		return streamError(id, http2.ErrCodeStreamClosed)
+	}
+	s.open = !ends
+	if s.left < 0 {
+		return nil
+	}
+	if s.left -= int64(content); s.left < 0 || ends && s.left > 0 {
+		s.open, s.left = true, -1
+		return streamError(id, http2.ErrCodeProtocol)
+	}
+	return nil
 }
 
 // wasClosed returns what is remembered of a closed stream. The caller holds c.mu.
@@ -326,9 +350,7 @@ func (c *conn) accept(h http2.FrameHeader, content int) (*stream, error) {
 		if err = c.notIdle(h.StreamID); err != nil {
 			return nil, err
 		}
-		if closed := c.wasClosed(h.StreamID); closed == nil || !closed.reset {
-			err = streamError(h.StreamID, http2.ErrCodeStreamClosed)
-		}
+		err = c.wasClosed(h.StreamID).accept(h.StreamID, content, h.Flags.Has(http2.FlagDataEndStream))
 	case s.remoteEnded:
 		err = streamError(h.StreamID, http2.ErrCodeStreamClosed)
 	default:

@@ -111,6 +111,7 @@ func (s *stream) end(whole bool) (crowded bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.returned = true
+	s.changed.Broadcast() // for a Read in another goroutine
 	c.owe(s.body.release())
 	if s.timer != nil {
 		s.timer.Stop()
@@ -129,13 +130,17 @@ func (s *stream) end(whole bool) (crowded bool) {
 func (s *stream) close(whole bool) {
 	c := s.c
 	delete(c.streams, s.id)
+	left := int64(-1)
 	switch {
 	case !whole:
 		c.out.control(http2.FrameRSTStream, s.id, uint32(http2.ErrCodeInternal))
-	case !s.remoteEnded: // RFC 9113 section 8.1: the rest of the body is not wanted
+	case s.remoteEnded:
+	case s.body.suffices(): // it may come: some clients take a reset for a failure
+		left = s.body.declared - s.body.received
+	default: // RFC 9113 section 8.1: the rest of the body is not wanted
 		c.out.control(http2.FrameRSTStream, s.id, uint32(http2.ErrCodeNo))
 	}
-	c.closeStream(s.id, !whole || !s.remoteEnded)
+	c.remember(closedStream{s.id, !whole || !s.remoteEnded, left})
 }
 
 // forget ends a stream before its handler has returned. The caller holds c.mu.

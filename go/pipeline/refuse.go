@@ -34,6 +34,7 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 	header.Set("X-Amz-Request-Id", x.requestID)
 	if e.Status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", "1")
+		header.Set("X-Amz-Retry-After", "1000") // the same in milliseconds, for AWS's SDKs
 	}
 	if x.r.Method == http.MethodHead {
 		x.w.WriteHeader(e.Status)

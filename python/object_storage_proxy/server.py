@@ -165,7 +165,9 @@ class ProxyServer:
                 if self._updates == number:
                     return
 
-    def invalidate(self, token: str | None = None, bucket: str | None = None) -> None:
+    def invalidate(
+        self, token: str | None = None, bucket: str | None = None, *, wait: float = 5.0
+    ) -> None:
         """Drops the callbacks' cached answers: decisions, store credentials, client secrets.
 
         Requests that arrive after it has returned are never served by anything that was asked
@@ -176,13 +178,22 @@ class ProxyServer:
             token: a client's access key id; None: all. "" stands for clients without
                 a signature.
             bucket: a bucket's name as clients use it; None: all.
+            wait: with ``shared_state``, seconds that it may take until no replica of the
+                fleet answers by what was dropped. Three suffice, even if some are cut off.
 
         Raises:
-            TypeError: an argument is neither a str nor None.
+            TypeError: an argument is neither a str nor None, or wait is no number.
+            ValueError: wait is negative, or not finite.
+            TimeoutError: it is recorded, but some replica had not confirmed it in time; it
+                will, or stop using what it remembers, within two seconds.
+            SharedStateError: it could not be recorded, which is tried for a second at least:
+                this replica has dropped the answers, others may not.
             RuntimeError: the server is not running, or this process is a fork.
         """
+        about = wire("token", token), wire("bucket", bucket)
+        wait_ms = milliseconds("wait", wait)
         lib, handle = self._serving()
-        lib.forget(handle, _wire("token", token), _wire("bucket", bucket))
+        lib.forget(handle, *about, wait_ms)
 
     def reopen_logs(self) -> None:
         """Reopens the access log's file, after it has been moved away.
@@ -337,11 +348,31 @@ def _config_error(
     return ConfigError(mistakes + [m for m in lib.check(document) if m[0] not in seen])
 
 
-def _wire(name: str, text: str | None) -> bytes | None:
+def wire(name: str, text: str | None) -> bytes | None:
     """A string that a callback got, as the bytes that the client sent."""
     if not isinstance(text, (str, type(None))):
         raise TypeError(f"{name} must be a str or None, not {type(text).__name__}")
     return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def prepared(config: ProxyServerConfig) -> tuple[_lib.Library, bytes]:
+    """The library, and the configuration as it reads it. Raises ConfigError."""
+    from ._document import render
+
+    document, mistakes = render(config)
+    lib = _lib.load(_at_exit)
+    if mistakes:
+        raise _config_error(lib, document, mistakes)
+    return lib, document
+
+
+def milliseconds(name: str, seconds: float) -> int:
+    """Seconds to wait, for the library."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(seconds).__name__}")
+    if not 0 <= seconds < 1e9:
+        raise ValueError(f"{name} must be 0 or more seconds")
+    return int(seconds * 1000)
 
 
 def start_server(config: ProxyServerConfig) -> None:

@@ -199,13 +199,17 @@ class Fleet:
             link, server_hostname="127.0.0.1"
         )
 
-    def accesses(self) -> list[dict[str, Any]]:
-        """The lines of all access logs."""
-        lines = [line for address in REPLICAS for line in self._log(address)]
-        return [json.loads(line) for line in lines if line.startswith('{"time":')]
+    def clients_of(self, key: str) -> list[str]:
+        """The addresses of those who asked for a key, once there are any in the access logs."""
 
-    def _log(self, address: str) -> list[str]:
-        return (self.folder / f"{address}.log").read_text().splitlines()
+        def look() -> list[str]:
+            logs = [(self.folder / f"{address}.log").read_text() for address in REPLICAS]
+            lines = [
+                json.loads(line) for log in logs for line in log.splitlines() if line[0] == "{"
+            ]
+            return [line["client"] for line in lines if line["key"] == key]
+
+        return until(look, f"a request for {key}")
 
     def restart(self, number: int) -> int:
         """Ends a replica by SIGTERM, starts it anew; returns the status of the end."""

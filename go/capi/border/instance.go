@@ -15,7 +15,7 @@ type Server interface {
 	MetricsPort() int
 	ReopenLogs() error
 	Update(document []byte) error
-	Forget(token, bucket *string)
+	Forget(ctx context.Context, token, bucket *string) error
 	AnnounceStop()
 	Stop(ctx context.Context) error
 	Done() <-chan struct{}

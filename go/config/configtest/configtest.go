@@ -26,6 +26,9 @@ func Document(changes map[string]any) []byte {
 		"drain_timeout":                  30,
 		"hmac_ttl":                       300,
 		"http2":                          true,
+		"shared_namespace":               "test",
+		"shared_timeout":                 1,
+		"shared_uses":                    "closed",
 	}
 	maps.Copy(all, changes)
 	document, err := json.Marshal(all)
