@@ -49,6 +49,7 @@ type conn struct {
 	closedNext    int
 	responded     bool      // since the last frame that came
 	retiring      bool      // it takes no requests any more
+	parted        bool      // and the client has been told so
 	idleSince     time.Time // counts while no handler runs
 	over          bool
 }
@@ -159,13 +160,14 @@ func (c *conn) Retire() {
 		c.sayGoodbye(http2.ErrCodeNo)
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.parted = true
 		c.endIfRetired()
 	}()
 }
 
 // endIfRetired has the reader end once the last request has. The caller holds c.mu.
 func (c *conn) endIfRetired() {
-	if c.retiring && c.handlers == 0 {
+	if c.parted && c.handlers == 0 {
 		_ = c.net.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -184,7 +186,7 @@ func (c *conn) idleTime() (time.Duration, error) {
 	switch {
 	case c.handlers > 0:
 		return c.server.IdleTimeout, nil
-	case c.retiring:
+	case c.parted:
 		return 0, errRetired
 	}
 	left := time.Until(c.idleSince.Add(c.server.IdleTimeout))
