@@ -107,6 +107,7 @@ func (c *conn) Serve() {
 	if err != errRetired {
 		c.sayGoodbye(http2.ErrCode(failed))
 	}
+	c.out.drain()
 	serving.Linger(c.net)
 }
 

@@ -73,12 +73,13 @@ func (c *conn) kindOf(id uint32, ends bool) (int, error) {
 	case s != nil:
 		return ofTrailers, nil
 	case id <= c.last:
-		if closed := c.wasClosed(id); closed == nil {
+		switch closed := c.wasClosed(id); {
+		case closed == nil || closed.open && !ends:
 			return 0, connError(http2.ErrCodeProtocol)
-		} else if !closed.open {
+		case !closed.open:
 			return 0, connError(http2.ErrCodeStreamClosed)
 		}
-		return ofNobody, nil
+		return ofTrailers, nil
 	case id%2 == 0:
 		return 0, connError(http2.ErrCodeProtocol)
 	case c.retiring:
