@@ -17,6 +17,7 @@ import (
 	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/s3err"
+	"osp/go/shared"
 )
 
 // atATime bounds how many of one client's questions are asked at the same
@@ -29,6 +30,7 @@ type Options struct {
 	CacheBy     []string         // names out of config.CacheFields; empty: everything that the callback sees
 	ShowReasons bool             // the callback's reason for a refusal goes to the client
 	Now         func() time.Time // nil: time.Now
+	Shared      *shared.State    // with whom decisions are shared; nil: with nobody
 }
 
 // Checker is safe for concurrent use. Make it with New.
@@ -37,6 +39,8 @@ type Checker struct {
 	seesRequest bool
 	showReasons bool
 	parts       parts
+	shared      *shared.State
+	knownBy     string // how a decision is known in a fleet
 	decisions   *cache.Cache[key, remembered]
 }
 
@@ -46,10 +50,16 @@ func New(owner callbacks.Set, o Options) *Checker {
 		validator:   owner.Validator,
 		seesRequest: owner.ValidatorSeesRequest,
 		showReasons: o.ShowReasons,
+		shared:      o.Shared,
 		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
 	}
+	if o.Shared != nil {
+		c.decisions.Trust(o.Shared.Generation, shared.Moment)
+	}
+	c.knownBy = "two arguments"
 	if c.seesRequest {
 		c.parts = partsOf(o.CacheBy)
+		c.knownBy = c.parts.String()
 	}
 	return c
 }
@@ -82,7 +92,7 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 	if ttl == 0 { // unless a decision brings its own
 		get = c.decisions.Ask
 	}
-	kept, err := get(ctx, k, func(ctx context.Context) (cache.Entry[remembered], error) {
+	load := func(ctx context.Context) (cache.Entry[remembered], error) {
 		answer, err := c.validator(ctx, r)
 		if errors.Is(err, callbacks.ErrOverloaded) {
 			// Nothing was decided. Each of those who waited would wait as long again,
@@ -96,7 +106,11 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 			Value: remembered{allowed: answer.Allow, reason: answer.Reason, token: sha256.Sum256([]byte(r.Token)), bucket: strings.Clone(r.Bucket)},
 			TTL:   keepFor(answer, ttl),
 		}, nil
-	})
+	}
+	if c.shared != nil && ttl != 0 {
+		load = shared.Load(c.shared, c.item(k, r), decisionCodec(r), load)
+	}
+	kept, err := get(ctx, k, load)
 	if err != nil {
 		return Decision{err: callbacks.Refusal(ctx, err)}
 	}

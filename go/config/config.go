@@ -59,7 +59,10 @@ type Config struct {
 	CallbackConcurrency int           // callbacks that run at the same time
 	CallbackQueue       int           // callbacks that may wait for their turn
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included
+	DrainDelay          time.Duration // how long a stop that was announced still serves everybody
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
+
+	Shared *Shared // with whom the process remembers; nil: it is alone
 
 	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 

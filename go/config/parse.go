@@ -42,6 +42,7 @@ func Parse(data []byte) (*Config, error) {
 	c.readFronts(top)
 	c.readLimits(top)
 	c.readLogs(top)
+	c.Shared = readShared(top)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes
@@ -118,6 +119,7 @@ func (c *Config) readLimits(top *dict) {
 	c.CallbackConcurrency, _ = top.need("callback_concurrency").integer(1, maxCallbacks)
 	c.CallbackQueue, _ = top.need("callback_queue").integer(0, maxEntries)
 	c.CallbackTimeout, _ = top.need("callback_timeout").seconds(time.Millisecond, maxTimeout)
+	c.DrainDelay, _ = top.need("drain_delay").seconds(0, maxTimeout)
 	c.DrainTimeout, _ = top.need("drain_timeout").seconds(0, maxTimeout)
 	c.SecretTTL, _ = top.need("hmac_ttl").seconds(0, wire.LongestTTL)
 	c.SkipSignature, _ = top.take("skip_signature_validation").boolean()

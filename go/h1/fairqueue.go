@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/cpu"
 )
 
 const (
@@ -29,7 +31,10 @@ const (
 type fairQueue struct {
 	threshold int64 // active connections above which they queue
 	batch     int
-	active    atomic.Int64 // connections that serve a request or are queued
+
+	_      cpu.CacheLinePad // every request writes to what follows, and reads what is above
+	active atomic.Int64     // connections that serve a request or are queued
+	_      cpu.CacheLinePad
 
 	mu          sync.Mutex
 	started     bool

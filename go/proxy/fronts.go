@@ -36,7 +36,7 @@ type listening struct {
 // newFront completes a front with its servers.
 func (s *Server) newFront(f listening) *listening {
 	f.http1 = &h1.Server{
-		Handler:           counted(s.pipeline.Handler(f.scheme)),
+		Handler:           counted(s.parting(s.pipeline.Handler(f.scheme))),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -53,6 +53,17 @@ func (s *Server) newFront(f listening) *listening {
 		Refusal:           pipeline.Malformed,
 	}
 	return &f
+}
+
+// parting has each response end its connection once a stop was announced. Over
+// HTTP/2 net/http makes a GOAWAY of the field.
+func (s *Server) parting(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // open binds a front. Its error wraps the system's.
