@@ -120,7 +120,7 @@ func (c *conn) endBody(id uint32) error {
 	defer c.mu.Unlock()
 	s := c.streams[id]
 	if s == nil { // the response has ended meanwhile, or before
-		return c.wasClosed(id).accept(id, 0, true)
+		return c.acceptLate(id, 0, 0, true)
 	}
 	if s.body.declared >= 0 && s.body.received != s.body.declared {
 		return streamError(id, http2.ErrCodeProtocol)

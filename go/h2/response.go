@@ -89,6 +89,9 @@ func (s *stream) sendHead(status int, ends bool) {
 		return
 	}
 	c.responded = true
+	if s.header.Get("Connection") == "close" {
+		c.takeNoMore()
+	}
 	s.body.wantsContinue = s.body.wantsContinue && status < http.StatusOK
 	c.out.headers(s.id, ends, func(b []byte) []byte {
 		b, dated := appendHeader(appendStatus(b, status), s.header, status)
