@@ -57,6 +57,33 @@ func TestAShutdownLetsRequestsInFlightEnd(t *testing.T) {
 	}
 }
 
+func TestAResponseMayEndItsConnection(t *testing.T) {
+	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		_, _ = io.WriteString(w, "whole")
+	})
+	l := s.dial()
+	l.ask(1, true, plain...)
+	var body string
+	var away, ended bool
+	for {
+		got := l.hear(1)
+		if got.closed {
+			break
+		}
+		if got.away && got.code != http2.ErrCodeNo {
+			t.Errorf("it ends with %v", got.code)
+		}
+		if name, sent := got.header["connection"]; sent {
+			t.Errorf("it sends the field %q", name)
+		}
+		body, away, ended = body+string(got.body), away || got.away, ended || got.ended
+	}
+	if body != "whole" || !ended || !away {
+		t.Errorf("got %q, to its end: %t, with a goodbye: %t", body, ended, away)
+	}
+}
+
 func TestAShutdownWhoseTimeIsUpLeavesTheRestToClose(t *testing.T) {
 	asked, ended := make(chan struct{}), make(chan struct{})
 	s := serve(t, false, func(_ http.ResponseWriter, r *http.Request) {
@@ -312,20 +339,5 @@ func TestAClientIsToldThatTheRestOfItsBodyIsNotWanted(t *testing.T) {
 	})
 	if code, told := resets[3]; !told || code != http2.ErrCodeNo || len(resets) > 1 {
 		t.Errorf("got %v", resets)
-	}
-}
-
-func TestAConnectionEndsAfterAResponseThatSaysSo(t *testing.T) {
-	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
-	l := s.dial()
-	l.ask(1, true, plain...)
-	if got := l.hear(0); !got.away || got.code != http2.ErrCodeNo {
-		t.Errorf("%+v", got)
-	}
-	if got := l.hear(1); got.status != "200" || !got.ended || got.header["connection"] != "" {
-		t.Errorf("%+v", got)
-	}
-	if got := l.hear(3); !got.closed {
-		t.Errorf("it goes on: %+v", got)
 	}
 }

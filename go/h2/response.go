@@ -48,7 +48,8 @@ func (w *response) init(r *http.Request) {
 // Header implements http.ResponseWriter.
 func (s *stream) Header() http.Header { return s.header }
 
-// WriteHeader implements http.ResponseWriter. 1xx responses are sent at once.
+// WriteHeader implements http.ResponseWriter. 1xx responses are sent at once. With the
+// field Connection: close, which is not sent, the connection takes no more requests.
 func (s *stream) WriteHeader(status int) {
 	if status < 100 || status > 999 || status == http.StatusSwitchingProtocols {
 		panic("h2: WriteHeader of " + strconv.Itoa(status))
