@@ -38,7 +38,6 @@ type head struct {
 	fields int
 
 	method, scheme, authority, path string
-	pseudo                          int // pseudo-header fields so far
 	regular                         bool
 	host                            string
 	hasHost, hasLength              bool
