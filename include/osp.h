@@ -100,6 +100,16 @@ typedef const char *osp_text;
  * *error is set to NULL or to a text for osp_free. */
 int32_t osp_check(osp_text config, size_t len, char **error);
 
+/* Says what a policy makes of a request, without sending it: {"policy": as in a
+ * configuration, "token"?: text, "method": text, "target": text as on the wire,
+ * "headers"?: {name: text}, "client_ip"?: text, "secure"?: true for https, "time"?: Unix
+ * seconds, "complete"?: as in an entry}. *json is set to NULL or to a text for osp_free:
+ * {"allowed": true or false, "questions": [{"operation": text, "action": text, "resource":
+ * text, "effect": "allow", "deny" or "nothing", "statement"?: text, "line"?: number}, ...]},
+ * all that would be asked; after OSP_CONFIG_ERROR the mistakes.
+ * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_explain(osp_text request, size_t len, char **json);
+
 /* Starts a server in the background. When it returns OSP_OK the ports are bound
  * and *handle is a positive number; otherwise *handle is 0 and nothing runs.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_OS_ERROR (a port in use, no right to bind it),

@@ -84,9 +84,6 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 // Detailed reports whether the question is about more than the token and the bucket.
 func (q *Question) Detailed() bool { return q.request.Method != "" }
 
-// VersionID is the version that the question is about, empty if it names none.
-func (q *Question) VersionID() string { return q.request.VersionID }
-
 // Version asks about another version: by another spelling of its id, or, without
 // an id, about the one that is there now.
 func (q *Question) Version(id string) *Question {
@@ -102,6 +99,23 @@ func (q *Question) Version(id string) *Question {
 		}
 	}
 	return &other
+}
+
+// OtherVersions ask about what a store may take for the version of the question, if
+// it names one: a store that has no versions passes over the id, and MinIO takes 32
+// hexadecimal digits for the UUID of these.
+func (q *Question) OtherVersions(complete, opaqueKeys bool) (others []*Question) {
+	asked := q.request.VersionID
+	if asked == "" {
+		return nil
+	}
+	if !complete {
+		others = append(others, q.Version(""))
+	}
+	if id := s3op.UUID(asked); id != "" && !opaqueKeys {
+		others = append(others, q.Version(id))
+	}
+	return others
 }
 
 // Instead asks about what a store may do instead: one that lacks the operation,

@@ -74,29 +74,12 @@ func (p *Pipeline) check(x *exchange, b *stores.Bucket, question *access.Questio
 	if err := p.access.Check(x.r.Context(), question).Refusal(); err != nil {
 		return err
 	}
-	for _, other := range otherVersions(b, question) {
+	for _, other := range question.OtherVersions(b.Complete, b.OpaqueKeys) {
 		if err := p.access.Check(x.r.Context(), other).Refusal(); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// otherVersions asks about what a store may take for the version of a question:
-// one that has no versions passes over the id, and MinIO takes 32 hexadecimal
-// digits for the UUID of these.
-func otherVersions(b *stores.Bucket, question *access.Question) (others []*access.Question) {
-	asked := question.VersionID()
-	if asked == "" {
-		return nil
-	}
-	if !b.Complete {
-		others = append(others, question.Version(""))
-	}
-	if id := s3op.UUID(asked); id != "" && !b.OpaqueKeys {
-		others = append(others, question.Version(id))
-	}
-	return others
 }
 
 // checkAll is check for several questions together; see access.CheckAll.

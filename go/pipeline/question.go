@@ -39,12 +39,7 @@ func (x *exchange) field(name string) (value string, given bool) {
 		_, signed := slices.BinarySearch(x.verified.SignedHeaders(), strings.ToLower(name))
 		return value, signed
 	}
-	for _, p := range x.req.Query {
-		if p.Field() == name {
-			return p.Value, true
-		}
-	}
-	return "", false
+	return x.req.Query.Field(name)
 }
 
 func first(values []string) (value string, given bool) {

@@ -26,6 +26,8 @@ const (
 	Deny
 )
 
+func (e Effect) String() string { return [...]string{"nothing", "allow", "deny"}[e] }
+
 // Verdict is what a policy says, and by which statement; nil if it says nothing.
 type Verdict struct {
 	Effect    Effect
@@ -83,6 +85,7 @@ func (p *Policy) Decide(q *Question) Verdict {
 type Statement struct {
 	Sid   string
 	Index int // in the document, from 0
+	Line  int // in the document, from 1
 
 	denies       bool
 	actions      actionSet

@@ -121,7 +121,7 @@ func (r *reader) readStatement(n *node) *Statement {
 	if !r.object(n, "Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition") {
 		return nil
 	}
-	s := &Statement{Sid: r.readSid(n.member("Sid"))}
+	s := &Statement{Sid: r.readSid(n.member("Sid")), Line: n.line}
 	if effect := r.need(n, "Effect"); effect != nil {
 		if effect.kind != isString || effect.text != "Allow" && effect.text != "Deny" {
 			r.add(effect, `must be "Allow" or "Deny"`)
