@@ -365,6 +365,18 @@ def start_server(config: ProxyServerConfig) -> None:
                 _signals.reopen_logs(server)
 
 
+def explain(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a policy makes of a request, for the command line; see osp_explain in osp.h.
+
+    Raises:
+        ConfigError: the policy or the request has mistakes; it lists all of them.
+        RuntimeError, ImportError: as ProxyServer.start() does.
+    """
+    from ._document import encode
+
+    return _lib.load(_at_exit).explain(encode(request))
+
+
 def enable_request_counting() -> None:
     """Starts counting the requests of all proxies in this process together."""
     _lib.count_requests(True)
