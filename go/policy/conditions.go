@@ -24,10 +24,10 @@ func truthOf(b bool) truth {
 	return no
 }
 
-// applies reports whether a statement that is about the action and, by one of its
-// patterns, about the resource applies to the question.
+// applies reports whether a statement that is about the action, about who asks and, by
+// one of its patterns, about the resource applies to the question.
 func (s *Statement) applies(q *Question) truth {
-	if s.notResources && matchesAny(s.resources, q.Resource, q.Token) || !s.everybody && !s.isAbout(q.Token) {
+	if s.notResources && matchesAny(s.resources, q.Resource, q.Token) {
 		return no
 	}
 	result := yes
@@ -41,12 +41,15 @@ func (s *Statement) applies(q *Question) truth {
 }
 
 func (s *Statement) isAbout(token string) bool {
-	return token != "" && matchesAny(s.tokens, token, "")
+	return s.everybody || token != "" && matchesAny(s.tokens, token, "")
 }
 
 func matchesAny(patterns []pattern, text, token string) bool {
-	for i := range patterns {
-		if patterns[i].matches(text, token) {
+	for _, p := range patterns {
+		if len(p) > 0 && p[0].kind == literal && !strings.HasPrefix(text, p[0].text) {
+			continue // as most of many do
+		}
+		if p.matches(text, token) {
 			return true
 		}
 	}

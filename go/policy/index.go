@@ -77,8 +77,9 @@ func (x *index) find(q *Question, least truth) *Statement {
 		}
 		for j := range n.rules {
 			r := &n.rules[j]
-			if r.statement.actions.has(q.Action) && r.rest.matches(rest, q.Token) && r.statement.applies(q) >= least {
-				return r.statement
+			s := r.statement
+			if s.actions.has(q.Action) && s.isAbout(q.Token) && r.rest.matches(rest, q.Token) && s.applies(q) >= least {
+				return s
 			}
 		}
 	}
