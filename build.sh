@@ -3,7 +3,8 @@
 #
 # Needs Go, Python and a C compiler; everything else is installed under
 # .build/, in the versions that the requirements.txt of tests, tests/clients, tests/bench and docs/site,
-# tests/{tools,stores,stores/seaweedfs,signers,bench/kit}/go.mod, tests/stores/moto.txt, tests/signers/js and this script pin,
+# tests/{tools,tools/helm,tools/kubernetes,stores,stores/seaweedfs,signers,bench/kit}/go.mod, tests/stores/moto.txt,
+# tests/balancers.txt, tests/tools/kubernetes-validate.txt, tests/signers/js and this script pin,
 # from wherever pip, go, npm, cargo and Maven are configured to look.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -16,6 +17,7 @@ readonly LIBRARY=$BUILD/lib/libosp.so
 readonly PLATFORMS=(manylinux2014_x86_64 manylinux2014_aarch64)
 if command -v sha256sum >/dev/null; then readonly SHA256=(sha256sum); else readonly SHA256=(shasum -a 256); fi # macOS
 readonly TRINO=476
+readonly KWOK=0.8.0 GATEWAY_API=1.6.3 PROMETHEUS_OPERATOR=0.85.0
 readonly GARAGE=2.5.0 S3S_FS=0.14.1 RUST=1.92 S3PROXY=4.1.0
 readonly FUZZ_TIME=${FUZZ_TIME:-20s}
 
@@ -28,14 +30,20 @@ usage: ./build.sh <verb>
   wheel --platform P
                 cross-build it into dist/P/: manylinux2014_x86_64, manylinux2014_aarch64
   sdist         pack the sources into dist/
+  chart         pack the Helm chart into dist/
   run           build, then serve a demo store through the proxy until Ctrl-C
   run --once    the same, but use it once, say what was seen, and stop
   test          everything: checks, gates, Go tests with the race detector, fuzzing, end to end
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
   test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
-  bench         measure side by side with the original and nginx; docs/performance.md is made of it
+  test k8s      the chart in a Kubernetes without machines (10 minutes and more, once, to build it)
+  bench         measure side by side with the original and nginx, and fail if a target is missed;
+                docs/performance.md is made of it
+  test fleet    replicas at Redis with TLS, Sentinel and Cluster, ten thousands of requests while servers and links fail,
+                and behind more load balancers (twenty minutes, 300 MB to fetch)
   bench quick   a part of it that takes less than three minutes
+  bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
                 write the table of docs/install.md; with arguments: tests/interpreters/run.py
@@ -140,6 +148,16 @@ sdist() {
   ls dist/*.tar.gz
 }
 
+# chart gives the chart the version that the package has.
+chart() {
+  chart_tools
+  say "chart into dist/"
+  local version
+  version=$(awk -F'"' '/^__version__/ { print $2 }' python/object_storage_proxy/_version.py)
+  rm -f dist/object-storage-proxy-[0-9]*.tgz
+  "$BUILD/chart/helm" package deploy/helm/object-storage-proxy --version "$version" --app-version "$version" --destination dist
+}
+
 # pack WHAT FOLDER runs the build backend of pyproject.toml.
 pack() {
   "$PY" -m build "$1" --no-isolation --outdir "$2" . >"$BUILD/pack.log" 2>&1 || { cat "$BUILD/pack.log" >&2; die "${1#--}: the build failed."; }
@@ -194,6 +212,7 @@ fmt() {
 test_quick() {
   installed
   versitygw
+  go_tools
   say "Go tests"
   go test ./go/...
   say "end to end, without the slow ones, with one store, some files at a time"
@@ -211,6 +230,8 @@ test_all() {
   signers
   clients
   chromium
+  chart_tools
+  balancers
   say "Go tests with the race detector"
   go test -race ./go/...
   fuzz
@@ -227,6 +248,27 @@ test_clients() {
   "$PY" -m pytest tests/test_engines.py --engines
 }
 
+test_k8s() {
+  installed
+  chart_tools
+  kubernetes
+  say "the chart in Kubernetes"
+  "$PY" -m pytest tests/test_kubernetes.py --kubernetes
+}
+
+# fleet: a longer look at what the quick tests look at for seconds.
+test_fleet() {
+  installed
+  versitygw
+  balancers; more_balancers
+  command -v redis-server redis-sentinel >/dev/null || debian redis-server redis-sentinel ||
+    die "the oldest server to support is missing: install redis-server and redis-sentinel (Debian), 7.0 or newer."
+  say "histories of a fleet"
+  OSP_SOAK=${OSP_SOAK:-60s} go test -race -count 1 -run 'TestNoReplica' -v ./go/shared
+  say "replicas at servers of all kinds, and behind balancers"
+  "$PY" -m pytest tests --fleet --stores versitygw
+}
+
 # The addressing style is between a client and the proxy: with other stores it is one.
 test_stores() {
   installed
@@ -239,6 +281,11 @@ test_stores() {
 }
 
 bench() {
+  if [[ ${1:-} == fleet ]]; then
+    venv
+    (cd tests && exec "$PY" -m bench.fleet)
+    return
+  fi
   installed
   contenders
   versitygw
@@ -299,7 +346,7 @@ main() {
   case $verb in
     wheel) wheel "$@" ;;
     interpreters) interpreters "$@" ;;
-    lib | sdist | measure | check | gates | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
+    lib | sdist | chart | measure | check | gates | docs | fmt | clean) [[ $# -eq 0 ]] || die "$verb takes no arguments."; "$verb" ;;
     run) run "$@" ;;
     bench) bench "$@" ;;
     test)
@@ -308,7 +355,9 @@ main() {
         quick) test_quick ;;
         clients) test_clients ;;
         stores) test_stores ;;
-        *) die "test takes nothing, quick, clients or stores." ;;
+        k8s) test_k8s ;;
+        fleet) test_fleet ;;
+        *) die "test takes nothing, quick, clients, stores, k8s or fleet." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;

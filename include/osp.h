@@ -43,7 +43,8 @@ enum osp_result {
     OSP_INTERNAL = 4,     /* error: JSON {"message": text}; where, see the log */
     OSP_BAD_HANDLE = 5,   /* no such handle: 0, never given, or closed */
     OSP_UNKNOWN_CALL = 6, /* the call is answered, timed out or never was */
-    OSP_BAD_ARGUMENT = 7  /* a required pointer is null, or a length is absurd */
+    OSP_BAD_ARGUMENT = 7, /* a required pointer is null, or a length is absurd */
+    OSP_AWAY = 8          /* error: JSON {"message": text}; the shared state can't be reached */
 };
 
 /* What the proxy asks its owner: a row for each callback, by the name of its
@@ -133,10 +134,29 @@ int32_t osp_update(int32_t handle, osp_text update, size_t len, char **error);
 
 /* Forgets what callbacks and token services said about a token, a bucket or, with
  * both, about the two together; NULL stands for all. They are bytes as clients
- * sent them, not necessarily UTF-8. Whoever comes after it has returned is served
+ * sent them, not necessarily UTF-8. Whoever comes after it has returned OSP_OK is served
  * by nothing that was asked for before: answers to questions under way change nothing.
- * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
-int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len);
+ * In a fleet this holds for all replicas, for which it waits at most wait_ms
+ * milliseconds; this one has forgotten in any case.
+ * -> OSP_OK, OSP_AGAIN (recorded, but not every replica has confirmed it yet), OSP_AWAY
+ *    (not recorded, as far as is known), OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ * *error is set to NULL or to a text for osp_free. */
+int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len,
+                   int64_t wait_ms, char **error);
+
+/* osp_forget for the fleet of a configuration (as osp_start's), without a server.
+ * -> as osp_forget, OSP_CONFIG_ERROR (also without shared_state), but not OSP_BAD_HANDLE. */
+int32_t osp_revoke(osp_text config, size_t len, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len,
+                   int64_t wait_ms, char **error);
+
+/* Looks at the shared state of a configuration (as osp_start's) and does once what
+ * a replica does there, within wait_ms milliseconds. What is wrong is told in the
+ * report: JSON {"server": text, "seconds": number of a round trip, "clock_offset":
+ * seconds, "eviction": text, "copies": number, "replicas": number, "problems": [text]}.
+ * -> OSP_OK (*text is the report), OSP_CONFIG_ERROR (also without shared_state; *text is
+ *    the error), OSP_INTERNAL, OSP_BAD_ARGUMENT.
+ * *text is set to NULL or to a text for osp_free. */
+int32_t osp_examine(osp_text config, size_t len, int64_t wait_ms, char **text);
 
 /* Opens the file of the access log anew, after somebody has moved it away. Does
  * nothing where the access log is none or no file. After an error the old file
@@ -145,11 +165,13 @@ int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bu
  * *error is set to NULL or to a text for osp_free. */
 int32_t osp_reopen_logs(int32_t handle, char **error);
 
-/* Begins to stop and returns at once: no new connections, requests in flight and
- * callbacks under way get drain_ms milliseconds, then connections are cut. A later
- * call can shorten that time, never lengthen it.
+/* Begins to stop and returns at once. From now on /readyz says 503, and each response
+ * ends its connection. For delay_ms milliseconds everything is still served; then
+ * there are no new connections, requests in flight and callbacks under way get drain_ms
+ * milliseconds, and connections are cut. A later call can shorten both times, never
+ * lengthen them.
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL. */
-int32_t osp_stop(int32_t handle, int64_t drain_ms);
+int32_t osp_stop(int32_t handle, int64_t delay_ms, int64_t drain_ms);
 
 /* Blocks for at most timeout_ms milliseconds until the server has stopped.
  * -> OSP_OK (stopped), OSP_AGAIN (not yet), OSP_BAD_HANDLE, OSP_INTERNAL. */

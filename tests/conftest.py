@@ -26,6 +26,7 @@ from helpers.scripts import Run, scripts
 from helpers.stores import STORES, Store
 
 ROOT = Path(__file__).resolve().parent.parent
+APART = {"engines", "fleet", "kubernetes"}  # marks, each with an option of its name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +41,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the tests that need a JVM, and nothing else",
     )
     parser.addoption(
+        "--kubernetes",
+        action="store_true",
+        help="run the tests that need a Kubernetes of their own, and nothing else",
+    )
+    parser.addoption(
+        "--fleet",
+        action="store_true",
+        help="run the long tests of replicas, and nothing else",
+    )
+    parser.addoption(
         "--update-docs",
         action="store_true",
         help="write documents that are made of what the tests see",
@@ -47,9 +58,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The engines take long and much: they have a command of their own."""
-    wanted = config.getoption("engines")
-    chosen = [i for i in items if (i.get_closest_marker("engines") is not None) == wanted]
+    """What takes long to build has a command of its own."""
+    wanted = {name for name in APART if config.getoption(name)}
+    chosen = [i for i in items if wanted == {m.name for m in i.iter_markers()} & APART]
     config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
     items[:] = chosen
 

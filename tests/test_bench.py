@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import datetime
 import io
+import math
+import random
+import statistics
 from typing import Any
 
 import pytest
+from bench import fleet
+from bench.__main__ import judge
+from bench.cases import CASES
 from bench.load import LoadError, parse_h2load, parse_wrk, percentile
 from bench.measure import Cell
+from bench.noise import Figure, of_median
 from bench.picture import draw
-from bench.report import figures_table, number, ratios_table, render, replaced, spread
-from bench.results import Results
+from bench.report import (
+    figures_table,
+    number,
+    ratios_table,
+    render,
+    replaced,
+    spread,
+    targets_table,
+)
+from bench.results import Results, again
 from bench.signing import CHUNKS, Keys, many, sign
-from bench.targets import targets
+from bench.targets import RATIOS, Target, Verdict, targets
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -114,9 +129,9 @@ def cell(who: str, rates: list[float], cpu: list[float], **more: Any) -> dict[st
     return vars(made)
 
 
-def a_run(**original: Any) -> Results:
+def a_run(*more: dict[str, Any], **original: Any) -> Results:
     theirs = cell("original", [100, 200, 400], [60, 50, 40]) | original
-    cells = [cell("ours", [150, 400, 400], [30, 30, 30]), theirs]
+    cells = [cell("ours", [150, 400, 400], [30, 30, 30]), theirs, *more]
     growth = {"entrant": "ours", "value": 12.0, "failed": ""}
     return Results(
         {
@@ -138,13 +153,107 @@ def test_a_ratio_is_the_median_of_the_ratios_of_each_round() -> None:
     assert run.ratio("get-1k", "rate", "ours", "nginx") is None
 
 
-def test_targets_are_met_missed_or_not_measured() -> None:
-    said = {target.text: target.met for target in targets(a_run())}
-    assert said["GET 1 KiB: CPU per request, by the original's"] is True
-    assert said["the same, further"] is False
-    assert said["GET 1 KiB: requests/s, by the original's"] is True
-    assert said["growth over a million requests, keys and URLs"] is False
-    assert said["memory of an idle connection, of 5,000"] is None
+def test_noise_is_what_the_same_build_differs_by() -> None:
+    assert of_median([]) == 0
+    assert of_median([0, 0, 0]) == 0
+    assert of_median([0.1, -0.1, 0.1]) == pytest.approx(3.18 * 0.1 * math.sqrt(math.pi / 6))
+    assert of_median([0.1, -0.1] * 5) < of_median([0.1, -0.1]), "more rounds tell more"
+    run = a_run(cell("ours again", [150, 440, 360], [30, 30, 30]))
+    judged = run.judged("get-1k", "rate", "ours", "original")
+    assert judged == Figure(1.5, pytest.approx(1.5 * of_median([0, 0.1, -0.1])))
+    assert run.judged("get-1k", "cpu", "ours", "original") == Figure(0.6, 0)
+
+
+def test_noise_covers_the_median_of_the_same_build_in_19_of_20_runs() -> None:
+    chance = random.Random(20)
+    for rounds in (3, 9):
+        covered = 0
+        for _ in range(2000):
+            same = [chance.gauss(0, 0.05) for _ in range(rounds)]
+            other = [chance.gauss(0, 0.05) for _ in range(rounds)]
+            covered += abs(statistics.median(other)) <= of_median(same)
+        assert covered >= 1880, f"of medians over {rounds} rounds"
+
+
+@pytest.mark.parametrize(
+    ("value", "noise", "at_most", "verdict"),
+    [
+        (0.9, 0.2, True, Verdict.MET),
+        (1.0, 0.0, True, Verdict.MET),
+        (1.1, 0.2, True, Verdict.WITHIN_NOISE),
+        (1.3, 0.2, True, Verdict.MISSED),
+        (1.1, 0.0, True, Verdict.MISSED),
+        (1.1, 0.2, False, Verdict.MET),
+        (0.9, 0.2, False, Verdict.WITHIN_NOISE),
+        (0.7, 0.2, False, Verdict.MISSED),
+    ],
+)
+def test_a_target_is_missed_beyond_its_noise(
+    value: float, noise: float, at_most: bool, verdict: Verdict
+) -> None:
+    target = Target("what", 1, Figure(value, noise), at_most)
+    assert target.verdict is verdict
+    assert target.holds is (verdict is not Verdict.MISSED)
+
+
+def test_a_run_judges_what_it_measured_and_nothing_else() -> None:
+    said = {target.text: target.verdict for target in targets(a_run())}
+    assert said == {
+        "GET 1 KiB: CPU, by the original's": Verdict.MISSED,
+        "GET 1 KiB: CPU, by nginx's": Verdict.NO_FIGURE,
+        "GET 1 KiB: requests/s, by the original's": Verdict.MET,
+        "GET 1 KiB: p99, by the original's": Verdict.MET,
+        "peak memory, 32 connections": Verdict.NO_FIGURE,
+        "growth over a million requests, keys and URLs": Verdict.MISSED,
+    }
+
+
+def test_a_target_without_a_figure_does_not_hold() -> None:
+    broken = {target.text: target for target in targets(a_run(failed="the process ended"))}
+    assert not broken["GET 1 KiB: requests/s, by the original's"].holds
+
+
+def test_the_command_fails_and_says_which_target_is_missed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert judge(a_run()) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "GET 1 KiB: CPU, by the original's: missed by more than noise" in said
+    assert "GET 1 KiB: CPU, by nginx's: there is no figure" in said
+    assert not [line for line in said if "requests/s" in line]
+    empty = Results({"machine": {}, "quick": True, "cases": [], "footprint": []})
+    assert judge(empty) == 0
+
+
+def test_the_same_build_is_a_contestant_in_every_case_that_a_ratio_reads() -> None:
+    cases = {case.id: [str(entrant) for entrant in case.entrants] for case in CASES}
+    for ratio in RATIOS:
+        entrants = cases[ratio.case]
+        assert {ratio.one, ratio.other, again(ratio.one)} <= set(entrants), ratio
+        assert entrants.index(again(ratio.one)) > entrants.index(ratio.other), ratio
+
+
+def test_what_a_question_costs_is_half_of_what_cold_requests_take_beyond_warm_ones() -> None:
+    cells = [
+        cell("ours", [1, 1, 1], [100, 110, 120]),
+        cell("ours, warm", [1, 1, 1], [40, 40, 40]),
+        cell("ours again", [1, 1, 1], [104, 110, 120]),
+    ]
+    case = {"id": "get-1k-cold", "title": "cold", "cells": cells}
+    run = Results({"machine": {}, "quick": True, "cases": [case], "footprint": []})
+    said = {target.text: target for target in targets(run)}["CPU of a question to a callback"]
+    assert said.figure == Figure(35, pytest.approx(of_median([2, 0, 0])))
+    assert said.verdict is Verdict.MISSED
+
+
+def test_peak_memory_is_judged_with_what_two_processes_differ_by() -> None:
+    more = cell("ours again", [1, 1, 1], [1, 1, 1]) | {"memory": 5 << 20}
+    run = a_run(more)
+    said = {target.text: target for target in targets(run)}["peak memory, 32 connections"]
+    assert said.figure == Figure(3, 2)
+    assert "| peak memory, 32 connections | at most 40 MiB | 3.00 MiB | ± 2.00 MiB | yes |" in (
+        targets_table(run)
+    )
 
 
 def test_a_contestant_that_fails_says_so_in_every_table() -> None:
@@ -183,3 +292,19 @@ def test_the_report_is_made_of_a_run() -> None:
     text = render(a_run())
     assert "Taken with: cores 2." in text
     assert "| growth | ours | 12.0 MiB |" in text
+
+
+def test_the_simulated_fleet_asks_once_for_each_life_of_an_answer() -> None:
+    load = fleet.load_of(random.Random(1), keys=1, ttl=10)
+    assert load.calls == load.firsts == pytest.approx(1 / 10, rel=0.01)
+    assert load.alone == pytest.approx(fleet.REPLICAS / 10, rel=0.01)
+    # Every other replica looks once, and again while it waits for the validator.
+    assert load.takes >= (fleet.REPLICAS - 1) / 10
+
+
+def test_a_simulated_revocation_takes_longer_at_a_busy_server() -> None:
+    costs = fleet.Costs(take=20e-6, first=90e-6, beat=30e-6)
+    calm, busy = (fleet.revocation(random.Random(1), part, 20e-6, costs) for part in (0.05, 0.9))
+    # Each replica is heard of twice.
+    assert 2 * fleet.REPLICAS * costs.beat < busy
+    assert fleet.MOMENT <= calm < busy

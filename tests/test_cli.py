@@ -20,7 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-COMMANDS = ["serve", "check-config", "presign", "keygen", "doctor", "completion"]
+COMMANDS = ["serve", "check-config", "presign", "keygen", "doctor", "invalidate", "completion"]
 
 GOOD = """\
 host = "127.0.0.1"

@@ -17,6 +17,8 @@ from conftest import CLIENT
 from helpers.children import clean_environment
 from helpers.cli import PROGRAM, Done, Run, mistaken, runner, write_toml
 from helpers.double import S3Double, Seen
+from helpers.fleet import key
+from helpers.valkey import valkey
 from helpers.wait import free_port
 
 
@@ -200,3 +202,27 @@ def test_mistakes(examine: Any, double: S3Double, run: Run) -> None:
         "the configuration has no bucket other"
     ]
     assert len(mistaken(run("doctor", "--timeout", "0"))) == 1
+
+
+def test_a_shared_state(double: S3Double, examine: Any, serve: Any, tmp_path: Path) -> None:
+    double.answer = listing
+    entries = {"data": double.entry()}
+    with valkey(tmp_path / "state") as state:
+        values = {"shared_state": state.url, "shared_keys": [key("k1", 1)]}
+        serve(entries, **values)
+        done = examine(entries, **values)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"ok      shared state  at {state.url}\n        valkey 9." in done.stdout
+        assert "maxmemory-policy noeviction, copies: 0, proxies: 1" in done.stdout
+        *_, seen = findings(examine(entries, "--json", **values))
+        assert seen["problems"] == []
+        state.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        done = examine(entries, **values | {"shared_keys": [key("k1", 2)]})
+        assert done.returncode == 1
+        assert "maxmemory-policy is allkeys-lru" in done.stdout
+        assert "other replicas of this namespace have another keyring" in done.stdout
+        state.call("ACL", "SETUSER", "default", "-zcount")
+        assert "revocations: " in examine(entries, **values).stdout
+    done = examine(entries, **values)
+    assert done.returncode == 1
+    assert "no connection" in done.stdout

@@ -148,8 +148,14 @@ NEVER_NONE = [
     "callback_queue",
     "callback_timeout",
     "hmac_ttl",
+    "http2",
+    "drain_delay",
     "drain_timeout",
     "show_reasons",
+    "shared_namespace",
+    "shared_timeout",
+    "shared_uses",
+    "shared_required",
 ]
 
 
@@ -184,7 +190,9 @@ def test_none_is_no_value_where_the_type_does_not_name_it(name: str) -> None:
         server.check()
 
 
-@pytest.mark.parametrize("name", ["callback_timeout", "drain_timeout"])
+@pytest.mark.parametrize(
+    "name", ["callback_timeout", "drain_delay", "drain_timeout", "shared_timeout"]
+)
 @pytest.mark.parametrize("value", ["x", True, float("nan"), [], 10**400, -1, 1e9])
 def test_a_time_is_a_number_of_seconds(name: str, value: Any) -> None:
     assert set(mistakes(**{name: value})) == {name}

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import object_storage_proxy as osp
 import pytest
-from conftest import CLIENT
+from conftest import CLIENT, Front, settings
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, ResponseReceived, StreamReset
 from helpers import raw
+from helpers.certificates import Certificates
 from helpers.clients import Keys
+from helpers.double import S3Double
+from helpers.monitor import get
+from helpers.wait import until
+
+HEADERS, RST_STREAM, GOAWAY = 1, 3, 7  # RFC 9113, section 6
 
 
 @pytest.fixture
@@ -95,6 +105,22 @@ class RawH2:
                 if isinstance(event, StreamReset | ConnectionTerminated):
                     return 0
 
+    def last(self, headers: list[tuple[str, str]], body: bytes) -> set[int]:
+        """Sends a request; returns the types of the frames from then to the connection's end.
+
+        The h2 package reads nothing that follows a GOAWAY.
+        """
+        stream = self.h2.get_next_available_stream_id()
+        self.h2.send_headers(stream, headers)
+        self.h2.send_data(stream, body, end_stream=True)
+        self.socket.sendall(self.h2.data_to_send())
+        with self.socket.makefile("rb") as frames:
+            types = set()
+            while head := frames.read(9):  # RFC 9113, section 4.1
+                frames.read(int.from_bytes(head[:3], "big"))
+                types.add(head[3])
+        return types
+
 
 def raw_headers(place: Any, key: str, body: bytes) -> list[tuple[str, str]]:
     target = f"/{place.bucket}/{key}"
@@ -103,6 +129,31 @@ def raw_headers(place: Any, key: str, body: bytes) -> list[tuple[str, str]]:
     authority = signed.pop("host")
     pseudo = {":method": "PUT", ":scheme": "https", ":authority": authority, ":path": target}
     return [*pseudo.items(), *signed.items()]
+
+
+def test_a_stop_that_is_announced_sends_clients_to_other_connections(
+    double: S3Double, certificates: Certificates, tmp_path: Path
+) -> None:
+    config = settings({"data": double.entry()}, drain_delay=3600, metrics_port=0)
+    server = osp.ProxyServer(config)
+    server.start()
+    stopping = threading.Thread(target=server.stop)
+    try:
+        there = SimpleNamespace(front=Front(server, certificates.ca, tmp_path), bucket="data")
+        request = [*raw_headers(there, "k", b"body"), ("content-length", "4")], b"body"
+        with RawH2(there) as link:
+            assert link.send(*request) == 200
+            stopping.start()
+            until(lambda: get(server, "/readyz").status_code == 503, "the announcement")
+            types = link.last(*request)
+        assert {HEADERS, GOAWAY} <= types
+        assert RST_STREAM not in types
+        assert [seen.method for seen in double.seen] == ["PUT", "PUT"]
+        with RawH2(there) as link:  # whoever comes is served
+            assert HEADERS in link.last(*request)
+    finally:
+        server.stop(0)
+    stopping.join(20)
 
 
 SPOILT: dict[str, list[tuple[str, str]]] = {

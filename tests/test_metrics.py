@@ -18,6 +18,7 @@ import pytest
 from conftest import CLIENT, settings
 from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
+from helpers.fleet import METRICS
 from helpers.ibm import IamDouble
 from helpers.monitor import get, scrape, status
 from helpers.raw import send
@@ -202,8 +203,9 @@ def expressions() -> list[str]:
 
 def test_the_dashboard_asks_for_what_there_is(busy: Any) -> None:
     seen = scrape(busy.server)
-    # A certificate's end is known of stores with TLS only; there is none here.
-    absent = {"osp_store_certificate_expiry_timestamp_seconds": {"store"}}
+    # A certificate's end is known of stores with TLS only, and there is none here; nor is there
+    # a shared state.
+    absent = {"osp_store_certificate_expiry_timestamp_seconds": {"store"}} | METRICS
     labels = {name: seen.labels(name) | {"instance"} for name in seen.kinds}
     labels |= {name: has | {"instance"} for name, has in absent.items()}
     used: set[str] = set()
@@ -223,7 +225,7 @@ def test_the_dashboard_asks_for_what_there_is(busy: Any) -> None:
 
 def test_every_metric_is_documented(busy: Any) -> None:
     text = DOCUMENT.read_text()
-    ours = {name for name in scrape(busy.server).kinds if name.startswith("osp_")}
+    ours = {name for name in scrape(busy.server).kinds if name.startswith("osp_")} | METRICS.keys()
     assert {name for name in ours if f"`{name}`" not in text and f"`{name}{{" not in text} == set()
 
 

@@ -173,6 +173,20 @@ class TestUpdates:
             served.said("the configuration was reloaded", 2)
             assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
 
+    def test_are_seen_by_a_server_that_watches(self, tmp_path: Path, double: S3Double) -> None:
+        folder = tmp_path / "here"
+        folder.mkdir()
+        (folder / "policy.json").write_text(json.dumps(policy(READS)))
+        with ExitStack() as stack:
+            served = Served(folder, stack)
+            served.configure(cos_map={"data": double.entry()}, policy="policy.json")
+            served.start("--watch")
+            served.up()
+            assert get(served.boto()) == b"x"
+            (folder / "policy.json").write_text(json.dumps(policy(statement("s3:Put*", "*"))))
+            served.said("the configuration was reloaded")
+            assert refused(served.boto().get_object, Bucket="data", Key="k").code == "AccessDenied"
+
 
 # Functions of a PyDLL keep the GIL: from "holding" on, nothing of Python runs in that process
 # until somebody writes into the pipe.

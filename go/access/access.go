@@ -19,6 +19,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/policy"
 	"osp/go/s3err"
+	"osp/go/shared"
 )
 
 // atATime bounds how many of one client's questions are asked at the same
@@ -31,6 +32,7 @@ type Options struct {
 	CacheBy     []string         // names out of config.CacheFields; empty: everything that the callback sees
 	ShowReasons bool             // the callback's reason for a refusal goes to the client
 	Now         func() time.Time // nil: time.Now
+	Shared      *shared.State    // with whom decisions are shared; nil: with nobody
 }
 
 // Checker is safe for concurrent use. Make it with New.
@@ -40,6 +42,8 @@ type Checker struct {
 	showReasons bool
 	now         func() time.Time
 	parts       parts
+	shared      *shared.State
+	knownBy     string // how a decision is known in a fleet
 	decisions   *cache.Cache[key, remembered]
 }
 
@@ -50,13 +54,19 @@ func New(owner callbacks.Set, o Options) *Checker {
 		seesRequest: owner.ValidatorSeesRequest,
 		showReasons: o.ShowReasons,
 		now:         o.Now,
+		shared:      o.Shared,
 		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
+	}
+	if o.Shared != nil {
+		c.decisions.Trust(o.Shared.Generation, shared.Moment)
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.knownBy = "two arguments"
 	if c.seesRequest {
 		c.parts = partsOf(o.CacheBy)
+		c.knownBy = c.parts.String()
 	}
 	return c
 }
@@ -94,7 +104,7 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 	if ttl == 0 { // unless a decision brings its own
 		get = c.decisions.Ask
 	}
-	kept, err := get(ctx, k, func(ctx context.Context) (cache.Entry[remembered], error) {
+	load := func(ctx context.Context) (cache.Entry[remembered], error) {
 		answer, err := c.validator(ctx, r)
 		if errors.Is(err, callbacks.ErrOverloaded) {
 			// Nothing was decided. Each of those who waited would wait as long again,
@@ -108,7 +118,11 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 			Value: remembered{allowed: answer.Allow, reason: answer.Reason, token: sha256.Sum256([]byte(r.Token)), bucket: strings.Clone(r.Bucket)},
 			TTL:   keepFor(answer, ttl),
 		}, nil
-	})
+	}
+	if c.shared != nil && ttl != 0 {
+		load = shared.Load(c.shared, c.item(k, r), decisionCodec(r), load)
+	}
+	kept, err := get(ctx, k, load)
 	if err != nil {
 		return Decision{err: callbacks.Refusal(ctx, err)}
 	}

@@ -3,6 +3,7 @@ package access
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 
 	"osp/go/callbacks"
 )
@@ -40,6 +41,11 @@ func partsOf(names []string) parts {
 		}
 	}
 	return p
+}
+
+// String tells parts apart.
+func (p parts) String() string {
+	return fmt.Sprintf("%v", [...]bool{p.method, p.path, p.query, p.source, p.rest})
 }
 
 // key hashes the fields, each with its length before it, so that no two

@@ -10,23 +10,23 @@ import (
 )
 
 func TestAPresignedURLCanBeUsedAsOftenAsAllowed(t *testing.T) {
-	u := NewUses(3, nil)
+	u := NewUses(3, UsesOptions{})
 	end := time.Now().Add(time.Hour)
 	for i := range 5 {
-		err := u.Count("a", end)
+		err := u.Count(t.Context(), "a", end)
 		if i < 3 && err != nil || i >= 3 && !errors.Is(err, s3err.AccessDenied) {
 			t.Errorf("use %d: %v", i+1, err)
 		}
 	}
-	if err := u.Count("b", end); err != nil {
+	if err := u.Count(t.Context(), "b", end); err != nil {
 		t.Errorf("another URL: %v", err)
 	}
 }
 
 func TestWithoutALimitNothingIsCounted(t *testing.T) {
-	u := NewUses(0, nil)
+	u := NewUses(0, UsesOptions{})
 	for range 10 {
-		if err := u.Count("a", time.Now().Add(time.Hour)); err != nil {
+		if err := u.Count(t.Context(), "a", time.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -37,10 +37,10 @@ func TestWithoutALimitNothingIsCounted(t *testing.T) {
 
 func TestExpiredURLsAreForgotten(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
-	u := NewUses(1, func() time.Time { return now })
+	u := NewUses(1, UsesOptions{Now: func() time.Time { return now }})
 	for i := range 1000 {
 		now = now.Add(time.Second)
-		if err := u.Count(fmt.Sprint(i), now.Add(10*time.Second)); err != nil {
+		if err := u.Count(t.Context(), fmt.Sprint(i), now.Add(10*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,16 +2,20 @@
 // recent use, each with a ttl of its own, and loaded only once at a time,
 // however many callers want them. An answer that is not kept belongs to the
 // caller who asked; one that was asked for before another, or before a
-// deletion, changes nothing. The package knows nothing about the values, logs
-// nothing and never keeps an error.
+// deletion, changes nothing. Finding one takes no lock. The package knows nothing
+// about the values, logs nothing and never keeps an error.
 package cache
 
 import (
+	"hash/maphash"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/sys/cpu"
+
+	"osp/go/lru"
 )
 
 // Entry is the answer of a load, and how long it is valid.
@@ -37,18 +41,20 @@ func Ahead(ttl time.Duration) time.Duration {
 
 // Cache is safe for concurrent use. Make it with New.
 type Cache[K comparable, V any] struct {
-	now func() time.Time
+	now    func() time.Time
+	trust  func() uint64 // nil: always
+	moment time.Duration // how long after its begin a load may be joined without trust
 
 	mu      sync.Mutex
-	entries room[K, V] // under mu, so that they and loading change together
+	entries room[K, V] // changed under mu, so that they and loading change together
 	aside   room[K, V]
 	loading map[K]*loading[V]
 	begun   uint64 // loads so far; each has its number
-	hits    uint64
+	hits    uint64 // of what has gone
 	misses  uint64
 }
 
-type room[K comparable, V any] = *simplelru.LRU[K, *stored[V]]
+type room[K comparable, V any] = *lru.Map[K, *stored[V]]
 
 // Stats says how useful a cache has been so far.
 type Stats struct {
@@ -61,13 +67,51 @@ type Stats struct {
 func (c *Cache[K, V]) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{Hits: c.hits, Misses: c.misses, Entries: c.len()}
+	hits := c.hits
+	for _, room := range []room[K, V]{c.entries, c.aside} {
+		for _, s := range room.Values() {
+			hits += s.hits.Load()
+		}
+	}
+	return Stats{Hits: hits, Misses: c.misses, Entries: c.len()}
 }
 
+// Trust makes the cache use only what it got in the generation that is now: of
+// the number that trust returns, 0 when nothing may be used or kept. Whoever
+// comes within a moment after a load has begun waits for it also when nothing
+// may be kept. It is for a time before the first Get.
+func (c *Cache[K, V]) Trust(trust func() uint64, moment time.Duration) {
+	c.trust, c.moment = trust, moment
+}
+
+// generation is that of what may be used and kept; 1 for a cache that is always
+// trusted.
+func (c *Cache[K, V]) generation() uint64 {
+	if c.trust == nil {
+		return 1
+	}
+	return c.trust()
+}
+
+// current reports whether what was born in a generation may be used.
+func (c *Cache[K, V]) current(born uint64) bool {
+	return c.trust == nil || born != 0 && born == c.trust()
+}
+
+// joinable reports whether a caller who comes now may wait for a load.
+func (c *Cache[K, V]) joinable(f *flight[V], now time.Time) bool {
+	return c.current(f.born) || now.Sub(f.begun) < c.moment
+}
+
+// stored never changes, except for its hits. They are counted here, and not for all of
+// the cache, so that processors that serve different clients write to no memory in common.
 type stored[V any] struct {
 	value   V
+	born    uint64 // generation
 	expires time.Time
 	refresh time.Time // zero: never
+	hits    atomic.Uint64
+	_       cpu.CacheLinePad
 }
 
 // New makes a cache of at most capacity entries, at least one. now is the
@@ -76,48 +120,47 @@ func New[K comparable, V any](capacity int, now func() time.Time) *Cache[K, V] {
 	if now == nil {
 		now = time.Now
 	}
-	return &Cache[K, V]{
-		now: now, entries: newRoom[K, V](capacity), aside: newRoom[K, V](capacity), loading: make(map[K]*loading[V]),
-	}
-}
-
-func newRoom[K comparable, V any](capacity int) room[K, V] {
-	entries, err := simplelru.NewLRU[K, *stored[V]](capacity, nil)
-	if err != nil {
-		panic(err) // a capacity below one, which is the caller's bug
-	}
-	return entries
+	c := &Cache[K, V]{now: now, loading: make(map[K]*loading[V])}
+	gone := func(s *stored[V]) { c.hits += s.hits.Load() } // under mu, as all changes
+	c.entries, c.aside = lru.New(capacity, maphash.Comparable[K], gone), lru.New(capacity, maphash.Comparable[K], gone)
+	return c
 }
 
 // Lookup returns the value that Get would return without a load, and false if
 // Get would begin one or wait for one. It saves hot paths from making a load
-// function.
+// function, and takes no lock.
 func (c *Cache[K, V]) Lookup(key K) (V, bool) {
 	now := c.now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s := c.live(key, now); s != nil && !s.refreshDue(now) {
-		c.hits++
+	if s := c.find(key); s != nil && c.good(s, now) && !s.refreshDue(now) {
+		s.hits.Add(1)
 		return s.value, true
 	}
 	var none V
 	return none, false
 }
 
-// live returns the entry of key if it has not expired. The caller holds mu.
-func (c *Cache[K, V]) live(key K, now time.Time) *stored[V] {
+// find returns what is there for a key, expired or not, or nil.
+func (c *Cache[K, V]) find(key K) *stored[V] {
 	s, ok := c.entries.Get(key)
 	if !ok {
-		s, ok = c.aside.Get(key)
+		s, _ = c.aside.Get(key)
 	}
-	if !ok {
-		return nil
-	}
-	if !now.Before(s.expires) {
+	return s
+}
+
+// live returns the entry of key if it has not expired. The caller holds mu.
+func (c *Cache[K, V]) live(key K, now time.Time) *stored[V] {
+	s := c.find(key)
+	if s != nil && !c.good(s, now) {
 		c.remove(key)
 		return nil
 	}
 	return s
+}
+
+// good reports whether a value may be used.
+func (c *Cache[K, V]) good(s *stored[V], now time.Time) bool {
+	return now.Before(s.expires) && c.current(s.born)
 }
 
 func (s *stored[V]) refreshDue(now time.Time) bool {
@@ -150,11 +193,7 @@ func (c *Cache[K, V]) delete(key K) {
 func (c *Cache[K, V]) DeleteIf(key K, gone func(V) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, ok := c.entries.Peek(key)
-	if !ok {
-		s, ok = c.aside.Peek(key)
-	}
-	if ok && gone(s.value) {
+	if s := c.find(key); s != nil && gone(s.value) {
 		c.delete(key)
 	}
 }
@@ -167,7 +206,7 @@ func (c *Cache[K, V]) DeleteFunc(gone func(K, V) bool) {
 	defer c.mu.Unlock()
 	for _, room := range []room[K, V]{c.entries, c.aside} {
 		for _, key := range room.Keys() {
-			if s, ok := room.Peek(key); ok && gone(key, s.value) {
+			if s, ok := room.Get(key); ok && gone(key, s.value) {
 				room.Remove(key)
 			}
 		}

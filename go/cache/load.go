@@ -50,6 +50,8 @@ type loading[V any] struct {
 // and shared are read only after done is closed.
 type flight[V any] struct {
 	number uint64 // loads that begin later have higher ones
+	born   uint64 // the generation in which it began
+	begun  time.Time
 	done   chan struct{}
 	value  V
 	err    error
@@ -103,22 +105,22 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 	l := c.loading[key]
 	if s := c.live(key, now); s != nil {
 		if s.refreshDue(now) && (l == nil || l.open == nil) {
-			f := c.begin(ctx, key, load)
+			f := c.begin(ctx, key, load, now)
 			f.background = true
 			c.loading[key].open = f
 		}
-		c.hits++
+		s.hits.Add(1)
 		return s.value, nil, false, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return value, nil, false, err
 	}
 	c.misses++
-	if l != nil && l.open != nil && !alone {
+	if l != nil && l.open != nil && !alone && c.joinable(l.open, now) {
 		l.open.waiters++
 		return value, l.open, false, nil
 	}
-	f := c.begin(ctx, key, load)
+	f := c.begin(ctx, key, load, now)
 	f.waiters++
 	if !alone {
 		c.loading[key].open = f
@@ -127,10 +129,10 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 }
 
 // begin starts a load. The caller holds mu.
-func (c *Cache[K, V]) begin(ctx context.Context, key K, load Load[V]) *flight[V] {
+func (c *Cache[K, V]) begin(ctx context.Context, key K, load Load[V], now time.Time) *flight[V] {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.begun++
-	f := &flight[V]{number: c.begun, done: make(chan struct{}), cancel: cancel}
+	f := &flight[V]{number: c.begun, born: c.generation(), begun: now, done: make(chan struct{}), cancel: cancel}
 	l := c.loading[key]
 	if l == nil {
 		l = &loading[V]{}
@@ -163,8 +165,8 @@ func (c *Cache[K, V]) land(key K, f *flight[V], entry Entry[V], err error) {
 	if l.open == f {
 		l.open = nil
 	}
-	if f.number > l.fence {
-		c.write(key, entry, err, now)
+	if f.number > l.fence && c.current(f.born) {
+		c.write(key, entry, f.born, err, now)
 		if err == nil {
 			l.fence = f.number
 		}
@@ -181,7 +183,7 @@ func (c *Cache[K, V]) land(key K, f *flight[V], entry Entry[V], err error) {
 	close(f.done)
 }
 
-func (c *Cache[K, V]) write(key K, entry Entry[V], err error, now time.Time) {
+func (c *Cache[K, V]) write(key K, entry Entry[V], born uint64, err error, now time.Time) {
 	if err != nil {
 		c.postponeRefresh(key, now)
 		return
@@ -191,15 +193,15 @@ func (c *Cache[K, V]) write(key K, entry Entry[V], err error, now time.Time) {
 		c.remove(key)
 	case entry.Aside:
 		c.entries.Remove(key)
-		c.aside.Add(key, newStored(entry, now))
+		c.aside.Add(key, newStored(entry, born, now))
 	default:
 		c.aside.Remove(key)
-		c.entries.Add(key, newStored(entry, now))
+		c.entries.Add(key, newStored(entry, born, now))
 	}
 }
 
-func newStored[V any](e Entry[V], now time.Time) *stored[V] {
-	s := &stored[V]{value: e.Value, expires: now.Add(e.TTL)}
+func newStored[V any](e Entry[V], born uint64, now time.Time) *stored[V] {
+	s := &stored[V]{value: e.Value, born: born, expires: now.Add(e.TTL)}
 	if e.RefreshAfter > 0 && e.RefreshAfter < e.TTL {
 		s.refresh = now.Add(e.RefreshAfter)
 	}
@@ -209,8 +211,11 @@ func newStored[V any](e Entry[V], now time.Time) *stored[V] {
 // postponeRefresh lets a value whose refresh failed serve for another part of
 // its remaining life, so that not every caller asks a broken source.
 func (c *Cache[K, V]) postponeRefresh(key K, now time.Time) {
-	if s := c.live(key, now); s != nil && !s.refresh.IsZero() {
-		s.refresh = now.Add(max(time.Second, s.expires.Sub(now)/10))
+	for _, room := range []room[K, V]{c.entries, c.aside} {
+		if s, ok := room.Get(key); ok && now.Before(s.expires) && !s.refresh.IsZero() {
+			later := now.Add(max(time.Second, s.expires.Sub(now)/10))
+			room.Add(key, &stored[V]{value: s.value, expires: s.expires, refresh: later})
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ package main
 import "C"
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -22,6 +23,7 @@ import (
 	"osp/go/config"
 	"osp/go/logs"
 	"osp/go/proxy"
+	"osp/go/shared"
 )
 
 func main() {}
@@ -137,19 +139,87 @@ func osp_update(handle C.int32_t, text C.osp_text, size C.size_t, failure **C.ch
 }
 
 //export osp_forget
-func osp_forget(handle C.int32_t, token C.osp_text, tokenSize C.size_t, bucket C.osp_text, bucketSize C.size_t) (code C.int32_t) {
-	defer firewall(handle, &code, nil)
-	instance, code := healthy(handle)
-	if instance == nil {
-		return code
+func osp_forget(handle C.int32_t, token C.osp_text, tokenSize C.size_t, bucket C.osp_text, bucketSize C.size_t, wait C.int64_t, failure **C.char) (code C.int32_t) {
+	defer firewall(handle, &code, failure)
+	if failure == nil {
+		return C.OSP_BAD_ARGUMENT
 	}
+	*failure = nil
 	aboutToken, ok1 := optional(token, tokenSize)
 	aboutBucket, ok2 := optional(bucket, bucketSize)
 	if !ok1 || !ok2 {
 		return C.OSP_BAD_ARGUMENT
 	}
-	instance.Server().Forget(aboutToken, aboutBucket)
-	return C.OSP_OK
+	instance, code := healthy(handle)
+	if instance == nil {
+		return code
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), milliseconds(wait))
+	defer cancel()
+	return revoked(failure, instance.Server().Forget(ctx, aboutToken, aboutBucket))
+}
+
+//export osp_revoke
+func osp_revoke(text C.osp_text, size C.size_t, token C.osp_text, tokenSize C.size_t, bucket C.osp_text, bucketSize C.size_t, wait C.int64_t, failure **C.char) (code C.int32_t) {
+	defer firewall(0, &code, failure)
+	if failure == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*failure = nil
+	data, ok := borrow(text, size)
+	aboutToken, ok1 := optional(token, tokenSize)
+	aboutBucket, ok2 := optional(bucket, bucketSize)
+	if !ok || !ok1 || !ok2 {
+		return C.OSP_BAD_ARGUMENT
+	}
+	cfg, err := config.Parse(data)
+	if err == nil {
+		err = cfg.RequireShared()
+	}
+	if err != nil {
+		return fail(failure, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), milliseconds(wait))
+	defer cancel()
+	return revoked(failure, proxy.Revoke(ctx, cfg, logger, aboutToken, aboutBucket))
+}
+
+//export osp_examine
+func osp_examine(text C.osp_text, size C.size_t, wait C.int64_t, out **C.char) (code C.int32_t) {
+	defer firewall(0, &code, out)
+	if out == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*out = nil
+	data, ok := borrow(text, size)
+	if !ok {
+		return C.OSP_BAD_ARGUMENT
+	}
+	cfg, err := config.Parse(data)
+	if err == nil {
+		err = cfg.RequireShared()
+	}
+	if err != nil {
+		return fail(out, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), milliseconds(wait))
+	defer cancel()
+	return give(out, proxy.Examine(ctx, cfg, logger))
+}
+
+// revoked says what came of a revocation.
+func revoked(failure **C.char, err error) C.int32_t {
+	switch {
+	case err == nil:
+		return C.OSP_OK
+	case errors.Is(err, shared.ErrUnconfirmed):
+		give(failure, map[string]string{"message": err.Error()})
+		return C.OSP_AGAIN
+	case errors.Is(err, shared.ErrNotRecorded):
+		give(failure, map[string]string{"message": err.Error()})
+		return C.OSP_AWAY
+	}
+	return fail(failure, err)
 }
 
 //export osp_reopen_logs
@@ -170,13 +240,13 @@ func osp_reopen_logs(handle C.int32_t, failure **C.char) (code C.int32_t) {
 }
 
 //export osp_stop
-func osp_stop(handle C.int32_t, drainMS C.int64_t) (code C.int32_t) {
+func osp_stop(handle C.int32_t, delayMS, drainMS C.int64_t) (code C.int32_t) {
 	defer firewall(handle, &code, nil)
 	instance, code := healthy(handle)
 	if instance == nil {
 		return code
 	}
-	instance.Stop(milliseconds(drainMS))
+	instance.Stop(milliseconds(delayMS), milliseconds(drainMS))
 	return C.OSP_OK
 }
 
@@ -200,7 +270,7 @@ func osp_close(handle C.int32_t) (code C.int32_t) {
 	if !ok {
 		return C.OSP_BAD_HANDLE
 	}
-	instance.Stop(0)
+	instance.Stop(0, 0)
 	return C.OSP_OK
 }
 

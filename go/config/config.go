@@ -30,6 +30,7 @@ type Config struct {
 	Host      string // address that the listeners bind, IPv6 without brackets
 	HTTPPort  *int   // nil: no HTTP front; 0: any free port
 	HTTPSPort *int   // nil: no HTTPS front; 0: any free port
+	HTTP2     bool   // the HTTPS front speaks it, too
 	ReusePort bool   // several processes may bind the same ports
 	Unix      string // absolute path of a socket that speaks HTTP; empty: none
 	TLS       *TLS   // of the HTTPS front
@@ -58,7 +59,10 @@ type Config struct {
 	CallbackConcurrency int           // callbacks that run at the same time
 	CallbackQueue       int           // callbacks that may wait for their turn
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included
+	DrainDelay          time.Duration // how long a stop that was announced still serves everybody
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
+
+	Shared *Shared // with whom the process remembers; nil: it is alone
 
 	SecretTTL time.Duration // of what hmac_fetcher says, unless that says it itself; 0: no caching
 

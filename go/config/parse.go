@@ -42,6 +42,7 @@ func Parse(data []byte) (*Config, error) {
 	c.readFronts(top)
 	c.readLimits(top)
 	c.readLogs(top)
+	c.Shared = readShared(top)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes
@@ -94,6 +95,7 @@ func (c *Config) readFronts(top *dict) {
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "http_port", c.HTTPPort)
 	requireDifferent(top.mistakes, "metrics_port", c.MetricsPort, "https_port", c.HTTPSPort)
 
+	c.HTTP2, _ = top.need("http2").boolean()
 	c.ReusePort, _ = top.take("reuse_port").boolean()
 	cert, key, clientCA := top.take("tls_cert_path"), top.take("tls_key_path"), top.take("tls_client_ca_path")
 	if top.fields["https_port"] != nil {
@@ -118,6 +120,7 @@ func (c *Config) readLimits(top *dict) {
 	c.CallbackConcurrency, _ = top.need("callback_concurrency").integer(1, maxCallbacks)
 	c.CallbackQueue, _ = top.need("callback_queue").integer(0, maxEntries)
 	c.CallbackTimeout, _ = top.need("callback_timeout").seconds(time.Millisecond, maxTimeout)
+	c.DrainDelay, _ = top.need("drain_delay").seconds(0, maxTimeout)
 	c.DrainTimeout, _ = top.need("drain_timeout").seconds(0, maxTimeout)
 	c.SecretTTL, _ = top.need("hmac_ttl").seconds(0, wire.LongestTTL)
 	c.SkipSignature, _ = top.take("skip_signature_validation").boolean()

@@ -76,8 +76,8 @@ func TestAnEntryHasItsDefaults(t *testing.T) {
 // Python says what they are if its user does not; a second default here could be another one.
 func TestParametersHaveNoDefaultsHere(t *testing.T) {
 	required := []string{
-		"cos_map", "host", "metrics_host", "server_name", "auth_cache_capacity", "callback_concurrency", "callback_queue",
-		"callback_timeout", "drain_timeout", "hmac_ttl", "max_presign_url_usage_attempts", "access_log_format",
+		"cos_map", "host", "metrics_host", "http2", "server_name", "auth_cache_capacity", "callback_concurrency", "callback_queue",
+		"callback_timeout", "drain_delay", "drain_timeout", "hmac_ttl", "max_presign_url_usage_attempts", "access_log_format", "shared_timeout", "shared_namespace", "shared_uses",
 	}
 	var want []string
 	for _, name := range required {
@@ -104,6 +104,7 @@ func TestNoneMeansNotGivenWhereNothingIsRequired(t *testing.T) {
 		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "metrics_port", "tls_cert_path", "tls_key_path",
 		"trusted_proxies", "iam_endpoint", "max_connections", "auth_cache_by", "callbacks", "validator_sees_request", "domain", "domains", "show_reasons",
 		"metrics_hosts", "access_log", "reuse_port", "tls_client_ca_path", "unix_socket", "proxy_protocol",
+		"shared_state", "shared_keys", "shared_user", "shared_password", "shared_ca_file", "shared_cert_file", "shared_key_file", "shared_required", "state_version",
 	}
 	var changes []string
 	for _, n := range names {
@@ -125,16 +126,23 @@ func TestEveryFieldArrives(t *testing.T) {
 			"ibm-bucket": {"host": "s3.eu-de.cloud-object-storage.appdomain.cloud", "port": 443, "apikey": "KEY", "time-to-live": 1.5},
 			"lab-bucket": {"host": "[::1]", "port": 9000, "tls": true, "addressingStyle": "path", "checksums": "verify"}},
 		"hmac_keystore": [{"access_key": "one", "secret_key": "s1"}, {"access_key": "two/with slash", "secret_key": "s2"}],
-		"http_port": 0, "https_port": null, "host": "[::1]", "reuse_port": true, "threads": 4, "verify": false, "skip_signature_validation": true,
+		"http_port": 0, "https_port": null, "host": "[::1]", "http2": true, "reuse_port": true, "threads": 4, "verify": false, "skip_signature_validation": true,
 		"server_name": "mine", "auth_cache_capacity": 7, "max_presign_url_usage_attempts": 9, "metrics_port": 0,
 		"metrics_host": "[::]", "metrics_hosts": ["osp.svc", "[::2]"], "access_log": "/var/log/osp.log", "access_log_format": "logfmt",
 		"trusted_proxies": ["10.1.2.3/8", "::ffff:192.0.2.1", "unix"], "proxy_protocol": true, "unix_socket": "/run/osp/s3.sock", "iam_endpoint": "http://127.0.0.1:9/token",
-		"callback_concurrency": 3, "max_connections": 20000, "callback_timeout": 0.25, "callback_queue": 0, "drain_timeout": 2, "hmac_ttl": 0, "auth_cache_by": ["token", "path"],
-		"callbacks": ["validator", "bucket_creds_fetcher", "hmac_fetcher"], "validator_sees_request": true}`)
-	if c.Host != "::1" || *c.HTTPPort != 0 || !c.ReusePort || c.Unix != "/run/osp/s3.sock" || !c.ProxyProtocol || c.Threads != 4 || !c.SkipSignature || c.ServerName != "mine" || c.AccessCacheSize != 7 ||
+		"callback_concurrency": 3, "max_connections": 20000, "callback_timeout": 0.25, "callback_queue": 0, "drain_delay": 0.5, "drain_timeout": 2, "hmac_ttl": 0, "auth_cache_by": ["token", "path"],
+		"callbacks": ["validator", "bucket_creds_fetcher", "hmac_fetcher"], "validator_sees_request": true,
+		"shared_state": "rediss://cache:7000/2", "shared_keys": ["k2:`+strings.Repeat("A", 43)+`="], "shared_namespace": "lake", "shared_timeout": 0.05, "shared_uses": "local",
+		"shared_user": "osp", "shared_password": "word", "shared_required": true, "state_version": "7"}`)
+	s := c.Shared
+	if a := s.Address; !reflect.DeepEqual(a.Hosts, []string{"cache:7000"}) || a.Database != 2 || !a.TLS || a.User != "osp" || a.Password.Reveal() != "word" ||
+		s.Namespace != "lake" || s.Version != "7" || s.Timeout != 50*time.Millisecond || !s.LocalUses || !s.Required || s.Keyring.Empty() {
+		t.Errorf("got %+v", s)
+	}
+	if c.Host != "::1" || *c.HTTPPort != 0 || !c.HTTP2 || !c.ReusePort || c.Unix != "/run/osp/s3.sock" || !c.ProxyProtocol || c.Threads != 4 || !c.SkipSignature || c.ServerName != "mine" || c.AccessCacheSize != 7 ||
 		c.MetricsHost != "::" || c.AccessLog != "/var/log/osp.log" || c.AccessLogFormat != "logfmt" ||
 		c.PresignUses != 9 || *c.MetricsPort != 0 || c.IAMEndpoint != "http://127.0.0.1:9/token" || c.CallbackConcurrency != 3 ||
-		c.CallbackTimeout != 250*time.Millisecond || c.CallbackQueue != 0 || c.MaxConnections != 20_000 || c.DrainTimeout != 2*time.Second || c.SecretTTL != 0 ||
+		c.CallbackTimeout != 250*time.Millisecond || c.CallbackQueue != 0 || c.MaxConnections != 20_000 || c.DrainDelay != 500*time.Millisecond || c.DrainTimeout != 2*time.Second || c.SecretTTL != 0 ||
 		!c.ValidatorSeesRequest || len(c.Callbacks) != 3 || !c.Has("validator") || !c.Has("bucket_creds_fetcher") || !c.Has("hmac_fetcher") {
 		t.Errorf("got %+v", c)
 	}

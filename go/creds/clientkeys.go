@@ -5,13 +5,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"time"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"osp/go/cache"
 	"osp/go/callbacks"
+	"osp/go/lru"
 	"osp/go/secret"
+	"osp/go/shared"
 )
 
 const (
@@ -34,26 +35,28 @@ type ClientKeys struct {
 	fetch FetchSecret
 	ttl   time.Duration
 	now   func() time.Time
+	fleet *shared.State
 	// known holds that a key is unknown, too, as the zero Secret, aside: a scan
 	// with random access keys must not push the secrets of real ones out.
 	known *cache.Cache[[sha256.Size]byte, callbacks.Secret]
 	// verified are the keys with which somebody has signed. They outlive what
 	// the fetcher said about them: a client that comes back is no stranger.
-	verified *lru.Cache[[sha256.Size]byte, struct{}]
+	verified *lru.Map[[sha256.Size]byte, struct{}]
 }
 
 // NewClientKeys makes a ClientKeys. fetch is nil when the owner gave none. Its
 // answers are kept for ttl unless they say for how long; 0: not at all.
 func NewClientKeys(fetch FetchSecret, ttl time.Duration, o Options) *ClientKeys {
 	o = o.withDefaults()
-	verified, err := lru.New[[sha256.Size]byte, struct{}](maxVerified)
-	if err != nil {
-		panic(err) // a capacity below one
+	c := &ClientKeys{
+		fetch: fetch, ttl: ttl, now: o.Now, fleet: o.Shared,
+		verified: lru.New[[sha256.Size]byte, struct{}](maxVerified, maphash.Comparable, nil),
+		known:    cache.New[[sha256.Size]byte, callbacks.Secret](o.Capacity, o.Now),
 	}
-	return &ClientKeys{
-		fetch: fetch, ttl: ttl, now: o.Now, verified: verified,
-		known: cache.New[[sha256.Size]byte, callbacks.Secret](o.Capacity, o.Now),
+	if o.Shared != nil {
+		c.known.Trust(o.Shared.Generation, shared.Moment)
 	}
+	return c
 }
 
 // Verified takes note that a request was signed with the secret of an access
@@ -65,7 +68,10 @@ func (c *ClientKeys) Verified(keystore map[string]secret.Value, accessKey string
 	if _, ok := keystore[accessKey]; ok {
 		return // the fetcher is never asked
 	}
-	c.verified.Add(sha256.Sum256([]byte(accessKey)), struct{}{})
+	k := sha256.Sum256([]byte(accessKey))
+	if _, ok := c.verified.Get(k); !ok {
+		c.verified.Add(k, struct{}{})
+	}
 }
 
 // Secret returns the secret of an access key: that of the keystore, which may
@@ -87,8 +93,12 @@ func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Valu
 		if c.ttl == 0 { // unless an answer brings its own
 			get = c.known.Ask
 		}
+		load := func(ctx context.Context) (cache.Entry[callbacks.Secret], error) { return c.ask(ctx, k, accessKey) }
+		if c.fleet != nil && c.ttl != 0 {
+			load = shared.Load(c.fleet, shared.Item{Kind: "secret", Key: accessKey, Token: accessKey, Bucketless: true}, secrets, load)
+		}
 		var err error
-		s, err = get(ctx, k, func(ctx context.Context) (cache.Entry[callbacks.Secret], error) { return c.ask(ctx, k, accessKey) })
+		s, err = get(ctx, k, load)
 		if err != nil {
 			return callbacks.Secret{}, callbacks.Refusal(ctx, err)
 		}
@@ -100,12 +110,13 @@ func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Valu
 }
 
 func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey string) (cache.Entry[callbacks.Secret], error) {
-	s, err := c.fetch(ctx, callbacks.HMACQuestion{AccessKey: accessKey, Stranger: !c.verified.Contains(k)})
+	_, verified := c.verified.Get(k)
+	s, err := c.fetch(ctx, callbacks.HMACQuestion{AccessKey: accessKey, Stranger: !verified})
 	if errors.Is(err, callbacks.ErrUnknownKey) || err == nil && s.Key.Empty() {
 		return cache.Entry[callbacks.Secret]{TTL: min(keepUnknown, c.ttl), Aside: true}, nil
 	}
 	if err != nil {
-		return cache.Entry[callbacks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", shared(err))
+		return cache.Entry[callbacks.Secret]{}, fmt.Errorf("hmac_fetcher: %w", forAll(err))
 	}
 	ttl := c.ttl
 	if s.TTL != nil {

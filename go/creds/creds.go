@@ -18,6 +18,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/shared"
 	"osp/go/stores"
 )
 
@@ -56,6 +57,7 @@ type Fetch = callbacks.Callback[callbacks.BucketCredsQuestion, secret.Value]
 type Options struct {
 	Capacity int              // answers of the fetcher kept; 0: DefaultCapacity
 	Now      func() time.Time // nil: time.Now
+	Shared   *shared.State    // with whom the answers are shared; nil: with nobody
 }
 
 func (o Options) withDefaults() Options {
@@ -73,11 +75,12 @@ type Resolver struct {
 	fetch   Fetch
 	bearer  Bearer
 	now     func() time.Time
+	shared  *shared.State
 	fetched *cache.Cache[key, answer]
 	// confirmed are those that the owner gave again after a store had refused
 	// them. Asking once more would not help, and clients could make it happen.
 	confirmed *cache.Cache[key, Credentials]
-	forgotten forgotten
+	forgotten *forgotten
 }
 
 // keepConfirmed is how long the owner is spared another question then.
@@ -99,11 +102,17 @@ func keyOf(b *stores.Bucket, token string) key {
 // New makes a Resolver. fetch is nil when the owner gave no fetcher.
 func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
 	o = o.withDefaults()
-	return &Resolver{
-		fetch: fetch, bearer: bearer, now: o.Now,
+	r := &Resolver{
+		fetch: fetch, bearer: bearer, now: o.Now, shared: o.Shared,
 		fetched:   cache.New[key, answer](o.Capacity, o.Now),
 		confirmed: cache.New[key, Credentials](o.Capacity, o.Now),
+		forgotten: newForgotten(),
 	}
+	if o.Shared != nil {
+		r.fetched.Trust(o.Shared.Generation, shared.Moment)
+		r.confirmed.Trust(o.Shared.Generation, shared.Moment)
+	}
+	return r
 }
 
 // For returns the credentials for a bucket's store on behalf of a client's
@@ -139,10 +148,10 @@ func (r *Resolver) ask(ctx context.Context, b *stores.Bucket, token string) (ans
 	if b.TTL == 0 { // unless an answer brings its own
 		get = r.fetched.Ask
 	}
-	return get(ctx, k, func(ctx context.Context) (cache.Entry[answer], error) {
+	load := func(ctx context.Context) (cache.Entry[answer], error) {
 		raw, err := r.fetch(ctx, callbacks.BucketCredsQuestion{Token: token, Bucket: b.Name})
 		if err != nil {
-			return cache.Entry[answer]{}, fmt.Errorf("bucket_creds_fetcher: %w", shared(err))
+			return cache.Entry[answer]{}, fmt.Errorf("bucket_creds_fetcher: %w", forAll(err))
 		}
 		a, err := parseAnswer(raw, r.now())
 		if err != nil {
@@ -150,13 +159,17 @@ func (r *Resolver) ask(ctx context.Context, b *stores.Bucket, token string) (ans
 		}
 		ttl := r.keepFor(a, b.TTL)
 		return cache.Entry[answer]{Value: a, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
-	})
+	}
+	if r.shared != nil && b.TTL != 0 {
+		load = shared.Load(r.shared, itemOf(b, token), answers, load)
+	}
+	return get(ctx, k, load)
 }
 
-// shared makes that the owner could not answer in time, which says nothing about
+// forAll makes that the owner could not answer in time, which says nothing about
 // anybody, the answer to all who waited: each of them would wait as long again,
 // and take a place from others.
-func shared(err error) error {
+func forAll(err error) error {
 	if errors.Is(err, callbacks.ErrOverloaded) {
 		return cache.ForAll(err)
 	}
@@ -194,7 +207,7 @@ func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, us
 		// The first answer may be of a question that was asked before the
 		// store changed its mind; the second one is not.
 		for range 2 {
-			r.drop(b, k, used)
+			r.drop(b, token, used)
 			fresh, err := r.For(ctx, b, token)
 			if err != nil || !fresh.same(used) {
 				return cache.Entry[Credentials]{Value: fresh}, err
@@ -209,18 +222,22 @@ func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, us
 }
 
 // drop forgets the credentials used, but no newer ones.
-func (r *Resolver) drop(b *stores.Bucket, k key, used Credentials) {
+func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
 	if !b.APIKey.Empty() {
 		r.bearer.Reject(b.APIKey, used.Bearer)
 		return
 	}
-	r.fetched.DeleteIf(k, func(a answer) bool {
-		if a.apiKey.Empty() {
-			return a.same(used)
+	dropped := false
+	r.fetched.DeleteIf(keyOf(b, token), func(a answer) bool {
+		dropped = !a.apiKey.Empty() || a.same(used)
+		if !a.apiKey.Empty() {
+			r.bearer.Reject(a.apiKey, used.Bearer)
 		}
-		r.bearer.Reject(a.apiKey, used.Bearer)
-		return true
+		return dropped
 	})
+	if r.shared != nil && dropped {
+		r.shared.Discard(itemOf(b, token))
+	}
 }
 
 func (c Credentials) same(other Credentials) bool {

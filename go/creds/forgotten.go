@@ -1,9 +1,13 @@
 package creds
 
 import (
+	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"osp/go/lru"
 )
 
 // maxForgotten bounds the marks. Past that everything is forgotten once, which
@@ -13,17 +17,21 @@ const maxForgotten = 4096
 // forgotten says since when nothing that was asked for before may serve a
 // token and a bucket. Bearer tokens need it: one serves all who have the same
 // API key, so it can't be dropped for one of them, and it outlives the answer
-// that led to that key. The zero forgotten is empty.
+// that led to that key. Make it with newForgotten; reading it takes no lock.
 type forgotten struct {
-	mu    sync.RWMutex
-	all   time.Time // what was asked for before serves nobody
-	marks map[about]time.Time
+	mu    sync.Mutex                // held while a mark is made
+	all   atomic.Pointer[time.Time] // what was asked for before serves nobody; nil: never set
+	marks *lru.Map[about, time.Time]
 }
 
 // about is whom a mark is about: a token, a bucket, or both together.
 type about struct {
 	token, bucket       string
 	anyToken, anyBucket bool
+}
+
+func newForgotten() *forgotten {
+	return &forgotten{marks: lru.New[about, time.Time](maxForgotten, maphash.Comparable, nil)}
 }
 
 // mark notes that a token, a bucket, or both together were forgotten; nil
@@ -38,30 +46,27 @@ func (f *forgotten) mark(token, bucket *string, now time.Time) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if a.anyToken && a.anyBucket || len(f.marks) >= maxForgotten {
-		f.all, f.marks = now, nil
+	if a.anyToken && a.anyBucket || f.marks.Len() >= maxForgotten {
+		f.all.Store(&now) // before the marks go: see last
+		f.marks.Purge()
 		return
 	}
-	if f.marks == nil {
-		f.marks = make(map[about]time.Time)
-	}
-	f.marks[a] = now
+	f.marks.Add(a, now)
 }
 
-// last returns when a token and a bucket were last forgotten; zero: never.
+// last returns when a token and a bucket were last forgotten; zero: never. Whoever
+// misses a mark that was just purged finds later what replaced it.
 func (f *forgotten) last(token, bucket string) time.Time {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	last := f.all
-	if len(f.marks) == 0 {
-		return last
-	}
+	var last time.Time
 	for _, a := range [...]about{
 		{token: token, anyBucket: true}, {bucket: bucket, anyToken: true}, {token: token, bucket: bucket},
 	} {
-		if t := f.marks[a]; t.After(last) {
+		if t, ok := f.marks.Get(a); ok && t.After(last) {
 			last = t
 		}
+	}
+	if all := f.all.Load(); all != nil && all.After(last) {
+		last = *all
 	}
 	return last
 }

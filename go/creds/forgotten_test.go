@@ -66,7 +66,7 @@ func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
 }
 
 func TestTheLatestMarkCounts(t *testing.T) {
-	var f forgotten
+	f := newForgotten()
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
 	f.mark(nil, nil, at(1))
 	f.mark(named("t"), nil, at(3))
@@ -78,17 +78,17 @@ func TestTheLatestMarkCounts(t *testing.T) {
 		}
 	}
 	f.mark(nil, nil, at(5))
-	if got := f.last("t", "c"); got != at(5) || len(f.marks) != 0 {
-		t.Errorf("%v with %d marks", got.Unix(), len(f.marks))
+	if got := f.last("t", "c"); got != at(5) || f.marks.Len() != 0 {
+		t.Errorf("%v with %d marks", got.Unix(), f.marks.Len())
 	}
 }
 
 func TestMarksAreBoundedAndNoneIsLost(t *testing.T) {
-	var f forgotten
+	f := newForgotten()
 	for i := range 3 * maxForgotten {
 		f.mark(named(fmt.Sprint(i)), nil, time.Unix(int64(i), 0))
-		if len(f.marks) > maxForgotten {
-			t.Fatalf("%d marks", len(f.marks))
+		if f.marks.Len() > maxForgotten {
+			t.Fatalf("%d marks", f.marks.Len())
 		}
 	}
 	for i := range 3 * maxForgotten {

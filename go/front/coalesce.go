@@ -2,6 +2,7 @@ package front
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 )
@@ -31,6 +32,16 @@ func (c *coalescingConn) Write(p []byte) (int, error) {
 		written += n
 	}
 	return written, nil
+}
+
+// Together sends what write writes together, records of TLS and all.
+func (c *coalescingConn) Together(write func(io.Writer) error) error {
+	c.below.hold()
+	err := write(c.Conn)
+	if ferr := c.below.release(); err == nil {
+		err = ferr
+	}
+	return err
 }
 
 // maxHeld is how many bytes of a Write are sent together.

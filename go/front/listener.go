@@ -63,8 +63,8 @@ func Listen(l net.Listener, with Options) *Listener {
 	return f
 }
 
-// HTTP2 returns the listener for connections that agreed on h2, which are
-// *tls.Conn. Without TLS there are none.
+// HTTP2 returns the listener for connections that agreed on h2. Without TLS there are
+// none.
 func (f *Listener) HTTP2() net.Listener { return f.http2 }
 
 // Accept implements net.Listener. A connection has the methods of a *tls.Conn or,
@@ -198,11 +198,12 @@ func (f *Listener) handshake(conn net.Conn) {
 		_ = conn.Close() // a client that can't do TLS is not worth a line in the log
 		return
 	}
+	conn = &coalescingConn{secure, below}
 	if secure.ConnectionState().NegotiatedProtocol == "h2" {
-		f.http2.offer(secure)
+		f.http2.offer(conn)
 		return
 	}
-	f.http1.offer(&coalescingConn{secure, below})
+	f.http1.offer(conn)
 }
 
 // protocolListener accepts the connections of one protocol.

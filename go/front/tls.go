@@ -23,19 +23,22 @@ var suites = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
-// TLS returns the configuration for a Listener: TLS 1.2 or newer, HTTP/2 or HTTP/1.1,
-// and the certificate that is in the files at the time of a handshake.
-func TLS(t *config.TLS, log *slog.Logger) *tls.Config {
+// TLS returns the configuration for a Listener: TLS 1.2 or newer, HTTP/1.1 or, if it
+// is wanted, HTTP/2, and the certificate that is in the files at the time of a handshake.
+func TLS(t *config.TLS, http2 bool, log *slog.Logger) *tls.Config {
 	shown := &reloadingCertificate{from: t, log: log, every: checkEvery}
 	shown.current.Store(t.Certificate)
 	secure := &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		CipherSuites:   suites,
 		GetCertificate: shown.get,
-		NextProtos:     []string{"h2", "http/1.1"},
+		NextProtos:     []string{"http/1.1"},
 		// Starting with small records would save browsers some milliseconds on slow
 		// lines; here it would halve the speed of an object of 100 KiB.
 		DynamicRecordSizingDisabled: true,
+	}
+	if http2 {
+		secure.NextProtos = []string{"h2", "http/1.1"}
 	}
 	if t.ClientCAs != nil {
 		secure.ClientAuth, secure.ClientCAs = tls.RequireAndVerifyClientCert, t.ClientCAs

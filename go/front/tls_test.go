@@ -141,7 +141,7 @@ func TestWeakSuitesAreRefused(t *testing.T) {
 	pair := newPair(t)
 	files := newFiles(t)
 	files.hold(pair, pair)
-	l := listen(t, 10, TLS(&config.TLS{Cert: files.cert, Key: files.key, Certificate: &pair}, slog.New(slog.DiscardHandler)))
+	l := listen(t, 10, TLS(&config.TLS{Cert: files.cert, Key: files.key, Certificate: &pair}, true, slog.New(slog.DiscardHandler)))
 	go echo(l)
 	for suite, accepted := range map[uint16]bool{
 		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256:       true,
@@ -165,7 +165,7 @@ func TestClientsMustShowACertificateOfTheAuthority(t *testing.T) {
 	files.hold(server, server)
 	authorities := x509.NewCertPool()
 	authorities.AddCert(parsed(t, client))
-	l := listen(t, 10, TLS(&config.TLS{Cert: files.cert, Key: files.key, Certificate: &server, ClientCAs: authorities}, slog.New(slog.DiscardHandler)))
+	l := listen(t, 10, TLS(&config.TLS{Cert: files.cert, Key: files.key, Certificate: &server, ClientCAs: authorities}, true, slog.New(slog.DiscardHandler)))
 	go echo(l)
 	for _, c := range []struct {
 		name     string

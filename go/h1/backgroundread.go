@@ -90,7 +90,7 @@ func (c *conn) readUntilClosed() {
 		if err != nil {
 			if c.background.wanted { // otherwise the handler's return ended the read
 				c.gone = true
-				c.current.ctx.cancel()
+				c.current.ctx.Cancel()
 			}
 			break
 		}

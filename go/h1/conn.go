@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"osp/go/serving"
 )
 
 const (
@@ -56,21 +58,13 @@ type conn struct {
 	background        backgroundRead
 }
 
-// secureConn is a TLS connection: a *tls.Conn, or what wraps one.
-type secureConn interface {
-	net.Conn
-	ConnectionState() tls.ConnectionState
-	NetConn() net.Conn
-	CloseWrite() error
-}
-
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{server: s, net: nc, buf: make([]byte, readBuffer)}
 	if peer := nc.RemoteAddr(); peer != nil { // macOS may have none for a client that disconnected at once
 		c.remote = peer.String()
 	}
 	c.readEnded.L = &c.mu
-	if secure, ok := nc.(secureConn); ok {
+	if secure, ok := nc.(serving.Secure); ok {
 		state := secure.ConnectionState()
 		c.tls = &state
 	} else {
@@ -79,16 +73,9 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// raw is the connection without TLS.
-func (c *conn) raw() net.Conn {
-	if secure, ok := c.net.(secureConn); ok {
-		return secure.NetConn()
-	}
-	return c.net
-}
-
-// serve serves requests until the connection ends.
-func (c *conn) serve() {
+// Serve implements serving.Conn.
+func (c *conn) Serve() {
+	c.server.setState(c, http.StateNew)
 	defer c.close()
 	defer c.recoverPanic()
 	c.setReadDeadline(time.Now().Add(c.server.ReadHeaderTimeout))
@@ -114,7 +101,7 @@ func (c *conn) serveOne(h *head) bool {
 		return false
 	}
 	c.server.setState(c, http.StateIdle)
-	if c.server.draining.Load() && c.closeIdle() {
+	if c.server.conns.Draining() && c.closeIdle() {
 		return false
 	}
 	if c.r == c.w {
@@ -148,7 +135,7 @@ func (c *conn) setReadDeadline(t time.Time) {
 func (c *conn) recoverPanic() {
 	if v := recover(); v != nil {
 		c.server.logPanic("serving a connection", v)
-		_ = c.raw().Close() // without TLS's close_notify, which would mean a clean end
+		_ = serving.Raw(c.net).Close() // without TLS's close_notify, which would mean a clean end
 	}
 }
 
@@ -156,8 +143,11 @@ func (c *conn) close() {
 	c.state.Store(stateClosed)
 	_ = c.net.Close() // perhaps for the second time
 	c.stopBackgroundRead()
-	c.server.removeConn(c)
+	c.server.setState(c, http.StateClosed)
 }
+
+// Retire implements serving.Conn.
+func (c *conn) Retire() { c.closeIdle() }
 
 // closeIdle closes the connection if it serves no request.
 func (c *conn) closeIdle() bool {
@@ -172,15 +162,15 @@ func (c *conn) closeIdle() bool {
 	return true
 }
 
-// abort closes the connection, whatever it is doing.
-func (c *conn) abort() {
+// Abort implements serving.Conn.
+func (c *conn) Abort() {
 	c.state.Store(stateClosed)
-	_ = c.raw().Close()
+	_ = serving.Raw(c.net).Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone = true
 	if c.current != nil {
-		c.current.ctx.cancel()
+		c.current.ctx.Cancel()
 	}
 }
 
@@ -299,7 +289,7 @@ func (c *conn) respond(h *head) bool {
 		return false
 	}
 	w := newResponse(c, h)
-	defer w.ctx.cancel()
+	defer w.ctx.Cancel()
 	r := (&http.Request{
 		Method: h.method, URL: h.url, Proto: h.proto, ProtoMajor: 1, ProtoMinor: h.minor,
 		Header: h.header, Body: http.NoBody, ContentLength: h.length, Host: h.host,
@@ -313,7 +303,7 @@ func (c *conn) respond(h *head) bool {
 		return false
 	}
 	whole := c.callHandler(w, r)
-	w.ctx.cancel()
+	w.ctx.Cancel()
 	read, readable := c.handlerReturned(w)
 	if !whole {
 		w.abort()
@@ -326,7 +316,7 @@ func (c *conn) respond(h *head) bool {
 	if keep && readable && c.drain(&w.body) {
 		return true
 	}
-	c.lingeringClose()
+	serving.Linger(c.net)
 	return false
 }
 

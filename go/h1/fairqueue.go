@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/cpu"
 )
 
 const (
@@ -29,19 +31,27 @@ const (
 type fairQueue struct {
 	threshold int64 // active connections above which they queue
 	batch     int
-	active    atomic.Int64 // connections that serve a request or are queued
+
+	_      cpu.CacheLinePad // every request writes to what follows, and reads what is above
+	active atomic.Int64     // connections that serve a request or are queued
+	_      cpu.CacheLinePad
 
 	mu          sync.Mutex
+	started     bool
 	waiting     []chan<- struct{} // first come, first served
 	waker       *os.File          // the pipe's end for writing; nil: the queue is not in use
 	pollPending bool              // the pipe has been written to and not yet read
 }
 
-// start puts the queue to use. Without a pipe the server is less fair, and that
-// is all.
+// start puts the queue to use, unless it is or was in use already. Without a pipe
+// the server is less fair, and that is all.
 func (q *fairQueue) start() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.started {
+		return
+	}
+	q.started = true
 	procs := runtime.GOMAXPROCS(0)
 	q.threshold, q.batch = int64(activePerProc*procs), batchPerProc*procs
 	pollNotice, waker, err := os.Pipe()
@@ -56,6 +66,7 @@ func (q *fairQueue) start() {
 func (q *fairQueue) stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.started = true // not again
 	if q.waker != nil {
 		_ = q.waker.Close() // ends admitAfterPolls
 		q.waker = nil

@@ -115,7 +115,7 @@ func (h *head) requestLine(line string) error {
 		return malformed("a control character in the target")
 	}
 	var err error
-	if h.url, err = parseTarget(h.method, h.target); err != nil {
+	if h.url, err = ParseTarget(h.method, h.target); err != nil {
 		return malformed("an invalid target")
 	}
 	return nil
@@ -187,7 +187,7 @@ func Field(line string) (name, value string, err error) {
 	if !found {
 		return "", "", malformed("a line without a colon")
 	}
-	name, ok := canonical(name)
+	name, ok := CanonicalName(name)
 	if !ok {
 		return "", "", malformed("an invalid field name")
 	}
@@ -251,10 +251,9 @@ func (f *framing) encoding(value string) error {
 	return nil
 }
 
-// contentLength refuses a leading zero: some read 010 as eight.
 func (f *framing) contentLength(value string) error {
-	length, ok := decimal(value)
-	if f.hasLength || !ok || len(value) > 1 && value[0] == '0' {
+	length, ok := Length(value)
+	if f.hasLength || !ok {
 		return malformed("more than one Content-Length, or one that is not a number")
 	}
 	f.hasLength, f.length = true, length
@@ -276,7 +275,14 @@ func (f *framing) end() (int64, error) {
 	return f.length, nil
 }
 
-// decimal accepts digits and nothing else: no sign, no list, no space.
+// Length parses the length of a body: digits and nothing else, no sign, no list, no
+// space, and no leading zero, since some read 010 as eight.
+func Length(s string) (int64, bool) {
+	n, ok := decimal(s)
+	return n, ok && (len(s) == 1 || s[0] != '0')
+}
+
+// decimal accepts digits and nothing else.
 func decimal(s string) (int64, bool) {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
@@ -291,8 +297,8 @@ func decimal(s string) (int64, bool) {
 // them.
 var plainBytes = set("/-_.~$&+:;=@," + alphanumeric)
 
-// parseTarget returns the URL that package http makes of a request target.
-func parseTarget(method, target string) (*url.URL, error) {
+// ParseTarget returns the URL that package http makes of a request target.
+func ParseTarget(method, target string) (*url.URL, error) {
 	path, query, found := strings.Cut(target, "?")
 	if path != "" && path[0] == '/' && consistsOf(path, plainBytes) {
 		return &url.URL{Path: path, RawQuery: query, ForceQuery: found && query == ""}, nil

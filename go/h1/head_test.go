@@ -89,7 +89,7 @@ func TestNamesAreSpelledAsTextprotoDoes(t *testing.T) {
 		"host", "Host", "HOST", "x-amz-date", "X-Amz-Content-SHA256", "x-amz-content-sha256", "ETag", "www-authenticate",
 		"content-md5", "a", "A", "-a", "a-", "a--b", "x_y", "X.y", "123-abc", "x-amz-meta-MixedCase",
 	} {
-		got, ok := canonical(name)
+		got, ok := CanonicalName(name)
 		if want := textproto.CanonicalMIMEHeaderKey(name); !ok || got != want {
 			t.Errorf("%s became %s, textproto makes it %s", name, got, want)
 		}
@@ -100,7 +100,7 @@ func TestNamesAreSpelledAsTextprotoDoes(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", " ", "a ", "a b", "a:b", "a\x00", "é"} {
-		if got, ok := canonical(name); ok {
+		if got, ok := CanonicalName(name); ok {
 			t.Errorf("%q became %q", name, got)
 		}
 	}
@@ -112,7 +112,7 @@ func TestPlainTargetsAreThoseThatPackageURLLeavesAlone(t *testing.T) {
 		if c <= ' ' || c == 0x7f {
 			continue // such a target is refused before
 		}
-		ours, err := parseTarget("GET", target)
+		ours, err := ParseTarget("GET", target)
 		theirs, theirErr := url.ParseRequestURI(target)
 		if (err == nil) != (theirErr == nil) || !reflect.DeepEqual(ours, theirs) {
 			t.Errorf("%q became %#v, package url makes it %#v", target, ours, theirs)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"osp/go/serving"
 )
 
 const (
@@ -23,9 +25,9 @@ var outBuffers = sync.Pool{New: func() any { return new([outBuffer]byte) }}
 // response is a request's http.ResponseWriter. One goroutine at a time writes it.
 type response struct {
 	c    *conn
-	head *head          // of the request
-	body body           // of the request
-	ctx  requestContext // of the request
+	head *head           // of the request
+	body body            // of the request
+	ctx  serving.Context // of the request
 
 	header    http.Header
 	status    int   // 0: WriteHeader was not called
@@ -72,7 +74,7 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	w.status = status
-	if w.body.withholdContinue() || w.body.preventsReuse() || w.c.server.draining.Load() || hasElement(w.header.Get("Connection"), "close") {
+	if w.body.withholdContinue() || w.body.preventsReuse() || w.c.server.conns.Draining() || hasElement(w.header.Get("Connection"), "close") {
 		w.close = true
 	}
 	w.bodiless = w.head.method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
@@ -83,7 +85,7 @@ func (w *response) WriteHeader(status int) {
 	}
 	w.writeStatusLine(status)
 	if !w.writeFields(status) {
-		w.putStrings("Date: ", w.c.server.dateValue(), "\r\n")
+		w.putStrings("Date: ", w.c.server.clock.Date(), "\r\n")
 	}
 	if w.close && w.head.minor > 0 {
 		w.putStrings("Connection: close\r\n")
@@ -242,7 +244,7 @@ func (w *response) send(p []byte) {
 	}
 	w.c.applyWriteDeadline()
 	if _, w.err = w.c.net.Write(p); w.err != nil {
-		w.ctx.cancel() // the client has disconnected
+		w.ctx.Cancel() // the client has disconnected
 	}
 }
 
@@ -334,11 +336,11 @@ func (w *response) end() bool {
 func (w *response) abort() {
 	w.releaseBuffer()
 	if w.headEnded && !w.chunked && w.length < 0 && !w.bodiless {
-		if raw, ok := w.c.raw().(interface{ SetLinger(int) error }); ok {
+		if raw, ok := serving.Raw(w.c.net).(interface{ SetLinger(int) error }); ok {
 			_ = raw.SetLinger(0) // only a reset differs from the end of such a response
 		}
 	}
-	_ = w.c.raw().Close() // without TLS's close_notify, which would mean a clean end
+	_ = serving.Raw(w.c.net).Close() // without TLS's close_notify, which would mean a clean end
 }
 
 // releaseBuffer makes the header and the buffer available to the next response.

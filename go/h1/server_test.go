@@ -15,23 +15,25 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"osp/go/serving"
 )
 
-// serving is a server on a port of its own.
-type serving struct {
+// running is a server on a port of its own.
+type running struct {
 	*Server
 	t       *testing.T
 	address string
 	ended   chan error // what Serve returned
 }
 
-func serve(t *testing.T, handler http.HandlerFunc, change ...func(*Server)) *serving {
+func serve(t *testing.T, handler http.HandlerFunc, change ...func(*Server)) *running {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &serving{t: t, address: l.Addr().String(), ended: make(chan error, 1), Server: &Server{
+	s := &running{t: t, address: l.Addr().String(), ended: make(chan error, 1), Server: &Server{
 		Handler: handler, ReadHeaderTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, Log: slog.New(slog.DiscardHandler),
 	}}
 	for _, f := range change {
@@ -56,7 +58,7 @@ type link struct {
 	r *bufio.Reader
 }
 
-func (s *serving) dial() *link {
+func (s *running) dial() *link {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.address)
 	if err != nil {
@@ -92,7 +94,7 @@ func (l *link) rest() (string, error) {
 }
 
 // say sends a text on a connection of its own, and returns all that comes back.
-func (s *serving) say(text string) string {
+func (s *running) say(text string) string {
 	s.t.Helper()
 	l := s.dial()
 	l.say(text)
@@ -316,20 +318,14 @@ func TestTheContextEndsWhenTheClientLeaves(t *testing.T) {
 
 // awaitBackgroundRead waits until the connection of a long request is being read
 // in the background.
-func (s *serving) awaitBackgroundRead() {
-	for {
-		s.mu.Lock()
-		for c := range s.conns {
+func (s *running) awaitBackgroundRead() {
+	for reading := false; !reading; runtime.Gosched() {
+		s.conns.Each(func(one serving.Conn) {
+			c := one.(*conn)
 			c.mu.Lock()
-			reading := c.background.reading
-			c.mu.Unlock()
-			if reading {
-				s.mu.Unlock()
-				return
-			}
-		}
-		s.mu.Unlock()
-		runtime.Gosched()
+			defer c.mu.Unlock()
+			reading = reading || c.background.reading
+		})
 	}
 }
 

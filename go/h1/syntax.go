@@ -79,9 +79,9 @@ func spellings(names ...string) map[string]string {
 	return spelled
 }
 
-// canonical returns a field name as textproto.CanonicalMIMEHeaderKey spells it, and
-// false for an invalid one.
-func canonical(name string) (string, bool) {
+// CanonicalName returns a field name as textproto.CanonicalMIMEHeaderKey spells it,
+// and false for an invalid one.
+func CanonicalName(name string) (string, bool) {
 	same, start := true, true
 	for i := range len(name) {
 		c := name[i]

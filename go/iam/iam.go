@@ -22,6 +22,7 @@ import (
 	"osp/go/cache"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/shared"
 	"osp/go/wire"
 )
 
@@ -46,6 +47,7 @@ type Options struct {
 	// Exchanged is called when an exchange has ended: Granted, Refused or
 	// Failed, the last one for each attempt. It may be nil.
 	Exchanged func(outcome string)
+	Shared    *shared.State // with whom tokens are shared; nil: with nobody
 }
 
 // How an exchange can end.
@@ -61,6 +63,7 @@ type Exchange struct {
 	client   *http.Client
 	now      func() time.Time
 	told     func(outcome string)
+	shared   *shared.State
 	tokens   *cache.Cache[[sha256.Size]byte, grant]
 }
 
@@ -69,7 +72,7 @@ type grant struct {
 	token   secret.Value
 	asked   time.Time
 	expires time.Time
-	refusal error
+	refused string // by IAM, and how; empty: it is granted
 }
 
 // New returns an Exchange with the token service at a URL.
@@ -91,8 +94,9 @@ func New(endpoint string, o Options) *Exchange {
 			ResponseHeaderTimeout: attemptTime,
 		}
 	}
-	return &Exchange{
+	e := &Exchange{
 		endpoint: endpoint,
+		shared:   o.Shared,
 		client: &http.Client{
 			Transport: o.Transport,
 			Timeout:   attemptTime,
@@ -103,9 +107,13 @@ func New(endpoint string, o Options) *Exchange {
 		told:   o.Exchanged,
 		tokens: cache.New[[sha256.Size]byte, grant](capacity, o.Now),
 	}
+	if o.Shared != nil {
+		e.tokens.Trust(o.Shared.Generation, shared.Moment)
+	}
+	return e
 }
 
-// Token returns the bearer token for an API key and when it expires: one that
+// Token returns the bearer token for an API key, and when it expires: one that
 // was asked for after a point in time, which is zero if any will do. After four
 // fifths of its life a new one is fetched in the background; an outage of IAM
 // shows only when the old one has expired.
@@ -116,20 +124,46 @@ func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, after time.Ti
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
 	g, err := e.grant(ctx, k, apiKey)
 	if err == nil && g.asked.Before(after) {
-		e.tokens.DeleteIf(k, func(g grant) bool { return g.asked.Before(after) })
-		g, err = e.grant(ctx, k, apiKey)
+		g, err = e.newer(ctx, k, apiKey, after)
 	}
 	if err != nil {
 		return secret.Value{}, time.Time{}, err
 	}
-	return g.token, g.expires, g.refusal
+	return g.token, g.expires, refusalOf(g)
+}
+
+// refusalOf is what a client is told, nil if there is a token.
+func refusalOf(g grant) error {
+	if g.refused == "" {
+		return nil
+	}
+	return s3err.AccessDenied.
+		Msg("The token service refused the API key that this endpoint holds for the bucket.").
+		Because(errors.New(g.refused))
 }
 
 func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret.Value) (grant, error) {
 	if g, ok := e.tokens.Lookup(k); ok {
 		return g, nil
 	}
-	return e.tokens.Get(ctx, k, func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) })
+	load := func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) }
+	if e.shared != nil {
+		load = shared.Load(e.shared, e.item(apiKey), e.codec(), load)
+	}
+	return e.tokens.Get(ctx, k, load)
+}
+
+// newer returns a token that was asked for after a point in time. Those of other
+// replicas are not looked at: they were good enough for others, so they would come
+// again and again.
+func (e *Exchange) newer(ctx context.Context, k [sha256.Size]byte, apiKey secret.Value, after time.Time) (grant, error) {
+	load := func(ctx context.Context) (cache.Entry[grant], error) { return e.load(ctx, apiKey) }
+	e.tokens.DeleteIf(k, func(g grant) bool { return g.asked.Before(after) })
+	g, err := e.tokens.Get(ctx, k, load)
+	if err == nil && g.asked.Before(after) { // of a load that was under way
+		g, err = e.tokens.Ask(ctx, k, load)
+	}
+	return g, err
 }
 
 // Reject drops the token for an API key, which a store has refused, so that the
@@ -137,7 +171,14 @@ func (e *Exchange) grant(ctx context.Context, k [sha256.Size]byte, apiKey secret
 // another one would fare no better, and clients must not make IAM busy.
 func (e *Exchange) Reject(apiKey, token secret.Value) {
 	k := sha256.Sum256([]byte(apiKey.Reveal()))
-	e.tokens.DeleteIf(k, func(g grant) bool { return g.token == token && e.now().Sub(g.asked) >= keepRefusal })
+	rejected := false
+	e.tokens.DeleteIf(k, func(g grant) bool {
+		rejected = g.token == token && e.now().Sub(g.asked) >= keepRefusal
+		return rejected
+	})
+	if e.shared != nil && rejected {
+		e.shared.Discard(e.item(apiKey))
+	}
 }
 
 func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[grant], error) {
@@ -145,7 +186,7 @@ func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[g
 	for attempt := 1; ; attempt++ {
 		g, wait, err := e.ask(ctx, apiKey)
 		switch {
-		case err == nil && g.refusal != nil:
+		case err == nil && g.refused != "":
 			e.told(Refused)
 			return cache.Entry[grant]{Value: g, TTL: keepRefusal}, nil
 		case err == nil:
@@ -195,9 +236,7 @@ func (e *Exchange) ask(ctx context.Context, apiKey secret.Value) (g grant, wait 
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
 		return grant{}, retryAfter(resp.Header), fmt.Errorf("status %d", resp.StatusCode)
 	}
-	return grant{asked: asked, refusal: s3err.AccessDenied.
-		Msg("The token service refused the API key that this endpoint holds for the bucket.").
-		Because(fmt.Errorf("IAM responded with %d %s", resp.StatusCode, errorCode(body)))}, 0, nil
+	return grant{asked: asked, refused: fmt.Sprintf("IAM responded with %d %s", resp.StatusCode, errorCode(body))}, 0, nil
 }
 
 // readGrant reads IAM's response. The token's life counts from before the

@@ -18,6 +18,7 @@ import (
 
 	"osp/go/cache"
 	"osp/go/observe"
+	"osp/go/shared"
 )
 
 // Source provides what is read at the time of a scrape, instead of counted.
@@ -28,6 +29,7 @@ type Source struct {
 	Caches      map[string]func() cache.Stats
 	LogDrops    map[string]func() uint64 // lines lost, by the name of the log
 	Stores      func() []Store
+	Shared      func() shared.Stats // nil: the process is alone
 }
 
 // Store is what is known of a store's health.
@@ -76,6 +78,9 @@ func New(from Source) *Metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	if from.Shared != nil {
+		m.registry.MustRegister(&fleet{stats: from.Shared})
+	}
 	m.SetBuckets(nil)
 	return m
 }

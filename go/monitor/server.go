@@ -187,6 +187,8 @@ type readiness struct {
 	Ready    bool              `json:"ready"`
 	Draining bool              `json:"draining,omitempty"`
 	Stores   map[string]string `json:"stores,omitempty"` // that can't be reached, and why
+	// Degraded says that the shared state is away: requests are served all the same.
+	Degraded bool `json:"degraded,omitempty"`
 }
 
 // ready says whether requests should be sent here: not while it drains, and not
@@ -206,7 +208,16 @@ func (s *Server) ready(ctx context.Context, anyStore bool) readiness {
 		}
 	}
 	ready := len(down) == 0 || anyStore && len(down) < len(health)
-	return readiness{Ready: ready && !s.draining.Load(), Stores: down}
+	return readiness{Ready: ready && !s.draining.Load(), Stores: down, Degraded: s.degraded()}
+}
+
+// degraded reports that this replica shares a state which is away.
+func (s *Server) degraded() bool {
+	if s.about.Shared == nil {
+		return false
+	}
+	now := s.about.Shared()
+	return now.Away || !now.Leased
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

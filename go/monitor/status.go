@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"osp/go/cache"
+	"osp/go/shared"
 )
 
 // Status is what the status page shows, as JSON. It names buckets and stores,
@@ -23,6 +24,7 @@ type Status struct {
 	Points      []Point  `json:"points"` // oldest first
 	Caches      []Cache  `json:"caches"`
 	Stores      []Stored `json:"stores"`
+	Shared      *Fleet   `json:"shared_state"` // null: the process is alone
 }
 
 // Totals count since the start.
@@ -42,6 +44,21 @@ type Cache struct {
 	Hits    uint64 `json:"hits"`
 	Misses  uint64 `json:"misses"`
 	Entries int    `json:"entries"`
+}
+
+// Fleet is what is known of the state that replicas share.
+type Fleet struct {
+	Up       bool     `json:"up"`
+	Lease    bool     `json:"lease"` // what is cached may be used
+	Replicas int      `json:"replicas"`
+	Behind   int64    `json:"behind"` // revocations
+	Hits     uint64   `json:"hits"`
+	Misses   uint64   `json:"misses"`
+	Foreign  uint64   `json:"foreign"`
+	Commands uint64   `json:"commands"`
+	Failures uint64   `json:"failures"`
+	Losses   uint64   `json:"losses"`
+	Mean     *float64 `json:"mean"` // seconds that a round trip took
 }
 
 // Stored is one store.
@@ -71,7 +88,7 @@ func (s *Server) status() *Status {
 			Requests: t.requests.total(), BytesIn: t.in, BytesOut: t.out, Callbacks: t.callbacks.total(), Refusals: t.refusals,
 			P50: quantile(t.requests, .5), P99: quantile(t.requests, .99),
 		},
-		Points: s.window.points(), Caches: cachesOf(s.about.Caches), Stores: storesOf(health),
+		Points: s.window.points(), Caches: cachesOf(s.about.Caches), Stores: storesOf(health), Shared: fleetOf(s.about.Shared),
 	}
 }
 
@@ -82,6 +99,22 @@ func cachesOf(named map[string]func() cache.Stats) []Cache {
 		out = append(out, Cache{Name: name, Hits: now.Hits, Misses: now.Misses, Entries: now.Entries})
 	}
 	return out
+}
+
+func fleetOf(stats func() shared.Stats) *Fleet {
+	if stats == nil {
+		return nil
+	}
+	now := stats()
+	f := &Fleet{
+		Up: !now.Away, Lease: now.Leased, Replicas: now.Replicas, Behind: now.Behind, Hits: now.Hits, Misses: now.Misses,
+		Foreign: now.Foreign, Commands: now.Trips, Failures: now.Failures, Losses: now.Lost,
+	}
+	if now.Trips > 0 {
+		mean := now.Took.Seconds() / float64(now.Trips)
+		f.Mean = &mean
+	}
+	return f
 }
 
 func storesOf(health []Health) []Stored {

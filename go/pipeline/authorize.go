@@ -51,7 +51,7 @@ func (p *Pipeline) countUse(x *exchange) error {
 	if !x.verified.Presigned() {
 		return nil
 	}
-	err := p.uses.Count(x.verified.Signature(), x.verified.ExpiresAt())
+	err := p.uses.Count(x.r.Context(), x.verified.Signature(), x.verified.ExpiresAt())
 	x.record.usedUp = err != nil
 	return err
 }

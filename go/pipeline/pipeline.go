@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/cpu"
+
 	"osp/go/access"
 	"osp/go/cache"
 	"osp/go/callbacks"
@@ -19,6 +21,7 @@ import (
 	"osp/go/creds"
 	"osp/go/iam"
 	"osp/go/observe"
+	"osp/go/shared"
 	"osp/go/sigv4"
 	"osp/go/stores"
 	"osp/go/tracing"
@@ -41,6 +44,7 @@ type Options struct {
 	// Detailed has it shown also where the client is, its Referer and its User-Agent.
 	Detailed bool
 	Tracer   *tracing.Tracer // nil: no traces
+	Shared   *shared.State   // of the fleet; nil: the process is alone
 }
 
 // Pipeline leads every request through the same gate, whatever its kind. Make
@@ -65,29 +69,34 @@ type Pipeline struct {
 	hosts             hosts
 	forms, preflights semaphore // of whoever has shown no signature
 
-	inFlight sync.WaitGroup
 	recorder *recorder
+
+	_        cpu.CacheLinePad // every request writes to what follows, and reads what is above
+	inFlight sync.WaitGroup
+	_        cpu.CacheLinePad
 }
 
 // New makes a Pipeline of a checked configuration. It opens no connection.
 func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	var interceptors []callbacks.Interceptor
-	var exchanges iam.Options
+	exchanges := iam.Options{Shared: o.Shared}
+	keys := creds.Options{Shared: o.Shared}
 	if o.Observer != nil {
 		interceptors = append(interceptors, observe.Questions(o.Observer.CallbackEnded))
 		exchanges.Exchanged = o.Observer.TokenExchanged
 	}
 	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
+	uses := access.UsesOptions{Shared: o.Shared, Local: cfg.Shared != nil && cfg.Shared.LocalUses}
 	tokens := iam.New(cfg.IAMEndpoint, exchanges)
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
 		cfg:      cfg,
 		log:      o.Log,
 		verifier: sigv4.New(sigv4.Options{}),
-		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, creds.Options{}),
-		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons}),
-		uses:     access.NewUses(cfg.PresignUses, nil),
-		creds:    creds.New(owner.BucketCredsFetcher, tokens, creds.Options{}),
+		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
+		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
+		uses:     access.NewUses(cfg.PresignUses, uses),
+		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
 		iam:      tokens,
 		upstream: upstream.New(),
 		started:  time.Now(),

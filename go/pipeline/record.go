@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/cpu"
+
 	"osp/go/observe"
 	"osp/go/s3err"
 	"osp/go/tracing"
@@ -32,8 +34,11 @@ type recorder struct {
 	tracer     *tracing.Tracer // nil: off
 	detailed   bool
 	forwarders forwarders
-	running    atomic.Int64 // requests
 	started    time.Time
+
+	_       cpu.CacheLinePad // as in Pipeline
+	running atomic.Int64     // requests
+	_       cpu.CacheLinePad
 }
 
 func newRecorder(o Options, f forwarders) *recorder {

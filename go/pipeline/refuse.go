@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -27,11 +28,13 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 		panic(http.ErrAbortHandler) // a truncated response must never look complete
 	}
 	header := x.w.Header()
-	clear(header) // of what belonged to a response that could not be given
+	// What belonged to a response that could not be given goes; the connection is the server's.
+	maps.DeleteFunc(header, func(name string, _ []string) bool { return name != "Connection" })
 	header["Server"] = p.serverHeader
 	header.Set("X-Amz-Request-Id", x.requestID)
 	if e.Status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", "1")
+		header.Set("X-Amz-Retry-After", "1000") // the same in milliseconds, for AWS's SDKs
 	}
 	if x.r.Method == http.MethodHead {
 		x.w.WriteHeader(e.Status)

@@ -92,6 +92,9 @@ func (x *exchange) brokenOff(err error) error {
 // copyAsItComes sends bytes on at once when no more are waiting: a read that
 // leaves room in the buffer says so.
 func copyAsItComes(w *responseWriter, from io.Reader) error {
+	if client, ok := w.ResponseWriter.(sender); ok {
+		return w.sendFrom(client, from)
+	}
 	buffer := copyBuffers.Get().(*[copyBufferSize]byte)
 	defer copyBuffers.Put(buffer)
 	for {

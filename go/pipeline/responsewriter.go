@@ -56,6 +56,31 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// sender is an http.ResponseWriter that reads a body into what it sends, as it comes.
+type sender interface {
+	SendFrom(r io.Reader) (int64, error)
+}
+
+// sendFrom has a body sent, of which each part has its time.
+func (w *responseWriter) sendFrom(client sender, from io.Reader) error {
+	n, err := client.SendFrom(extending{w, from})
+	w.sent += n
+	return err
+}
+
+// extending is a body whose every part renews the deadline of writing.
+type extending struct {
+	w    *responseWriter
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (e extending) Read(p []byte) (int, error) {
+	n, err := e.from.Read(p)
+	e.w.extend()
+	return n, err
+}
+
 // ReadFrom implements io.ReaderFrom, for http.ResponseWriters that splice.
 func (w *responseWriter) ReadFrom(r io.Reader) (int64, error) {
 	w.extend()

@@ -93,13 +93,10 @@ func (p *Pipeline) serve(x *exchange) error {
 
 // parse finds out what the request asks for.
 func (p *Pipeline) parse(x *exchange) error {
-	err := checkFraming(x.r)
-	if err != nil {
-		return s3err.InvalidRequest.Because(err)
-	}
 	var virtual string
 	virtual, x.hosts = p.hosts.of(x.r)
 	x.clientScheme = p.hosts.scheme(x.r, x.scheme)
+	var err error
 	if x.req, err = s3op.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
 		return err
 	}

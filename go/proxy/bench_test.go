@@ -6,7 +6,11 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/cpu"
 
 	"osp/go/callbacks"
 	"osp/go/pipeline/pipelinetest"
@@ -61,4 +65,38 @@ func clientLoop(conn net.Conn, in *bufio.Reader, wire []byte) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// BenchmarkInCommon is what a warm request writes to memory that all requests write
+// to: eight times, in four cache lines (docs/scaling.md). With -cpu 1,2 it says what
+// processors lose by taking these from each other.
+func BenchmarkInCommon(b *testing.B) {
+	var lines [4]struct {
+		_ cpu.CacheLinePad
+		n atomic.Int64
+		_ cpu.CacheLinePad
+	}
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			for i := range lines {
+				lines[i].n.Add(1)
+			}
+			for i := range lines {
+				lines[i].n.Add(-1)
+			}
+		}
+	})
+}
+
+// BenchmarkOwnLock is a lock that nobody else wants, as those of a connection are.
+func BenchmarkOwnLock(b *testing.B) {
+	b.RunParallel(func(pb *testing.PB) {
+		var mu sync.Mutex
+		n := 0
+		for pb.Next() {
+			mu.Lock()
+			n++
+			mu.Unlock()
+		}
+	})
 }

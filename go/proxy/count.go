@@ -3,12 +3,16 @@ package proxy
 import (
 	"net/http"
 	"sync/atomic"
+
+	"golang.org/x/sys/cpu"
 )
 
 // The request counter is one for the process, as in the API that it mirrors.
 var counting struct {
 	enabled  atomic.Bool
+	_        cpu.CacheLinePad // every request reads what is above, and may write to what follows
 	requests atomic.Uint64
+	_        cpu.CacheLinePad
 }
 
 // EnableCounting switches the process-wide request counter on or off. Off, it

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -12,13 +11,15 @@ import (
 
 	"osp/go/front"
 	"osp/go/h1"
+	"osp/go/h2"
 	"osp/go/pipeline"
 )
 
 const (
 	readHeaderTimeout = 15 * time.Second
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10 // tokens as access keys are kilobytes long
+	writeTimeout      = 5 * time.Minute // readers pause to digest what they got, but not for ever
+	maxHeaderBytes    = 64 << 10        // tokens as access keys are kilobytes long
 )
 
 // listening is one front: a listener with a server for each version of HTTP.
@@ -27,7 +28,7 @@ type listening struct {
 	port     int
 	path     string // of a unix socket; empty: it is TCP
 	http1    *h1.Server
-	http2    *http.Server
+	http2    *h2.Server  // nil: there is none
 	tls      *tls.Config // nil: plain HTTP, which is HTTP/1
 	listener net.Listener
 }
@@ -35,23 +36,34 @@ type listening struct {
 // newFront completes a front with its servers.
 func (s *Server) newFront(f listening) *listening {
 	f.http1 = &h1.Server{
-		Handler:           counted(s.pipeline.Handler(f.scheme)),
+		Handler:           counted(s.parting(s.pipeline.Handler(f.scheme))),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Log:               s.log,
 		Refusal:           pipeline.Malformed,
 	}
-	f.http2 = &http.Server{
-		Handler:                      f.http1.Handler,
-		TLSConfig:                    f.tls,
-		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            readHeaderTimeout,
-		IdleTimeout:                  idleTimeout,
-		MaxHeaderBytes:               maxHeaderBytes,
-		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	f.http2 = &h2.Server{
+		Handler:           f.http1.Handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		WriteTimeout:      writeTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		Log:               s.log,
+		Refusal:           pipeline.Malformed,
 	}
 	return &f
+}
+
+// parting has each response end its connection once a stop was announced. Over
+// HTTP/2 that is a GOAWAY.
+func (s *Server) parting(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // open binds a front. Its error wraps the system's.

@@ -12,6 +12,7 @@ import (
 	"osp/go/monitor"
 	"osp/go/observe"
 	"osp/go/pipeline"
+	"osp/go/shared"
 	"osp/go/tracing"
 	"osp/go/upstream"
 )
@@ -51,11 +52,14 @@ func (o *observers) options() pipeline.Options {
 }
 
 // addMonitor adds the metrics port, which looks into the pipeline.
-func (o *observers) addMonitor(p *pipeline.Pipeline) {
+func (o *observers) addMonitor(p *pipeline.Pipeline, fleet *shared.State) {
 	if o.cfg.MetricsPort == nil {
 		return
 	}
 	about := metrics.Source{Version: o.cfg.Version, InFlight: p.InFlight, Connections: o.connections, Caches: p.Caches()}
+	if fleet != nil {
+		about.Shared = fleet.Stats
+	}
 	if o.accessLog != nil {
 		about.LogDrops = map[string]func() uint64{"access": o.accessLog.Dropped}
 	}
@@ -147,8 +151,8 @@ func (o *observers) serve() {
 	}
 }
 
-// drain tells load balancers that no more requests are wanted.
-func (o *observers) drain() {
+// announceStop tells load balancers that no more requests are wanted.
+func (o *observers) announceStop() {
 	if o.monitor != nil {
 		o.monitor.Drain()
 	}

@@ -6,8 +6,10 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"osp/go/callbacks"
@@ -15,6 +17,7 @@ import (
 	"osp/go/front"
 	"osp/go/peers"
 	"osp/go/pipeline"
+	"osp/go/shared"
 )
 
 // handlerGrace is how long a stop waits for requests that it has broken off.
@@ -27,8 +30,10 @@ type Server struct {
 	pipeline  *pipeline.Pipeline
 	observers *observers
 
+	fleet   *shared.State // nil: the process is alone
 	fronts  []*listening
 	serving sync.WaitGroup
+	leaving atomic.Bool // a stop was announced
 	stop    sync.Once
 	done    chan struct{}
 }
@@ -36,13 +41,19 @@ type Server struct {
 // New builds a Server from a checked configuration. It opens no socket.
 func New(cfg *config.Config, owner callbacks.Set, log *slog.Logger) *Server {
 	o := newObservers(cfg, log)
-	s := &Server{cfg: cfg, log: log, pipeline: pipeline.New(cfg, owner, o.options()), observers: o, done: make(chan struct{})}
-	o.addMonitor(s.pipeline)
+	s := &Server{cfg: cfg, log: log, observers: o, done: make(chan struct{})}
+	options := o.options()
+	if cfg.Shared != nil {
+		s.fleet = shared.New(fleetOptions(cfg, log, func(token, bucket *string) { s.pipeline.Forget(token, bucket) }))
+		options.Shared = s.fleet
+	}
+	s.pipeline = pipeline.New(cfg, owner, options)
+	o.addMonitor(s.pipeline, s.fleet)
 	if cfg.HTTPPort != nil {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", port: *cfg.HTTPPort}))
 	}
 	if cfg.HTTPSPort != nil {
-		s.fronts = append(s.fronts, s.newFront(listening{scheme: "https", port: *cfg.HTTPSPort, tls: front.TLS(cfg.TLS, log)}))
+		s.fronts = append(s.fronts, s.newFront(listening{scheme: "https", port: *cfg.HTTPSPort, tls: front.TLS(cfg.TLS, cfg.HTTP2, log)}))
 	}
 	if cfg.Unix != "" {
 		s.fronts = append(s.fronts, s.newFront(listening{scheme: "http", path: cfg.Unix}))
@@ -60,12 +71,47 @@ func (s *Server) Listen() error {
 			return err
 		}
 	}
-	if err := s.observers.listen(); err != nil {
+	err := s.observers.listen()
+	if err == nil {
+		err = s.join()
+	}
+	if err != nil {
 		s.closeListeners()
 		s.observers.close()
-		return err
+	}
+	return err
+}
+
+// join takes part in the fleet, if there is one.
+func (s *Server) join() error {
+	if err := s.fleet.Open(); err != nil && s.cfg.Shared.Required {
+		s.fleet.Close()
+		return fmt.Errorf("shared_state: %w", err)
 	}
 	return nil
+}
+
+// fleetOptions are those of a replica. forget drops what it remembers.
+func fleetOptions(cfg *config.Config, log *slog.Logger, forget func(token, bucket *string)) shared.Options {
+	return shared.Options{
+		Address: cfg.Shared.Address, Namespace: cfg.Shared.Namespace, Version: cfg.Shared.Version, Keyring: cfg.Shared.Keyring,
+		Timeout: cfg.Shared.Timeout, Patience: cfg.CallbackTimeout, Log: log, Forget: forget,
+	}
+}
+
+// Revoke makes void what the fleet of a configuration remembers about a token, a
+// bucket, or both together; nil matches all. It needs no server. Its errors are
+// those of shared.State's Revoke.
+func Revoke(ctx context.Context, cfg *config.Config, log *slog.Logger, token, bucket *string) error {
+	state := shared.New(fleetOptions(cfg, log, nil))
+	defer state.Close()
+	return state.Revoke(ctx, token, bucket)
+}
+
+// Examine looks at the shared state of a configuration, which has one. It needs
+// no server.
+func Examine(ctx context.Context, cfg *config.Config, log *slog.Logger) *shared.Report {
+	return shared.Examine(ctx, fleetOptions(cfg, log, nil))
 }
 
 // Serve starts to accept on all fronts and returns at once.
@@ -132,11 +178,22 @@ func (s *Server) Update(document []byte) error {
 
 // Forget drops the decisions, credentials and client secrets that are
 // remembered about a token, a bucket or, with both, about the two together;
-// nil matches all.
-func (s *Server) Forget(token, bucket *string) { s.pipeline.Forget(token, bucket) }
+// nil matches all. In a fleet it then waits, as long as ctx lasts, until no
+// replica answers by them; its errors are those of shared.State's Revoke.
+func (s *Server) Forget(ctx context.Context, token, bucket *string) error {
+	s.pipeline.Forget(token, bucket)
+	return s.fleet.Revoke(ctx, token, bucket)
+}
 
 // Done is closed when the server has stopped.
 func (s *Server) Done() <-chan struct{} { return s.done }
+
+// AnnounceStop sends load balancers and clients elsewhere: /readyz says 503, and each
+// response ends its connection. Whoever comes is served nevertheless.
+func (s *Server) AnnounceStop() {
+	s.leaving.Store(true)
+	s.observers.announceStop()
+}
 
 // Stop closes the listeners, lets requests in flight end until ctx does, and
 // breaks off the rest. It returns ctx's error if requests were broken off.
@@ -158,7 +215,7 @@ type stopper interface {
 }
 
 func (s *Server) shutdown(ctx context.Context) error {
-	s.observers.drain()
+	s.AnnounceStop()
 	var servers []stopper
 	for _, f := range s.fronts {
 		servers = append(servers, f.http1, f.http2)
@@ -176,6 +233,7 @@ func (s *Server) shutdown(ctx context.Context) error {
 	s.closeListeners() // those that never served
 	s.serving.Wait()
 	s.pipeline.Close(handlerGrace)
+	s.fleet.Close()
 	s.observers.close()
 	return errors.Join(errs...)
 }

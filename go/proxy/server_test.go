@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,28 @@ func TestStopLetsRequestsInFlightEnd(t *testing.T) {
 	if _, err := pipelinetest.Client.Do(r.Request("GET", "/", "")); err == nil {
 		t.Error("the port still answers")
 	}
+}
+
+func TestAnAnnouncedStopSendsClientsElsewhereAndServesThem(t *testing.T) {
+	r := start(t, callbacks.Set{}, settings{"metrics_port": 0})
+	ready := "http://127.0.0.1:" + strconv.Itoa(r.server.MetricsPort()) + "/readyz"
+	signed := r.Signed("GET", "/photos/k", "")
+	expect := func(status, readiness int, closes bool) {
+		t.Helper()
+		if a := r.Do(must(http.NewRequestWithContext(t.Context(), "GET", ready, nil))); a.StatusCode != readiness {
+			t.Errorf("/readyz says %d", a.StatusCode)
+		}
+		for _, req := range []*http.Request{signed, r.Request("GET", "/photos/k", "")} { // the second is refused
+			if a := r.Do(req); a.StatusCode != status || a.Close != closes {
+				t.Errorf("got %d, which closes: %t", a.StatusCode, a.Close)
+			}
+			status = http.StatusForbidden
+		}
+	}
+	expect(200, 200, false)
+	r.server.AnnounceStop()
+	expect(200, 503, true)
+	expect(200, 503, true) // over another connection
 }
 
 func TestAServerThatNeverServedStops(t *testing.T) {

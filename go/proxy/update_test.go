@@ -43,7 +43,9 @@ func TestStoresAreSwappedUnderLoad(t *testing.T) {
 		if err := r.server.Update(raw); err != nil {
 			t.Fatal(err)
 		}
-		r.server.Forget(nil, nil)
+		if err := r.server.Forget(t.Context(), nil, nil); err != nil {
+			t.Error(err)
+		}
 	}
 	close(stop)
 	wg.Wait()

@@ -4,10 +4,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"hash"
+	"hash/maphash"
 	"sync"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
+	"osp/go/lru"
 	"osp/go/secret"
 )
 
@@ -54,15 +54,11 @@ func (k *signingKey) sign(message []byte) digest {
 // secret, so a changed secret never meets a key derived from the old one, and
 // the cache keeps neither secrets nor the client's text in memory.
 type keyCache struct {
-	lru *lru.Cache[digest, *signingKey]
+	known *lru.Map[digest, *signingKey]
 }
 
 func newKeyCache(entries int) keyCache {
-	c, err := lru.New[digest, *signingKey](entries)
-	if err != nil {
-		panic(err) // for sizes below one only, which New excludes
-	}
-	return keyCache{c}
+	return keyCache{lru.New[digest, *signingKey](entries, maphash.Comparable, nil)}
 }
 
 func (c keyCache) get(key secret.Value, cred credential) *signingKey {
@@ -71,11 +67,11 @@ func (c keyCache) get(key secret.Value, cred credential) *signingKey {
 	id = append(id, 0)
 	id = append(id, key.Reveal()...)
 	sum := digest(sha256.Sum256(id))
-	if k, ok := c.lru.Get(sum); ok {
+	if k, ok := c.known.Get(sum); ok {
 		return k
 	}
 	k := newSigningKey(deriveKey(key, cred))
-	c.lru.Add(sum, k)
+	c.known.Add(sum, k)
 	return k
 }
 

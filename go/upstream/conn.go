@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	readBuffer = 16 << 10 // larger reads bypass it
+	readBuffer = 8 << 10 // larger reads bypass it
 	maxHead    = 256 << 10
 	maxInterim = 8 // 1xx responses before the final one
 	// bodyStall is how long the next bytes of a body may take. A store that
@@ -100,6 +100,7 @@ func (c *conn) roundTrip(w *wireRequest, timeout time.Duration) (*http.Response,
 	ctx := w.req.Context()
 	c.stopAbort = afterFunc(ctx, c.abort)
 	up, err := c.writeRequest(w, timeout)
+	w.release() // others can use the buffers while the store is at work
 	var resp *http.Response
 	if err == nil {
 		resp, err = c.readHead(w.req)

@@ -4,19 +4,24 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"hash/maphash"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/cpu"
+
+	"osp/go/lru"
 	"osp/go/tcp"
 )
 
 const (
-	maxIdle     = 1024 // idle connections of one pool
-	idleTimeout = 60 * time.Second
-	sweepEvery  = 15 * time.Second // the time between two sweeps
+	maxIdle        = 1024 // idle connections of one pool
+	maxAuthorities = 1024 // to which they lead
+	idleTimeout    = 60 * time.Second
+	sweepEvery     = 15 * time.Second // the time between two sweeps
 )
 
 // authority is where a connection leads.
@@ -26,47 +31,57 @@ type authority struct {
 }
 
 // pool holds the connections to stores that have the same settings for transport.
-// It implements http.RoundTripper.
+// It implements http.RoundTripper. Requests take connections and put them back
+// without a lock, which would be one for all clients.
 type pool struct {
 	dialer          dialer
 	tls             *tls.Config
 	responseTimeout time.Duration // from the end of a request to the first byte of its response
 
-	mu      sync.Mutex
-	idle    map[authority][]*conn // the latest to be used last
-	waiting int                   // idle connections of all authorities
-	sweeper *time.Timer           // nil while there are none
-	closed  bool
+	idle     *lru.Map[authority, *stack]
+	closed   atomic.Bool
+	sweeping atomic.Bool // there will be a sweep
+
+	_       cpu.CacheLinePad
+	waiting atomic.Int64 // idle connections of all authorities
+	_       cpu.CacheLinePad
+}
+
+func newPool(dialer dialer, secure *tls.Config, responseTimeout time.Duration) *pool {
+	p := &pool{dialer: dialer, tls: secure, responseTimeout: responseTimeout}
+	p.idle = lru.New(maxAuthorities, maphash.Comparable[authority], func(s *stack) {
+		s.left.Store(true)
+		p.empty(s)
+	})
+	return p
 }
 
 // RoundTrip implements http.RoundTripper. A request is sent a second time only if
 // it has no body, only reads, and its first connection, which had served before,
 // ended without a byte of a response (RFC 9110 section 9.2.2).
 func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	repeatable := req.Body == nil && (req.Method == http.MethodGet || req.Method == http.MethodHead)
+	to := authority{req.URL.Host, req.URL.Scheme == "https"}
+	resp, err := p.send(req, to, p.take)
+	var stale *staleError
+	if repeatable && errors.As(err, &stale) {
+		return p.send(req, to, func(authority) *conn { return nil })
+	}
+	return resp, err
+}
+
+// send sends a request on the connection that take gives, or else on a new one.
+func (p *pool) send(req *http.Request, to authority, take func(authority) *conn) (*http.Response, error) {
 	w, err := newWireRequest(req)
 	if err != nil {
 		return nil, err
 	}
 	defer w.release()
-	repeatable := req.Body == nil && (req.Method == http.MethodGet || req.Method == http.MethodHead)
-	to := authority{req.URL.Host, req.URL.Scheme == "https"}
-	c := p.take(to)
+	c := take(to)
 	if c == nil {
-		return p.roundTripNew(w, to)
-	}
-	resp, err := c.roundTrip(w, p.responseTimeout)
-	var stale *staleError
-	if repeatable && errors.As(err, &stale) {
-		return p.roundTripNew(w, to)
-	}
-	return resp, err
-}
-
-// roundTripNew sends a request on a new connection.
-func (p *pool) roundTripNew(w *wireRequest, to authority) (*http.Response, error) {
-	c, err := p.connect(w.req.Context(), to)
-	if err != nil {
-		return nil, err
+		if c, err = p.connect(req.Context(), to); err != nil {
+			return nil, err
+		}
 	}
 	return c.roundTrip(w, p.responseTimeout)
 }
@@ -85,78 +100,81 @@ func (p *pool) take(to authority) *conn {
 }
 
 func (p *pool) pop(to authority) *conn {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	waiting := p.idle[to]
-	if len(waiting) == 0 {
+	s, ok := p.idle.Get(to)
+	if !ok {
 		return nil
 	}
-	c := waiting[len(waiting)-1]
-	waiting[len(waiting)-1] = nil
-	p.idle[to] = waiting[:len(waiting)-1]
-	p.waiting--
+	c := s.pop()
+	if c != nil {
+		p.waiting.Add(-1)
+	}
 	return c
 }
 
 // put takes a connection back.
 func (p *pool) put(c *conn) {
 	c.used, c.idleSince, c.stopAbort = true, time.Now(), nil
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed || p.waiting >= maxIdle {
+	if p.waiting.Add(1) > maxIdle {
+		p.waiting.Add(-1)
 		go c.end()
 		return
 	}
-	if p.idle == nil {
-		p.idle = make(map[authority][]*conn)
+	s, ok := p.idle.Get(c.to)
+	if !ok {
+		s = new(stack)
+		p.idle.Add(c.to, s)
 	}
-	p.idle[c.to] = append(p.idle[c.to], c)
-	p.waiting++
-	if p.sweeper == nil {
-		p.sweeper = time.AfterFunc(sweepEvery, p.sweep)
+	s.push(c)
+	if s.left.Load() || p.closed.Load() { // which emptied it, perhaps before the push
+		p.empty(s)
+		return
+	}
+	p.planSweep()
+}
+
+// planSweep has the idle connections swept, if there are some and it is not planned yet.
+func (p *pool) planSweep() {
+	if p.waiting.Load() > 0 && !p.closed.Load() && p.sweeping.CompareAndSwap(false, true) {
+		time.AfterFunc(sweepEvery, p.sweep)
 	}
 }
 
 // sweep drops the connections that have been idle too long or that the store has
 // closed.
 func (p *pool) sweep() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for to, waiting := range p.idle {
-		kept := waiting[:0]
-		for _, c := range waiting {
+	for _, s := range p.idle.Values() {
+		all := s.popAll()
+		for i := len(all) - 1; i >= 0; i-- { // the latest to be used comes back last
+			c := all[i]
 			if time.Since(c.idleSince) < idleTimeout && c.raw.Quiet() {
-				kept = append(kept, c)
+				s.push(c)
 				continue
 			}
-			p.waiting--
+			p.waiting.Add(-1)
 			go c.end()
 		}
-		clear(waiting[len(kept):])
-		if p.idle[to] = kept; len(kept) == 0 {
-			delete(p.idle, to)
+		if s.left.Load() || p.closed.Load() {
+			p.empty(s)
 		}
 	}
-	p.sweeper = nil
-	if p.waiting > 0 {
-		p.sweeper = time.AfterFunc(sweepEvery, p.sweep)
+	p.sweeping.Store(false)
+	p.planSweep()
+}
+
+// empty closes the connections of a stack.
+func (p *pool) empty(s *stack) {
+	for _, c := range s.popAll() {
+		p.waiting.Add(-1)
+		c.abort()
 	}
 }
 
 // close closes the idle connections; those in use are closed after their use.
 func (p *pool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	if p.sweeper != nil {
-		p.sweeper.Stop()
+	p.closed.Store(true)
+	for _, s := range p.idle.Values() {
+		p.empty(s)
 	}
-	for _, waiting := range p.idle {
-		for _, c := range waiting {
-			c.abort()
-		}
-	}
-	p.idle, p.waiting = nil, 0
 }
 
 // end closes an idle connection, with TLS's close_notify.

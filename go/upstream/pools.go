@@ -152,7 +152,7 @@ func newRoute(to digest, t stores.Transport) (*route, error) {
 		if t.TrustEnv {
 			return newProxyTransport(dialer, secure, timeout)
 		}
-		return &pool{dialer: dialer, tls: secure, responseTimeout: timeout}
+		return newPool(dialer, secure, timeout)
 	}
 	return &route{to: to, usual: within(t.AnswerTimeout), patient: within(patientFactor * t.AnswerTimeout)}, nil
 }

@@ -147,11 +147,11 @@ func TestConnectionsToWhereNoEntryLeadsAnyMoreAreDropped(t *testing.T) {
 	}
 	for range 2 {
 		p.keep(map[*stores.Bucket]bool{stays: true})
-		if get(t, &p, stays, false) != kept || len(p.routes) != 1 || known() != 1 || !dropped.(*pool).closed || kept.(*pool).closed {
+		if get(t, &p, stays, false) != kept || len(p.routes) != 1 || known() != 1 || !dropped.(*pool).closed.Load() || kept.(*pool).closed.Load() {
 			t.Errorf("%d routes, %d entries", len(p.routes), known())
 		}
 		// A request that began before the update brings nothing back.
-		if late := get(t, &p, goes, false); !late.(*pool).closed || len(p.routes) != 1 || known() != 1 {
+		if late := get(t, &p, goes, false); !late.(*pool).closed.Load() || len(p.routes) != 1 || known() != 1 {
 			t.Errorf("%d routes, %d entries", len(p.routes), known())
 		}
 		if get(t, &p, same, false) != kept || known() != 1 {
@@ -160,7 +160,7 @@ func TestConnectionsToWhereNoEntryLeadsAnyMoreAreDropped(t *testing.T) {
 	}
 	replaced := &stores.Bucket{Remote: "replaced"} // by what is reached as before
 	p.keep(map[*stores.Bucket]bool{replaced: true})
-	if get(t, &p, replaced, false) != kept || kept.(*pool).closed {
+	if get(t, &p, replaced, false) != kept || kept.(*pool).closed.Load() {
 		t.Error("an update that changes nothing about the connections has cut them")
 	}
 }

@@ -3,11 +3,11 @@ package upstream
 import (
 	"encoding/xml"
 	"errors"
+	"hash/maphash"
 	"net/http"
 	"strings"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
+	"osp/go/lru"
 	"osp/go/s3err"
 	"osp/go/stores"
 	"osp/go/wire"
@@ -20,7 +20,7 @@ type location struct{ host, region string }
 
 // regions remembers which buckets lie in a region other than their entries say.
 type regions struct {
-	known *lru.Cache[remoteBucket, string]
+	known *lru.Map[remoteBucket, string]
 }
 
 type remoteBucket struct {
@@ -29,11 +29,8 @@ type remoteBucket struct {
 }
 
 func newRegions() *regions {
-	known, err := lru.New[remoteBucket, string](4096)
-	if err != nil {
-		panic(err) // a size below one, which it is not
-	}
-	return &regions{known}
+	hash := func(seed maphash.Seed, b remoteBucket) uint64 { return maphash.String(seed, b.bucket) }
+	return &regions{lru.New[remoteBucket, string](4096, hash, nil)}
 }
 
 // of returns where to send a call for a bucket.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"osp/go/creds"
 	"osp/go/s3err"
@@ -222,7 +223,10 @@ func (c *Client) sign(req *http.Request, call *Call, region string) error {
 		SecretAccessKey: call.Creds.SecretKey.Reveal(),
 		SessionToken:    call.Creds.SessionToken.Reveal(),
 	}
-	err := c.signers.of(call.Creds.SecretKey).SignHTTP(req.Context(), keys, req, call.PayloadHash, "s3", region, c.now())
+	signers := c.signers.of(call.Creds.SecretKey)
+	signer := signers.Get().(*v4.Signer)
+	defer signers.Put(signer)
+	err := signer.SignHTTP(req.Context(), keys, req, call.PayloadHash, "s3", region, c.now())
 	if err != nil {
 		return s3err.InternalError.Because(fmt.Errorf("signing for the store: %w", err))
 	}

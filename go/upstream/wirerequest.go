@@ -68,15 +68,17 @@ func newWireRequest(req *http.Request) (*wireRequest, error) {
 	return w, nil
 }
 
-// release returns the buffers to their pools; bytes must not be used afterwards.
+// release returns the buffers to their pools, once; bytes must not be used afterwards.
 func (w *wireRequest) release() {
 	w.bytes = nil
 	if w.buffer != nil {
 		buffers.Put(w.buffer)
 		w.buffer = nil
 	}
-	smallBuffers.Put(w.small)
-	w.small = nil
+	if w.small != nil {
+		smallBuffers.Put(w.small)
+		w.small = nil
+	}
 }
 
 // fill fills a buffer, or reads all that is left of a body if that is less. A

@@ -18,7 +18,7 @@ Importing it neither loads the library nor starts a thread; the first start of a
 from ._version import __version__
 from .config import CosMapItem, ProxyServerConfig
 from .decision import Decision
-from .errors import ConfigError
+from .errors import ConfigError, SharedStateError
 from .server import (
     ProxyServer,
     disable_request_counting,
@@ -33,6 +33,7 @@ __all__ = [
     "Decision",
     "ProxyServer",
     "ProxyServerConfig",
+    "SharedStateError",
     "__version__",
     "disable_request_counting",
     "enable_request_counting",

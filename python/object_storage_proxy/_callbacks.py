@@ -71,9 +71,13 @@ class Owner:
         """Whether this thread is inside of a callback, which a request waits for."""
         return threading.get_ident() in self._asked
 
+    def held_up(self) -> bool:
+        """Whether coroutines can't go on while this thread waits."""
+        return self._loop.held_up()
+
     def release(self) -> None:
-        """Refuses what waits for coroutines that can't go on while this thread waits."""
-        if self._loop.held_up():
+        """Refuses what waits for coroutines, if they are held up."""
+        if self.held_up():
             self._loop.stop()
 
     def answer(self, call: int, question: int, text: bytes) -> bytes | None:

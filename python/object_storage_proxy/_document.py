@@ -27,7 +27,11 @@ _NEVER_NONE = frozenset(
     if parameter.kw_only and parameter.default is not None
 )
 _SAYS_SOMETHING = ("cos_map", "max_presign_url_usage_attempts")  # None: a mistake, no limit
-_SECONDS = ("callback_timeout", "drain_timeout")  # what Python itself calculates with
+_SECONDS = (
+    "callback_timeout",
+    "drain_delay",
+    "drain_timeout",
+)  # what Python itself calculates with
 _PAIR = ("access_key", "secret_key")  # what an entry of hmac_keystore has
 _DEEPEST = 16  # levels of lists and dicts
 _MOST_BITS = 1024  # of a number: no float has more, and Python refuses to print long ones

@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _MOST = 1 << 24  # bytes; no configuration, and no secret, is longer
+_note: Callable[[str], None] | None = None
 
 
 def regular(path: str, flags: int) -> int:
@@ -15,6 +18,8 @@ def regular(path: str, flags: int) -> int:
     A FIFO waits for a writer, and some devices never end. /dev/null is allowed, because
     containers put it in the place of a file that they hide. Raises OSError.
     """
+    if _note is not None:
+        _note(path)
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     try:
         found = os.fstat(descriptor)
@@ -27,6 +32,17 @@ def regular(path: str, flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def noted_by(note: Callable[[str], None]) -> Iterator[None]:
+    """Calls `note` with each file that is about to be opened."""
+    global _note
+    before, _note = _note, note
+    try:
+        yield
+    finally:
+        _note = before
 
 
 def _is_null(found: os.stat_result) -> bool:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .errors import ConfigError
+from .errors import ConfigError, SharedStateError
 
 _NAME = "libosp.dylib" if sys.platform == "darwin" else "libosp.so"
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), _NAME)
@@ -105,12 +105,49 @@ class Library:
             raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)
         self._expect(code, detail)
 
-    def forget(self, handle: int, token: bytes | None, bucket: bytes | None) -> None:
-        """Drops cached answers; None stands for all."""
+    def forget(self, handle: int, token: bytes | None, bucket: bytes | None, wait_ms: int) -> None:
+        """Drops cached answers; None stands for all.
+
+        Raises TimeoutError and SharedStateError.
+        """
+        error = self._ffi.new("char **")
+        about = self._about(token, bucket)
+        self._revoked(self._lib.osp_forget(handle, *about, wait_ms, error), error)
+
+    def revoke(
+        self, document: bytes, token: bytes | None, bucket: bytes | None, wait_ms: int
+    ) -> None:
+        """Does the same for the fleet of a configuration. Raises ConfigError, too."""
+        error = self._ffi.new("char **")
+        about = self._about(token, bucket)
+        code = self._lib.osp_revoke(document, len(document), *about, wait_ms, error)
+        self._revoked(code, error)
+
+    def examine(self, document: bytes, wait_ms: int) -> Any:
+        """Returns what is found out about the shared state. Raises ConfigError."""
+        text = self._ffi.new("char **")
+        code = self._lib.osp_examine(document, len(document), wait_ms, text)
+        report = self._take(text)
+        if code == self._lib.OSP_CONFIG_ERROR:
+            raise ConfigError((mistake["path"], mistake["message"]) for mistake in report)
+        self._expect(code, report)
+        return report
+
+    def _about(self, *texts: bytes | None) -> list[Any]:
         arguments: list[Any] = []
-        for text in (token, bucket):
+        for text in texts:
             arguments += [self._ffi.NULL, 0] if text is None else [text, len(text)]
-        self._expect(self._lib.osp_forget(handle, *arguments), None)
+        return arguments
+
+    def _revoked(self, code: int, error: Any) -> None:
+        detail = self._take(error)
+        if code == self._lib.OSP_CONFIG_ERROR:
+            raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)
+        if code == self._lib.OSP_AGAIN:
+            raise TimeoutError(detail["message"])
+        if code == self._lib.OSP_AWAY:
+            raise SharedStateError(detail["message"])
+        self._expect(code, detail)
 
     def reopen_logs(self, handle: int) -> None:
         """Reopens the access log's file. Raises OSError."""
@@ -121,9 +158,9 @@ class Library:
             raise OSError(detail["errno"], detail["message"])
         self._expect(code, detail)
 
-    def stop(self, handle: int, drain: float) -> None:
-        """Begins to stop; `drain` in seconds."""
-        self._lib.osp_stop(handle, _milliseconds(drain))
+    def stop(self, handle: int, drain: float, delay: float = 0) -> None:
+        """Begins to stop, after a delay that is only announced; both in seconds."""
+        self._lib.osp_stop(handle, _milliseconds(delay), _milliseconds(drain))
 
     def wait(self, handle: int, timeout: float) -> bool:
         """Waits for at most `timeout` seconds; whether the server has stopped, or is closed."""

@@ -16,6 +16,7 @@ class Run:
 
     def __init__(self, config: ProxyServerConfig, lib: Library) -> None:
         self.lib = lib
+        self.delay = float(config.drain_delay)
         self.drain = float(config.drain_timeout)
         self.place = lib.no_handle()
         self.ports = (0, 0, 0)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import atexit
 import logging
-import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -77,7 +77,7 @@ def stopped_by_signals(
         hangups: records SIGHUP, if the access log is a file; None: somebody else does.
         last: the process exits when the server has stopped; later signals change nothing.
     """
-    received, begun, ended = 0, False, False
+    received, begun, ended, delayed_until = 0, False, False, 0.0
 
     def stop(signum: int, frame: FrameType | None) -> None:
         nonlocal received
@@ -86,8 +86,15 @@ def stopped_by_signals(
             tell()
 
     def tell() -> None:
+        nonlocal delayed_until
         _systemd.notify(_systemd.STOPPING)
-        server._begin_stop(math.inf if received == 1 else 0)
+        if received == 1:
+            delayed_until = time.monotonic() + server._begin_stop(delayed=True)
+        elif time.monotonic() < delayed_until:  # what hurries it first ends the delay
+            delayed_until = 0.0
+            server._begin_stop()
+        else:
+            server._begin_stop(0)
 
     def begin() -> None:
         nonlocal begun

@@ -212,10 +212,34 @@ class ProxyServerConfig:
         domain: a name of this proxy (``"s3.example.com"``) below which clients may put
             the bucket into the host (virtual-hosted style). Path style always works.
         domains: additional names of this kind.
+        http2: False has https clients use HTTP/1.1 only.
         show_reasons: True shows clients the ``reason`` of a refusing `Decision`.
+        shared_state: URL of the Valkey or Redis with which replicas decide as one:
+            ``"valkey://host:6379/0"`` (``redis://``; ``valkeys://`` and ``rediss://`` with TLS),
+            ``"unix:///path"``, ``"valkey+sentinel://a,b,c/name"``, ``"valkey+cluster://a,b"``.
+            They then share decisions, secrets, credentials and the count of presigned uses;
+            see docs/scaling.md. None: the process is alone.
+        shared_namespace: what this fleet's names at the server begin with.
+        shared_keys: the keyring, ``"ID:KEY"`` with 32 random bytes in base64 each; the first
+            seals what is shared, all of them open it. Required with ``shared_state``.
+        shared_timeout: seconds that one command may take; a server that takes longer counts
+            as away for a second.
+        shared_user, shared_password: who the proxy is at the server; None: nobody.
+        shared_ca_file: PEM file with the authorities for the server's certificate; None: the
+            system's.
+        shared_cert_file, shared_key_file: PEM files with which the proxy authenticates to the
+            server.
+        shared_uses: what becomes of presigned URLs with a limit while the server is away:
+            ``"closed"``: 503 SlowDown, ``"local"``: each replica counts for itself.
+        shared_required: True refuses to start without the server.
+        state_version: a text that differs between replicas whose validators decide
+            differently: they share no answers. None: all are the same.
         event_loop: runs the ``async def`` callbacks; it must be running, and is neither
             started nor stopped by the proxy. None: a loop of the proxy's own, in a thread
             of its own.
+        drain_delay: seconds that a stop is only announced, before drain_timeout begins:
+            ``/readyz`` says 503 and each response ends its connection, so that balancers and
+            clients go elsewhere, but whoever comes is served.
         policy: rules in the language of AWS's IAM, as a dict or as the path of a JSON
             file. What they deny, or do not allow, is refused before the validator is asked;
             with them alone, no request calls Python. See docs/policies.md.
@@ -258,8 +282,22 @@ class ProxyServerConfig:
     tls_client_ca_path: Path | None = None
     domain: str | None = None
     domains: Sequence[str] | None = None
+    http2: bool = True
     show_reasons: bool = False
+    shared_state: str | None = None
+    shared_namespace: str = "default"
+    shared_keys: Sequence[str] | None = None
+    shared_timeout: float = 0.1
+    shared_user: str | None = None
+    shared_password: str | None = None
+    shared_ca_file: Path | None = None
+    shared_cert_file: Path | None = None
+    shared_key_file: Path | None = None
+    shared_uses: str = "closed"
+    shared_required: bool = False
+    state_version: str | None = None
     event_loop: asyncio.AbstractEventLoop | None = None
+    drain_delay: float = 0.0
     policy: Policy | None = None
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["ConfigError"]
+__all__ = ["ConfigError", "SharedStateError"]
 
 
 class ConfigError(ValueError):
@@ -30,3 +30,7 @@ class ConfigError(ValueError):
 
     def __reduce__(self) -> tuple[type[ConfigError], tuple[list[tuple[str, str]]]]:
         return ConfigError, (self.mistakes,)
+
+
+class SharedStateError(ConnectionError):
+    """The shared state of the fleet can't be reached, or makes no sense."""

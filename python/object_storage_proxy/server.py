@@ -6,6 +6,7 @@ package itself is imported in some milliseconds.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -103,7 +104,7 @@ class ProxyServer:
                 lib.start(document, ask, run.owner.user, run.place)
                 run.ports = lib.ports(run.handle)
             if self._stop_asked:
-                self.stop()
+                self.stop(run.drain)  # nobody was told that it serves: no delay
         except BaseException:  # even a Ctrl-C: then nothing has started
             if run is not None:
                 self._abandon(run)
@@ -167,7 +168,9 @@ class ProxyServer:
                 if self._updates == number:
                     return
 
-    def invalidate(self, token: str | None = None, bucket: str | None = None) -> None:
+    def invalidate(
+        self, token: str | None = None, bucket: str | None = None, *, wait: float = 5.0
+    ) -> None:
         """Drops the callbacks' cached answers: decisions, store credentials, client secrets.
 
         Requests that arrive after it has returned are never served by anything that was asked
@@ -178,13 +181,22 @@ class ProxyServer:
             token: a client's access key id; None: all. "" stands for clients without
                 a signature.
             bucket: a bucket's name as clients use it; None: all.
+            wait: with ``shared_state``, seconds that it may take until no replica of the
+                fleet answers by what was dropped. Three suffice, even if some are cut off.
 
         Raises:
-            TypeError: an argument is neither a str nor None.
+            TypeError: an argument is neither a str nor None, or wait is no number.
+            ValueError: wait is negative, or not finite.
+            TimeoutError: it is recorded, but some replica had not confirmed it in time; it
+                will, or stop using what it remembers, within two seconds.
+            SharedStateError: it could not be recorded, which is tried for a second at least:
+                this replica has dropped the answers, others may not.
             RuntimeError: the server is not running, or this process is a fork.
         """
+        about = wire("token", token), wire("bucket", bucket)
+        wait_ms = milliseconds("wait", wait)
         lib, handle = self._serving()
-        lib.forget(handle, _wire("token", token), _wire("bucket", bucket))
+        lib.forget(handle, *about, wait_ms)
 
     def reopen_logs(self) -> None:
         """Reopens the access log's file, after it has been moved away.
@@ -208,9 +220,10 @@ class ProxyServer:
     def stop(self, drain: float | None = None) -> None:
         """Stops accepting connections, lets requests in flight end, and frees the ports.
 
-        Does nothing if the server is not running. May be called on any thread, by several
-        at the same time, and by a signal handler, even while start() or stop() is in
-        progress: a start() then ends with the server stopped.
+        With a drain_delay it serves on for that time first. Does nothing if the server is not
+        running. May be called on any thread, by several at the same time, and by a signal
+        handler, even while start() or stop() is in progress: a start() then ends with the
+        server stopped.
 
         It never waits for something that waits for it. On the thread of event_loop it refuses
         requests that wait for a coroutine; use ``await asyncio.to_thread(server.stop)``
@@ -218,8 +231,8 @@ class ProxyServer:
         the server stops when its requests have ended.
 
         Args:
-            drain: seconds until requests in flight are cut off; None: the
-                configuration's drain_timeout.
+            drain: seconds until requests in flight are cut off, without drain_delay; None: the
+                configuration's drain_timeout, after its drain_delay.
 
         Raises:
             RuntimeError: this process is a fork of the one that serves.
@@ -229,7 +242,10 @@ class ProxyServer:
         run = self._run
         if run is None or not run.handle:
             return
-        run.lib.stop(run.handle, run.drain if drain is None else drain)
+        if drain is not None:
+            run.lib.stop(run.handle, drain)
+        else:  # a delay in which callbacks can't answer would help nobody
+            run.lib.stop(run.handle, run.drain, 0 if run.owner.held_up() else run.delay)
         if run.owner.asked_here():
             with suppress(RuntimeError):  # threads can't be started when the interpreter exits
                 end = threading.Thread(target=self._end, args=(run,), name="osp-stop", daemon=True)
@@ -238,11 +254,17 @@ class ProxyServer:
         run.owner.release()
         self._end(run)
 
-    def _begin_stop(self, most: float) -> None:
-        """Begins to stop, within drain_timeout, but within `most` seconds."""
+    def _begin_stop(self, most: float = math.inf, *, delayed: bool = False) -> float:
+        """Begins to stop, within drain_timeout, but within `most` seconds.
+
+        Returns the seconds that it is only announced before that: drain_delay, or 0.
+        """
         run = self._run
-        if run is not None and run.handle:
-            run.lib.stop(run.handle, min(most, run.drain))
+        if run is None or not run.handle:
+            return 0
+        delay = run.delay if delayed else 0
+        run.lib.stop(run.handle, min(most, run.drain), delay)
+        return delay
 
     def _end(self, run: Run) -> None:
         while not run.lib.wait(run.handle, _STEP):
@@ -329,17 +351,38 @@ def _config_error(
     return ConfigError(mistakes + [m for m in lib.check(document) if m[0] not in seen])
 
 
-def _wire(name: str, text: str | None) -> bytes | None:
+def wire(name: str, text: str | None) -> bytes | None:
     """A string that a callback got, as the bytes that the client sent."""
     if not isinstance(text, (str, type(None))):
         raise TypeError(f"{name} must be a str or None, not {type(text).__name__}")
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
+def prepared(config: ProxyServerConfig) -> tuple[_lib.Library, bytes]:
+    """The library, and the configuration as it reads it. Raises ConfigError."""
+    from ._document import render
+
+    document, mistakes = render(config)
+    lib = _lib.load(_at_exit)
+    if mistakes:
+        raise _config_error(lib, document, mistakes)
+    return lib, document
+
+
+def milliseconds(name: str, seconds: float) -> int:
+    """Seconds to wait, for the library."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(seconds).__name__}")
+    if not 0 <= seconds < 1e9:
+        raise ValueError(f"{name} must be 0 or more seconds")
+    return int(seconds * 1000)
+
+
 def start_server(config: ProxyServerConfig) -> None:
     """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
-    Requests in flight then have drain_timeout to end; a second Ctrl-C cuts them off.
+    It first serves on for drain_delay, if there is one; another Ctrl-C ends that. Requests in
+    flight then have drain_timeout to end; the next Ctrl-C cuts them off.
     SIGHUP reopens the access log's file, if there is one. Signals are handled before a port
     is open.
     A file ``.env`` in the working directory is loaded first; variables that are already

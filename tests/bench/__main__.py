@@ -20,10 +20,15 @@ from bench.cases import CASES, Case
 from bench.load import Generators
 from bench.measure import Effort, Lab
 from bench.results import Results
+from bench.targets import Verdict, targets
 
 BUILD = Path(__file__).resolve().parents[2] / ".build" / "bench"
-QUICK = Effort(rounds=2, seconds=1, volume=320 << 20, limit=2 * 60)
+QUICK = Effort(rounds=2, seconds=1, volume=320 << 20, limit=2.5 * 60)
 FULL = Effort(rounds=3, seconds=2, volume=1280 << 20, limit=24 * 60)
+_MISSED = {
+    Verdict.MISSED: "missed by more than noise",
+    Verdict.NO_FIGURE: "there is no figure",
+}
 
 
 class Progress:
@@ -93,12 +98,21 @@ def main() -> int:
         result = measured(cases, effort, bool(options.quick), not options.only)
         file.write_text(json.dumps(result, indent=1) + "\n")
     result = json.loads(file.read_text())
-    print(report.targets_table(Results(result)))
+    results = Results(result)
+    print(report.targets_table(results))
     if partial:
         print(f"\nAll figures: {file.relative_to(BUILD.parents[1])}")
     else:
         report.write(result)
-    return 0
+    return judge(results)
+
+
+def judge(results: Results) -> int:
+    """Says which targets are missed; returns the status with which the command ends."""
+    missed = [target for target in targets(results) if not target.holds]
+    for target in missed:
+        print(f"{target.text}: {_MISSED[target.verdict]}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

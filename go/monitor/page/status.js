@@ -203,6 +203,13 @@
       return row([store.store, "mono"], [health], [store.buckets.join(", "), "soft"], [store.up ? said("time", store.seconds) : "–", "number"], [expiry(s, store), "number"]);
     }));
     if (!s.stores.length) byId("stores").append(empty(5, "The stores are being checked."));
+    const fleet = s.shared_state;
+    byId("shared").hidden = !fleet;
+    if (fleet) {
+      const health = !fleet.up ? badge("bad", "✗ away") : fleet.lease ? badge("good", "✓ shared") : badge("warn", "no lease");
+      byId("shared-state").replaceChildren(row([health], [said("count", fleet.replicas), "number"], [said("count", fleet.hits), "number"],
+        [said("count", fleet.misses), "number"], [said("time", fleet.mean), "number"], [said("count", fleet.failures), "number"], [said("count", fleet.behind), "number"]));
+    }
     const refusals = Object.entries(s.totals.refusals).sort(([, a], [, b]) => b - a);
     byId("refusals").replaceChildren(...refusals.map(([code, n]) => row([code], [said("count", n), "number"])));
     if (!refusals.length) byId("refusals").append(empty(2, "None."));

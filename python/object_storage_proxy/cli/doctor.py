@@ -18,12 +18,14 @@ _DESCRIPTION = """\
 Connects to each store of a configuration as the proxy does, with its credentials, and
 reports what it found: the region, the TLS version and how long the certificate is valid,
 how far the clocks differ, how long a response takes. It lists one key of each bucket, and
-writes nothing.
+writes nothing. Of shared_state it does once all that a replica does there, and looks at the
+server's version, clock and maxmemory-policy, and at whether others have the same keyring.
 
 It starts the proxy on a free port of 127.0.0.1, with a key pair of its own and without
 the validator, so it can run alongside the real one. bucket_creds_fetcher is called as usual.
 
-The exit status is 1 if a store does not respond as it should, and 0 otherwise."""
+The exit status is 1 if a store, or the shared state, does not respond as it should, and 0
+otherwise."""
 
 _EXAMPLES = """\
   object-storage-proxy doctor
@@ -57,21 +59,25 @@ def run(options: argparse.Namespace) -> int:
     """Prints the findings; returns 1 if there are problems."""
     if not 0 < options.timeout <= 600:
         raise MistakesError("--timeout must be more than 0 and at most 600 seconds")
-    from . import checkup  # and with it ssl, http.client and more
+    from . import checkup, shared  # and with them ssl, http.client and more
 
     DotEnv().load()
     config = settings.read(options.config).config()
     names = options.bucket or list(config.cos_map)
     entries = [(name, _entry(name, config)) for name in names]
     findings = checkup.examine(config, entries, options.token, options.timeout)
+    state = None if options.bucket else shared.finding(config, options.timeout)
     failed = sum(bool(f.problems) for f in findings)
     if options.json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        found = [asdict(finding) for finding in findings]
+        print(json.dumps(found if state is None else [*found, state], indent=2))
     else:
         for finding in findings:
             print("\n".join(checkup.lines(finding)))
+        if state is not None:
+            print("\n".join(shared.lines(state)))
         print(f"{len(findings) - failed} of {len(findings)} entries ok")
-    return 1 if failed else 0
+    return 1 if failed or (state is not None and state["problems"]) else 0
 
 
 def _entry(bucket: str, config: ProxyServerConfig) -> dict[str, Any]:

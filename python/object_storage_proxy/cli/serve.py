@@ -18,10 +18,12 @@ from . import reload, settings
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
 from .problems import CommandError, told
+from .watch import Watch, named_in
 
 _DESCRIPTION = """\
-Runs the proxy that a configuration describes, until Ctrl-C or SIGTERM. Requests in flight
-then have drain_timeout to end; a second Ctrl-C cuts them off.
+Runs the proxy that a configuration describes, until Ctrl-C or SIGTERM. It first serves on for
+drain_delay, if there is one; another Ctrl-C ends that. Requests in flight then have
+drain_timeout to end; the next Ctrl-C cuts them off.
 
 The configuration is a TOML file. Its keys are the parameters of ProxyServerConfig:
 
@@ -44,11 +46,13 @@ precedence over the file, and an option over both.
 
 SIGHUP reads the configuration again, replaces the stores, the key pairs and the policy, and
 drops the callbacks' cached answers. Any other change waits for a restart, and the log says so.
-A configuration with mistakes changes nothing."""
+A configuration with mistakes changes nothing. With --watch no signal is needed: a change of the
+configuration, of .env or of a file that the configuration names is seen within two seconds."""
 
 _EXAMPLES = """\
   object-storage-proxy serve
   object-storage-proxy serve --config staging.toml --host 127.0.0.1 --http-port 9000
+  object-storage-proxy serve --watch     # on Kubernetes, with a ConfigMap and Secrets
   object-storage-proxy serve --reload    # while you write your callbacks
   OSP_THREADS=4 object-storage-proxy serve"""
 
@@ -72,7 +76,13 @@ def add(adder: Adder) -> None:
     parser.add_argument(
         "--log-level", choices=_LEVELS, default="info", help="for the log on stderr; default: info"
     )
-    parser.add_argument(
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument(
+        "--watch",
+        action="store_true",
+        help="do what SIGHUP does when the configuration or a file that it names changes",
+    )
+    when.add_argument(
         "--reload",
         action="store_true",
         help="for development: restart when the configuration or a module changes",
@@ -111,16 +121,19 @@ def _serve(
     hangups: Hangups,
     stop: threading.Event | None = None,
 ) -> int:
-    before = _read(options)
-    server = ProxyServer(before.config())
+    watch = Watch()
+    with watch.reading(), dotenv.tried():
+        before = _read(options, watch)
+        config = before.config()
+    server = ProxyServer(config)
     with stopped_by_signals(server, last=True) as begun:
         _start(server)
         begun()
         while not server.wait(_STEP):
-            if hangups.came():
+            if hangups.came() or (options.watch and _changed(watch)):
                 with _systemd.reloading():
                     _reopen_logs(server)
-                    before = _reload(server, options, dotenv, before)
+                    before = _reload(server, options, dotenv, watch, before)
             if stop is not None and stop.is_set():
                 server.stop(0)
         server.stop()
@@ -136,10 +149,20 @@ def _start(server: ProxyServer) -> None:
         raise CommandError(f"can't listen: {error.strerror}") from error
 
 
-def _read(options: argparse.Namespace, file: str | None = None) -> settings.Settings:
+def _changed(watch: Watch) -> bool:
+    path = watch.changed()
+    if path is not None:
+        with shielded():
+            _log.info("%s changed: reading the configuration again", path)
+    return path is not None
+
+
+def _read(options: argparse.Namespace, watch: Watch, file: str | None = None) -> settings.Settings:
     names = ("host", "http_port", "https_port", "metrics_port", "threads")
     path = settings.find(options.config) or file
     read = settings.read(path, {name: getattr(options, name) for name in names})
+    for path in named_in(read.values):
+        watch.note(path)
     for warning in read.warnings:
         with shielded():
             _log.warning("%s", warning)
@@ -159,12 +182,13 @@ def _reload(
     server: ProxyServer,
     options: argparse.Namespace,
     dotenv: DotEnv,
+    watch: Watch,
     before: settings.Settings,
 ) -> settings.Settings:
     """Applies what a running server can change; returns the settings now in force."""
     try:
-        with dotenv.tried():
-            now = _read(options, before.path)  # a file that has vanished is a mistake
+        with watch.reading(), dotenv.tried():
+            now = _read(options, watch, before.path)  # a file that has vanished is a mistake
             config = now.config()
             swapped = [n for n in _SWAPPED if n not in _KEPT or getattr(config, n) is not None]
             new = {name: getattr(config, name) for name in swapped}

@@ -1,4 +1,4 @@
-package h1
+package serving
 
 import (
 	"context"
@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// requestContext is a request's context. It does what one of package context
+// Context is a request's context. It does what one of package context
 // would, at a third of the cost: most requests end before anybody has asked for
 // Done.
-type requestContext struct {
+type Context struct {
 	mu    sync.Mutex
 	err   error         // once it has ended
 	done  chan struct{} // nil: nobody has asked for it yet
@@ -21,20 +21,20 @@ type requestContext struct {
 type afterFunc struct{ run func() }
 
 // Deadline implements context.Context.
-func (*requestContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (*Context) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Value implements context.Context.
-func (*requestContext) Value(any) any { return nil }
+func (*Context) Value(any) any { return nil }
 
 // Err implements context.Context.
-func (c *requestContext) Err() error {
+func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
 // Done implements context.Context.
-func (c *requestContext) Done() <-chan struct{} {
+func (c *Context) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.done == nil {
@@ -47,7 +47,7 @@ func (c *requestContext) Done() <-chan struct{} {
 }
 
 // AfterFunc implements what context.AfterFunc looks for.
-func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
+func (c *Context) AfterFunc(f func()) (stop func() bool) {
 	a := &afterFunc{f}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,8 +67,8 @@ func (c *requestContext) AfterFunc(f func()) (stop func() bool) {
 	}
 }
 
-// cancel ends the context.
-func (c *requestContext) cancel() {
+// Cancel ends the context.
+func (c *Context) Cancel() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {

@@ -1,4 +1,4 @@
-package h1
+package serving
 
 import (
 	"context"
@@ -17,7 +17,7 @@ func TestARequestsContextIsOneOfPackageContext(t *testing.T) {
 			return c
 		},
 	} {
-		origin := &requestContext{}
+		origin := &Context{}
 		ctx := derive(origin)
 		if ctx.Err() != nil || ctx.Value(origin) != nil {
 			t.Errorf("%s: begins with %v", name, ctx.Err())
@@ -32,8 +32,8 @@ func TestARequestsContextIsOneOfPackageContext(t *testing.T) {
 		if !stop() || stop() {
 			t.Errorf("%s: what was to be done after it was not stopped once", name)
 		}
-		origin.cancel()
-		origin.cancel()
+		origin.Cancel()
+		origin.Cancel()
 		<-early
 		<-ctx.Done()
 		<-ran
@@ -50,7 +50,7 @@ func TestARequestsContextIsOneOfPackageContext(t *testing.T) {
 }
 
 func TestAContextThatEndedUnasked(t *testing.T) {
-	c := &requestContext{}
-	c.cancel()
+	c := &Context{}
+	c.Cancel()
 	<-c.Done()
 }

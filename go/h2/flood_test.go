@@ -1,0 +1,199 @@
+package h2
+
+import (
+	"bytes"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// flood is what somebody sends in order to keep the server busy: step writes one of
+// many, in which a request could have been.
+type flood struct {
+	name  string
+	begin func(l *link)
+	step  func(l *link, i uint32)
+}
+
+func ping(l *link, _ uint32) { l.must(l.WritePing(false, [8]byte{})) }
+
+func reset(l *link, i uint32) {
+	l.ask(2*i+1, true, plain...)
+	l.must(l.WriteRSTStream(2*i+1, http2.ErrCodeCancel))
+}
+
+func headWithoutEnd(l *link) {
+	l.must(l.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: l.encode(plain...)}))
+}
+
+func upload(l *link) { l.ask(1, false, put()...) }
+
+var floods = []flood{
+	{"pings", nil, ping},
+	{"settings", nil, func(l *link, _ uint32) { l.must(l.WriteSettings()) }},
+	{"resets", nil, reset},
+	{"streams that are mistakes", nil, func(l *link, i uint32) { l.ask(2*i+1, true, ":method", "GET") }},
+	{"continuations", headWithoutEnd, func(l *link, i uint32) { l.must(l.WriteContinuation(1, false, nil)) }},
+	{"empty data", upload, func(l *link, i uint32) { l.must(l.WriteData(1, false, nil)) }},
+	{"padding", upload, func(l *link, i uint32) { l.must(l.WriteDataPadded(1, false, nil, make([]byte, 10))) }},
+	{"windows", upload, func(l *link, i uint32) { l.must(l.WriteWindowUpdate(1, 1)) }},
+	{"priorities", nil, func(l *link, i uint32) { l.must(l.WritePriority(2*i+1, http2.PriorityParam{StreamDep: 0})) }},
+	{"unknown frames", nil, func(l *link, i uint32) { l.must(l.WriteRawFrame(99, 0, 0, nil)) }},
+	{"acknowledgements", nil, func(l *link, _ uint32) { l.must(l.WriteSettingsAck()) }},
+}
+
+// reading is a server whose handlers read their request's body, and nothing else.
+func reading(t testing.TB) *running {
+	return serve(t, false, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+}
+
+func TestFloodsEndTheirConnection(t *testing.T) {
+	s := reading(t)
+	for _, f := range floods {
+		l := s.dial()
+		go func() { // it does not wait for answers
+			if f.begin != nil {
+				f.begin(l)
+			}
+			calm := &link{TCPConn: l.TCPConn, Framer: l.Framer, t: discard{t}, encoder: l.encoder}
+			for i := range uint32(20 * maxFutile) {
+				f.step(calm, i)
+			}
+		}()
+		for got := (heard{}); ; {
+			if got = l.hear(1 << 30); got.away && got.code == http2.ErrCodeEnhanceYourCalm || got.closed {
+				break
+			}
+		}
+	}
+	l := s.dial()
+	l.ask(1, true, plain...)
+	if got := l.hear(1); got.status != "200" {
+		t.Errorf("another connection: %+v", got)
+	}
+}
+
+// discard lets writes to a connection that has ended fail.
+type discard struct{ testing.TB }
+
+func (discard) Helper()      {}
+func (discard) Fatal(...any) {}
+
+func processTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// priceOf is the CPU time of one step, the least of some rounds: others who use the
+// machine make it longer.
+func priceOf(s *running, f flood) float64 {
+	const steps = maxFutile / 4
+	var wire bytes.Buffer
+	least := math.Inf(1)
+	for range 5 {
+		l := s.dial()
+		if f.begin != nil {
+			f.begin(l)
+		}
+		if f.name != "continuations" {
+			l.ping()
+		}
+		wire.Reset()
+		canned := &link{TCPConn: l.TCPConn, Framer: http2.NewFramer(&wire, nil), t: l.t}
+		canned.AllowIllegalWrites = true
+		canned.encoder = hpack.NewEncoder(&canned.block)
+		most := uint32(steps)
+		if f.name == "continuations" {
+			most = maxContinuations
+		}
+		for i := range most {
+			f.step(canned, i)
+		}
+		if f.name != "continuations" {
+			canned.must(canned.WritePing(false, [8]byte{9}))
+		} else {
+			f.step(canned, most)
+		}
+		begun := processTime()
+		_, _ = l.TCPConn.Write(wire.Bytes())
+		for {
+			got, err := l.ReadFrame()
+			if p, ok := got.(*http2.PingFrame); err != nil || ok && p.Data[0] == 9 {
+				break
+			}
+			if _, ok := got.(*http2.GoAwayFrame); ok {
+				break
+			}
+		}
+		least = min(least, float64(processTime()-begun)/float64(most))
+		_ = l.TCPConn.Close()
+	}
+	return least
+}
+
+func TestFloodsCostLessThanRequests(t *testing.T) {
+	s := reading(t)
+	request := priceOf(s, flood{"requests", nil, func(l *link, i uint32) { l.ask(2*i+1, true, plain...) }})
+	for _, f := range floods {
+		if got := priceOf(s, f); got > request {
+			t.Errorf("%s: %.0f ns each, and a request %.0f", f.name, got, request)
+		}
+	}
+}
+
+func TestHandlersCountUntilTheyReturn(t *testing.T) {
+	asked, release := make(chan struct{}, 10*maxStreams), make(chan struct{})
+	s := serve(t, false, func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-release
+	})
+	l := s.dial()
+	id := uint32(1)
+	for range maxStreams {
+		l.ask(id, true, plain...)
+		<-asked
+		l.must(l.WriteRSTStream(id, http2.ErrCodeCancel))
+		id += 2
+	}
+	for range 3 {
+		l.ask(id, true, plain...)
+		if got := l.hear(id); !got.reset || got.code != http2.ErrCodeRefusedStream {
+			t.Errorf("%+v", got)
+		}
+		id += 2
+	}
+	if len(asked) > 0 {
+		t.Errorf("%d handlers too many", len(asked))
+	}
+	close(release)
+	for {
+		l.ask(id, true, plain...)
+		if got := l.hear(id); got.status == "200" {
+			return
+		}
+		id += 2
+	}
+}
+
+func TestAHeadIsBoundedDecompressed(t *testing.T) {
+	s := serve(t, false, func(http.ResponseWriter, *http.Request) { t.Error("the handler was asked") })
+	l := s.dial()
+	block := l.encode(append(put(), "x", strings.Repeat("y", 4000))...)
+	for range 10_000 {
+		block = append(block, 0x80|62) // the last field again
+	}
+	l.must(l.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block, EndStream: true, EndHeaders: true}))
+	if got := l.hear(1); got.status != "431" {
+		t.Errorf("%+v", got)
+	}
+}

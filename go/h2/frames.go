@@ -1,0 +1,384 @@
+package h2
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"golang.org/x/net/http2"
+)
+
+func connError(code http2.ErrCode) error { return http2.ConnectionError(code) }
+
+func streamError(stream uint32, code http2.ErrCode) error {
+	return http2.StreamError{StreamID: stream, Code: code}
+}
+
+// readFrame reads a frame whose header has been read, and acts on it.
+func (c *conn) readFrame(h http2.FrameHeader) error {
+	if h.Type == http2.FrameData {
+		return c.readData(h)
+	}
+	f, err := c.framer.ReadFrameForHeader(h)
+	if err != nil {
+		return err
+	}
+	switch f := f.(type) {
+	case *http2.HeadersFrame:
+		return c.onHeaders(f)
+	case *http2.ContinuationFrame:
+		return c.onFragment(f.HeaderBlockFragment(), f.HeadersEnded())
+	case *http2.SettingsFrame:
+		return c.onSettings(f)
+	case *http2.WindowUpdateFrame:
+		return c.onWindowUpdate(f)
+	case *http2.RSTStreamFrame:
+		return c.onReset(f)
+	case *http2.PingFrame:
+		if !f.IsAck() {
+			c.out.ack(http2.FramePing, f.Data[:])
+		}
+	case *http2.PriorityFrame:
+		if f.StreamDep == f.StreamID {
+			return streamError(f.StreamID, http2.ErrCodeProtocol)
+		}
+	case *http2.PushPromiseFrame:
+		return connError(http2.ErrCodeProtocol)
+	}
+	return nil
+}
+
+func (c *conn) onHeaders(f *http2.HeadersFrame) error {
+	kind, err := c.kindOf(f.StreamID, f.StreamEnded())
+	if err != nil {
+		return err
+	}
+	c.head.begin(f.StreamID, kind, f.StreamEnded(), c.server.MaxHeaderBytes)
+	if f.HasPriority() && f.Priority.StreamDep == f.StreamID {
+		c.head.err = malformed("a stream that depends on itself")
+	}
+	return c.onFragment(f.HeaderBlockFragment(), f.HeadersEnded())
+}
+
+// kindOf says what the head is that begins a stream or goes on with one.
+func (c *conn) kindOf(id uint32, ends bool) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.streams[id]
+	switch {
+	case s != nil && s.remoteEnded:
+		return 0, connError(http2.ErrCodeStreamClosed)
+	case s != nil && !ends:
+		return 0, connError(http2.ErrCodeProtocol)
+	case s != nil:
+		return ofTrailers, nil
+	case id <= c.last:
+		if closed := c.wasClosed(id); closed == nil {
+			return 0, connError(http2.ErrCodeProtocol)
+		} else if !closed.open {
+			return 0, connError(http2.ErrCodeStreamClosed)
+		}
+		return ofNobody, nil
+	case id%2 == 0:
+		return 0, connError(http2.ErrCodeProtocol)
+	case c.retiring:
+		return ofNobody, nil // the client knows from GOAWAY that it was not served
+	}
+	c.last = id
+	return ofRequest, nil
+}
+
+func (c *conn) onFragment(p []byte, last bool) error {
+	h := &c.head
+	if err := h.fragment(c.decoder, p); err != nil || !last {
+		return err
+	}
+	id := h.stream
+	if err := h.finish(c.decoder); err != nil {
+		return err
+	}
+	switch {
+	case h.kind == ofNobody:
+		return nil
+	case h.kind == ofTrailers && (h.err != nil || h.tooLong):
+		return streamError(id, http2.ErrCodeProtocol)
+	case h.kind == ofTrailers:
+		return c.endBody(id)
+	case h.err != nil:
+		return streamError(id, http2.ErrCodeProtocol)
+	}
+	return c.open(id)
+}
+
+// open begins a stream with the request whose head has been read.
+func (c *conn) open(id uint32) error {
+	var r *http.Request
+	status := 0
+	switch h := &c.head; {
+	case h.tooLong:
+		status = http.StatusRequestHeaderFieldsTooLarge
+	case h.expect != "" && !equalFold(h.expect, "100-continue"):
+		status = http.StatusExpectationFailed
+	default:
+		var err error
+		if r, err = h.request(); err != nil {
+			return streamError(id, http2.ErrCodeProtocol)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.over:
+		return nil
+	case c.handlers >= maxStreams:
+		return streamError(id, http2.ErrCodeRefusedStream)
+	case status != 0:
+		c.refuse(id, status)
+		return nil
+	}
+	s := c.newStream(id, r)
+	c.streams[id] = s
+	c.handlers++
+	if c.resting {
+		c.resting = false
+		c.work <- s
+	} else {
+		go c.serveStreams(s)
+	}
+	return nil
+}
+
+// refuse responds to what is not served. The caller holds c.mu.
+func (c *conn) refuse(id uint32, status int) {
+	mediaType, body := "text/plain; charset=utf-8", []byte(http.StatusText(status))
+	if c.server.Refusal != nil {
+		mediaType, body = c.server.Refusal(status)
+	}
+	c.out.headers(id, false, func(b []byte) []byte {
+		b = appendField(appendStatus(b, status), "Content-Type", mediaType)
+		return appendField(b, "Date", c.server.clock.Date())
+	})
+	_ = c.out.data(id, body, true)
+	c.closeStream(id, !c.head.ends)
+	if !c.head.ends {
+		c.out.control(http2.FrameRSTStream, id, uint32(http2.ErrCodeNo))
+	}
+}
+
+func (c *conn) onSettings(f *http2.SettingsFrame) error {
+	if f.IsAck() {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := f.ForeachSetting(func(s http2.Setting) error {
+		if err := s.Valid(); err != nil {
+			return err
+		}
+		if s.ID != http2.SettingInitialWindowSize {
+			return nil
+		}
+		grown := int64(s.Val) - c.initialWindow
+		c.initialWindow = int64(s.Val)
+		for _, one := range c.streams {
+			if one.sendWindow += grown; one.sendWindow > maxWindow {
+				return connError(http2.ErrCodeFlowControl)
+			}
+			one.changed.Broadcast()
+		}
+		return nil
+	})
+	if err == nil {
+		c.out.ack(http2.FrameSettings, nil)
+	}
+	return err
+}
+
+func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.StreamID == 0 {
+		if c.sendWindow += int64(f.Increment); c.sendWindow > maxWindow {
+			return connError(http2.ErrCodeFlowControl)
+		}
+		c.admitNext()
+		return nil
+	}
+	s := c.streams[f.StreamID]
+	if s == nil {
+		return c.notIdle(f.StreamID)
+	}
+	if s.sendWindow += int64(f.Increment); s.sendWindow > maxWindow {
+		return streamError(f.StreamID, http2.ErrCodeFlowControl)
+	}
+	s.changed.Broadcast()
+	return nil
+}
+
+func (c *conn) onReset(f *http2.RSTStreamFrame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.streams[f.StreamID]
+	if s == nil {
+		if closed := c.wasClosed(f.StreamID); closed != nil {
+			closed.open = false // now the client knows
+		}
+		return c.notIdle(f.StreamID)
+	}
+	c.forget(s, errReset)
+	c.closeStream(s.id, false)
+	return nil
+}
+
+// notIdle is an error if a stream was never opened. The caller holds c.mu.
+func (c *conn) notIdle(id uint32) error {
+	if id > c.last || id%2 == 0 {
+		return connError(http2.ErrCodeProtocol)
+	}
+	return nil
+}
+
+// reset ends a stream for a mistake of the client's.
+func (c *conn) reset(id uint32, code http2.ErrCode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.streams[id]; s != nil {
+		c.forget(s, streamError(id, code))
+	}
+	c.closeStream(id, true)
+	c.out.control(http2.FrameRSTStream, id, uint32(code))
+}
+
+// closeStream remembers a stream that is closed, and whether the client may not have
+// known it. The caller holds c.mu.
+func (c *conn) closeStream(id uint32, open bool) { c.remember(closedStream{id, open, -1}) }
+
+// remember is closeStream for a stream of whose body something is left. The caller
+// holds c.mu.
+func (c *conn) remember(s closedStream) {
+	if there := c.wasClosed(s.id); there != nil {
+		there.open = there.open || s.open
+		return
+	}
+	c.closed[c.closedNext] = s
+	c.closedNext = (c.closedNext + 1) % len(c.closed)
+}
+
+// accept counts content that comes for a closed stream.
+func (s *closedStream) accept(id uint32, content int, ends bool) error {
+	if s == nil || !s.open {
+		return streamError(id, http2.ErrCodeStreamClosed)
+	}
+	s.open = !ends
+	if s.left < 0 {
+		return nil
+	}
+	if s.left -= int64(content); s.left < 0 || ends && s.left > 0 {
+		s.open, s.left = true, -1
+		return streamError(id, http2.ErrCodeProtocol)
+	}
+	return nil
+}
+
+// wasClosed returns what is remembered of a closed stream. The caller holds c.mu.
+func (c *conn) wasClosed(id uint32) *closedStream {
+	for i := range c.closed {
+		if c.closed[i].id == id {
+			return &c.closed[i]
+		}
+	}
+	return nil
+}
+
+// readData reads a DATA frame into its stream's body.
+func (c *conn) readData(h http2.FrameHeader) error {
+	if h.StreamID == 0 {
+		return connError(http2.ErrCodeProtocol)
+	}
+	c.in.patient = true
+	length := int(h.Length)
+	padding := 0
+	if h.Flags.Has(http2.FlagDataPadded) {
+		var one [1]byte
+		if length == 0 {
+			return connError(http2.ErrCodeFrameSize)
+		}
+		if _, err := io.ReadFull(&c.in, one[:]); err != nil {
+			return err
+		}
+		length, padding = length-1, int(one[0])
+		if padding > length {
+			return connError(http2.ErrCodeProtocol)
+		}
+		length -= padding
+	}
+	s, err := c.accept(h, length)
+	if failed := (http2.StreamError{}); err != nil && !errors.As(err, &failed) {
+		return err
+	}
+	if s == nil {
+		if derr := c.discard(length + padding); derr != nil {
+			return derr
+		}
+		return err
+	}
+	if err := s.fill(length); err != nil {
+		return err
+	}
+	if err := c.discard(padding); err != nil {
+		return err
+	}
+	if h.Flags.Has(http2.FlagDataEndStream) {
+		return c.endBody(s.id)
+	}
+	return nil
+}
+
+// accept counts a DATA frame against the windows and returns the stream that takes
+// it. What nobody takes, and padding, is owed to the client at once.
+func (c *conn) accept(h http2.FrameHeader, content int) (*stream, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	whole := int64(h.Length)
+	if c.receiveWindow -= whole; c.receiveWindow < 0 {
+		return nil, connError(http2.ErrCodeFlowControl)
+	}
+	s := c.streams[h.StreamID]
+	var err error
+	switch {
+	case s == nil:
+		if err = c.notIdle(h.StreamID); err != nil {
+			return nil, err
+		}
+		err = c.wasClosed(h.StreamID).accept(h.StreamID, content, h.Flags.Has(http2.FlagDataEndStream))
+	case s.remoteEnded:
+		err = streamError(h.StreamID, http2.ErrCodeStreamClosed)
+	default:
+		err = s.body.accept(whole, content)
+	}
+	if s == nil || err != nil {
+		c.owe(whole)
+		return nil, err
+	}
+	if padding := whole - int64(content); padding > 0 {
+		c.owe(padding)
+		s.body.window += padding // its stream's share is owed, too
+		s.body.owed += padding
+	}
+	return s, nil
+}
+
+func (c *conn) discard(n int) error {
+	if n == 0 {
+		return nil
+	}
+	var scrap [1 << 10]byte
+	for n > 0 {
+		m, err := c.in.Read(scrap[:min(n, len(scrap))])
+		if err != nil {
+			return err
+		}
+		n -= m
+	}
+	return nil
+}

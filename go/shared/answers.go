@@ -1,0 +1,147 @@
+package shared
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"osp/go/cache"
+)
+
+const (
+	// hold is renewed while the callback is asked, so that a replica which dies
+	// meanwhile holds nobody up for longer.
+	holdFor = 3 * time.Second
+	// aloneFor is how long others are told that an answer can't be shared.
+	aloneFor = 2 * time.Second
+	// scopeFor is how long an epoch lasts at least while somebody asks. Those of
+	// answers last as long as the answers.
+	scopeFor = 30 * time.Second
+	// longest is how long a value is shared at most.
+	longest = 24 * time.Hour
+
+	firstLook, lastLook = 5 * time.Millisecond, 100 * time.Millisecond
+)
+
+// Load makes a load of a cache look at what the fleet remembers first, and ask
+// its callback only if no other replica does. What is not to be kept is not
+// shared either. Without a lease each replica is alone.
+func Load[V any](s *State, item Item, codec Codec[V], load cache.Load[V]) cache.Load[V] {
+	return func(ctx context.Context) (cache.Entry[V], error) {
+		generation, at := s.Generation(), s.at.Load()
+		if generation == 0 || at == nil {
+			return load(ctx)
+		}
+		a := &asking[V]{s: s, codec: codec, load: load, generation: generation, keys: s.keys(at.log, item), who: newID()}
+		return a.answer(ctx, time.Now().Add(s.o.Patience))
+	}
+}
+
+// Discard drops an answer that turned out to be of no use, so that it is asked
+// for again.
+func (s *State) Discard(item Item) {
+	at := s.at.Load()
+	if at == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
+	defer cancel()
+	_, _ = s.run(ctx, discard, []string{s.keys(at.log, item).value}) // a server that is away has nothing to give either
+}
+
+// asking is one search for an answer, in one generation and one log.
+type asking[V any] struct {
+	s          *State
+	codec      Codec[V]
+	load       cache.Load[V]
+	generation uint64
+	keys       keys
+	who        string
+}
+
+// answer is what the fleet remembers, else what the callback says.
+func (a *asking[V]) answer(ctx context.Context, until time.Time) (cache.Entry[V], error) {
+	var failed error // to renew a value that serves meanwhile
+	for look := firstLook; ; look = min(2*look, lastLook) {
+		reply, err := a.take(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return cache.Entry[V]{}, ctx.Err()
+		case err != nil: // each replica for itself
+			return a.load(ctx)
+		}
+		switch reply.what {
+		case asks:
+			return a.ask(ctx, reply)
+		case renews:
+			e, err := a.ask(ctx, reply)
+			if failed = err; err == nil {
+				return e, nil
+			}
+			continue // with the old value, if it is still good
+		case holds:
+			if e, ok := open(a.s, a.codec, a.keys.value, reply); ok {
+				a.s.counts.hits.Add(1)
+				return e, nil
+			}
+			a.s.counts.foreign.Add(1)
+			a.discard(ctx)
+		case alone:
+			if failed != nil {
+				return cache.Entry[V]{}, failed
+			}
+			return a.load(ctx)
+		}
+		if time.Now().After(until) {
+			return a.load(ctx)
+		}
+		sleep(ctx, look/2+rand.N(look/2+1))
+	}
+}
+
+// ask asks the callback, for all.
+func (a *asking[V]) ask(ctx context.Context, reply reply) (cache.Entry[V], error) {
+	a.s.counts.misses.Add(1)
+	release := a.hold(ctx)
+	e, err := a.load(ctx)
+	release()
+	after := context.WithoutCancel(ctx) // the asker may have left
+	if err != nil || e.TTL < time.Millisecond {
+		a.drop(after)
+		return e, err
+	}
+	sealed := sealed(a.s, a.codec, a.keys.value, reply, e)
+	if len(sealed) > maxSealed {
+		a.drop(after)
+		return e, nil
+	}
+	a.put(after, reply, e, sealed)
+	return e, nil
+}
+
+// hold keeps the right to ask for as long as the callback takes.
+func (a *asking[V]) hold(ctx context.Context) (release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			sleep(ctx, holdFor/3)
+			if ctx.Err() != nil {
+				return
+			}
+			keys := append([]string{a.keys.marker}, a.keys.scopes[:]...)
+			_, _ = a.s.run(ctx, hold, keys, a.who, milliseconds(holdFor), milliseconds(scopeFor)) // another replica asks, too, then
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// drop gives the right to ask back, else it ends by itself.
+func (a *asking[V]) drop(ctx context.Context) {
+	_, _ = a.s.run(ctx, drop, []string{a.keys.marker, a.keys.alone}, a.who, milliseconds(aloneFor))
+}
+
+func (a *asking[V]) discard(ctx context.Context) {
+	_, _ = a.s.run(ctx, discard, []string{a.keys.value})
+}

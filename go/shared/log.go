@@ -1,0 +1,294 @@
+package shared
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+const (
+	// interval is that of heartbeats, of which some may be lost within a Lease.
+	interval = Lease / 4
+	// beatTimeout is how long one may take. It is not the timeout of commands for
+	// which requests wait.
+	beatTimeout = Lease / 2
+	// silence is how long a replica that ended without a word counts as one.
+	silence = 30 * time.Second
+	// keepLog is how many revocations the log keeps. A replica that was away for
+	// longer begins a new log.
+	keepLog = 10_000
+	// sentEntries and sentBytes bound what one heartbeat returns. A replica that is
+	// further behind forgets everything.
+	sentEntries, sentBytes = 1000, 1 << 20
+	// keepKeys is how long the keys of a log outlive its last heartbeat.
+	keepKeys = time.Hour
+	// idSize is that of identities: 16 random bytes in letters of base64.
+	idSize = 22
+)
+
+func newID() string {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		panic(err) // crypto/rand never fails
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// position is a place in a log of revocations: behind the one with that number
+// and id, or at its beginning.
+type position struct {
+	log    string
+	number int64
+	last   string
+}
+
+func (p position) args() []string {
+	return []string{p.log, strconv.FormatInt(p.number, 10), p.last}
+}
+
+// valid refuses what no script returns.
+func (p position) valid() bool {
+	return len(p.log) == idSize && len(p.last) == idSize && p.number >= 0 && p.number < 1<<40
+}
+
+// revocation is what stands in the log. nil matches all.
+type revocation struct {
+	Token  []byte `json:"t"` // bytes as clients sent them, which need not be UTF-8
+	Bucket []byte `json:"b"`
+}
+
+// live beats until ctx ends: regularly, and whenever there is news.
+func (s *State) live(ctx context.Context) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.wake:
+		}
+		_ = s.beat(ctx) // it has been logged
+	}
+}
+
+// listen hears of revocations at once. Without it they come with the next beat.
+func (s *State) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		if client, err := s.connected(); err == nil {
+			_ = client.Receive(ctx, client.B().Subscribe().Channel(s.key("changed")).Build(), s.told)
+		}
+		sleep(ctx, interval)
+	}
+}
+
+// told is called with each revocation's log and number.
+func (s *State) told(m valkey.PubSubMessage) {
+	if len(m.Message) > idSize {
+		if n, err := strconv.ParseInt(m.Message[idSize:], 10, 64); err == nil {
+			at := position{log: m.Message[:idSize], number: n}
+			s.newest.Store(&at)
+		}
+	}
+	s.news()
+}
+
+// behindBy is how many revocations this replica has been told of that it has not
+// applied yet.
+func (s *State) behindBy() int64 {
+	at, newest := s.at.Load(), s.newest.Load()
+	if at == nil || newest == nil || at.log != newest.log {
+		return 0
+	}
+	return max(0, newest.number-at.number)
+}
+
+// news makes the next beat come at once.
+func (s *State) news() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // somebody has said so already
+	}
+}
+
+// beat tells that this replica lives, applies what has been revoked, and only
+// then renews the lease. When something was applied it says so at once, for
+// whoever waits for that. It does not ask the breaker, and tells it the outcome.
+func (s *State) beat(ctx context.Context) error {
+	err := s.catchUp(ctx)
+	switch {
+	case err == nil:
+		s.breaker.beats()
+	case ctx.Err() == nil:
+		s.failed(err)
+	}
+	return err
+}
+
+func (s *State) catchUp(ctx context.Context) error {
+	for lost := false; ; {
+		if s.at.Load() == nil {
+			if err := s.join(ctx, ""); err != nil {
+				return err
+			}
+		}
+		at := s.at.Load()
+		asked := time.Now()
+		now, entries, err := s.hear(ctx, *at)
+		switch {
+		case errors.Is(err, errLost) && !lost:
+			lost = true
+			s.lose(ctx, at.log)
+			continue
+		case err != nil:
+			return err
+		}
+		s.apply(*at, now, entries)
+		s.at.Store(&now)
+		s.lease.renew(asked)
+		if now.number == at.number {
+			return nil
+		}
+	}
+}
+
+// lose forgets everything: the log does not go on from what this replica knows,
+// so it can't know what was revoked. Old values at the server could be good
+// again, too, so a new log begins, unless somebody else has begun one.
+func (s *State) lose(ctx context.Context, log string) {
+	s.lease.end()
+	s.at.Store(nil)
+	s.counts.lost.Add(1)
+	s.o.Log.Warn("the shared state has lost revocations, or was started again: nothing of what it held is used")
+	_ = s.join(ctx, log) // it is tried again
+}
+
+// join takes the position at the end of the log, which is not the lost one.
+func (s *State) join(ctx context.Context, lost string) error {
+	at, err := s.adopt(ctx, lost)
+	if err == nil {
+		s.at.Store(&at)
+	}
+	return err
+}
+
+// adopt returns the end of the log, which is a new one if there is none or only
+// the lost one.
+func (s *State) adopt(ctx context.Context, lost string) (position, error) {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	parts, err := s.list(ctx, adopt, []string{s.key("head")}, lost, newID(), s.mark)
+	if err != nil {
+		return position{}, err
+	}
+	return positionOf(parts)
+}
+
+func positionOf(parts []valkey.ValkeyMessage) (position, error) {
+	if len(parts) != 3 {
+		return position{}, errAnswer
+	}
+	log, err1 := parts[0].ToString()
+	number, err2 := parts[1].AsInt64()
+	last, err3 := parts[2].ToString()
+	at := position{log, number, last}
+	if err := errors.Join(err1, err2, err3); err != nil || !at.valid() {
+		return position{}, errAnswer
+	}
+	return at, nil
+}
+
+// hear sends one heartbeat and returns the end of the log, with the entries
+// behind a position. Its error is errLost if the log does not have that.
+func (s *State) hear(ctx context.Context, at position) (position, []string, error) {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	parts, err := s.list(ctx, beat, []string{s.key("head"), s.logKey(at.log, "log"), s.logKey(at.log, "applied"), s.logKey(at.log, "heard")},
+		append(at.args(), s.id, milliseconds(silence), milliseconds(keepKeys), strconv.Itoa(sentEntries), strconv.Itoa(sentBytes))...)
+	switch {
+	case isWrongType(err): // what stands there is no log
+		return position{}, nil, errLost
+	case err != nil:
+		return position{}, nil, err
+	}
+	if what, err := parts[0].ToString(); err != nil || what != "ok" || len(parts) != 5 {
+		if what == "lost" {
+			err = errLost
+		} else {
+			err = errAnswer
+		}
+		return position{}, nil, err
+	}
+	number, err1 := parts[1].AsInt64()
+	last, err2 := parts[2].ToString()
+	replicas, err3 := parts[3].AsInt64()
+	entries, err4 := parts[4].AsStrSlice()
+	now := position{at.log, number, last}
+	if err := errors.Join(err1, err2, err3, err4); err != nil || !now.valid() || number < at.number {
+		return position{}, nil, errAnswer
+	}
+	s.replicas.Store(replicas)
+	return now, entries, nil
+}
+
+// apply forgets what the log says between two positions: by entry, or everything
+// where one is missing or can't be read.
+func (s *State) apply(from, to position, entries []string) {
+	if to.number == from.number {
+		return
+	}
+	revocations, ok := s.read(from, to, entries)
+	if !ok {
+		s.lease.end()
+		return
+	}
+	for _, r := range revocations {
+		s.o.Forget(text(r.Token), text(r.Bucket))
+	}
+}
+
+// read reports false unless the log has every entry, and this replica reads all.
+func (s *State) read(from, to position, entries []string) ([]revocation, bool) {
+	if int64(len(entries)) != to.number-from.number {
+		return nil, false
+	}
+	out := make([]revocation, len(entries))
+	for i, entry := range entries {
+		if len(entry) < idSize {
+			return nil, false
+		}
+		raw, ok := s.entries.Open(s.entryName(from.log, entry[:idSize]), []byte(entry[idSize:]))
+		if !ok || json.Unmarshal(raw, &out[i]) != nil {
+			return nil, false
+		}
+	}
+	return out, entries[len(entries)-1][:idSize] == to.last
+}
+
+// entryName is what an entry is sealed under: it opens in its log only.
+func (s *State) entryName(log, id string) string { return s.logKey(log, "log") + ":" + id }
+
+func text(b []byte) *string {
+	if b == nil {
+		return nil
+	}
+	t := string(b)
+	return &t
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

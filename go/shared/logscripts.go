@@ -1,0 +1,143 @@
+package shared
+
+import "github.com/valkey-io/valkey-go"
+
+// Scripts about the log of revocations. Times are the server's (TIME), never a
+// replica's. What can't be read is treated as absent.
+//
+// A log has an identity, a random text of 22 letters, and belongs to one process
+// of the server: a server that was started again, or another one that took
+// over, may have lost the end of the log, so a new log begins. The names of all
+// values and scopes hold the log's identity: with a new log they do not exist.
+// Each revocation has a number and an id, random as well: numbers alone could be
+// given twice.
+
+// headOf is the beginning of scripts that look at the log: head() returns what
+// KEYS[1] says, or nil; follows() whether a log goes on from what somebody has
+// seen of it.
+const headOf = `
+local function head()
+  local h = redis.pcall('HMGET', KEYS[1], 'log', 'number', 'last', 'server')
+  if h.err then return nil end
+  local n = tonumber(h[2] or '')
+  if not h[1] or #h[1] ~= 22 or not h[3] or #h[3] ~= 22 or not h[4] then return nil end
+  if not n or n < 0 or n >= 2^40 or n % 1 ~= 0 then return nil end
+  return {log = h[1], number = n, last = h[3], server = h[4]}
+end
+local function follows(h, entries, log, number, last)
+  if not h or h.log ~= log or h.number < number then return false end
+  if h.number == number then return h.last == last end
+  if number == 0 then return true end
+  local e = redis.pcall('ZRANGEBYSCORE', entries, number, number)
+  return not e.err and #e == 1 and string.sub(e[1], 1, 22) == last
+end
+`
+
+// clock is the beginning of scripts that know the time and the server's process.
+const clock = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+`
+
+const process = `
+local process = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+`
+
+// adopt returns the head of the log; a new log begins where there is none, it
+// is another process's, or it is the one that the caller has found lost. The
+// caller may leave a sealed text there, by which others see whether they have
+// the same keyring.
+//
+// KEYS: head. ARGV: the log that is lost, or empty; the identity of a new one; the
+// sealed text.
+// -> {log, number, last}.
+var adopt = valkey.NewLuaScript(headOf + process + `
+local h = head()
+if h and h.log ~= ARGV[1] and h.server == process then
+  if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'sealed', ARGV[3]) end
+  return {h.log, h.number, h.last}
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'log', ARGV[2], 'number', 0, 'last', ARGV[2], 'server', process, 'sealed', ARGV[3])
+return {ARGV[2], 0, ARGV[2]}
+`)
+
+// beat says that a replica lives and has applied all revocations up to one, and
+// returns those that came since: none if they are more than it could be sent.
+//
+// A replica is a member of two sets: one by what it has applied, which also
+// knows when it began ("born"), one by when it was last heard of.
+//
+// KEYS: head, log, applied, heard. ARGV: log's identity, number and id of the last
+// revocation applied, who, after how many ms of silence replicas are gone, how
+// long the keys are kept (ms), how many entries and bytes are sent.
+// -> {"lost"}, or {"ok", number, last, replicas, {entry, ...}}.
+var beat = valkey.NewLuaScript(headOf + clock + process + `
+local h = head()
+local applied = tonumber(ARGV[2])
+if not h or h.server ~= process or not follows(h, KEYS[2], ARGV[1], applied, ARGV[3]) then return {'lost'} end
+redis.call('ZADD', KEYS[3], applied, ARGV[4])
+redis.call('ZADD', KEYS[4], now, ARGV[4])
+local gone = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now - tonumber(ARGV[5]), 'LIMIT', 0, 100)
+for _, who in ipairs(gone) do
+  redis.call('ZREM', KEYS[3], who)
+  redis.call('ZREM', KEYS[4], who)
+end
+local replicas = redis.call('ZCARD', KEYS[4])
+if not redis.call('ZSCORE', KEYS[3], 'born') or redis.call('ZCARD', KEYS[3]) ~= replicas + 1 then
+  redis.call('DEL', KEYS[3]) -- one of the two was lost
+  redis.call('ZADD', KEYS[3], now, 'born', applied, ARGV[4])
+end
+for i = 2, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
+local entries = {}
+if h.number > applied and h.number - applied <= tonumber(ARGV[7]) then
+  entries = redis.call('ZRANGEBYSCORE', KEYS[2], applied + 1, h.number)
+  local size = 0
+  for _, entry in ipairs(entries) do size = size + #entry end
+  if size > tonumber(ARGV[8]) then entries = {} end
+end
+return {'ok', h.number, h.last, replicas, entries}
+`)
+
+// revoke adds to the log, and makes the scopes' epochs void.
+//
+// KEYS: head, log, channel, and the scopes that are revoked. ARGV: log's
+// identity, the entry's id, the sealed entry, how many are kept, for how long (ms).
+// -> {"lost"}, or {"ok", number, how many copies the server has}.
+const revoke = headOf + process + `
+local h = head()
+if not h or h.server ~= process or h.log ~= ARGV[1] then return {'lost'} end
+local n = h.number + 1
+redis.call('HSET', KEYS[1], 'number', n, 'last', ARGV[2])
+redis.call('ZADD', KEYS[2], n, ARGV[2] .. ARGV[3])
+redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - tonumber(ARGV[4]))
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end
+redis.call('PUBLISH', KEYS[3], h.log .. n)
+local copies = string.match(redis.call('INFO', 'replication'), 'connected_slaves:(%d+)') or '0'
+return {'ok', n, tonumber(copies)}
+`
+
+// behind counts the replicas that have not applied a revocation yet. It can't
+// know before the set of those that have is old enough to have them all.
+//
+// KEYS: head, log, applied. ARGV: log's identity, number and id of the
+// revocation, how old the set has to be (ms).
+// -> how many, -1 if the log has lost the entry, -2 if that is not known.
+var behind = valkey.NewLuaScript(headOf + clock + process + `
+local h = head()
+local number = tonumber(ARGV[2])
+if not h or h.server ~= process or not follows(h, KEYS[2], ARGV[1], number, ARGV[3]) then return -1 end
+local born = redis.pcall('ZSCORE', KEYS[3], 'born')
+born = type(born) ~= 'table' and tonumber(born or '')
+if not born or now - born < tonumber(ARGV[4]) then return -2 end
+return redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. number)
+`)
+
+// leave takes a replica out of those that are waited for.
+//
+// KEYS: applied, heard. ARGV: who.
+var leave = valkey.NewLuaScript(`
+redis.call('ZREM', KEYS[1], ARGV[1])
+return redis.call('ZREM', KEYS[2], ARGV[1])
+`)

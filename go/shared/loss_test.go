@@ -1,0 +1,414 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"osp/go/cache"
+)
+
+// alive waits until replicas have a lease.
+func alive(t *testing.T, replicas ...*replica) {
+	t.Helper()
+	for _, r := range replicas {
+		eventually(t, "a replica has no lease", func() bool { return r.Generation() != 0 })
+	}
+}
+
+func TestANumberThatIsGivenAgainIsAnotherRevocation(t *testing.T) {
+	t.Parallel()
+	for name, restart := range map[string]func(*server){
+		"by a server that starts empty":         func(s *server) { s.kill(); s.start() },
+		"by one that has lost the end":          func(s *server) { s.kill(); s.start() }, // it was saved before
+		"by one that was emptied":               func(s *server) { s.command("FLUSHALL") },
+		"by one that has evicted the log":       func(s *server) { s.command("DEL", "osp:{test}:head") },
+		"by one in whose log is something else": func(s *server) { s.command("SET", "osp:{test}:head", "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			f := newFleet(t, s)
+			a := f.replica()
+			if strings.Contains(name, "the end") {
+				s.command("SAVE")
+			}
+			v, err := a.get(t.Context(), "x", "y")
+			must(t, v, err, "answer to x/y")
+			if err := a.Revoke(t.Context(), ptr("nobody"), nil); err != nil {
+				t.Fatal(err)
+			}
+			before, generation := *a.at.Load(), a.Generation()
+			restart(s)
+			// Another replica, which has seen nothing, gives the number again.
+			if err := f.replica().Revoke(t.Context(), ptr("x"), nil); err != nil {
+				t.Fatal(err)
+			}
+			f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+			v, err = a.get(t.Context(), "x", "y")
+			must(t, v, err, "new")
+			if a.at.Load().log == before.log || a.Generation() == generation {
+				t.Error("nothing was forgotten")
+			}
+		})
+	}
+}
+
+func TestOldValuesAreNotGoodAgainAfterALoss(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	v, err := a.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	s.command("SAVE")
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	if err := b.Revoke(t.Context(), ptr("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.kill()
+	s.start() // with the value, as it was before the revocation
+	for _, r := range []*replica{a, b, f.replica()} {
+		alive(t, r)
+		v, err := r.get(t.Context(), "x", "y")
+		must(t, v, err, "new")
+	}
+}
+
+func TestAStartOfTheServerIsALoss(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	v, err := a.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	b.stop() // as if it were cut off
+	b.ended.Wait()
+	s.command("SAVE")
+	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	a.Close() // nobody is left who knows of it
+	s.kill()
+	s.start()
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	eventually(t, "it does not come back", func() bool { return b.beat(t.Context()) == nil && !b.breaker.open() })
+	v, err = b.get(t.Context(), "x", "y")
+	must(t, v, err, "new")
+}
+
+func TestReplicasThatTheServerHasForgottenAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, keys := range map[string][]string{"both sets": {"applied", "heard"}, "one": {"applied"}, "the other one": {"heard"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			f := newFleet(t, s)
+			a, b := f.replica(), f.replica()
+			v, err := b.get(t.Context(), "x", "y")
+			must(t, v, err, "answer to x/y")
+			b.stop() // as if it were cut off
+			b.ended.Wait()
+			for _, k := range keys {
+				s.command("DEL", a.logKey(a.at.Load().log, k))
+			}
+			if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+				t.Fatal(err)
+			}
+			if b.Generation() != 0 {
+				t.Error("a replica may still use what was revoked")
+			}
+			applied := a.logKey(a.at.Load().log, "applied")
+			eventually(t, "it is waited for for ever", func() bool { return s.command("ZSCORE", applied, b.id) == "" })
+		})
+	}
+}
+
+func TestAnEpochThatIsLostMakesVoidWhatIsOlder(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	a := f.replica()
+	v, err := a.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	k := a.keys(a.at.Load().log, itemOf("x", "y"))
+	for i, scope := range k.scopes {
+		s.command("DEL", scope)
+		// Another answer of the same scopes gives them epochs again.
+		other := Item{Kind: "other", Key: newID(), Token: "x", Bucket: "y"}
+		_, err := Load(a.State, other, plain, func(context.Context) (cache.Entry[string], error) {
+			return cache.Entry[string]{Value: "other", TTL: time.Hour}, nil
+		})(t.Context())
+		must(t, "", err, "")
+		v, err := f.replica().get(t.Context(), "x", "y")
+		must(t, v, err, "answer to x/y")
+		if n := f.asked("x/y"); n != i+2 {
+			t.Errorf("asked %d times after %d losses", n, i+1)
+		}
+	}
+}
+
+func TestALateAnswerIsNotEvenWritten(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	f.says(func(string) (string, time.Duration, error) {
+		if err := b.Revoke(context.Background(), ptr("x"), nil); err != nil {
+			t.Error(err)
+		}
+		return "late", time.Hour, nil
+	})
+	v, err := a.get(t.Context(), "x", "y")
+	must(t, v, err, "late")
+	k := a.keys(a.at.Load().log, itemOf("x", "y"))
+	eventually(t, "its marker stays", func() bool { return s.command("HGET", k.marker, "who") == "" })
+	if sealed := s.command("HGET", k.value, "sealed"); sealed != "" {
+		t.Error("it is there")
+	}
+}
+
+func TestNothingIsSharedAcrossALoss(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	a := f.replica()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	var first atomic.Bool
+	f.says(func(string) (string, time.Duration, error) {
+		if first.CompareAndSwap(false, true) {
+			close(asked)
+			<-answer
+			return "before", time.Hour, nil
+		}
+		return "after", time.Hour, nil
+	})
+	done := make(chan struct{})
+	go func() { defer close(done); _, _ = a.get(context.Background(), "x", "y") }()
+	<-asked
+	before := a.at.Load().log
+	s.command("FLUSHALL")
+	eventually(t, "the loss is not noticed", func() bool { at := a.at.Load(); return at != nil && at.log != before })
+	close(answer)
+	<-done
+	alive(t, a)
+	for _, r := range []*replica{a, f.replica()} {
+		v, err := r.get(t.Context(), "x", "y")
+		must(t, v, err, "after")
+	}
+}
+
+func TestARevocationIsRecordedAsSoonAsTheServerIsBack(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	r := f.replica()
+	s.kill()
+	if _, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); !errors.Is(err, ErrAway) {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		done <- r.Revoke(ctx, ptr("x"), nil)
+	}()
+	s.start()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARevocationThatNobodyWaitsForIsRecorded(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	v, err := b.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	if err := a.Revoke(ctx, ptr("x"), nil); !errors.Is(err, ErrUnconfirmed) {
+		t.Errorf("got %v", err)
+	}
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	eventually(t, "the other replica has not heard of it", func() bool {
+		v, err := b.get(t.Context(), "x", "y")
+		return err == nil && v == "new"
+	})
+}
+
+func TestAnAskerWhoLeavesSaysNothingAboutTheServer(t *testing.T) {
+	s := newServer(t)
+	r := newFleet(t, s).replica()
+	ctx, cancel := context.WithCancel(t.Context())
+	s.signal(syscall.SIGSTOP)
+	time.AfterFunc(20*time.Millisecond, cancel)
+	_, err := r.Use(ctx, "u", 1, time.Now().Add(time.Hour))
+	s.signal(syscall.SIGCONT)
+	if !errors.Is(err, context.Canceled) || r.breaker.open() {
+		t.Errorf("got %v, away: %v", err, r.breaker.open())
+	}
+}
+
+func TestWhatStandsUnderOneKeySaysNothingAboutTheServer(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	r := f.replica()
+	k := r.keys(r.at.Load().log, itemOf("x", "y"))
+	for _, junk := range []string{"x", "-5", "nan", "inf", "1e400", "99999999999999999999999", strings.Repeat("9", 1<<20), ""} {
+		for _, key := range []string{k.value, k.marker, k.scopes[0], k.scopes[3], r.key("uses:" + r.names.Name("use", "u"))} {
+			s.command("SET", key, junk)
+		}
+		v, err := f.replica().get(t.Context(), "x", "y")
+		must(t, v, err, "answer to x/y")
+		if ok, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); ok {
+			t.Errorf("%.20q is room for another use, %v", junk, err)
+		}
+		s.command("DEL", r.key("uses:"+r.names.Name("use", "u")))
+		s.command("LPUSH", r.key("uses:"+r.names.Name("use", "u")), junk)
+		if ok, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); ok || !errors.Is(err, ErrAway) {
+			t.Errorf("a list is room for another use, %v", err)
+		}
+		if r.breaker.open() {
+			t.Errorf("%.20q opens the breaker", junk)
+		}
+		s.command("DEL", r.key("uses:"+r.names.Name("use", "u")))
+		for _, field := range []string{"sealed", "epochs", "renew"} {
+			s.command("HSET", k.value, field, junk)
+		}
+		s.command("LPUSH", k.marker, junk)
+		v, err = f.replica().get(t.Context(), "x", "y")
+		must(t, v, err, "answer to x/y")
+	}
+	for _, field := range []string{"number", "last", "log", "server"} {
+		for _, junk := range []string{"x", "-5", "nan", "inf", "1e400", "0.5", "9007199254740993", strings.Repeat("9", 1<<20), ""} {
+			s.command("HSET", "osp:{test}:head", field, junk)
+			v, err := f.replica().get(t.Context(), "x", "y")
+			must(t, v, err, "answer to x/y")
+		}
+	}
+	alive(t, r)
+}
+
+func TestAServerThatTakesNoWritesIsLeft(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	r := newFleet(t, s).replica()
+	connection := r.client.Load()
+	s.command("REPLICAOF", "127.0.0.1", "1")
+	eventually(t, "the lease does not end", func() bool { return r.Generation() == 0 })
+	if r.client.Load() == connection {
+		t.Error("the connection is still there")
+	}
+	s.command("REPLICAOF", "NO", "ONE")
+	alive(t, r)
+}
+
+func TestWithoutALeaseNothingIsTaken(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	v, err := a.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	b.stop() // it has a connection, but no heartbeats
+	b.ended.Wait()
+	eventually(t, "the lease does not end", func() bool { return b.Generation() == 0 })
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	v, err = b.get(t.Context(), "x", "y")
+	must(t, v, err, "new")
+}
+
+func TestWithoutALeaseOnlyThoseOfOneMomentShareAnAnswer(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	r := f.replica()
+	s.kill()
+	eventually(t, "the lease does not end", func() bool { return r.Generation() == 0 })
+	asked, answer := make(chan string, 10), make(chan struct{})
+	f.says(func(key string) (string, time.Duration, error) {
+		asked <- key
+		<-answer
+		return "v", time.Hour, nil
+	})
+	done := make(chan struct{}, 10)
+	get := func() { _, _ = r.get(context.Background(), "x", "y"); done <- struct{}{} }
+	for range 3 {
+		go get()
+	}
+	<-asked
+	time.Sleep(2 * Moment) // the rule is about time
+	select {
+	case <-asked:
+		t.Log("one of the three came late") // on a busy machine
+	default:
+	}
+	go get()
+	<-asked // for itself: it came after the moment
+	close(answer)
+	for range 4 {
+		<-done
+	}
+}
+
+func TestARenewalThatFailsServesNothingThatWasRevoked(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	broken := errors.New("raised")
+	renewed := func(r *replica, load cache.Load[string]) (string, error) {
+		e, err := Load(r.State, itemOf("x", "y"), plain, load)(t.Context())
+		return e.Value, err
+	}
+	v, err := renewed(a, func(context.Context) (cache.Entry[string], error) {
+		return cache.Entry[string]{Value: "old", TTL: time.Hour, RefreshAfter: time.Millisecond}, nil
+	})
+	must(t, v, err, "old")
+	time.Sleep(5 * time.Millisecond) // until it is due
+	v, err = renewed(b, func(context.Context) (cache.Entry[string], error) { return cache.Entry[string]{}, broken })
+	must(t, v, err, "old") // it serves while it can't be renewed
+	eventually(t, "it is not renewed again", func() bool {
+		begun := false
+		_, err = renewed(b, func(ctx context.Context) (cache.Entry[string], error) {
+			begun = true
+			if err := a.Revoke(ctx, ptr("x"), nil); err != nil {
+				t.Error(err)
+			}
+			return cache.Entry[string]{}, broken
+		})
+		return begun
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAWayOutIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var log strings.Builder
+	r := newFleet(t, s).replica(func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	s.kill()
+	eventually(t, "the lease does not end", func() bool { return r.Generation() == 0 })
+	s.start()
+	eventually(t, "it is still away", func() bool { return r.Generation() != 0 && !r.breaker.open() })
+	r.Close()
+	if strings.Count(log.String(), "is away") != 1 || strings.Count(log.String(), "is back") != 1 {
+		t.Error(log.String())
+	}
+}
+
+func TestTheEndIsNotHeldUpByAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	r := newFleet(t, s).replica()
+	s.signal(syscall.SIGSTOP)
+	defer s.signal(syscall.SIGCONT)
+	done := make(chan struct{})
+	go func() { defer close(done); r.Close() }()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Error("it hangs, too")
+	}
+}

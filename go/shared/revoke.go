@@ -1,0 +1,210 @@
+package shared
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+
+	"osp/go/seal"
+)
+
+const (
+	// recordFor is how long recording is tried at least, also by somebody who
+	// does not want to wait for confirmations.
+	recordFor = time.Second
+	// firstPoll and lastPoll are how often somebody who waits looks.
+	firstPoll, lastPoll = 2 * time.Millisecond, 50 * time.Millisecond
+)
+
+// Moment is how long a revocation takes at least: who came within a moment after
+// a question was asked came before any revocation of its answer had returned. So
+// they may share the answer, even in a replica that hears nothing of the others.
+const Moment = 40 * time.Millisecond
+
+// recorded is a revocation in the log.
+type recorded struct {
+	at position
+	// since is no earlier than when the log had it.
+	since time.Time
+}
+
+// Revoke makes everything void that the fleet remembers about a token, a
+// bucket, or both together; nil matches all. It returns when no replica answers
+// by it any more: each has said so, or its lease is over, which takes a little
+// more than a Lease at most. Its errors are ErrNotRecorded and ErrUnconfirmed,
+// when ctx ends before; recording is tried for a second in any case.
+func (s *State) Revoke(ctx context.Context, token, bucket *string) error {
+	if s == nil {
+		return nil
+	}
+	recording, cancel := atLeast(ctx, recordFor)
+	defer cancel()
+	for {
+		r, err := s.record(recording, ctx, token, bucket)
+		if err != nil {
+			return err
+		}
+		s.news()
+		if err := s.confirmed(ctx, r); !errors.Is(err, errLost) {
+			return err
+		}
+	}
+}
+
+// atLeast is ctx, but with so much time.
+func atLeast(ctx context.Context, least time.Duration) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) >= least {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), least)
+}
+
+// record writes the revocation into the log. It tries until recording ends,
+// whatever the breaker says: this must not be lost. Where the server has copies,
+// one of them must have it, too, before ctx ends.
+func (s *State) record(recording, ctx context.Context, token, bucket *string) (recorded, error) {
+	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
+		r, err := s.write(recording, ctx, token, bucket)
+		if err == nil || errors.Is(err, ErrUnconfirmed) {
+			return r, err
+		}
+		sleep(recording, pause)
+		if recording.Err() != nil {
+			return r, fmt.Errorf("%w: %w", ErrNotRecorded, err)
+		}
+	}
+}
+
+// write writes it once, at the end of the log that is there.
+func (s *State) write(recording, ctx context.Context, token, bucket *string) (recorded, error) {
+	limited, cancel := context.WithTimeout(recording, dialTimeout)
+	defer cancel()
+	at, err := s.adopt(limited, "")
+	if err != nil {
+		return recorded{}, err
+	}
+	client, err := s.connected()
+	if err != nil {
+		return recorded{}, err
+	}
+	dedicated, release := client.Dedicate() // to wait for copies is about what one connection wrote
+	defer release()
+	at.last = newID()
+	list, err := parts(dedicated.Do(limited, s.entry(dedicated, at, token, bucket)))
+	if err == nil && len(list) != 3 {
+		err = errLost // since it was looked at
+	}
+	if err != nil {
+		return recorded{}, err
+	}
+	r := recorded{since: time.Now()}
+	number, err1 := list[1].AsInt64()
+	copies, err2 := list[2].AsInt64()
+	r.at = position{at.log, number, at.last}
+	if errors.Join(err1, err2) != nil || !r.at.valid() {
+		return r, errAnswer
+	}
+	if copies > 0 {
+		return r, waitForCopy(ctx, dedicated)
+	}
+	return r, nil
+}
+
+// entry is the command that records.
+func (s *State) entry(client valkey.DedicatedClient, at position, token, bucket *string) valkey.Completed {
+	raw, err := json.Marshal(revocation{bytes(token), bytes(bucket)})
+	if err != nil {
+		panic(err) // bytes always marshal
+	}
+	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.key("changed"), s.logKey(at.log, "any")}
+	for _, names := range s.namers { // replicas whose keyring begins with another key look there
+		keys = append(keys, s.scope(at.log, names, token, bucket))
+		if token != nil {
+			keys = append(keys, s.clientScope(at.log, names, *token))
+		}
+	}
+	sealed := s.entries.Seal(s.entryName(at.log, at.last), raw)
+	return client.B().Eval().Script(revoke).Numkeys(int64(len(keys))).Key(keys...).
+		Arg(at.log, at.last, string(sealed), strconv.Itoa(keepLog), milliseconds(keepKeys)).Build()
+}
+
+// waitForCopy waits until one copy of the server has what this connection wrote.
+func waitForCopy(ctx context.Context, client valkey.DedicatedClient) error {
+	most := time.Minute
+	if end, ok := ctx.Deadline(); ok {
+		most = max(time.Millisecond, time.Until(end)) // 0 would be for ever
+	}
+	n, err := client.Do(ctx, client.B().Wait().Numreplicas(1).Timeout(most.Milliseconds()).Build()).AsInt64()
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: no copy of the server has it: %w", ErrUnconfirmed, err)
+	case n < 1:
+		return fmt.Errorf("%w: no copy of the server has it", ErrUnconfirmed)
+	}
+	return nil
+}
+
+// confirmed waits until nobody can answer by what was revoked. Its error is
+// errLost if the log has lost the entry, which then has to be written again.
+func (s *State) confirmed(ctx context.Context, r recorded) error {
+	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
+		n, err := s.behind(ctx, r.at)
+		since := time.Since(r.since)
+		switch {
+		case err != nil: // nothing is known: the server may have lost it
+		case n == -1:
+			return errLost
+		case n == 0 && since > Moment+Moment/20, since > Lease+drift:
+			return nil
+		}
+		sleep(ctx, pause)
+		if ctx.Err() != nil {
+			return errors.Join(fmt.Errorf("%w: %w", ErrUnconfirmed, context.Cause(ctx)), err)
+		}
+	}
+}
+
+// behind is how many replicas have not applied a revocation; -1 if it is lost, -2
+// if that is not known.
+func (s *State) behind(ctx context.Context, at position) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	client, err := s.connected()
+	if err != nil {
+		return 0, err
+	}
+	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.logKey(at.log, "applied")}
+	return behind.Exec(ctx, client, keys, append(at.args(), milliseconds(Lease+drift))).AsInt64()
+}
+
+// scope is the key of the epoch of what a revocation is about.
+func (s *State) scope(log string, names *seal.Namer, token, bucket *string) string {
+	switch {
+	case token == nil && bucket == nil:
+		return s.logKey(log, "all")
+	case bucket == nil:
+		return s.logKey(log, "token:"+names.Name("token", *token))
+	case token == nil:
+		return s.logKey(log, "bucket:"+names.Name("bucket", *bucket))
+	default:
+		return s.logKey(log, "both:"+names.Name("both", *token, *bucket))
+	}
+}
+
+// clientScope is the scope of what is known of a client alone, which every
+// revocation of the client makes void, also one for a bucket.
+func (s *State) clientScope(log string, names *seal.Namer, token string) string {
+	return s.logKey(log, "client:"+names.Name("client", token))
+}
+
+func bytes(t *string) []byte {
+	if t == nil {
+		return nil
+	}
+	return append([]byte{}, *t...)
+}

@@ -1,0 +1,217 @@
+// Package shared is what a fleet of replicas remembers together, in Valkey or
+// Redis: answers of callbacks, each asked for by one replica only; revocations;
+// counts of uses. Values are sealed, so whoever can write to the server can
+// make replicas ask again, but never make up an answer. A replica that hears
+// nothing of the others for a Lease stops using what it remembers.
+//
+// A process alone has no State: it asks nothing here, and for a nil one Open,
+// Revoke and Close do nothing.
+// The package knows no HTTP, no S3 and no callback.
+package shared
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+
+	"osp/go/seal"
+	"osp/go/shared/address"
+)
+
+// Options of a State. All are required but Version.
+type Options struct {
+	Address   *address.Address
+	Namespace string
+	Version   string // of the validator: replicas with another one share no answers
+	Keyring   seal.Keyring
+	Timeout   time.Duration // of one command
+	Patience  time.Duration // how long to wait for an answer that another replica asks for
+	Log       *slog.Logger
+	// Forget drops what this replica remembers about a token, a bucket, or both
+	// together; nil matches all.
+	Forget func(token, bucket *string)
+}
+
+// State is one replica's part of the fleet. It is safe for concurrent use.
+type State struct {
+	o       Options
+	id      string
+	names   *seal.Namer   // of the key that seals
+	namers  []*seal.Namer // of all keys
+	values  *seal.Box
+	entries *seal.Box // of the log
+	mark    string    // what this replica leaves at the server for Examine; empty: nothing
+
+	connecting sync.Mutex
+	client     atomic.Pointer[valkey.Client]
+	breaker    *breaker
+	lease      *lease
+	counts     counts
+
+	at       atomic.Pointer[position] // of the last revocation that is applied; nil: none yet
+	newest   atomic.Pointer[position] // of the last revocation that this replica was told of, without its id
+	replicas atomic.Int64             // at the last beat
+
+	wake  chan struct{}
+	stop  context.CancelFunc
+	ended sync.WaitGroup
+}
+
+// New makes a State. Nothing is asked before Open.
+func New(o Options) *State {
+	namers := o.Keyring.Namers("shared state")
+	s := &State{
+		o: o, id: newID(), names: namers[0], namers: namers,
+		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"),
+		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1), stop: func() {},
+	}
+	s.mark = string(s.entries.Seal(s.key("head"), nil))
+	return s
+}
+
+// Open begins to take part and waits for the first word of the server, at most
+// for a dial and a heartbeat. Its error says that there was none; the replica
+// serves by itself until there is.
+func (s *State) Open() error {
+	if s == nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	err := s.beat(ctx)
+	s.ended.Go(func() { s.live(ctx) })
+	s.ended.Go(func() { s.listen(ctx) })
+	return err
+}
+
+// Close leaves the fleet: nobody waits for this replica any more. It takes a
+// few seconds at most, however slow the server is.
+func (s *State) Close() {
+	if s == nil {
+		return
+	}
+	s.stop()
+	within(2*dialTimeout, s.ended.Wait)
+	s.lease.end()
+	within(dialTimeout, s.leave)
+}
+
+func (s *State) leave() {
+	client := s.client.Load()
+	if client == nil {
+		return
+	}
+	if at := s.at.Load(); at != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
+		defer cancel()
+		leave.Exec(ctx, *client, []string{s.logKey(at.log, "applied"), s.logKey(at.log, "heard")}, []string{s.id})
+	}
+	(*client).Close()
+}
+
+// within waits for something, but not for long.
+func within(most time.Duration, something func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); something() }()
+	select {
+	case <-done:
+	case <-time.After(most):
+	}
+}
+
+// Generation returns the number of what may be remembered and used now, 0 when
+// nothing may: the fleet was not heard of for too long.
+func (s *State) Generation() uint64 { return s.lease.Generation() }
+
+// Replicas is how many there are, this one included, as far as it knows.
+func (s *State) Replicas() int { return max(1, int(s.replicas.Load())) }
+
+// key names a thing of the namespace. The braces keep all of them on one node
+// of a cluster, where scripts need them.
+func (s *State) key(kind string) string { return "osp:{" + s.o.Namespace + "}:" + kind }
+
+// logKey names a thing that belongs to a log.
+func (s *State) logKey(log, kind string) string { return s.key(log + ":" + kind) }
+
+// connected returns the connection, which is made when it is first needed. No
+// request waits for that.
+func (s *State) connected() (valkey.Client, error) {
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	if c := s.client.Load(); c != nil {
+		return *c, nil
+	}
+	c, err := valkey.NewClient(clientOf(s.o.Address, s.o.Timeout))
+	if err != nil {
+		return nil, err
+	}
+	s.client.Store(&c)
+	return c, nil
+}
+
+// failed notes that a command failed by the server's fault. A server that does
+// not take writes any more is left: another one may have taken its name.
+func (s *State) failed(err error) {
+	s.breaker.failed(err)
+	if faultOf(err) != faultOfRole {
+		return
+	}
+	if c := s.client.Load(); c != nil && s.client.CompareAndSwap(c, nil) {
+		go (*c).Close()
+	}
+}
+
+// run runs a script within the timeout of a command, unless the server counts as
+// away. Its error wraps ErrAway, or is ctx's: then the asker has left, which says
+// nothing about the server.
+func (s *State) run(ctx context.Context, script *valkey.Lua, keys []string, args ...string) (valkey.ValkeyMessage, error) {
+	client := s.client.Load()
+	switch {
+	case s.breaker.open():
+		return valkey.ValkeyMessage{}, ErrAway
+	case client == nil:
+		return valkey.ValkeyMessage{}, errNotConnected
+	}
+	begun := time.Now()
+	limited, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	message, err := script.Exec(limited, *client, keys, args).ToMessage()
+	if err != nil && ctx.Err() != nil {
+		return message, ctx.Err()
+	}
+	s.counts.trip(time.Since(begun), err)
+	if err == nil {
+		return message, nil
+	}
+	if faultOf(err) != faultOfKey {
+		s.failed(err)
+	}
+	return message, fmt.Errorf("%w: %w", ErrAway, err)
+}
+
+// list runs a script whether or not the server counts as away, and returns the
+// parts of its reply, one at least.
+func (s *State) list(ctx context.Context, script *valkey.Lua, keys []string, args ...string) ([]valkey.ValkeyMessage, error) {
+	client, err := s.connected()
+	if err != nil {
+		return nil, err
+	}
+	return parts(script.Exec(ctx, client, keys, args))
+}
+
+func parts(result valkey.ValkeyResult) ([]valkey.ValkeyMessage, error) {
+	message, err := result.ToMessage()
+	if err != nil {
+		return nil, err
+	}
+	list, err := message.ToArray()
+	if err != nil || len(list) == 0 {
+		return nil, errAnswer
+	}
+	return list, nil
+}

@@ -1,0 +1,426 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"osp/go/cache"
+)
+
+func must(t *testing.T, got string, err error, want string) {
+	t.Helper()
+	if err != nil || got != want {
+		t.Fatalf("got %q, %v; want %q", got, err, want)
+	}
+}
+
+func ptr(s string) *string { return &s }
+
+func TestManyWhoComeToManyReplicasAtOnceAskOnce(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	f.says(func(string) (string, time.Duration, error) {
+		time.Sleep(50 * time.Millisecond) // long enough for all to come
+		return "yes", time.Hour, nil
+	})
+	var replicas []*replica
+	for range 8 {
+		replicas = append(replicas, f.replica())
+	}
+	var wait sync.WaitGroup
+	for i := range 64 {
+		wait.Go(func() {
+			if v, err := replicas[i%8].get(t.Context(), "alice", "photos"); err != nil || v != "yes" {
+				t.Errorf("got %q, %v", v, err)
+			}
+		})
+	}
+	wait.Wait()
+	if n := f.asked("alice/photos"); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestWhatIsNotKeptIsNotShared(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	broken := errors.New("raised")
+	for name, answer := range map[string]struct {
+		ttl time.Duration
+		err error
+	}{"ttl 0": {}, "an exception": {time.Hour, broken}} {
+		f.says(func(string) (string, time.Duration, error) { return "v", answer.ttl, answer.err })
+		a, b := f.replica(), f.replica()
+		for _, r := range []*replica{a, b, a} {
+			if _, err := r.get(t.Context(), name, "b"); !errors.Is(err, answer.err) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if n := f.asked(name + "/b"); n != 3 {
+			t.Errorf("%s: asked %d times for 3 requests", name, n)
+		}
+	}
+}
+
+func TestARevocationReachesAllAndOnlyWhatItIsAbout(t *testing.T) {
+	for name, c := range map[string]struct {
+		token, bucket *string
+		again         string // what is asked again
+	}{
+		"all":    {nil, nil, "a/1 a/2 b/1"},
+		"token":  {ptr("a"), nil, "a/1 a/2"},
+		"bucket": {nil, ptr("1"), "a/1 b/1"},
+		"both":   {ptr("a"), ptr("1"), "a/1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, newServer(t))
+			replicas := []*replica{f.replica(), f.replica(), f.replica()}
+			all := func() {
+				for _, r := range replicas {
+					for _, k := range []string{"a/1", "a/2", "b/1"} {
+						token, bucket, _ := strings.Cut(k, "/")
+						v, err := r.get(t.Context(), token, bucket)
+						must(t, v, err, "answer to "+k)
+					}
+				}
+			}
+			all()
+			begun := time.Now()
+			if err := replicas[0].Revoke(t.Context(), c.token, c.bucket); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(begun); took > Lease/2 || took < Moment {
+				t.Errorf("it took %v although all replicas live", took)
+			}
+			all()
+			for _, k := range []string{"a/1", "a/2", "b/1"} {
+				want := 1
+				if strings.Contains(c.again, k) {
+					want = 2
+				}
+				if n := f.asked(k); n != want {
+					t.Errorf("%s: asked %d times, want %d", k, n, want)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatIsAboutEveryoneIsVoidAfterAnyRevocation(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	asked := 0
+	ask := func(r *replica) {
+		t.Helper()
+		if _, err := Load(r.State, Item{Kind: "bearer", Key: "k", Everyone: true}, plain, func(context.Context) (cache.Entry[string], error) {
+			asked++
+			return cache.Entry[string]{Value: "v", TTL: time.Hour}, nil
+		})(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := f.replica(), f.replica()
+	ask(a)
+	ask(b)
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+	for i, about := range [][2]*string{{nil, nil}, {ptr("x"), nil}, {nil, ptr("y")}, {ptr("x"), ptr("y")}} {
+		if err := a.Revoke(t.Context(), about[0], about[1]); err != nil {
+			t.Fatal(err)
+		}
+		ask(b)
+		if asked != i+2 {
+			t.Errorf("asked %d times after %d revocations", asked, i+1)
+		}
+	}
+}
+
+func TestAnAnswerThatComesAfterItsRevocationIsNotShared(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	asked, go_ := make(chan struct{}), make(chan struct{})
+	var first atomic.Bool
+	f.says(func(string) (string, time.Duration, error) {
+		if first.CompareAndSwap(false, true) {
+			close(asked)
+			<-go_
+			return "before", time.Hour, nil
+		}
+		return "after", time.Hour, nil
+	})
+	late := make(chan string, 1)
+	go func() {
+		v, _ := a.get(context.Background(), "alice", "photos")
+		late <- v
+	}()
+	<-asked
+	if err := b.Revoke(t.Context(), ptr("alice"), nil); err != nil {
+		t.Fatal(err)
+	}
+	v, err := b.get(t.Context(), "alice", "photos")
+	must(t, v, err, "after")
+	close(go_)
+	<-late
+	for _, r := range []*replica{a, b, f.replica()} {
+		v, err := r.get(t.Context(), "alice", "photos")
+		must(t, v, err, "after")
+	}
+}
+
+// eventually waits for something that no event tells.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+	}
+}
+
+func TestAReplicaThatHearsNothingUsesNothingThatItRemembers(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	r := f.replica()
+	v, err := r.get(t.Context(), "a", "b")
+	must(t, v, err, "answer to a/b")
+	s.signal(syscall.SIGSTOP)
+	eventually(t, "the lease does not end", func() bool { return r.Generation() == 0 })
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	v, err = r.get(t.Context(), "a", "b")
+	must(t, v, err, "new")
+	v, err = r.get(t.Context(), "a", "b")
+	must(t, v, err, "new")
+	if n := f.asked("a/b"); n != 3 {
+		t.Errorf("asked %d times: what it was told alone was kept", n)
+	}
+	s.signal(syscall.SIGCONT)
+	eventually(t, "it does not come back", func() bool { return r.Generation() != 0 && !r.breaker.open() })
+	for range 2 { // what the server has is as good as it was
+		v, err = r.get(t.Context(), "a", "b")
+		must(t, v, err, "answer to a/b")
+	}
+}
+
+func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	for _, r := range []*replica{a, b} {
+		v, err := r.get(t.Context(), "x", "y")
+		must(t, v, err, "answer to x/y")
+	}
+	b.stop() // as if it were cut off
+	b.ended.Wait()
+	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if b.Generation() != 0 {
+		t.Error("a replica may still use what was revoked")
+	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	c := f.replica()
+	c.stop()
+	c.ended.Wait()
+	if err := a.Revoke(short, ptr("x"), nil); !errors.Is(err, ErrUnconfirmed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestARevocationIsConfirmedOnlyWhenItIsApplied(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newServer(t))
+	applying, apply := make(chan struct{}), make(chan struct{})
+	a := f.replica()
+	f.replica(func(o *Options) {
+		o.Forget = func(*string, *string) { close(applying); <-apply }
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- a.Revoke(ctx, ptr("x"), nil) }()
+	<-applying
+	select {
+	case err := <-done:
+		t.Errorf("got %v", err)
+	case <-time.After(5 * Moment): // the rule is about time
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, ErrUnconfirmed) {
+		t.Errorf("got %v", err)
+	}
+	close(apply)
+}
+
+func TestNothingIsRevokedAtAServerThatIsAway(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	r := newFleet(t, s).replica()
+	s.kill()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond) // it tries for longer
+	defer cancel()
+	if err := r.Revoke(ctx, nil, nil); !errors.Is(err, ErrNotRecorded) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); !errors.Is(err, ErrAway) {
+		t.Errorf("got %v", err)
+	}
+	v, err := r.get(t.Context(), "a", "b")
+	must(t, v, err, "answer to a/b")
+}
+
+func TestAServerThatStartsEmptyForgetsNoRevocation(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	a, b := f.replica(), f.replica()
+	for range 3 {
+		if err := a.Revoke(t.Context(), ptr("nobody"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := b.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	before := a.Generation()
+	s.kill()
+	eventually(t, "the lease does not end", func() bool { return a.Generation() == 0 && b.Generation() == 0 })
+	s.start()
+	eventually(t, "they do not come back", func() bool { return a.Generation() > before && b.Generation() != 0 })
+	eventually(t, "they are not in the same log", func() bool { return *a.at.Load() == *b.at.Load() })
+	v, err = b.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+	if n := f.asked("x/y"); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestWhoeverCanWriteToTheServerGrantsNothing(t *testing.T) {
+	s := newServer(t)
+	f := newFleet(t, s)
+	r := f.replica()
+	for _, bucket := range []string{"mine", "theirs"} {
+		v, err := r.get(t.Context(), "a", bucket)
+		must(t, v, err, "answer to a/"+bucket)
+	}
+	log := r.at.Load().log
+	mine, theirs := r.keys(log, itemOf("a", "mine")).value, r.keys(log, itemOf("a", "theirs")).value
+	good, old, oldEpochs := s.command("HGET", mine, "sealed"), s.command("HGET", theirs, "sealed"), s.command("HGET", theirs, "epochs")
+	if err := r.Revoke(t.Context(), ptr("a"), nil); err != nil {
+		t.Fatal(err)
+	}
+	f.says(func(string) (string, time.Duration, error) { return "no", time.Hour, nil })
+	v, err := r.get(t.Context(), "a", "theirs")
+	must(t, v, err, "no")
+	epochs := s.command("HGET", theirs, "epochs")
+	stranger := newFleet(t, s).replica(func(o *Options) { o.Keyring = keyring(t, "k2") })
+	foreign := string(stranger.values.Seal(theirs+epochs, []byte(strings.Repeat("x", 100))))
+	id := string(append([]byte{1, 2}, "k9"...)) + foreign[4:]
+	for name, forged := range map[string]struct{ epochs, sealed string }{
+		"of another name":                     {epochs, good},
+		"of before the revocation":            {epochs, old},
+		"of before, with its epochs":          {oldEpochs, old},
+		"cut":                                 {epochs, old[:len(old)-1]},
+		"garbage":                             {epochs, "garbage"},
+		"one byte":                            {epochs, "\x01"},
+		"a key's name that is longer than it": {epochs, "\x01\xff"},
+		"sealed by another key":               {epochs, foreign},
+		"sealed by a key that nobody has":     {epochs, id},
+		"epochs that are none":                {"----", old},
+	} {
+		s.command("HSET", theirs, "epochs", forged.epochs, "sealed", forged.sealed)
+		v, err := f.replica().get(t.Context(), "a", "theirs")
+		if err != nil || v != "no" {
+			t.Errorf("%s: got %q, %v", name, v, err)
+		}
+	}
+}
+
+func TestKeysAreChangedWithoutAGap(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newServer(t))
+	ring := func(ids ...string) func(*Options) {
+		return func(o *Options) { o.Keyring = keyring(t, ids...) }
+	}
+	steps := [][]string{{"k1"}, {"k1", "k2"}, {"k2", "k1"}, {"k2"}}
+	for i, before := range steps[:3] {
+		replicas := []*replica{f.replica(ring(before...)), f.replica(ring(steps[i+1]...))}
+		for _, revoker := range replicas {
+			token := fmt.Sprint(steps[i+1], revoker.id)
+			for range 2 {
+				for _, r := range replicas {
+					v, err := r.get(t.Context(), token, "b")
+					must(t, v, err, "answer to "+token+"/b")
+				}
+			}
+			kept := f.asked(token + "/b")
+			if err := revoker.Revoke(t.Context(), &token, nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range replicas {
+				v, err := r.get(t.Context(), token, "b")
+				must(t, v, err, "answer to "+token+"/b")
+			}
+			if again := f.asked(token + "/b"); again != 2*kept {
+				t.Errorf("%v: asked %d times before the revocation and %d after it", steps[i:i+2], kept, again-kept)
+			}
+		}
+		for _, r := range replicas {
+			r.Close()
+		}
+	}
+}
+
+func TestUsesAreCountedExactly(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	var replicas []*replica
+	for range 8 {
+		replicas = append(replicas, f.replica(func(o *Options) { o.Timeout = 5 * time.Second }))
+	}
+	var within atomic.Int64
+	var wait sync.WaitGroup
+	for i := range 200 {
+		wait.Go(func() {
+			ok, err := replicas[i%8].Use(t.Context(), "signature", 3, time.Now().Add(time.Minute))
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				within.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if within.Load() != 3 {
+		t.Errorf("%d uses of 3", within.Load())
+	}
+}
+
+func TestVersionsOfTheValidatorShareNoAnswers(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	for _, version := range []string{"1", "2"} {
+		r := f.replica(func(o *Options) { o.Version = version })
+		v, err := r.get(t.Context(), "a", "b")
+		must(t, v, err, "answer to a/b")
+	}
+	if n := f.asked("a/b"); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestAReplicaThatDiesWhileItAsksHoldsNobodyUpForLong(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	dead := &asking[string]{s: a.State, who: newID(), generation: a.Generation(), keys: a.keys(a.at.Load().log, itemOf("x", "y"))}
+	if r, err := dead.take(t.Context()); err != nil || r.what != asks {
+		t.Fatal(r, err)
+	}
+	v, err := b.get(t.Context(), "x", "y")
+	must(t, v, err, "answer to x/y")
+}

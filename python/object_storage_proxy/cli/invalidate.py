@@ -1,0 +1,56 @@
+"""`invalidate`: a fleet forgets what its callbacks said."""
+
+from __future__ import annotations
+
+import argparse
+
+from .._fleet import revoke
+from ..errors import SharedStateError
+from . import settings
+from .common import Adder, add_command, add_config
+from .environment import DotEnv
+from .problems import CommandError, MistakesError
+
+_DESCRIPTION = """\
+Makes all replicas that share a state (shared_state in the configuration) drop the cached
+answers of their callbacks about a client, a bucket, or both together: decisions, store
+credentials, the client's secret. It returns when none of them responds by them any more.
+No replica need run here.
+
+The exit status is 0 if that is so; 1 if it could not be recorded, or if some replica had
+not confirmed it in time."""
+
+_EXAMPLES = """\
+  object-storage-proxy invalidate --token alice
+  object-storage-proxy invalidate --token alice --bucket photos --wait 3
+  object-storage-proxy invalidate --all"""
+
+
+def add(adder: Adder) -> None:
+    """Adds the command."""
+    parser = add_command(
+        adder, "invalidate", "make a fleet drop cached answers", _DESCRIPTION, _EXAMPLES
+    )
+    add_config(parser)
+    parser.add_argument("--token", metavar="KEY", help="a client's access key id")
+    parser.add_argument("--bucket", metavar="NAME", help="a bucket, by the name that clients use")
+    parser.add_argument("--all", action="store_true", help="everything")
+    parser.add_argument(
+        "--wait", type=float, default=5.0, metavar="SECONDS", help="how long; default: 5"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns when it is done."""
+    given = options.token is not None or options.bucket is not None
+    if given == options.all:
+        raise MistakesError("one of --token, --bucket and --all is required; --all stands alone")
+    if not 0 <= options.wait < 1e9:
+        raise MistakesError("--wait must be 0 or more seconds")
+    DotEnv().load()
+    try:
+        revoke(settings.read(options.config).config(), options.token, options.bucket, options.wait)
+    except (SharedStateError, TimeoutError) as error:
+        raise CommandError(str(error)) from error
+    return 0
