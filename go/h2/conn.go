@@ -49,7 +49,6 @@ type conn struct {
 	closedNext    int
 	responded     bool      // since the last frame that came
 	retiring      bool      // it takes no requests any more
-	parted        bool      // and the client has been told so
 	idleSince     time.Time // counts while no handler runs
 	over          bool
 }
@@ -58,7 +57,10 @@ type conn struct {
 type closedStream struct {
 	id   uint32
 	open bool  // for all that the client knew: frames may have been under way
+	told bool  // it has been reset
 	left int64 // of its body; -1: unknown
+	room int64 // what the client may send of it
+	sent int64 // the window for what was sent
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -108,6 +110,7 @@ func (c *conn) Serve() {
 	if err != errRetired {
 		c.sayGoodbye(http2.ErrCode(failed))
 	}
+	c.out.drain()
 	serving.Linger(c.net)
 }
 
@@ -152,22 +155,22 @@ func (c *conn) cancelStreams() {
 func (c *conn) Retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.retiring || c.over {
-		return
+	c.takeNoMore()
+	c.endIfRetired()
+	go c.out.flush()
+}
+
+// takeNoMore tells the client which of its requests is the last. The caller holds c.mu.
+func (c *conn) takeNoMore() {
+	if !c.retiring && !c.over {
+		c.retiring = true
+		c.out.goAway(c.last, http2.ErrCodeNo)
 	}
-	c.retiring = true
-	go func() {
-		c.sayGoodbye(http2.ErrCodeNo)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.parted = true
-		c.endIfRetired()
-	}()
 }
 
 // endIfRetired has the reader end once the last request has. The caller holds c.mu.
 func (c *conn) endIfRetired() {
-	if c.parted && c.handlers == 0 {
+	if c.retiring && c.handlers == 0 {
 		_ = c.net.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -186,7 +189,7 @@ func (c *conn) idleTime() (time.Duration, error) {
 	switch {
 	case c.handlers > 0:
 		return c.server.IdleTimeout, nil
-	case c.parted:
+	case c.retiring:
 		return 0, errRetired
 	}
 	left := time.Until(c.idleSince.Add(c.server.IdleTimeout))

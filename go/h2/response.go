@@ -63,9 +63,6 @@ func (s *stream) WriteHeader(status int) {
 		return
 	}
 	s.status = status
-	if s.header.Get("Connection") == "close" {
-		s.c.Retire()
-	}
 	s.bodiless = s.method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
 	if declared := s.header["Content-Length"]; len(declared) == 1 {
 		if n, ok := h1.Length(declared[0]); ok {
@@ -93,6 +90,9 @@ func (s *stream) sendHead(status int, ends bool) {
 		return
 	}
 	c.responded = true
+	if s.header.Get("Connection") == "close" {
+		c.takeNoMore()
+	}
 	s.body.wantsContinue = s.body.wantsContinue && status < http.StatusOK
 	c.out.headers(s.id, ends, func(b []byte) []byte {
 		b, dated := appendHeader(appendStatus(b, status), s.header, status)
