@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -64,6 +65,9 @@ func (r *Report) connect(ctx context.Context, s *State) error {
 				info[name] = value
 			}
 		}
+	}
+	if info["run_id"] == "" || info["master_replid"] == "" {
+		return errors.New("INFO lacks run_id or master_replid, by which a server that was started again is told from one that was not")
 	}
 	r.Server = "redis " + info["redis_version"]
 	if version := info["valkey_version"]; version != "" {

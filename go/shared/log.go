@@ -46,6 +46,7 @@ type position struct {
 	log    string
 	number int64
 	last   string
+	term   int64 // of the log
 }
 
 func (p position) args() []string {
@@ -54,7 +55,7 @@ func (p position) args() []string {
 
 // valid refuses what no script returns.
 func (p position) valid() bool {
-	return len(p.log) == idSize && len(p.last) == idSize && p.number >= 0 && p.number < 1<<40
+	return len(p.log) == idSize && len(p.last) == idSize && p.number >= 0 && p.number < 1<<40 && p.term > 0 && p.term <= 1<<40
 }
 
 // revocation is what stands in the log. nil matches all.
@@ -134,17 +135,20 @@ func (s *State) beat(ctx context.Context) error {
 func (s *State) catchUp(ctx context.Context) error {
 	for lost := false; ; {
 		if s.at.Load() == nil {
-			if err := s.join(ctx, ""); err != nil {
+			if err := s.join(ctx); err != nil {
 				return err
 			}
 		}
 		at := s.at.Load()
 		asked := time.Now()
 		now, entries, err := s.hear(ctx, *at)
+		if !s.terms.allow(*at) { // a revocation has found a later log
+			err = errLost
+		}
 		switch {
 		case errors.Is(err, errLost) && !lost:
 			lost = true
-			s.lose(ctx, at.log)
+			s.lose(at.log)
 			continue
 		case err != nil:
 			return err
@@ -161,44 +165,51 @@ func (s *State) catchUp(ctx context.Context) error {
 // lose forgets everything: the log does not go on from what this replica knows,
 // so it can't know what was revoked. Old values at the server could be good
 // again, too, so a new log begins, unless somebody else has begun one.
-func (s *State) lose(ctx context.Context, log string) {
+func (s *State) lose(log string) {
 	s.lease.end()
 	s.at.Store(nil)
+	s.terms.lose(log)
 	s.counts.lost.Add(1)
 	s.o.Log.Warn("the shared state has lost revocations, or was started again: nothing of what it held is used")
-	_ = s.join(ctx, log) // it is tried again
 }
 
-// join takes the position at the end of the log, which is not the lost one.
-func (s *State) join(ctx context.Context, lost string) error {
-	at, err := s.adopt(ctx, lost)
+// join takes the position at the end of the log.
+func (s *State) join(ctx context.Context) error {
+	at, err := s.adopt(ctx)
 	if err == nil {
 		s.at.Store(&at)
 	}
 	return err
 }
 
-// adopt returns the end of the log, which is a new one if there is none or only
-// the lost one.
-func (s *State) adopt(ctx context.Context, lost string) (position, error) {
+// adopt returns the end of the log, which is a new one if there is none, or only
+// one that this replica knows to be over.
+func (s *State) adopt(ctx context.Context) (position, error) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
-	parts, err := s.list(ctx, adopt, []string{s.key("head")}, lost, newID(), s.mark)
-	if err != nil {
-		return position{}, err
+	for {
+		term, log := s.terms.known()
+		parts, err := s.list(ctx, adopt, []string{s.key("head")}, strconv.FormatInt(term, 10), log, newID(), s.mark)
+		if err != nil {
+			return position{}, err
+		}
+		at, err := positionOf(parts)
+		if err != nil || s.terms.allow(at) { // somebody else may have learned of a later one meanwhile
+			return at, err
+		}
 	}
-	return positionOf(parts)
 }
 
 func positionOf(parts []valkey.ValkeyMessage) (position, error) {
-	if len(parts) != 3 {
+	if len(parts) != 4 {
 		return position{}, errAnswer
 	}
 	log, err1 := parts[0].ToString()
 	number, err2 := parts[1].AsInt64()
 	last, err3 := parts[2].ToString()
-	at := position{log, number, last}
-	if err := errors.Join(err1, err2, err3); err != nil || !at.valid() {
+	term, err4 := parts[3].AsInt64()
+	at := position{log, number, last, term}
+	if err := errors.Join(err1, err2, err3, err4); err != nil || !at.valid() {
 		return position{}, errAnswer
 	}
 	return at, nil
@@ -229,7 +240,7 @@ func (s *State) hear(ctx context.Context, at position) (position, []string, erro
 	last, err2 := parts[2].ToString()
 	replicas, err3 := parts[3].AsInt64()
 	entries, err4 := parts[4].AsStrSlice()
-	now := position{at.log, number, last}
+	now := position{at.log, number, last, at.term}
 	if err := errors.Join(err1, err2, err3, err4); err != nil || !now.valid() || number < at.number {
 		return position{}, nil, errAnswer
 	}

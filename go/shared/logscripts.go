@@ -6,23 +6,28 @@ import "github.com/valkey-io/valkey-go"
 // replica's. What can't be read is treated as absent.
 //
 // A log has an identity, a random text of 22 letters, and belongs to one process
-// of the server: a server that was started again, or another one that took
-// over, may have lost the end of the log, so a new log begins. The names of all
-// values and scopes hold the log's identity: with a new log they do not exist.
-// Each revocation has a number and an id, random as well: numbers alone could be
-// given twice.
+// of the server, for as long as that takes writes: a server that was started
+// again, or another one that took over, may have lost the end of the log, so a
+// new log begins. Its term is higher than any that is known, so that nobody goes
+// back from it. The names of all values and scopes hold the log's identity: with
+// a new log they do not exist. Each revocation has a number and an id, random as
+// well: numbers alone could be given twice.
 
 // headOf is the beginning of scripts that look at the log: head() returns what
 // KEYS[1] says, or nil; follows() whether a log goes on from what somebody has
 // seen of it.
 const headOf = `
-local function head()
-  local h = redis.pcall('HMGET', KEYS[1], 'log', 'number', 'last', 'server')
-  if h.err then return nil end
-  local n = tonumber(h[2] or '')
-  if not h[1] or #h[1] ~= 22 or not h[3] or #h[3] ~= 22 or not h[4] then return nil end
+local function count(text)
+  local n = tonumber(text or '')
   if not n or n < 0 or n >= 2^40 or n % 1 ~= 0 then return nil end
-  return {log = h[1], number = n, last = h[3], server = h[4]}
+  return n
+end
+local function head()
+  local h = redis.pcall('HMGET', KEYS[1], 'log', 'number', 'last', 'server', 'term')
+  if h.err then return nil end
+  local number, term = count(h[2]), count(h[5])
+  if not h[1] or #h[1] ~= 22 or not h[3] or #h[3] ~= 22 or not h[4] or not number or not term then return nil end
+  return {log = h[1], number = number, last = h[3], server = h[4], term = term}
 end
 local function follows(h, entries, log, number, last)
   if not h or h.log ~= log or h.number < number then return false end
@@ -39,27 +44,35 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 `
 
+// The process and what it copies (that changes whenever one begins to take
+// writes). A server that does not tell them apart is of no use.
 const process = `
-local process = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+local info = redis.call('INFO', 'server', 'replication')
+local run, copies = string.match(info, 'run_id:(%w+)'), string.match(info, 'master_replid:(%w+)')
+if not run or not copies then return redis.error_reply('ERR INFO lacks run_id or master_replid') end
+local process = run .. ':' .. copies
 `
 
 // adopt returns the head of the log; a new log begins where there is none, it
-// is another process's, or it is the one that the caller has found lost. The
-// caller may leave a sealed text there, by which others see whether they have
-// the same keyring.
+// is another process's, or the caller knows of a later one, or of another one of
+// that term. The caller may leave a sealed text there, by which others see whether
+// they have the same keyring.
 //
-// KEYS: head. ARGV: the log that is lost, or empty; the identity of a new one; the
-// sealed text.
-// -> {log, number, last}.
+// KEYS: head. ARGV: the highest term that is known, and its log, empty if that is
+// lost; the identity of a new one; the sealed text.
+// -> {log, number, last, term}.
 var adopt = valkey.NewLuaScript(headOf + process + `
 local h = head()
-if h and h.log ~= ARGV[1] and h.server == process then
-  if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'sealed', ARGV[3]) end
-  return {h.log, h.number, h.last}
+local term = tonumber(ARGV[1])
+if h and h.server == process and (h.term > term or h.term == term and h.log == ARGV[2]) then
+  if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'sealed', ARGV[4]) end
+  return {h.log, h.number, h.last, h.term}
 end
+if h then term = math.max(term, h.term) end
+term = string.format('%d', term + 1)
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'log', ARGV[2], 'number', 0, 'last', ARGV[2], 'server', process, 'sealed', ARGV[3])
-return {ARGV[2], 0, ARGV[2]}
+redis.call('HSET', KEYS[1], 'log', ARGV[3], 'number', 0, 'last', ARGV[3], 'server', process, 'term', term, 'sealed', ARGV[4])
+return {ARGV[3], 0, ARGV[3], tonumber(term)}
 `)
 
 // beat says that a replica lives and has applied all revocations up to one, and

@@ -282,7 +282,7 @@ func TestWhatStandsUnderOneKeySaysNothingAboutTheServer(t *testing.T) {
 		v, err = f.replica().get(t.Context(), "x", "y")
 		must(t, v, err, "answer to x/y")
 	}
-	for _, field := range []string{"number", "last", "log", "server"} {
+	for _, field := range []string{"number", "last", "log", "server", "term"} {
 		for _, junk := range []string{"x", "-5", "nan", "inf", "1e400", "0.5", "9007199254740993", strings.Repeat("9", 1<<20), ""} {
 			s.command("HSET", "osp:{test}:head", field, junk)
 			v, err := f.replica().get(t.Context(), "x", "y")

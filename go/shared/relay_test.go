@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// relay is a replica's way to the server, which can be cut.
+// relay is a replica's way to the server, which can be cut, and lead elsewhere.
 type relay struct {
 	path     string
-	to       string
 	listener net.Listener
 
 	mu    sync.Mutex
+	to    string
 	cut   bool
 	conns map[net.Conn]bool
 }
@@ -45,7 +45,7 @@ func (r *relay) accept() {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("unix", r.to)
+		out, err := net.Dial("unix", r.end())
 		if err != nil || !r.add(in, out) {
 			_ = in.Close()
 			continue
@@ -53,6 +53,21 @@ func (r *relay) accept() {
 		go r.copy(in, out)
 		go r.copy(out, in)
 	}
+}
+
+func (r *relay) end() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.to
+}
+
+// lead makes it the way to another server.
+func (r *relay) lead(to string) {
+	r.setCut(true)
+	r.mu.Lock()
+	r.to = to
+	r.mu.Unlock()
+	r.setCut(false)
 }
 
 func (r *relay) add(in, out net.Conn) bool {

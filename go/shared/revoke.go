@@ -84,7 +84,7 @@ func (s *State) record(recording, ctx context.Context, token, bucket *string) (r
 func (s *State) write(recording, ctx context.Context, token, bucket *string) (recorded, error) {
 	limited, cancel := context.WithTimeout(recording, dialTimeout)
 	defer cancel()
-	at, err := s.adopt(limited, "")
+	at, err := s.adopt(limited)
 	if err != nil {
 		return recorded{}, err
 	}
@@ -105,7 +105,7 @@ func (s *State) write(recording, ctx context.Context, token, bucket *string) (re
 	r := recorded{since: time.Now()}
 	number, err1 := list[1].AsInt64()
 	copies, err2 := list[2].AsInt64()
-	r.at = position{at.log, number, at.last}
+	r.at = position{at.log, number, at.last, at.term}
 	if errors.Join(err1, err2) != nil || !r.at.valid() {
 		return r, errAnswer
 	}

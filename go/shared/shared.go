@@ -53,6 +53,7 @@ type State struct {
 	lease      *lease
 	counts     counts
 
+	terms    terms
 	at       atomic.Pointer[position] // of the last revocation that is applied; nil: none yet
 	newest   atomic.Pointer[position] // of the last revocation that this replica was told of, without its id
 	replicas atomic.Int64             // at the last beat
