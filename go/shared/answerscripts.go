@@ -29,12 +29,14 @@ end
 `
 
 // take looks for an answer, or takes the right to ask for it. Nothing is given
-// by a server that does not know all revocations that the replica knows.
+// by a server that does not know all revocations that the replica knows. Whoever
+// gets the right leaves the mark of the key that its names are made by: who
+// revokes and does not have that key can't name these scopes.
 //
 // KEYS: head, log, four scopes, value, marker, ask-yourself. ARGV: log's
 // identity, number and id of the last revocation applied, who, how long the
 // marker lasts (ms), an epoch for scopes that have none, how long that lasts at
-// least (ms), how long a sealed value may be.
+// least (ms), how long a sealed value may be, the mark.
 // -> {"value", now, epochs, sealed}, {"renew", now, epochs, sealed} for a value
 // that serves while the asker renews it, {"ask", now, epochs}, {"wait"},
 // {"alone"} or {"lost"}.
@@ -62,6 +64,7 @@ for i = 3, 6 do
   end
   current = current .. e
 end
+redis.call('HSET', KEYS[1], ARGV[9], 1)
 redis.call('DEL', KEYS[8])
 redis.call('HSET', KEYS[8], 'epochs', current, 'who', ARGV[4])
 redis.call('PEXPIRE', KEYS[8], ARGV[5])

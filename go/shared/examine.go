@@ -37,13 +37,13 @@ const mostOffset = time.Minute
 func Examine(ctx context.Context, o Options) *Report {
 	o.Forget = func(_, _ *string) {}
 	s := New(o)
-	s.mark = "" // what is there stays
+	s.sealed = "" // what is there stays
 	defer s.Close()
 	r := &Report{Problems: []string{}}
 	for _, step := range []func(context.Context, *State) error{r.connect, r.measure, r.keyring, r.takePart, r.share, r.use, r.revoke} {
 		if err := step(ctx, s); err != nil {
 			r.Problems = append(r.Problems, err.Error())
-			break // what follows would fail, too
+			break // what follows would fail, too, or do harm
 		}
 	}
 	return r
@@ -124,8 +124,8 @@ func (r *Report) keyring(ctx context.Context, s *State) error {
 	if err != nil {
 		return fmt.Errorf("HGET: %w", err)
 	}
-	if _, ok := s.entries.Open(s.key("head"), []byte(sealed)); !ok {
-		r.Problems = append(r.Problems, "shared_keys does not open what is there: other replicas of this namespace have another keyring")
+	if !s.opens(sealed) { // to revoke something would drop all that they share
+		return errors.New("shared_keys does not open what is there: other replicas of this namespace have another keyring")
 	}
 	return nil
 }

@@ -189,30 +189,52 @@ func (s *State) adopt(ctx context.Context) (position, error) {
 	defer cancel()
 	for {
 		term, log := s.terms.known()
-		parts, err := s.list(ctx, adopt, []string{s.key("head")}, strconv.FormatInt(term, 10), log, newID(), s.mark)
+		parts, err := s.list(ctx, adopt, []string{s.key("head")}, strconv.FormatInt(term, 10), log, newID(), s.sealed)
 		if err != nil {
 			return position{}, err
 		}
-		at, err := positionOf(parts)
-		if err != nil || s.terms.allow(at) { // somebody else may have learned of a later one meanwhile
+		at, sealed, err := positionOf(parts)
+		if err != nil {
 			return at, err
+		}
+		if s.terms.allow(at) { // nobody has learned of a later one meanwhile
+			s.warnOfForeign(sealed)
+			return at, nil
 		}
 	}
 }
 
-func positionOf(parts []valkey.ValkeyMessage) (position, error) {
-	if len(parts) != 4 {
-		return position{}, errAnswer
+// warnOfForeign says, once, that replicas have nothing in common.
+func (s *State) warnOfForeign(sealed string) {
+	if sealed == "" || s.opens(sealed) {
+		return
+	}
+	s.foreign.Do(func() {
+		s.o.Log.Warn("other replicas of this shared_namespace have another keyring: answers are not shared with them, and each revocation makes all answers void")
+	})
+}
+
+// opens reports whether what a replica left at the server was sealed by a key of
+// this keyring.
+func (s *State) opens(sealed string) bool {
+	_, ok := s.entries.Open(s.key("head"), []byte(sealed))
+	return ok
+}
+
+func positionOf(parts []valkey.ValkeyMessage) (at position, sealed string, err error) {
+	if len(parts) != 5 {
+		return at, "", errAnswer
 	}
 	log, err1 := parts[0].ToString()
 	number, err2 := parts[1].AsInt64()
 	last, err3 := parts[2].ToString()
 	term, err4 := parts[3].AsInt64()
-	at := position{log, number, last, term}
-	if err := errors.Join(err1, err2, err3, err4); err != nil || !at.valid() {
-		return position{}, errAnswer
+	sealed, err5 := parts[4].ToString()
+	at = position{log, number, last, term}
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil || !at.valid() {
+		return at, "", errAnswer
 	}
-	return at, nil
+	return at, sealed, nil
 }
 
 // hear sends one heartbeat and returns the end of the log, with the entries

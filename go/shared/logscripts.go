@@ -60,19 +60,20 @@ local process = run .. ':' .. copies
 //
 // KEYS: head. ARGV: the highest term that is known, and its log, empty if that is
 // lost; the identity of a new one; the sealed text.
-// -> {log, number, last, term}.
+// -> {log, number, last, term, the sealed text that was there}.
 var adopt = valkey.NewLuaScript(headOf + process + `
 local h = head()
 local term = tonumber(ARGV[1])
 if h and h.server == process and (h.term > term or h.term == term and h.log == ARGV[2]) then
+  local sealed = redis.call('HGET', KEYS[1], 'sealed') or ''
   if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'sealed', ARGV[4]) end
-  return {h.log, h.number, h.last, h.term}
+  return {h.log, h.number, h.last, h.term, sealed}
 end
 if h then term = math.max(term, h.term) end
 term = string.format('%d', term + 1)
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'log', ARGV[3], 'number', 0, 'last', ARGV[3], 'server', process, 'term', term, 'sealed', ARGV[4])
-return {ARGV[3], 0, ARGV[3], tonumber(term)}
+return {ARGV[3], 0, ARGV[3], tonumber(term), ''}
 `)
 
 // beat says that a replica lives and has applied all revocations up to one, and
@@ -112,10 +113,12 @@ end
 return {'ok', h.number, h.last, replicas, entries}
 `)
 
-// revoke adds to the log, and makes the scopes' epochs void.
+// revoke adds to the log, and makes the scopes' epochs void: that of everything,
+// too, if answers are named by keys that the caller does not have.
 //
-// KEYS: head, log, channel, and the scopes that are revoked. ARGV: log's
-// identity, the entry's id, the sealed entry, how many are kept, for how long (ms).
+// KEYS: head, log, channel, the scope of everything, and the scopes that are
+// revoked. ARGV: log's identity, the entry's id, the sealed entry, how many are
+// kept, for how long (ms), and the marks of the caller's keys.
 // -> {"lost"}, or {"ok", number, how many copies the server has}.
 const revoke = headOf + process + `
 local h = head()
@@ -125,7 +128,15 @@ redis.call('HSET', KEYS[1], 'number', n, 'last', ARGV[2])
 redis.call('ZADD', KEYS[2], n, ARGV[2] .. ARGV[3])
 redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -1 - tonumber(ARGV[4]))
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
-for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end
+for i = 5, #KEYS do redis.call('DEL', KEYS[i]) end
+local ours = {}
+for i = 6, #ARGV do ours[ARGV[i]] = true end
+for _, mark in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(mark, 1, 4) == 'key:' and not ours[mark] then
+    redis.call('DEL', KEYS[4])
+    redis.call('HDEL', KEYS[1], mark)
+  end
+end
 redis.call('PUBLISH', KEYS[3], h.log .. n)
 local copies = string.match(redis.call('INFO', 'replication'), 'connected_slaves:(%d+)') or '0'
 return {'ok', n, tonumber(copies)}

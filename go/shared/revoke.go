@@ -121,7 +121,7 @@ func (s *State) entry(client valkey.DedicatedClient, at position, token, bucket 
 	if err != nil {
 		panic(err) // bytes always marshal
 	}
-	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.key("changed"), s.logKey(at.log, "any")}
+	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.key("changed"), s.scope(at.log, nil, nil, nil), s.logKey(at.log, "any")}
 	for _, names := range s.namers { // replicas whose keyring begins with another key look there
 		keys = append(keys, s.scope(at.log, names, token, bucket))
 		if token != nil {
@@ -130,7 +130,7 @@ func (s *State) entry(client valkey.DedicatedClient, at position, token, bucket 
 	}
 	sealed := s.entries.Seal(s.entryName(at.log, at.last), raw)
 	return client.B().Eval().Script(revoke).Numkeys(int64(len(keys))).Key(keys...).
-		Arg(at.log, at.last, string(sealed), strconv.Itoa(keepLog), milliseconds(keepKeys)).Build()
+		Arg(at.log, at.last, string(sealed), strconv.Itoa(keepLog), milliseconds(keepKeys)).Arg(s.marks...).Build()
 }
 
 // waitForCopy waits until one copy of the server has what this connection wrote.

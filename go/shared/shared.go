@@ -43,15 +43,17 @@ type State struct {
 	id      string
 	names   *seal.Namer   // of the key that seals
 	namers  []*seal.Namer // of all keys
+	marks   []string      // of all keys, by which others know whether they can make these names
 	values  *seal.Box
 	entries *seal.Box // of the log
-	mark    string    // what this replica leaves at the server for Examine; empty: nothing
+	sealed  string    // what this replica leaves at the server, by which others see whether they have its keyring; empty: nothing
 
 	connecting sync.Mutex
 	client     atomic.Pointer[valkey.Client]
 	breaker    *breaker
 	lease      *lease
 	counts     counts
+	foreign    sync.Once // told of
 
 	terms    terms
 	at       atomic.Pointer[position] // of the last revocation that is applied; nil: none yet
@@ -71,7 +73,10 @@ func New(o Options) *State {
 		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"),
 		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1), stop: func() {},
 	}
-	s.mark = string(s.entries.Seal(s.key("head"), nil))
+	for _, names := range namers {
+		s.marks = append(s.marks, "key:"+names.Name("mark"))
+	}
+	s.sealed = string(s.entries.Seal(s.key("head"), nil))
 	return s
 }
 

@@ -45,7 +45,7 @@ func (a *asking[V]) take(ctx context.Context) (reply, error) {
 		return reply{}, ErrAway
 	}
 	message, err := a.s.run(ctx, take, a.keys.all(), append(at.args(),
-		a.who, milliseconds(holdFor), newID(), milliseconds(scopeFor), strconv.Itoa(maxSealed))...)
+		a.who, milliseconds(holdFor), newID(), milliseconds(scopeFor), strconv.Itoa(maxSealed), a.s.marks[0])...)
 	if err != nil {
 		return reply{}, err
 	}
