@@ -80,7 +80,9 @@ return {ARGV[3], 0, ARGV[3], tonumber(term), ''}
 // returns those that came since: none if they are more than it could be sent.
 //
 // A replica is a member of two sets: one by what it has applied, which also
-// knows when it began ("born"), one by when it was last heard of.
+// knows since when it has all of them ("born"), one by when it was last heard
+// of. Who was silent for long is removed; it seems so, too, when the clock is set
+// forward, so from then on the set has to prove itself again.
 //
 // KEYS: head, log, applied, heard. ARGV: log's identity, number and id of the last
 // revocation applied, who, after how many ms of silence replicas are gone, how
@@ -97,6 +99,7 @@ for _, who in ipairs(gone) do
   redis.call('ZREM', KEYS[3], who)
   redis.call('ZREM', KEYS[4], who)
 end
+if #gone > 0 then redis.call('ZADD', KEYS[3], now, 'born') end
 local replicas = redis.call('ZCARD', KEYS[4])
 if not redis.call('ZSCORE', KEYS[3], 'born') or redis.call('ZCARD', KEYS[3]) ~= replicas + 1 then
   redis.call('DEL', KEYS[3]) -- one of the two was lost
