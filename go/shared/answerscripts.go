@@ -117,14 +117,20 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `)
 
 // use counts one use of something that may be used so many times. What can't be
-// a count is used up.
+// a count is used up. The count stands under the name that each key of the ring
+// gives it, and the highest one counts: it is exact as long as of two replicas one
+// has a key that the other one has.
 //
-// KEYS: count. ARGV: limit, end (ms of the Unix time).
+// KEYS: counts. ARGV: limit, how long they last (ms).
 // -> 1, or 0 past the limit.
 var use = valkey.NewLuaScript(`
-local n = tonumber(redis.call('GET', KEYS[1]) or '0')
-if not n or n ~= n or n < 0 or n >= tonumber(ARGV[1]) then return 0 end
-n = redis.call('INCR', KEYS[1])
-if n == 1 then redis.call('PEXPIREAT', KEYS[1], ARGV[2]) end
+local used = 0
+for _, key in ipairs(KEYS) do
+  local n = tonumber(redis.call('GET', key) or '0')
+  if not n or n ~= n or n < 0 then return 0 end
+  used = math.max(used, n)
+end
+if used >= tonumber(ARGV[1]) then return 0 end
+for _, key in ipairs(KEYS) do redis.call('SET', key, used + 1, 'PX', ARGV[2]) end
 return 1
 `)
