@@ -122,26 +122,29 @@ func (s *State) news() {
 // then renews the lease. When something was applied it says so at once, for
 // whoever waits for that. It does not ask the breaker, and tells it the outcome.
 func (s *State) beat(ctx context.Context) error {
-	err := s.catchUp(ctx)
+	took, err := s.catchUp(ctx)
 	switch {
-	case err == nil:
+	case err == nil && took <= s.o.Timeout:
 		s.breaker.beats()
-	case ctx.Err() == nil:
+	case err != nil && ctx.Err() == nil:
 		s.failed(err)
 	}
 	return err
 }
 
-func (s *State) catchUp(ctx context.Context) error {
+// catchUp applies what has been revoked, and returns how long the last round trip
+// took.
+func (s *State) catchUp(ctx context.Context) (took time.Duration, err error) {
 	for lost := false; ; {
 		if s.at.Load() == nil {
 			if err := s.join(ctx); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		at := s.at.Load()
 		asked := time.Now()
 		now, entries, err := s.hear(ctx, *at)
+		took = time.Since(asked)
 		if !s.terms.allow(*at) { // a revocation has found a later log
 			err = errLost
 		}
@@ -151,13 +154,13 @@ func (s *State) catchUp(ctx context.Context) error {
 			s.lose(at.log)
 			continue
 		case err != nil:
-			return err
+			return took, err
 		}
 		s.apply(*at, now, entries)
 		s.at.Store(&now)
 		s.lease.renew(asked)
 		if now.number == at.number {
-			return nil
+			return took, nil
 		}
 	}
 }

@@ -7,15 +7,18 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
-// relay is a replica's way to the server, which can be cut, and lead elsewhere.
+// relay is a replica's way to the server, which can be cut, lead elsewhere, and be
+// slow.
 type relay struct {
 	path     string
 	listener net.Listener
 
 	mu    sync.Mutex
 	to    string
+	slow  time.Duration // before each reply
 	cut   bool
 	conns map[net.Conn]bool
 }
@@ -50,9 +53,31 @@ func (r *relay) accept() {
 			_ = in.Close()
 			continue
 		}
-		go r.copy(in, out)
+		go r.copy(in, late{out, r})
 		go r.copy(out, in)
 	}
+}
+
+// late is a connection to the server whose replies wait.
+type late struct {
+	net.Conn
+	relay *relay
+}
+
+func (l late) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	l.relay.mu.Lock()
+	slow := l.relay.slow
+	l.relay.mu.Unlock()
+	time.Sleep(slow)
+	return n, err
+}
+
+// setSlow makes each reply wait.
+func (r *relay) setSlow(slow time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow = slow
 }
 
 func (r *relay) end() string {
@@ -86,8 +111,12 @@ func (r *relay) copy(to, from net.Conn) {
 	_, _ = to.Close(), from.Close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.conns, to)
-	delete(r.conns, from)
+	for _, c := range []net.Conn{to, from} {
+		if l, ok := c.(late); ok {
+			c = l.Conn
+		}
+		delete(r.conns, c)
+	}
 }
 
 // setCut closes all connections and lets no new ones in, or ends that.
