@@ -13,8 +13,7 @@ func TestReplicasThatSeemSilentAreWaitedFor(t *testing.T) {
 	a, b := f.replica(), f.replica()
 	v, err := b.get(t.Context(), "x", "y")
 	must(t, v, err, "answer to x/y")
-	b.stop() // as if it were cut off
-	b.ended.Wait()
+	b.fallSilent()
 	if err := b.beat(t.Context()); err != nil { // just now
 		t.Fatal(err)
 	}

@@ -122,8 +122,8 @@ return {'ok', h.number, h.last, replicas, entries}
 // KEYS: head, log, channel, the scope of everything, and the scopes that are
 // revoked. ARGV: log's identity, the entry's id, the sealed entry, how many are
 // kept, for how long (ms), and the marks of the caller's keys.
-// -> {"lost"}, or {"ok", number, how many copies the server has}.
-const revoke = headOf + process + `
+// -> {"lost"}, or {"ok", number}.
+var revoke = valkey.NewLuaScript(headOf + process + `
 local h = head()
 if not h or h.server ~= process or h.log ~= ARGV[1] then return {'lost'} end
 local n = h.number + 1
@@ -141,9 +141,8 @@ for _, mark in ipairs(redis.call('HKEYS', KEYS[1])) do
   end
 end
 redis.call('PUBLISH', KEYS[3], h.log .. n)
-local copies = string.match(redis.call('INFO', 'replication'), 'connected_slaves:(%d+)') or '0'
-return {'ok', n, tonumber(copies)}
-`
+return {'ok', n}
+`)
 
 // behind counts the replicas that have not applied a revocation yet. It can't
 // know before the set of those that have is old enough to have them all.

@@ -218,3 +218,11 @@ func (r *replica) get(ctx context.Context, token, bucket string) (string, error)
 			return cache.Entry[string]{Value: v, TTL: ttl}, nil
 		}))
 }
+
+// fallSilent ends the heartbeats of a replica, as if it were cut off, though what
+// a test does with it reaches the server.
+func (r *replica) fallSilent() {
+	r.stop()
+	r.ended.Wait()
+	r.life = context.Background()
+}

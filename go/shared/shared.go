@@ -61,6 +61,7 @@ type State struct {
 	replicas atomic.Int64             // at the last beat
 
 	wake  chan struct{}
+	life  context.Context // ends when the State is closed
 	stop  context.CancelFunc
 	ended sync.WaitGroup
 }
@@ -71,8 +72,9 @@ func New(o Options) *State {
 	s := &State{
 		o: o, id: newID(), names: namers[0], namers: namers,
 		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"),
-		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1), stop: func() {},
+		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1),
 	}
+	s.life, s.stop = context.WithCancel(context.Background())
 	for _, names := range namers {
 		s.marks = append(s.marks, "key:"+names.Name("mark"))
 	}
@@ -87,16 +89,14 @@ func (s *State) Open() error {
 	if s == nil {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stop = cancel
-	err := s.beat(ctx)
-	s.ended.Go(func() { s.live(ctx) })
-	s.ended.Go(func() { s.listen(ctx) })
+	err := s.beat(s.life)
+	s.ended.Go(func() { s.live(s.life) })
+	s.ended.Go(func() { s.listen(s.life) })
 	return err
 }
 
-// Close leaves the fleet: nobody waits for this replica any more. It takes a
-// few seconds at most, however slow the server is.
+// Close leaves the fleet: nobody waits for this replica any more, and revocations
+// under way end. It takes a few seconds at most, however slow the server is.
 func (s *State) Close() {
 	if s == nil {
 		return
@@ -108,7 +108,9 @@ func (s *State) Close() {
 }
 
 func (s *State) leave() {
-	client := s.client.Load()
+	s.connecting.Lock() // whoever makes a connection now is waited for, and nobody makes another
+	client := s.client.Swap(nil)
+	s.connecting.Unlock()
 	if client == nil {
 		return
 	}
@@ -149,6 +151,9 @@ func (s *State) logKey(log, kind string) string { return s.key(log + ":" + kind)
 func (s *State) connected() (valkey.Client, error) {
 	s.connecting.Lock()
 	defer s.connecting.Unlock()
+	if s.life.Err() != nil {
+		return nil, errNotConnected
+	}
 	if c := s.client.Load(); c != nil {
 		return *c, nil
 	}

@@ -216,8 +216,7 @@ func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
 		v, err := r.get(t.Context(), "x", "y")
 		must(t, v, err, "answer to x/y")
 	}
-	b.stop() // as if it were cut off
-	b.ended.Wait()
+	b.fallSilent()
 	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -227,8 +226,7 @@ func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	c := f.replica()
-	c.stop()
-	c.ended.Wait()
+	c.fallSilent()
 	if err := a.Revoke(short, ptr("x"), nil); !errors.Is(err, ErrUnconfirmed) {
 		t.Errorf("got %v", err)
 	}

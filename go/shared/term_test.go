@@ -62,8 +62,7 @@ func TestWhoRevokesGoesBackToNoOlderLog(t *testing.T) {
 	f := newFleet(t, first)
 	way := newRelay(t, first.socket)
 	a := f.replica(by(way))
-	a.stop() // it only revokes
-	a.ended.Wait()
+	a.fallSilent() // it only revokes
 	before, err := a.adopt(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -99,8 +98,7 @@ func TestALogThatIsLostStaysLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range []*replica{a, b} {
-		r.stop()
-		r.ended.Wait()
+		r.fallSilent()
 	}
 	// The process loses the revocation, as by a restored copy.
 	s.command("HSET", k.head, "number", "0", "last", log)
