@@ -30,7 +30,7 @@ type Options struct {
 	Version   string // of the validator: replicas with another one share no answers
 	Keyring   seal.Keyring
 	Timeout   time.Duration // of one command
-	Patience  time.Duration // how long to wait for an answer that another replica asks for
+	Patience  time.Duration // how long an answer may take that another replica was asking for: half of it is waited for
 	Log       *slog.Logger
 	// Forget drops what this replica remembers about a token, a bucket, or both
 	// together; nil matches all.
