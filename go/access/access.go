@@ -108,7 +108,7 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 		}, nil
 	}
 	if c.shared != nil && ttl != 0 {
-		load = shared.Load(c.shared, c.item(k, r), decisionCodec(r), load)
+		load = shared.Load(c.shared, c.item(k, r, ttl), decisionCodec(r), load)
 	}
 	kept, err := get(ctx, k, load)
 	if err != nil {

@@ -95,7 +95,7 @@ func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Valu
 		}
 		load := func(ctx context.Context) (cache.Entry[callbacks.Secret], error) { return c.ask(ctx, k, accessKey) }
 		if c.fleet != nil && c.ttl != 0 {
-			load = shared.Load(c.fleet, shared.Item{Kind: "secret", Key: accessKey, Token: accessKey, Bucketless: true}, secrets, load)
+			load = shared.Load(c.fleet, shared.Item{Kind: "secret", Key: accessKey, TTL: c.ttl, Token: accessKey, Bucketless: true}, secrets, load)
 		}
 		var err error
 		s, err = get(ctx, k, load)

@@ -227,16 +227,20 @@ func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
 		r.bearer.Reject(b.APIKey, used.Bearer)
 		return
 	}
-	dropped := false
+	var dropped *answer
 	r.fetched.DeleteIf(keyOf(b, token), func(a answer) bool {
-		dropped = !a.apiKey.Empty() || a.same(used)
 		if !a.apiKey.Empty() {
 			r.bearer.Reject(a.apiKey, used.Bearer)
+		} else if !a.same(used) {
+			return false
 		}
-		return dropped
+		dropped = &a
+		return true
 	})
-	if r.shared != nil && dropped {
-		r.shared.Discard(itemOf(b, token))
+	if r.shared != nil && dropped != nil { // what others have asked for since is as good as an own question
+		shared.Discard(r.shared, itemOf(b, token), answers, func(a answer) bool {
+			return a.apiKey == dropped.apiKey && a.same(dropped.Credentials)
+		})
 	}
 }
 

@@ -20,7 +20,11 @@ local function epochs()
   for i = 3, 6 do all = all .. (epoch(KEYS[i]) or '-') end
   return all
 end
--- a field of a hash, nil unless it is there and no longer than most
+`
+
+// fieldOf is the beginning of scripts that read values: field() returns a field of
+// a hash, nil unless it is there and no longer than most.
+const fieldOf = `
 local function field(key, name, most)
   local size = redis.pcall('HSTRLEN', key, name)
   if type(size) ~= 'number' or size == 0 or size > most then return nil end
@@ -40,7 +44,7 @@ end
 // -> {"value", now, epochs, sealed}, {"renew", now, epochs, sealed} for a value
 // that serves while the asker renews it, {"ask", now, epochs}, {"wait"},
 // {"alone"} or {"lost"}.
-var take = valkey.NewLuaScript(epochsOf + clock + `
+var take = valkey.NewLuaScript(epochsOf + fieldOf + clock + `
 if not follows(head(), KEYS[2], ARGV[1], tonumber(ARGV[2]), ARGV[3]) then return {'lost'} end
 local current = epochs()
 local sealed = field(KEYS[7], 'epochs', 88) == current and field(KEYS[7], 'sealed', tonumber(ARGV[8])) or nil
@@ -80,7 +84,7 @@ return {'ask', now, current}
 // applied, who, the epochs that take gave, sealed, ttl (ms), when to renew it (ms
 // of the server's time, 0: never), how long the scopes last at least (ms).
 // -> 1 if it is written.
-var put = valkey.NewLuaScript(epochsOf + `
+var put = valkey.NewLuaScript(epochsOf + fieldOf + `
 if field(KEYS[8], 'who', 64) ~= ARGV[4] then return 0 end
 redis.call('DEL', KEYS[8])
 if not follows(head(), KEYS[2], ARGV[1], tonumber(ARGV[2]), ARGV[3]) then return 0 end
@@ -104,8 +108,23 @@ redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
 return 1
 `)
 
-// discard drops a value. KEYS: value.
-var discard = valkey.NewLuaScript(`return redis.call('DEL', KEYS[1])`)
+// look returns a value, whether or not its epochs are over.
+//
+// KEYS: value. ARGV: how long a sealed value may be.
+// -> {"value", now, epochs, sealed} or {"none"}.
+var look = valkey.NewLuaScript(fieldOf + clock + `
+local epochs, sealed = field(KEYS[1], 'epochs', 88), field(KEYS[1], 'sealed', tonumber(ARGV[1]))
+if not epochs or not sealed then return {'none'} end
+return {'value', now, epochs, sealed}
+`)
+
+// discard drops a value, unless another one has taken its place.
+//
+// KEYS: value. ARGV: sealed.
+var discard = valkey.NewLuaScript(`
+if redis.pcall('HGET', KEYS[1], 'sealed') ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
+`)
 
 // hold makes a marker, and the scopes that it was made by, last longer.
 //
