@@ -36,7 +36,7 @@ const mostOffset = time.Minute
 // Examine looks at the server and does once everything that a replica does, with
 // names that nobody else uses.
 func Examine(ctx context.Context, o Options) *Report {
-	o.Forget = func(_, _ *string) {}
+	o.Forget = func([]Revocation) {}
 	s := New(o)
 	s.sealed = "" // what is there stays
 	defer s.Close()

@@ -58,8 +58,8 @@ func (p position) valid() bool {
 	return len(p.log) == idSize && len(p.last) == idSize && p.number >= 0 && p.number < 1<<40 && p.term > 0 && p.term <= 1<<40
 }
 
-// revocation is what stands in the log. nil matches all.
-type revocation struct {
+// entry is a Revocation as it stands in the log. nil matches all.
+type entry struct {
 	Token  []byte `json:"t"` // bytes as clients sent them, which need not be UTF-8
 	Bucket []byte `json:"b"`
 }
@@ -284,25 +284,25 @@ func (s *State) apply(from, to position, entries []string) {
 		s.lease.end()
 		return
 	}
-	for _, r := range revocations {
-		s.o.Forget(text(r.Token), text(r.Bucket))
-	}
+	s.o.Forget(revocations)
 }
 
 // read reports false unless the log has every entry, and this replica reads all.
-func (s *State) read(from, to position, entries []string) ([]revocation, bool) {
+func (s *State) read(from, to position, entries []string) ([]Revocation, bool) {
 	if int64(len(entries)) != to.number-from.number {
 		return nil, false
 	}
-	out := make([]revocation, len(entries))
-	for i, entry := range entries {
-		if len(entry) < idSize {
+	out := make([]Revocation, len(entries))
+	for i, sealed := range entries {
+		if len(sealed) < idSize {
 			return nil, false
 		}
-		raw, ok := s.entries.Open(s.entryName(from.log, entry[:idSize]), []byte(entry[idSize:]))
-		if !ok || json.Unmarshal(raw, &out[i]) != nil {
+		var e entry
+		raw, ok := s.entries.Open(s.entryName(from.log, sealed[:idSize]), []byte(sealed[idSize:]))
+		if !ok || json.Unmarshal(raw, &e) != nil {
 			return nil, false
 		}
+		out[i] = Revocation{text(e.Token), text(e.Bucket)}
 	}
 	return out, entries[len(entries)-1][:idSize] == to.last
 }

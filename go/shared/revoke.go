@@ -96,7 +96,7 @@ func (s *State) write(ctx context.Context, token, bucket *string) (recorded, err
 		return recorded{}, err
 	}
 	at.last = newID()
-	raw, err := json.Marshal(revocation{bytes(token), bytes(bucket)})
+	raw, err := json.Marshal(entry{bytes(token), bytes(bucket)})
 	if err != nil {
 		panic(err) // bytes always marshal
 	}

@@ -160,7 +160,7 @@ func (f *fleet) replica(change ...func(*Options)) *replica {
 	r := &replica{}
 	o := Options{
 		Address: a, Namespace: "test", Keyring: keyring(f.t, "k1"), Timeout: 500 * time.Millisecond, Patience: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
-		Forget: func(*string, *string) { r.cache.Purge() },
+		Forget: func([]Revocation) { r.cache.Purge() },
 	}
 	for _, c := range change {
 		c(&o)

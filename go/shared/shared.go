@@ -32,9 +32,8 @@ type Options struct {
 	Timeout   time.Duration // of one command
 	Patience  time.Duration // how long an answer may take that another replica was asking for: half of it is waited for
 	Log       *slog.Logger
-	// Forget drops what this replica remembers about a token, a bucket, or both
-	// together; nil matches all.
-	Forget func(token, bucket *string)
+	// Forget drops what this replica remembers that any of these is about.
+	Forget func([]Revocation)
 }
 
 // State is one replica's part of the fleet. It is safe for concurrent use.

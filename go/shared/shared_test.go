@@ -238,7 +238,7 @@ func TestARevocationIsConfirmedOnlyWhenItIsApplied(t *testing.T) {
 	applying, apply := make(chan struct{}), make(chan struct{})
 	a := f.replica()
 	f.replica(func(o *Options) {
-		o.Forget = func(*string, *string) { close(applying); <-apply }
+		o.Forget = func([]Revocation) { close(applying); <-apply }
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
