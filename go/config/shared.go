@@ -56,6 +56,7 @@ func readShared(top *dict) *Shared {
 		}
 		return nil
 	}
+	s.Keyring = readKeyring(top, keys)
 	a, err := address.Parse(text)
 	if err != nil {
 		state.reject("%s", err)
@@ -65,7 +66,7 @@ func readShared(top *dict) *Shared {
 		a.User = access.User
 	}
 	a.Password, a.CA, a.Cert, a.Key = access.Password, access.CA, access.Cert, access.Key
-	s.Address, s.Keyring = a, readKeyring(top, keys)
+	s.Address = a
 	return s
 }
 
@@ -73,6 +74,10 @@ func readShared(top *dict) *Shared {
 func readKeyring(top *dict, keys *value) seal.Keyring {
 	if keys == nil {
 		top.mistakes.add("shared_keys", "is required with shared_state: one text at least, ID:KEY with 32 random bytes in base64")
+		return seal.Keyring{}
+	}
+	if _, ok := keys.raw.([]any); !ok {
+		keys.wrongType("a list")
 		return seal.Keyring{}
 	}
 	items := keys.items()

@@ -15,6 +15,9 @@ import (
 const (
 	// interval is that of heartbeats, of which some may be lost within a Lease.
 	interval = Lease / 4
+	// spacing is how far apart heartbeats are at least, however much news there is:
+	// it comes from whoever may publish.
+	spacing = Moment / 2
 	// beatTimeout is how long one may take. It is not the timeout of commands for
 	// which requests wait.
 	beatTimeout = Lease / 2
@@ -68,13 +71,15 @@ type entry struct {
 func (s *State) live(ctx context.Context) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	for {
+	for last := (time.Time{}); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		case <-s.wake:
+			sleep(ctx, spacing-time.Since(last))
 		}
+		last = time.Now()
 		_ = s.beat(ctx) // it has been logged
 	}
 }
