@@ -17,18 +17,13 @@ import pytest
 from bench import signing
 from conftest import CLIENT
 from helpers import raw
-from helpers.balancers import KINDS, SILENCE, Fleet
+from helpers.balancers import EACH_KIND, SILENCE, Fleet
 from helpers.certificates import Certificates
 from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
 from helpers.names import DOMAIN
 from helpers.stores import Store
 
-# What Debian has is part of `./build.sh test`.
-KINDS_HERE = [
-    kind if kind in ("haproxy", "nginx") else pytest.param(kind, marks=pytest.mark.fleet)
-    for kind in KINDS
-]
 BODY = b"what a client sends"
 SOMEBODY = "127.0.0.77"  # the address of a client
 EXPECT = {"Expect": "100-continue", "Content-Length": str(len(BODY))}
@@ -96,7 +91,7 @@ class Site:
         return self.ask(method, f"/data/{path}", headers, body)
 
 
-@pytest.fixture(scope="module", params=KINDS_HERE)
+@pytest.fixture(scope="module", params=EACH_KIND)
 def site(
     request: pytest.FixtureRequest, any_store: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
@@ -239,7 +234,7 @@ def test_an_upload_may_take_longer_than_a_client_may_be_silent(site: Site) -> No
     assert len(site.double.objects[b"/data/long"]) == site.long.PIECES << 10
 
 
-@pytest.mark.parametrize("kind", KINDS_HERE)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_replicas_that_speak_tls_know_the_client_by_the_proxy_protocol(
     tmp_path: Path, kind: str, certificates: Certificates
 ) -> None:

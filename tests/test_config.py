@@ -190,7 +190,9 @@ def test_none_is_no_value_where_the_type_does_not_name_it(name: str) -> None:
         server.check()
 
 
-@pytest.mark.parametrize("name", ["callback_timeout", "drain_delay", "drain_timeout", "shared_timeout"])
+@pytest.mark.parametrize(
+    "name", ["callback_timeout", "drain_delay", "drain_timeout", "shared_timeout"]
+)
 @pytest.mark.parametrize("value", ["x", True, float("nan"), [], 10**400, -1, 1e9])
 def test_a_time_is_a_number_of_seconds(name: str, value: Any) -> None:
     assert set(mistakes(**{name: value})) == {name}

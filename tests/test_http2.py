@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import object_storage_proxy as osp
 import pytest
-from conftest import CLIENT, Front, settings
+from conftest import CLIENT, Front, Serve, settings
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, ResponseReceived, StreamReset
@@ -62,6 +62,21 @@ def test_another_host_than_the_signed_one_is_refused(place: Any, h2: httpx.Clien
     request.headers["Host"] = "elsewhere.example"
     answer = h2.send(request)
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_it_is_offered_unless_the_owner_does_not_want_it(
+    serve: Serve, double: S3Double, wanted: bool
+) -> None:
+    front = serve({"data": double.entry()}, http2=wanted)
+    url = urlsplit(front.url("https"))
+    context = front.tls_context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection((url.hostname, url.port), timeout=15) as plain,
+        context.wrap_socket(plain, server_hostname=url.hostname) as link,
+    ):
+        assert link.selected_alpn_protocol() == ("h2" if wanted else "http/1.1")
 
 
 class RawH2:

@@ -9,17 +9,13 @@ from typing import Any
 
 import pytest
 from conftest import CLIENT
-from helpers.balancers import KINDS, REPLICAS, Fleet
+from helpers.balancers import EACH_KIND, KINDS, REPLICAS, Fleet
 from helpers.certificates import Certificates
 from helpers.clients import boto
 from helpers.load import load
 from helpers.stores import Store
 
 CLIENTS = 8
-KINDS_HERE = [
-    kind if kind in ("haproxy", "nginx") else pytest.param(kind, marks=pytest.mark.fleet)
-    for kind in KINDS
-]
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +48,7 @@ def rolled(fleet: Fleet, work: Work) -> dict[str, int]:
     return dict(outcomes)
 
 
-@pytest.mark.parametrize("kind", KINDS_HERE)
+@pytest.mark.parametrize("kind", EACH_KIND)
 @pytest.mark.parametrize("encrypted", [False, True], ids=["http", "PROXY protocol"])
 def test_no_request_is_lost(
     tmp_path: Path, any_store: Store, certificates: Certificates, kind: str, encrypted: bool

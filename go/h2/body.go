@@ -119,8 +119,8 @@ func (c *conn) endBody(id uint32) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.streams[id]
-	if s == nil {
-		return nil // it ended meanwhile
+	if s == nil { // the response has ended meanwhile, or before
+		return c.acceptLate(id, 0, 0, true)
 	}
 	if s.body.declared >= 0 && s.body.received != s.body.declared {
 		return streamError(id, http2.ErrCodeProtocol)

@@ -57,7 +57,10 @@ type conn struct {
 type closedStream struct {
 	id   uint32
 	open bool  // for all that the client knew: frames may have been under way
+	told bool  // it has been reset
 	left int64 // of its body; -1: unknown
+	room int64 // what the client may send of it
+	sent int64 // the window for what was sent
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -107,6 +110,7 @@ func (c *conn) Serve() {
 	if err != errRetired {
 		c.sayGoodbye(http2.ErrCode(failed))
 	}
+	c.out.drain()
 	serving.Linger(c.net)
 }
 
@@ -151,16 +155,17 @@ func (c *conn) cancelStreams() {
 func (c *conn) Retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.retiring || c.over {
-		return
+	c.takeNoMore()
+	c.endIfRetired()
+	go c.out.flush()
+}
+
+// takeNoMore tells the client which of its requests is the last. The caller holds c.mu.
+func (c *conn) takeNoMore() {
+	if !c.retiring && !c.over {
+		c.retiring = true
+		c.out.goAway(c.last, http2.ErrCodeNo)
 	}
-	c.retiring = true
-	go func() {
-		c.sayGoodbye(http2.ErrCodeNo)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.endIfRetired()
-	}()
 }
 
 // endIfRetired has the reader end once the last request has. The caller holds c.mu.

@@ -73,12 +73,13 @@ func (c *conn) kindOf(id uint32, ends bool) (int, error) {
 	case s != nil:
 		return ofTrailers, nil
 	case id <= c.last:
-		if closed := c.wasClosed(id); closed == nil {
+		switch closed := c.wasClosed(id); {
+		case closed == nil || closed.open && !ends:
 			return 0, connError(http2.ErrCodeProtocol)
-		} else if !closed.open {
+		case !closed.open:
 			return 0, connError(http2.ErrCodeStreamClosed)
 		}
-		return ofNobody, nil
+		return ofTrailers, nil
 	case id%2 == 0:
 		return 0, connError(http2.ErrCodeProtocol)
 	case c.retiring:
@@ -206,6 +207,11 @@ func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	}
 	s := c.streams[f.StreamID]
 	if s == nil {
+		if closed := c.wasClosed(f.StreamID); closed != nil && closed.open && !closed.told {
+			if closed.sent += int64(f.Increment); closed.sent > maxWindow {
+				return streamError(f.StreamID, http2.ErrCodeFlowControl)
+			}
+		}
 		return c.notIdle(f.StreamID)
 	}
 	if s.sendWindow += int64(f.Increment); s.sendWindow > maxWindow {
@@ -249,33 +255,39 @@ func (c *conn) reset(id uint32, code http2.ErrCode) {
 	c.out.control(http2.FrameRSTStream, id, uint32(code))
 }
 
-// closeStream remembers a stream that is closed, and whether the client may not have
-// known it. The caller holds c.mu.
-func (c *conn) closeStream(id uint32, open bool) { c.remember(closedStream{id, open, -1}) }
-
-// remember is closeStream for a stream of whose body something is left. The caller
+// closeStream remembers a stream that is closed, and whether it was reset. The caller
 // holds c.mu.
+func (c *conn) closeStream(id uint32, reset bool) {
+	c.remember(closedStream{id: id, open: reset, told: reset, left: -1})
+}
+
+// remember is closeStream for any state. The caller holds c.mu.
 func (c *conn) remember(s closedStream) {
 	if there := c.wasClosed(s.id); there != nil {
-		there.open = there.open || s.open
+		there.open, there.told = there.open || s.open, there.told || s.told
 		return
 	}
 	c.closed[c.closedNext] = s
 	c.closedNext = (c.closedNext + 1) % len(c.closed)
 }
 
-// accept counts content that comes for a closed stream.
-func (s *closedStream) accept(id uint32, content int, ends bool) error {
+// acceptLate counts what comes for a closed stream. A client that can't send all of a
+// body that is not wanted is told so. The caller holds c.mu.
+func (c *conn) acceptLate(id uint32, whole int64, content int, ends bool) error {
+	s := c.wasClosed(id)
 	if s == nil || !s.open {
 		return streamError(id, http2.ErrCodeStreamClosed)
 	}
 	s.open = !ends
-	if s.left < 0 {
-		return nil
+	if s.left >= 0 {
+		if s.left -= int64(content); s.left < 0 || ends && s.left > 0 {
+			s.left = -1
+			return streamError(id, http2.ErrCodeProtocol)
+		}
 	}
-	if s.left -= int64(content); s.left < 0 || ends && s.left > 0 {
-		s.open, s.left = true, -1
-		return streamError(id, http2.ErrCodeProtocol)
+	if s.room -= whole; s.room < maxFrame && s.left < 0 && !ends && !s.told {
+		s.told = true
+		c.out.control(http2.FrameRSTStream, id, uint32(http2.ErrCodeNo))
 	}
 	return nil
 }
@@ -350,7 +362,7 @@ func (c *conn) accept(h http2.FrameHeader, content int) (*stream, error) {
 		if err = c.notIdle(h.StreamID); err != nil {
 			return nil, err
 		}
-		err = c.wasClosed(h.StreamID).accept(h.StreamID, content, h.Flags.Has(http2.FlagDataEndStream))
+		err = c.acceptLate(h.StreamID, whole, content, h.Flags.Has(http2.FlagDataEndStream))
 	case s.remoteEnded:
 		err = streamError(h.StreamID, http2.ErrCodeStreamClosed)
 	default:

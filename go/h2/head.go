@@ -21,7 +21,7 @@ func malformed(what string) error { return fmt.Errorf("%w: %s", errMalformed, wh
 const (
 	ofRequest = iota
 	ofTrailers
-	ofNobody // a stream that is closed; it is read since it may change the table
+	ofNobody // a stream that is too late; it is read since it may change the table
 )
 
 // head is one that is being read, in one frame or several. Whatever two parsers could
@@ -38,7 +38,6 @@ type head struct {
 	fields int
 
 	method, scheme, authority, path string
-	pseudo                          int // pseudo-header fields so far
 	regular                         bool
 	host                            string
 	hasHost, hasLength              bool

@@ -57,6 +57,33 @@ func TestAShutdownLetsRequestsInFlightEnd(t *testing.T) {
 	}
 }
 
+func TestAResponseMayEndItsConnection(t *testing.T) {
+	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		_, _ = io.WriteString(w, "whole")
+	})
+	l := s.dial()
+	l.ask(1, true, plain...)
+	var body string
+	var away, ended bool
+	for {
+		got := l.hear(1)
+		if got.closed {
+			break
+		}
+		if got.away && got.code != http2.ErrCodeNo {
+			t.Errorf("it ends with %v", got.code)
+		}
+		if name, sent := got.header["connection"]; sent {
+			t.Errorf("it sends the field %q", name)
+		}
+		body, away, ended = body+string(got.body), away || got.away, ended || got.ended
+	}
+	if body != "whole" || !ended || !away {
+		t.Errorf("got %q, to its end: %t, with a goodbye: %t", body, ended, away)
+	}
+}
+
 func TestAShutdownWhoseTimeIsUpLeavesTheRestToClose(t *testing.T) {
 	asked, ended := make(chan struct{}), make(chan struct{})
 	s := serve(t, false, func(_ http.ResponseWriter, r *http.Request) {
@@ -280,7 +307,37 @@ func TestContinueIsSentToWhoeverWaitsOnceTheBodyIsWanted(t *testing.T) {
 	if got := l.hear(3); got.status != "200" || !got.ended {
 		t.Errorf("%+v", got)
 	}
-	if got := l.hear(3); !got.reset || got.code != http2.ErrCodeNo { // the body is not wanted
-		t.Errorf("%+v", got)
+}
+
+func TestAClientIsToldThatTheRestOfItsBodyIsNotWanted(t *testing.T) {
+	s := serve(t, false, func(http.ResponseWriter, *http.Request) {})
+	l := s.dial()
+	for id, length := range []string{1: "40000", 3: "80000"} { // all of the first may come
+		if length == "" {
+			continue
+		}
+		l.ask(uint32(id), false, put("content-length", length)...)
+		if got := l.hear(uint32(id)); got.status != "200" || !got.ended {
+			t.Errorf("%+v", got)
+		}
+	}
+	for range 3 {
+		l.must(l.WriteData(1, false, make([]byte, 10_000)))
+	}
+	l.must(l.WriteData(1, true, make([]byte, 10_000)))
+	for range 6 {
+		l.must(l.WriteData(3, false, make([]byte, 10_000)))
+	}
+	resets := make(map[uint32]http2.ErrCode)
+	l.must(l.WritePing(false, [8]byte{}))
+	l.await(func(f http2.Frame) bool {
+		if r, ok := f.(*http2.RSTStreamFrame); ok {
+			resets[r.StreamID] = r.ErrCode
+		}
+		p, ok := f.(*http2.PingFrame)
+		return ok && p.IsAck()
+	})
+	if code, told := resets[3]; !told || code != http2.ErrCodeNo || len(resets) > 1 {
+		t.Errorf("got %v", resets)
 	}
 }

@@ -243,6 +243,15 @@ func (o *output) flush() {
 	}
 }
 
+// drain waits until everything that was appended has been written.
+func (o *output) drain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for (o.writing || len(o.buf) > 0) && o.err == nil {
+		o.write()
+	}
+}
+
 // write writes what was appended, and what is flushed meanwhile; or it waits for
 // whoever does. The caller holds o.mu, which is released meanwhile.
 func (o *output) write() {

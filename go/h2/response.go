@@ -48,7 +48,8 @@ func (w *response) init(r *http.Request) {
 // Header implements http.ResponseWriter.
 func (s *stream) Header() http.Header { return s.header }
 
-// WriteHeader implements http.ResponseWriter. 1xx responses are sent at once.
+// WriteHeader implements http.ResponseWriter. 1xx responses are sent at once. With the
+// field Connection: close, which is not sent, the connection takes no more requests.
 func (s *stream) WriteHeader(status int) {
 	if status < 100 || status > 999 || status == http.StatusSwitchingProtocols {
 		panic("h2: WriteHeader of " + strconv.Itoa(status))
@@ -89,6 +90,9 @@ func (s *stream) sendHead(status int, ends bool) {
 		return
 	}
 	c.responded = true
+	if s.header.Get("Connection") == "close" {
+		c.takeNoMore()
+	}
 	s.body.wantsContinue = s.body.wantsContinue && status < http.StatusOK
 	c.out.headers(s.id, ends, func(b []byte) []byte {
 		b, dated := appendHeader(appendStatus(b, status), s.header, status)

@@ -130,17 +130,19 @@ func (s *stream) end(whole bool) (crowded bool) {
 func (s *stream) close(whole bool) {
 	c := s.c
 	delete(c.streams, s.id)
-	left := int64(-1)
+	closed := closedStream{id: s.id, open: !whole || !s.remoteEnded, left: -1, room: s.body.window, sent: s.sendWindow}
 	switch {
 	case !whole:
+		closed.told = true
 		c.out.control(http2.FrameRSTStream, s.id, uint32(http2.ErrCodeInternal))
 	case s.remoteEnded:
-	case s.body.suffices(): // it may come: some clients take a reset for a failure
-		left = s.body.declared - s.body.received
-	default: // RFC 9113 section 8.1: the rest of the body is not wanted
+	case s.body.suffices(): // the rest may come: some clients take a reset for a failure
+		closed.left = s.body.declared - s.body.received
+	case closed.room < maxFrame: // RFC 9113 section 8.1: the rest is not wanted
+		closed.told = true
 		c.out.control(http2.FrameRSTStream, s.id, uint32(http2.ErrCodeNo))
 	}
-	c.remember(closedStream{s.id, !whole || !s.remoteEnded, left})
+	c.remember(closed)
 }
 
 // forget ends a stream before its handler has returned. The caller holds c.mu.

@@ -41,8 +41,8 @@ func newClientBody(x *exchange) *clientBody {
 }
 
 // release leaves the connection to the next request. A store may have answered
-// before an upload's end; the upload reads until it notices, and net/http's
-// HTTP/2 uses what a ResponseController stands for again, or has no more of it.
+// before an upload's end; the upload reads until it notices, and its connection
+// may serve another by then.
 func (b *clientBody) release() {
 	if b == nil {
 		return

@@ -56,7 +56,7 @@ func (s *Server) newFront(f listening) *listening {
 }
 
 // parting has each response end its connection once a stop was announced. Over
-// HTTP/2 net/http makes a GOAWAY of the field.
+// HTTP/2 that is a GOAWAY.
 func (s *Server) parting(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.leaving.Load() {

@@ -38,7 +38,7 @@ func TestAConnectionServesOneRequestAtATime(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 2 * connections {
 		wait.Go(func() {
-			for range 5000 {
+			for range 50_000 {
 				c := s.pop()
 				if c == nil {
 					continue
