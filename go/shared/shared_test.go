@@ -342,12 +342,9 @@ func TestWhoeverCanWriteToTheServerGrantsNothing(t *testing.T) {
 func TestKeysAreChangedWithoutAGap(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, newServer(t))
-	ring := func(ids ...string) func(*Options) {
-		return func(o *Options) { o.Keyring = keyring(t, ids...) }
-	}
 	steps := [][]string{{"k1"}, {"k1", "k2"}, {"k2", "k1"}, {"k2"}}
 	for i, before := range steps[:3] {
-		replicas := []*replica{f.replica(ring(before...)), f.replica(ring(steps[i+1]...))}
+		replicas := []*replica{f.replica(ring(t, before...)), f.replica(ring(t, steps[i+1]...))}
 		for _, revoker := range replicas {
 			token := fmt.Sprint(steps[i+1], revoker.id)
 			for range 2 {
@@ -374,31 +371,6 @@ func TestKeysAreChangedWithoutAGap(t *testing.T) {
 	}
 }
 
-func TestUsesAreCountedExactly(t *testing.T) {
-	f := newFleet(t, newServer(t))
-	var replicas []*replica
-	for range 8 {
-		replicas = append(replicas, f.replica(func(o *Options) { o.Timeout = 5 * time.Second }))
-	}
-	var within atomic.Int64
-	var wait sync.WaitGroup
-	for i := range 200 {
-		wait.Go(func() {
-			ok, err := replicas[i%8].Use(t.Context(), "signature", 3, time.Now().Add(time.Minute))
-			if err != nil {
-				t.Error(err)
-			}
-			if ok {
-				within.Add(1)
-			}
-		})
-	}
-	wait.Wait()
-	if within.Load() != 3 {
-		t.Errorf("%d uses of 3", within.Load())
-	}
-}
-
 func TestVersionsOfTheValidatorShareNoAnswers(t *testing.T) {
 	f := newFleet(t, newServer(t))
 	for _, version := range []string{"1", "2"} {
@@ -408,36 +380,6 @@ func TestVersionsOfTheValidatorShareNoAnswers(t *testing.T) {
 	}
 	if n := f.asked("a/b"); n != 2 {
 		t.Errorf("asked %d times", n)
-	}
-}
-
-func TestReplicasThatKeepAnswersForAnotherTimeShareNone(t *testing.T) {
-	f := newFleet(t, newServer(t))
-	for _, ttl := range []time.Duration{time.Hour, time.Second, time.Hour} {
-		item := itemOf("a", "b")
-		item.TTL = ttl
-		e, err := Load(f.replica().State, item, plain, func(context.Context) (cache.Entry[string], error) {
-			return cache.Entry[string]{Value: "of " + ttl.String(), TTL: ttl}, nil
-		})(t.Context())
-		must(t, e.Value, err, "of "+ttl.String())
-	}
-}
-
-func TestTheAgeOfAnAnswerCountsFromBeforeItWasLookedFor(t *testing.T) {
-	s := newServer(t)
-	f := newFleet(t, s)
-	v, err := f.replica().get(t.Context(), "x", "y")
-	must(t, v, err, "answer to x/y")
-	way := newRelay(t, s.socket)
-	r := f.replica(by(way))
-	const slow = 100 * time.Millisecond
-	way.setSlow(slow)
-	codec, age := plain, time.Duration(0)
-	codec.Decode = func(b []byte, since time.Duration) (string, bool) { age = since; return string(b), true }
-	e, err := Load(r.State, itemOf("x", "y"), codec, nil)(t.Context())
-	must(t, e.Value, err, "answer to x/y")
-	if age < slow || e.TTL > time.Hour-slow {
-		t.Errorf("it is %v old and lasts %v", age, e.TTL)
 	}
 }
 

@@ -2,9 +2,36 @@ package shared
 
 import (
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
+
+func TestUsesAreCountedExactly(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	var replicas []*replica
+	for range 8 {
+		replicas = append(replicas, f.replica(func(o *Options) { o.Timeout = 5 * time.Second }))
+	}
+	var within atomic.Int64
+	var wait sync.WaitGroup
+	for i := range 200 {
+		wait.Go(func() {
+			ok, err := replicas[i%8].Use(t.Context(), "signature", 3, time.Now().Add(time.Minute))
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				within.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if within.Load() != 3 {
+		t.Errorf("%d uses of 3", within.Load())
+	}
+}
 
 func TestUsesAreCountedExactlyWhileKeysAreChanged(t *testing.T) {
 	t.Parallel()
