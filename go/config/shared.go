@@ -56,10 +56,17 @@ func readShared(top *dict) *Shared {
 		}
 		return nil
 	}
-	s.Keyring = readKeyring(top, keys)
 	a, err := address.Parse(text)
 	if err != nil {
 		state.reject("%s", err)
+	}
+	switch {
+	case keys != nil:
+		s.Keyring = readKeyring(keys)
+	case err == nil:
+		top.mistakes.add("shared_keys", "is required with shared_state: one text at least, ID:KEY with 32 random bytes in base64")
+	}
+	if err != nil {
 		return nil
 	}
 	if access.User != "" {
@@ -71,11 +78,7 @@ func readShared(top *dict) *Shared {
 }
 
 // readKeyring reads the keys, of which one at least has to be there.
-func readKeyring(top *dict, keys *value) seal.Keyring {
-	if keys == nil {
-		top.mistakes.add("shared_keys", "is required with shared_state: one text at least, ID:KEY with 32 random bytes in base64")
-		return seal.Keyring{}
-	}
+func readKeyring(keys *value) seal.Keyring {
 	if _, ok := keys.raw.([]any); !ok {
 		keys.wrongType("a list")
 		return seal.Keyring{}
