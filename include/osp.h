@@ -94,12 +94,22 @@ typedef struct {
 /* A text that is lent to the library for the time of the call. */
 typedef const char *osp_text;
 
-/* Checks a configuration without starting anything; reads the certificate files
- * that it names. It is a JSON object of ProxyServerConfig's parameters; those with
+/* Checks a configuration without starting anything; reads the files with certificates
+ * and policies that it names. It is a JSON object of ProxyServerConfig's parameters; those with
  * a default other than None must be there, since the library has no defaults for them.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT.
  * *error is set to NULL or to a text for osp_free. */
 int32_t osp_check(osp_text config, size_t len, char **error);
+
+/* Says what a policy makes of a request, without sending it: {"policy": as in a
+ * configuration, "token"?: text, "method": text, "target": text as on the wire,
+ * "headers"?: {name: text}, "client_ip"?: text, "secure"?: true for https, "time"?: Unix
+ * seconds, "complete"?: as in an entry}. *json is set to NULL or to a text for osp_free:
+ * {"allowed": true or false, "questions": [{"operation": text, "action": text, "resource":
+ * text, "effect": "allow", "deny" or "nothing", "statement"?: text, "line"?: number}, ...]},
+ * all that would be asked; after OSP_CONFIG_ERROR the mistakes.
+ * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_explain(osp_text request, size_t len, char **json);
 
 /* Starts a server in the background. When it returns OSP_OK the ports are bound
  * and *handle is a positive number; otherwise *handle is 0 and nothing runs.
@@ -114,9 +124,9 @@ int32_t osp_start(osp_text config, size_t len, osp_callbacks *callbacks, int32_t
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_info(int32_t handle, char **json);
 
-/* Swaps the stores, the client keys, or both, of a server that runs: JSON
- * {"cos_map"?, "hmac_keystore"?} as in osp_start's; what is missing stays as it is,
- * also beside another update. Requests under way end with what they began with;
+/* Swaps the stores, the client keys, the policy, or several of them, of a server that
+ * runs: JSON {"cos_map"?, "hmac_keystore"?, "policy"?} as in osp_start's; what is
+ * missing stays as it is, also beside another update. Requests under way end with what they began with;
  * after a mistake nothing has changed.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
  * *error is set to NULL or to a text for osp_free. */

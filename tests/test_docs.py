@@ -95,6 +95,7 @@ def test_each_configuration_is_right(block: Block, tmp_path: Path) -> None:
     text = re.sub(r'"/etc/letsencrypt/.*/privkey.pem"', f'"{os.environ["TLS_KEY_PATH"]}"', text)
     (tmp_path / "proxy.toml").write_text(text)
     (tmp_path / "rules.py").write_text("def may(token, bucket):\n    return True\n")
+    (tmp_path / "policy.json").write_text(blocks(DOCS / "policies.md", "json")[0].text)
     given = tomllib.loads(text)
     env = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "value")
     env |= {"SHARED_KEY": "A" * 43 + "="}  # which has a form

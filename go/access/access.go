@@ -1,5 +1,6 @@
 // Package access decides whether a principal may do what is asked for, by the owner's
-// validator and a cache of its decisions. Whatever is not a clear yes is a refusal.
+// policies, and by the validator and a cache of its decisions. Whatever is not a clear
+// yes is a refusal.
 // A question is made of plain values, so that it can be asked without a request.
 // It verifies no signature and looks at no credentials.
 package access
@@ -16,6 +17,7 @@ import (
 
 	"osp/go/cache"
 	"osp/go/callbacks"
+	"osp/go/policy"
 	"osp/go/s3err"
 	"osp/go/shared"
 )
@@ -38,6 +40,7 @@ type Checker struct {
 	validator   callbacks.Callback[*callbacks.Request, callbacks.Decision] // nil: there is none
 	seesRequest bool
 	showReasons bool
+	now         func() time.Time
 	parts       parts
 	shared      *shared.State
 	knownBy     string // how a decision is known in a fleet
@@ -50,11 +53,15 @@ func New(owner callbacks.Set, o Options) *Checker {
 		validator:   owner.Validator,
 		seesRequest: owner.ValidatorSeesRequest,
 		showReasons: o.ShowReasons,
+		now:         o.Now,
 		shared:      o.Shared,
 		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
 	}
 	if o.Shared != nil {
 		c.decisions.Trust(o.Shared.Generation, shared.Moment)
+	}
+	if c.now == nil {
+		c.now = time.Now
 	}
 	c.knownBy = "two arguments"
 	if c.seesRequest {
@@ -65,11 +72,13 @@ func New(owner callbacks.Set, o Options) *Checker {
 }
 
 // SeesRequest reports whether the callback looks at more than token and bucket.
-// If it does not, questions that differ in nothing else are one.
+// If it does not, questions that differ in nothing else are one to it.
 func (c *Checker) SeesRequest() bool { return c.seesRequest }
 
-// Check decides about one question. Without a callback every request may go on:
-// a valid signature is enough.
+// Check decides about one question. What a policy denies is refused, and so is what
+// none of those that govern the question allows: then the callback is not even asked.
+// It may refuse what they allow. Without a policy and a callback every request may go
+// on: a valid signature is enough. What policies say is never kept: they are cheap.
 //
 // An allowance is kept for the question's TTL, a refusal for at most 30 s of it,
 // unless the decision brings its own; what a raised exception led to is never
@@ -77,7 +86,10 @@ func (c *Checker) SeesRequest() bool { return c.seesRequest }
 // the same time, are asked about themselves, since what decided may be something
 // that the key lacks. That nothing was decided in time goes for all of them.
 func (c *Checker) Check(ctx context.Context, q *Question) Decision {
-	if c.validator == nil {
+	switch r := c.rule(q); {
+	case r.effect != noPolicy && (r.effect != policy.Allow || c.validator == nil):
+		return r.decision()
+	case c.validator == nil:
 		return Decision{Allowed: true, Source: Signature}
 	}
 	k := c.parts.key(&q.request)

@@ -45,7 +45,7 @@ func full() *callbacks.Request {
 
 // about makes a question of what a validator may see.
 func about(r *callbacks.Request, ttl time.Duration) *Question {
-	return &Question{TTL: ttl, request: *r}
+	return &Question{Terms: Terms{TTL: ttl}, request: *r}
 }
 
 // changes alter one thing each that a validator may see.

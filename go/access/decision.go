@@ -24,6 +24,7 @@ const (
 	Signature  Source = iota + 1 // there is no validator: a valid signature is enough
 	Asked                        // the validator was asked, perhaps for one just like it that came at the same time
 	Remembered                   // it had been asked before
+	Policy                       // a policy says so, and no validator was asked
 )
 
 // Decision is what came of a question. The zero Decision is a refusal.
@@ -37,8 +38,8 @@ type Decision struct {
 }
 
 // Refusal is the one place where a decision becomes an answer of package s3err:
-// nil when the request may go on, AccessDenied when the callback refused or
-// raised, SlowDown when it was not asked or did not answer in time; or the error
+// nil when the request may go on, AccessDenied when a policy or the callback refused
+// or it raised, SlowDown when it was not asked or did not answer in time; or the error
 // of the asker's own context.
 func (d Decision) Refusal() error {
 	if d.Allowed && d.err == nil {
@@ -51,6 +52,8 @@ func (d *Decision) refusal() error {
 	switch {
 	case d.err != nil:
 		return d.err
+	case d.Source == Policy:
+		return s3err.AccessDenied.Because(fmt.Errorf("%w: %s", errByPolicy, d.Reason))
 	case d.Reason == "":
 		return errNoReason
 	}

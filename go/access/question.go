@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"osp/go/callbacks"
+	"osp/go/policy"
 	"osp/go/s3op"
 	"osp/go/sigv4"
 	"osp/go/wire"
@@ -16,29 +17,46 @@ import (
 // there is one.
 type Origin struct {
 	Client        string // its address
+	Secure        bool   // it came by https
 	ContentLength int64  // of the object's bytes; -1: no body or unknown
 	// Header makes the fields that may be shown, anew each time: no signature, and
 	// nothing that an attacker could have added. It is a function because few are
 	// looked at. Nil: there are none.
 	Header func() http.Header
+	// Field is one of them that orders something of the store. Nil: there are none.
+	Field func(name string) (value string, given bool)
+}
+
+// Policies are all that govern a question: the one for all entries, and that of its
+// entry; nil: there is none.
+type Policies [2]*policy.Policy
+
+// Terms are what holds for the decisions about a bucket.
+type Terms struct {
+	TTL      time.Duration // how long a decision of the validator's is kept that says nothing about that
+	Policies Policies
 }
 
 // Question is whether a principal may do something to one object or bucket. Make
-// it with a Checker; the others of a request are derived from its first. It must
+// it with About; the others of a request are derived from its first. It must
 // not change once it was asked: a callback may still look at it.
 type Question struct {
-	// TTL is how long a decision is kept that says nothing about that.
-	TTL time.Duration
+	Terms
 
 	request callbacks.Request // as the validator sees it
+	secure  bool
+	field   func(string) (string, bool)
 }
 
-// Question makes the question whether who may do what a request asks for.
-func (c *Checker) Question(who Principal, what *s3op.Request, from Origin, ttl time.Duration) Question {
-	q := Question{TTL: ttl, request: callbacks.Request{Token: who.AccessKey, Bucket: what.Bucket}}
-	if !c.seesRequest {
+// About makes the question whether who may do what a request asks for. Without a
+// from it is about no more than the token and the bucket, which is for who knows
+// that nobody looks at the rest.
+func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Question {
+	q := Question{Terms: terms, request: callbacks.Request{Token: who.AccessKey, Bucket: what.Bucket}}
+	if from == nil {
 		return q
 	}
+	q.secure, q.field = from.Secure, from.Field
 	r := &q.request
 	r.Method, r.Operation = what.Method, string(what.Operation)
 	r.Path, r.RawPath, r.Key = what.Path, what.RawPath, what.Key
@@ -63,8 +81,8 @@ func (c *Checker) Question(who Principal, what *s3op.Request, from Origin, ttl t
 	return q
 }
 
-// VersionID is the version that the question is about, empty if it names none.
-func (q *Question) VersionID() string { return q.request.VersionID }
+// Detailed reports whether the question is about more than the token and the bucket.
+func (q *Question) Detailed() bool { return q.request.Method != "" }
 
 // Version asks about another version: by another spelling of its id, or, without
 // an id, about the one that is there now.
@@ -81,6 +99,23 @@ func (q *Question) Version(id string) *Question {
 		}
 	}
 	return &other
+}
+
+// OtherVersions ask about what a store may take for the version of the question, if
+// it names one: a store that has no versions passes over the id, and MinIO takes 32
+// hexadecimal digits for the UUID of these.
+func (q *Question) OtherVersions(complete, opaqueKeys bool) (others []*Question) {
+	asked := q.request.VersionID
+	if asked == "" {
+		return nil
+	}
+	if !complete {
+		others = append(others, q.Version(""))
+	}
+	if id := s3op.UUID(asked); id != "" && !opaqueKeys {
+		others = append(others, q.Version(id))
+	}
+	return others
 }
 
 // Instead asks about what a store may do instead: one that lacks the operation,
@@ -101,11 +136,11 @@ func (q *Question) Deletion(key, versionID string) *Question {
 }
 
 // Source asks for what is done to the object that a copy reads, or that a
-// renaming takes away, in the name of who asks for that. ttl is that of its bucket.
-func (q *Question) Source(source *s3op.CopySource, method string, op s3op.Operation, ttl time.Duration) *Question {
+// renaming takes away, in the name of who asks for that. The terms are those of its bucket.
+func (q *Question) Source(source *s3op.CopySource, method string, op s3op.Operation, terms Terms) *Question {
 	other := *q
 	r := &other.request
-	other.TTL = ttl
+	other.Terms = terms
 	r.Bucket, r.Key, r.VersionID = source.Bucket, source.Key, source.VersionID
 	r.Method, r.Operation = method, string(op)
 	r.Path = s3op.Path(source.Bucket, source.Key)
@@ -116,11 +151,11 @@ func (q *Question) Source(source *s3op.CopySource, method string, op s3op.Operat
 	return &other
 }
 
-// Listing asks whether one bucket may be listed. ttl is that of the bucket.
-func (q *Question) Listing(bucket string, ttl time.Duration) *Question {
+// Listing asks whether one bucket may be listed. The terms are those of the bucket.
+func (q *Question) Listing(bucket string, terms Terms) *Question {
 	other := *q
 	r := &other.request
-	other.TTL = ttl
+	other.Terms = terms
 	r.Bucket, r.Operation, r.Path, r.Query = bucket, string(s3op.ListObjects), s3op.Path(bucket, ""), nil
 	return &other
 }

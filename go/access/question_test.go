@@ -25,7 +25,7 @@ func wanted(t *testing.T, method, target string, header http.Header) *s3op.Reque
 }
 
 // shown is what a validator is shown of a question.
-func shown(t *testing.T, seesRequest bool, question func(*Checker) Question) *callbacks.Request {
+func shown(t *testing.T, seesRequest bool, question func() Question) *callbacks.Request {
 	t.Helper()
 	var seen *callbacks.Request
 	o := &owner{decide: func(r *callbacks.Request) (callbacks.Decision, error) {
@@ -33,7 +33,7 @@ func shown(t *testing.T, seesRequest bool, question func(*Checker) Question) *ca
 		return callbacks.Decision{Allow: true}, nil
 	}}
 	c := New(o.callbacks(seesRequest), Options{Capacity: 1})
-	q := question(c)
+	q := question()
 	if err := c.Check(t.Context(), &q).Refusal(); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestAQuestionNeedsNoRequestInFlight(t *testing.T) {
 			VersionID: "v", Region: "eu-west-1", Presigned: true, ClientIP: "192.0.2.1", ContentLength: -1, CopySource: "other/key",
 		},
 	} {
-		seen := shown(t, sees, func(c *Checker) Question { return c.Question(alice, what, from, time.Hour) })
+		seen := shown(t, sees, func() Question { return About(alice, what, &from, Terms{TTL: time.Hour}) })
 		if !reflect.DeepEqual(seen, want) {
 			t.Errorf("it sees the request: %v\ngot  %+v\nwant %+v", sees, seen, want)
 		}
@@ -62,7 +62,7 @@ func TestOnlyPresignedURLsAreCalledPresigned(t *testing.T) {
 	what := wanted(t, "GET", "/photos/k", nil)
 	for _, m := range []sigv4.Mechanism{sigv4.InHeader, sigv4.InQuery, sigv4.InForm, sigv4.Nowhere} {
 		who := Principal{AccessKey: "alice", Mechanism: m}
-		seen := shown(t, true, func(c *Checker) Question { return c.Question(who, what, Origin{}, 0) })
+		seen := shown(t, true, func() Question { return About(who, what, &Origin{}, Terms{TTL: 0}) })
 		if seen.Presigned != (m == sigv4.InQuery) {
 			t.Errorf("%s: presigned %v", m, seen.Presigned)
 		}
@@ -73,7 +73,7 @@ func TestOfKeysThatEncryptOnlyTheNamesAreShown(t *testing.T) {
 	const field = "X-Amz-Server-Side-Encryption-Customer-Key"
 	what := wanted(t, "PUT", "/photos/k?"+strings.ToLower(field)+"=SECRET&versionId=v", nil)
 	from := Origin{Header: func() http.Header { return http.Header{field: {"SECRET"}, "X-Amz-Meta-A": {"b"}} }}
-	seen := shown(t, true, func(c *Checker) Question { return c.Question(alice, what, from, 0) })
+	seen := shown(t, true, func() Question { return About(alice, what, &from, Terms{TTL: 0}) })
 	if len(seen.Query) != 2 || seen.Query[0].Value != notShown || seen.Query[1].Value != "v" {
 		t.Errorf("the query is %v", seen.Query)
 	}
@@ -84,7 +84,7 @@ func TestOfKeysThatEncryptOnlyTheNamesAreShown(t *testing.T) {
 
 func TestDerivedQuestionsLeaveTheFirstAsItIs(t *testing.T) {
 	what := wanted(t, "GET", "/photos/k?versionId=v&x-id=GetObject", nil)
-	first := func(c *Checker) Question { return c.Question(alice, what, Origin{ContentLength: 7}, time.Hour) }
+	first := func() Question { return About(alice, what, &Origin{ContentLength: 7}, Terms{TTL: time.Hour}) }
 	before := shown(t, true, first)
 	source := &s3op.CopySource{Bucket: "other", Key: "a b", VersionID: "w"}
 	for name, c := range map[string]struct {
@@ -101,17 +101,19 @@ func TestDerivedQuestionsLeaveTheFirstAsItIs(t *testing.T) {
 		"a deletion": {func(q *Question) *Question { return q.Deletion("l", "w") }, time.Hour, func(r *callbacks.Request) {
 			r.Key, r.Path, r.VersionID, r.ContentLength = "l", "/photos/l", "w", 0
 		}},
-		"a source": {func(q *Question) *Question { return q.Source(source, "DELETE", s3op.DeleteObject, time.Minute) }, time.Minute, func(r *callbacks.Request) {
+		"a source": {func(q *Question) *Question {
+			return q.Source(source, "DELETE", s3op.DeleteObject, Terms{TTL: time.Minute})
+		}, time.Minute, func(r *callbacks.Request) {
 			r.Bucket, r.Key, r.VersionID, r.Path, r.ContentLength = "other", "a b", "w", "/other/a%20b", 0
 			r.Method, r.Operation, r.Query = "DELETE", "DeleteObject", []callbacks.Param{{Name: "versionId", Value: "w"}}
 		}},
-		"a listing": {func(q *Question) *Question { return q.Listing("other", time.Minute) }, time.Minute, func(r *callbacks.Request) {
+		"a listing": {func(q *Question) *Question { return q.Listing("other", Terms{TTL: time.Minute}) }, time.Minute, func(r *callbacks.Request) {
 			r.Bucket, r.Path, r.Operation, r.Query = "other", "/other", "ListObjects", nil
 		}},
 	} {
 		var q Question
-		seen := shown(t, true, func(c2 *Checker) Question {
-			q = first(c2)
+		seen := shown(t, true, func() Question {
+			q = first()
 			return *c.derive(&q)
 		})
 		want := *before

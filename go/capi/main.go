@@ -47,6 +47,25 @@ func osp_check(text C.osp_text, size C.size_t, failure **C.char) (code C.int32_t
 	return C.OSP_OK
 }
 
+//export osp_explain
+func osp_explain(text C.osp_text, size C.size_t, out **C.char) (code C.int32_t) {
+	defer firewall(0, &code, out)
+	if out == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*out = nil
+	data, ok := borrow(text, size)
+	if !ok {
+		return C.OSP_BAD_ARGUMENT
+	}
+	explained, err := border.Explain(data)
+	if err != nil {
+		return fail(out, err)
+	}
+	*out = C.CString(string(explained))
+	return C.OSP_OK
+}
+
 //export osp_start
 func osp_start(text C.osp_text, size C.size_t, owner *C.osp_callbacks, handle *C.int32_t, failure **C.char) (code C.int32_t) {
 	defer firewall(0, &code, failure)

@@ -11,7 +11,7 @@ import (
 // entry is one of cos_map while it is read.
 type entry struct{ *stores.Bucket }
 
-func (c *Config) readBucket(name string, v *value) *stores.Bucket {
+func (c *Config) readBucket(name string, v *value, governed bool) *stores.Bucket {
 	b := entry{&stores.Bucket{Name: name, Remote: name, Region: defaultRegion, TTL: defaultTTL}}
 	isPattern := strings.Contains(name, "*")
 	complaint := checkBucketName(name)
@@ -30,7 +30,8 @@ func (c *Config) readBucket(name string, v *value) *stores.Bucket {
 	b.readCredentials(d)
 	b.readDialect(d)
 	b.readNames(d, isPattern)
-	b.readLimits(d, c.Has("validator"))
+	b.Policy = readPolicy(d.take("policy"))
+	b.readLimits(d, c.Has("validator") || governed || d.fields["policy"] != nil)
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, wire.LongestTTL); ok {
 		b.TTL = ttl
 	}
@@ -119,12 +120,13 @@ func (b entry) readNames(d *dict, isPattern bool) {
 	}
 }
 
-// readLimits reads what may be done in the bucket.
-func (b entry) readLimits(d *dict, hasValidator bool) {
+// readLimits reads what may be done in the bucket. decides tells that there is a
+// policy or a validator.
+func (b entry) readLimits(d *dict, decides bool) {
 	b.ReadOnly, _ = d.take("read_only").boolean()
 	anonymous := d.take("anonymous")
-	if b.Anonymous, _ = anonymous.boolean(); b.Anonymous && !hasValidator {
-		anonymous.reject("needs a validator, which decides what clients without a signature may read")
+	if b.Anonymous, _ = anonymous.boolean(); b.Anonymous && !decides {
+		anonymous.reject("needs a policy or a validator, which decides what clients without a signature may read")
 	}
 }
 

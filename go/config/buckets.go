@@ -10,7 +10,8 @@ import (
 	"osp/go/wire"
 )
 
-func (c *Config) readBuckets(v *value) stores.Buckets {
+// readBuckets reads the entries; governed tells that there is a policy for all of them.
+func (c *Config) readBuckets(v *value, governed bool) stores.Buckets {
 	all := v.dict()
 	if all == nil {
 		return stores.Buckets{}
@@ -18,7 +19,7 @@ func (c *Config) readBuckets(v *value) stores.Buckets {
 	var entries []*stores.Bucket
 	for _, name := range slices.Sorted(maps.Keys(all.fields)) {
 		entry := &value{v.mistakes, v.path + "[" + strconv.Quote(shorten(name)) + "]", all.fields[name]}
-		entries = append(entries, c.readBucket(name, entry))
+		entries = append(entries, c.readBucket(name, entry, governed))
 	}
 	return stores.NewBuckets(entries)
 }

@@ -1,6 +1,6 @@
 // Package config turns the JSON that Python sends into a validated Config. It
-// reports every mistake at once, each with its path. It reads the certificate
-// files and nothing else: it opens no socket and calls nobody.
+// reports every mistake at once, each with its path. It reads the files with
+// certificates and policies and nothing else: it opens no socket and calls nobody.
 package config
 
 import (

@@ -73,7 +73,8 @@ func decode(data []byte, mistakes *MistakesError) *dict {
 func (c *Config) readStores(top *dict) {
 	verify, given := top.take("verify").boolean()
 	c.VerifyTLS = verify || !given
-	c.Stores.Buckets = c.readBuckets(top.need("cos_map"))
+	c.Stores.Policy = readPolicy(top.take("policy"))
+	c.Stores.Buckets = c.readBuckets(top.need("cos_map"), top.fields["policy"] != nil)
 	c.Stores.Keystore = readKeystore(top.take("hmac_keystore"))
 }
 

@@ -1,28 +1,30 @@
 package config
 
 import (
+	"osp/go/policy"
 	"osp/go/secret"
 	"osp/go/stores"
 )
 
-// Update is a change of the stores or the client keys of a server that runs.
+// Update is a change of the stores, the client keys or the policy of a server that runs.
 type Update struct {
 	buckets  *stores.Buckets         // nil: they stay as they are
 	keystore map[string]secret.Value // nil likewise
+	policy   *policy.Policy          // nil likewise: a policy is replaced, but never taken away
 }
 
-// ParseUpdate reads the parameters cos_map and hmac_keystore of Parse, of which
-// each may be missing, for a server that was started with c. Its error is that
-// of Parse.
-func (c *Config) ParseUpdate(data []byte) (*Update, error) {
+// ParseUpdate reads the parameters cos_map, hmac_keystore and policy of Parse, of
+// which each may be missing, for a server that was started with c; governed tells
+// that it has a policy by now. Its error is that of Parse.
+func (c *Config) ParseUpdate(data []byte, governed bool) (*Update, error) {
 	mistakes := &MistakesError{}
 	top := decode(data, mistakes)
 	if top == nil {
 		return nil, mistakes
 	}
-	u := &Update{}
+	u := &Update{policy: readPolicy(top.take("policy"))}
 	if v := top.take("cos_map"); v != nil {
-		buckets := c.readBuckets(v)
+		buckets := c.readBuckets(v, governed || top.fields["policy"] != nil)
 		u.buckets = &buckets
 	}
 	if v := top.take("hmac_keystore"); v != nil {
@@ -45,6 +47,9 @@ func (u *Update) Apply(before *stores.Set) *stores.Set {
 	}
 	if u.keystore != nil {
 		after.Keystore = u.keystore
+	}
+	if u.policy != nil {
+		after.Policy = u.policy
 	}
 	return &after
 }

@@ -27,7 +27,7 @@ func (p *Pipeline) authorize(x *exchange) error {
 			return err
 		}
 	}
-	question := p.question(x, x.bucket.TTL)
+	question := p.question(x, x.terms(x.bucket))
 	if x.req.Operation == s3op.DeleteObjects {
 		if err := p.authorizeDeletions(x, question); err != nil {
 			return err
@@ -61,7 +61,7 @@ func (p *Pipeline) authorizeOperation(x *exchange, question *access.Question) er
 		return err
 	}
 	complete := x.bucket.Complete && x.req.Unlisted == nil
-	if x.req.Fallback == "" || complete || !p.access.SeesRequest() {
+	if x.req.Fallback == "" || complete || !question.Detailed() {
 		return nil
 	}
 	return p.check(x, x.bucket, question.Instead(x.req.Fallback))
@@ -74,29 +74,12 @@ func (p *Pipeline) check(x *exchange, b *stores.Bucket, question *access.Questio
 	if err := p.access.Check(x.r.Context(), question).Refusal(); err != nil {
 		return err
 	}
-	for _, other := range otherVersions(b, question) {
+	for _, other := range question.OtherVersions(b.Complete, b.OpaqueKeys) {
 		if err := p.access.Check(x.r.Context(), other).Refusal(); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// otherVersions asks about what a store may take for the version of a question:
-// one that has no versions passes over the id, and MinIO takes 32 hexadecimal
-// digits for the UUID of these.
-func otherVersions(b *stores.Bucket, question *access.Question) (others []*access.Question) {
-	asked := question.VersionID()
-	if asked == "" {
-		return nil
-	}
-	if !b.Complete {
-		others = append(others, question.Version(""))
-	}
-	if id := s3op.UUID(asked); id != "" && !b.OpaqueKeys {
-		others = append(others, question.Version(id))
-	}
-	return others
 }
 
 // checkAll is check for several questions together; see access.CheckAll.
@@ -122,7 +105,7 @@ func (p *Pipeline) authorizeSource(x *exchange, question *access.Question) error
 	if err := names.CheckSource(from, source); err != nil {
 		return err
 	}
-	if err := p.check(x, from, question.Source(source, http.MethodGet, s3op.GetObject, from.TTL)); err != nil {
+	if err := p.check(x, from, question.Source(source, http.MethodGet, s3op.GetObject, x.terms(from))); err != nil {
 		return err
 	}
 	if from.Host != x.bucket.Host || from.Port != x.bucket.Port {
@@ -136,8 +119,8 @@ func (p *Pipeline) authorizeRenaming(x *exchange, question *access.Question, sou
 	if err := names.CheckRenameSource(x.bucket, source.Key); err != nil {
 		return err
 	}
-	if err := p.check(x, x.bucket, question.Source(source, http.MethodGet, s3op.GetObject, x.bucket.TTL)); err != nil {
+	if err := p.check(x, x.bucket, question.Source(source, http.MethodGet, s3op.GetObject, x.terms(x.bucket))); err != nil {
 		return err
 	}
-	return p.check(x, x.bucket, question.Source(source, http.MethodDelete, s3op.DeleteObject, x.bucket.TTL))
+	return p.check(x, x.bucket, question.Source(source, http.MethodDelete, s3op.DeleteObject, x.terms(x.bucket)))
 }

@@ -53,7 +53,7 @@ func (p *Pipeline) refusedDeletions(x *exchange, question *access.Question) ([]e
 		}
 		asked := question.Deletion(object.Key, object.VersionID)
 		questions, about = append(questions, asked), append(about, i)
-		for _, other := range otherVersions(x.bucket, asked) {
+		for _, other := range asked.OtherVersions(x.bucket.Complete, x.bucket.OpaqueKeys) {
 			questions, about = append(questions, other), append(about, i)
 		}
 	}

@@ -34,8 +34,9 @@ type bucketEntry struct {
 
 const maxBuckets = 10000 // of one response, which is AWS's limit
 
-// listBuckets answers with the configured buckets that the caller may list. No
-// store is asked: their own lists would show what nobody configured.
+// listBuckets answers with the configured buckets that the caller may list, unless a
+// policy denies the caller any list. No store is asked: their own lists would show
+// what nobody configured.
 func (p *Pipeline) listBuckets(x *exchange) error {
 	prefix, _ := x.req.Query.Get("prefix")
 	after, _ := x.req.Query.Get("continuation-token")
@@ -50,7 +51,10 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 	}
 	list := bucketList{Owner: bucketOwner{ID: "object-storage-proxy", DisplayName: "object-storage-proxy"}, Prefix: prefix}
 	created := p.started.UTC().Format(time.RFC3339)
-	question := p.question(x, 0)
+	question := p.question(x, access.Terms{Policies: access.Policies{x.stores.Policy}})
+	if err := p.access.Forbidden(question); err != nil {
+		return err
+	}
 	var names []string
 	for _, name := range x.stores.Buckets.Names() {
 		if name > after && strings.HasPrefix(name, prefix) && (!inRegion || x.stores.Buckets.Find(name).Region == region) {
@@ -82,7 +86,7 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 func (p *Pipeline) mayList(x *exchange, listing *access.Question, names []string) ([]access.Decision, error) {
 	questions := make([]*access.Question, len(names))
 	for i, name := range names {
-		questions[i] = listing.Listing(name, x.stores.Buckets.Find(name).TTL)
+		questions[i] = listing.Listing(name, x.terms(x.stores.Buckets.Find(name)))
 	}
 	return p.checkAll(x, questions)
 }

@@ -123,8 +123,8 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, or both. A request goes on with those that
-// it began with.
+// Update swaps stores, client keys, the policy, or several of them. A request goes on
+// with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
 	defer p.updating.Unlock()
@@ -146,6 +146,9 @@ func (p *Pipeline) Forget(list ...shared.Revocation) {
 
 // Entries are the entries of cos_map as they stand.
 func (p *Pipeline) Entries() []*stores.Bucket { return p.stores.Load().Buckets.Entries() }
+
+// Governed reports whether there is a policy for all entries.
+func (p *Pipeline) Governed() bool { return p.stores.Load().Policy != nil }
 
 // InFlight is how many requests are under way, if there are observers.
 func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }

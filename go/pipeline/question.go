@@ -3,20 +3,50 @@ package pipeline
 import (
 	"maps"
 	"net/http"
-	"time"
+	"slices"
+	"strings"
 
 	"osp/go/access"
+	"osp/go/stores"
 )
 
-// question is what the validator is asked about a verified request, where a
-// decision is kept for ttl. It is a part of the exchange, and made once.
-func (p *Pipeline) question(x *exchange, ttl time.Duration) *access.Question {
-	var from access.Origin
-	if p.access.SeesRequest() { // or nobody would look at it
-		from = access.Origin{Client: p.hosts.client(x.r), ContentLength: x.r.ContentLength, Header: x.shownHeader}
+// question is what policies and the validator are asked about a verified request. It
+// is a part of the exchange, and made once.
+func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
+	var from *access.Origin
+	if p.access.SeesRequest() || x.stores.Governed() { // or nobody would look at it
+		from = &access.Origin{
+			Client: p.hosts.client(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
+			Header: x.shownHeader, Field: x.field,
+		}
 	}
-	x.question = p.access.Question(access.PrincipalOf(x.verified), x.req, from, ttl)
+	x.question = access.About(access.PrincipalOf(x.verified), x.req, from, terms)
 	return &x.question
+}
+
+// terms are what holds for decisions about a bucket.
+func (x *exchange) terms(b *stores.Bucket) access.Terms {
+	return access.Terms{TTL: b.TTL, Policies: access.Policies{x.stores.Policy, b.Policy}}
+}
+
+// field is a header of S3's that the store gets, by its canonical name: one that the
+// client has signed, that the query orders, or that a form has.
+func (x *exchange) field(name string) (value string, given bool) {
+	if x.form != nil {
+		return first(x.form.header[name])
+	}
+	if value, given = first(x.r.Header[name]); given {
+		_, signed := slices.BinarySearch(x.verified.SignedHeaders(), strings.ToLower(name))
+		return value, signed
+	}
+	return x.req.Query.Field(name)
+}
+
+func first(values []string) (value string, given bool) {
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
 }
 
 // shownHeader are the fields for a validator to look at: those that may go to a

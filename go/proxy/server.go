@@ -164,11 +164,11 @@ func (s *Server) MetricsPort() int { return s.observers.port() }
 func (s *Server) ReopenLogs() error { return s.observers.reopen() }
 
 // Update reads an update as config.ParseUpdate does and swaps stores, client
-// keys, or both: what the update lacks stays as the update before has left it.
+// keys, the policy, or several of them: what the update lacks stays as the update before has left it.
 // Requests under way end with what they began with. Its errors are those of
 // config.Parse; after one nothing has changed.
 func (s *Server) Update(document []byte) error {
-	update, err := s.cfg.ParseUpdate(document)
+	update, err := s.cfg.ParseUpdate(document, s.pipeline.Governed())
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,17 @@ func (q Query) Has(name string) bool {
 	return ok
 }
 
+// Field returns the value of the parameter that stands for a header of S3's, by the
+// header's canonical name, and whether there is one.
+func (q Query) Field(name string) (string, bool) {
+	for _, p := range q {
+		if p.Field() == name {
+			return p.Value, true
+		}
+	}
+	return "", false
+}
+
 // Encode writes the query for a store: every name and value UriEncoded.
 func (q Query) Encode() string {
 	var b []byte

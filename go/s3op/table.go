@@ -16,6 +16,7 @@ type spec struct {
 	needs   string // parameters that it requires
 	takes   string // other parameters that it accepts
 	headers string // headers that belong to it, in lower case
+	actions string // of IAM that it needs; of two with a bar in between, the second one for a version
 	body    bool   // the store reads one
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"osp/go/policy"
 	"osp/go/secret"
 	"osp/go/wire"
 )
@@ -14,18 +15,24 @@ import (
 type Set struct {
 	Buckets  Buckets
 	Keystore map[string]secret.Value // client access key -> secret key
+	Policy   *policy.Policy          // for all entries; nil: there is none
 }
+
+// Governed reports whether there is a policy, be it that of one entry.
+func (s *Set) Governed() bool { return s.Policy != nil || s.Buckets.governed }
 
 // Buckets are the entries of cos_map.
 type Buckets struct {
 	exact    map[string]*Bucket // by the name that clients say
 	patterns []*Bucket          // most literal characters first
+	governed bool               // some entry has a policy
 }
 
 // NewBuckets takes entries in the order of their names.
 func NewBuckets(entries []*Bucket) Buckets {
 	out := Buckets{exact: make(map[string]*Bucket, len(entries))}
 	for _, b := range entries {
+		out.governed = out.governed || b.Policy != nil
 		if strings.Contains(b.Name, "*") {
 			out.patterns = append(out.patterns, b)
 		} else {
@@ -67,17 +74,26 @@ func (b Buckets) Entries() []*Bucket {
 // Keep puts the entries of before in the place of equal ones.
 func (b Buckets) Keep(before Buckets) {
 	for name, entry := range b.exact {
-		if old := before.exact[name]; old != nil && *old == *entry {
+		if old := before.exact[name]; old != nil && same(old, entry) {
 			b.exact[name] = old
 		}
 	}
 	for i, entry := range b.patterns {
 		for _, old := range before.patterns {
-			if *old == *entry {
+			if same(old, entry) {
 				b.patterns[i] = old
 			}
 		}
 	}
+}
+
+// same reports whether two entries say the same.
+func same(a, b *Bucket) bool {
+	other := *b
+	if a.Policy.Same(b.Policy) {
+		other.Policy = a.Policy
+	}
+	return *a == other
 }
 
 // matches reports whether a name fits a pattern with one star, which stands

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"osp/go/policy"
 	"osp/go/seal"
 	"osp/go/secret"
 )
@@ -32,8 +33,9 @@ type Bucket struct {
 	SecretKey secret.Value // goes with AccessKey
 	APIKey    secret.Value // static IBM API key, or empty
 
-	ReadOnly  bool // whatever is not known to be a read is refused
-	Anonymous bool // reads without a signature go on to the validator, with an empty token
+	ReadOnly  bool           // whatever is not known to be a read is refused
+	Anonymous bool           // reads without a signature go on to the policies and the validator, with an empty token
+	Policy    *policy.Policy // in addition to the one for all entries; nil: there is none
 
 	TTL             time.Duration // of decisions and credentials; 0: no caching
 	VerifyChecksums bool          // verify trailing checksums here and drop them, instead of forwarding

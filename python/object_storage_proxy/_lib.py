@@ -52,6 +52,17 @@ class Library:
         self._expect(code, detail)
         return []
 
+    def explain(self, document: bytes) -> dict[str, Any]:
+        """What a policy makes of a request. Raises ConfigError."""
+        text = self._ffi.new("char **")
+        code = self._lib.osp_explain(document, len(document), text)
+        detail = self._take(text)
+        if code == self._lib.OSP_CONFIG_ERROR:
+            raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)
+        self._expect(code, detail)
+        explained: dict[str, Any] = detail
+        return explained
+
     def no_handle(self) -> Any:
         """A place for the handle of a server, handle[0]; 0: it has not started."""
         return self._ffi.new("int32_t *")

@@ -41,6 +41,7 @@ CosMapItem = TypedDict(
         "prefix": str | None,
         "read_only": bool | None,
         "anonymous": bool | None,
+        "policy": Mapping[str, Any] | str | os.PathLike[str] | None,
         "ca_file": str | os.PathLike[str] | None,
         "client_cert_file": str | os.PathLike[str] | None,
         "client_key_file": str | os.PathLike[str] | None,
@@ -84,8 +85,9 @@ Keys:
     bucket: the store's own name of the bucket, if it differs.
     prefix: a folder of the store's bucket that clients see as the whole bucket.
     read_only: True refuses everything that is not known to be a read.
-    anonymous: True lets GET and HEAD without a signature through to the validator,
-        which gets the token ``""``; without a validator it is a mistake.
+    anonymous: True lets GET and HEAD without a signature through to the policies and
+        the validator, which gets the token ``""``; without any of them it is a mistake.
+    policy: rules for this entry, in addition to the parameter of the same name.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.
     client_cert_file, client_key_file: PEM files with which the proxy authenticates to
@@ -106,6 +108,7 @@ Credentials = str | Mapping[str, "str | float | datetime | None"]
 BucketCredsFetcher = Callable[[str, str], Credentials | Awaitable[Credentials]]
 HmacFetcher = Callable[[str], Credentials | Awaitable[Credentials | None] | None]
 Path = str | os.PathLike[str]
+Policy = Mapping[str, Any] | Path
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -134,7 +137,8 @@ class ProxyServerConfig:
             is required, or ``unix_socket``.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
             to allow, or a `Decision`. False refuses; anything else, even if true in Python,
-            refuses and is logged. None: a valid signature is enough. ``request`` is a dict:
+            refuses and is logged. None: what ``policy`` allows, and without a policy a valid
+            signature is enough. ``request`` is a dict:
             the query parameters, and the proxy's own entries, which no query parameter can
             replace: ``method``, ``path``, ``source`` (the client's address),
             ``operation``, ``bucket``, ``key``, ``headers``, ``query`` (all parameters, as
@@ -236,6 +240,9 @@ class ProxyServerConfig:
         drain_delay: seconds that a stop is only announced, before drain_timeout begins:
             ``/readyz`` says 503 and each response ends its connection, so that balancers and
             clients go elsewhere, but whoever comes is served.
+        policy: rules in the language of AWS's IAM, as a dict or as the path of a JSON
+            file. What they deny, or do not allow, is refused before the validator is asked;
+            with them alone, no request calls Python. See docs/policies.md.
     """
 
     cos_map: Mapping[str, Mapping[str, Any]]
@@ -291,6 +298,7 @@ class ProxyServerConfig:
     state_version: str | None = None
     event_loop: asyncio.AbstractEventLoop | None = None
     drain_delay: float = 0.0
+    policy: Policy | None = None
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

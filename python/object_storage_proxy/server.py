@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _lib
 from ._aside import aside
-from .config import ProxyServerConfig
+from .config import Policy, ProxyServerConfig
 from .errors import ConfigError
 
 if TYPE_CHECKING:
@@ -131,8 +131,9 @@ class ProxyServer:
         *,
         cos_map: Mapping[str, Mapping[str, Any]] | None = None,
         hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
+        policy: Policy | None = None,
     ) -> None:
-        """Replaces the stores, the client keys, or both at once, while it serves.
+        """Replaces the stores, the client keys, the policy, or several at once, while it serves.
 
         Requests in flight end with the values that they began with. What is given is copied;
         what is not given stays as the last update left it, whoever made that. The
@@ -142,6 +143,8 @@ class ProxyServer:
         Args:
             cos_map: all entries from now on; None: unchanged.
             hmac_keystore: likewise all key pairs; None: unchanged; []: none.
+            policy: likewise the policy for all entries, of which a file is read again; None:
+                unchanged. A server that has one keeps one until it is stopped.
 
         Raises:
             ConfigError: the new values have mistakes; it lists all of them.
@@ -150,7 +153,7 @@ class ProxyServer:
         self._serving()
         from ._document import encode, snapshot
 
-        given = {"cos_map": cos_map, "hmac_keystore": hmac_keystore}
+        given = {"cos_map": cos_map, "hmac_keystore": hmac_keystore, "policy": policy}
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:
             raise ConfigError(mistakes)
@@ -406,6 +409,18 @@ def start_server(config: ProxyServerConfig) -> None:
         while not server.wait(_STEP):
             if hangups.came():
                 _signals.reopen_logs(server)
+
+
+def explain(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a policy makes of a request, for the command line; see osp_explain in osp.h.
+
+    Raises:
+        ConfigError: the policy or the request has mistakes; it lists all of them.
+        RuntimeError, ImportError: as ProxyServer.start() does.
+    """
+    from ._document import encode
+
+    return _lib.load(_at_exit).explain(encode(request))
 
 
 def enable_request_counting() -> None:

@@ -86,7 +86,7 @@ def _private(config: ProxyServerConfig, pair: dict[str, str], timeout: float) ->
         if name not in ("cos_map", "verify", "iam_endpoint", "bucket_creds_fetcher", "event_loop"):
             setattr(private, name, parameter.default)
     private.cos_map = {
-        name: {**entry, "connect_timeout": timeout, "answer_timeout": timeout}
+        name: {**entry, "policy": None, "connect_timeout": timeout, "answer_timeout": timeout}
         for name, entry in config.cos_map.items()
     }
     private.hmac_keystore = [pair]

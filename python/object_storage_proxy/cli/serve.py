@@ -44,8 +44,8 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
 An environment variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, takes
 precedence over the file, and an option over both.
 
-SIGHUP reads the configuration again, replaces the stores and the key pairs, and drops
-the callbacks' cached answers. Any other change waits for a restart, and the log says so.
+SIGHUP reads the configuration again, replaces the stores, the key pairs and the policy, and
+drops the callbacks' cached answers. Any other change waits for a restart, and the log says so.
 A configuration with mistakes changes nothing. With --watch no signal is needed: a change of the
 configuration, of .env or of a file that the configuration names is seen within two seconds."""
 
@@ -190,7 +190,8 @@ def _reload(
         with watch.reading(), dotenv.tried():
             now = _read(options, watch, before.path)  # a file that has vanished is a mistake
             config = now.config()
-            new = {name: getattr(config, name) for name in _SWAPPED}
+            swapped = [n for n in _SWAPPED if n not in _KEPT or getattr(config, n) is not None]
+            new = {name: getattr(config, name) for name in swapped}
             server.update(**{name: [] if value is None else value for name, value in new.items()})
             server.invalidate()
     except BaseException as error:  # whatever modules and files do, the server goes on
@@ -199,12 +200,12 @@ def _reload(
         return before
     changed = [n for n in settings.PARAMETERS if now.values.get(n) != before.values.get(n)]
     with shielded():
-        if waiting := [name for name in changed if name not in _SWAPPED]:
+        if waiting := [name for name in changed if name not in swapped]:
             _log.warning("changed, but needs a restart: %s", ", ".join(waiting))
         _log.info("the configuration was reloaded")
     now.values = {
-        **{n: v for n, v in before.values.items() if n not in _SWAPPED},
-        **{n: v for n, v in now.values.items() if n in _SWAPPED},
+        **{n: v for n, v in before.values.items() if n not in swapped},
+        **{n: v for n, v in now.values.items() if n in swapped},
     }
     return now
 
@@ -224,4 +225,5 @@ def _log_failure(error: BaseException) -> None:
 _SWAPPED = tuple(
     name for name in inspect.signature(ProxyServer.update).parameters if name != "self"
 )
+_KEPT = ("policy",)  # those of them that can't be taken away
 assert set(_SWAPPED) <= set(ProxyServerConfig.__slots__)

@@ -18,7 +18,7 @@ from .. import _files
 __all__ = ["Watch", "named_in"]
 
 _PAUSE = 1.0  # seconds between two looks
-_BY_NAME = ("ca_file", "client_cert_file", "client_key_file")  # what the library opens
+_BY_NAME = ("ca_file", "client_cert_file", "client_key_file", "policy")  # what the library opens
 
 _Stamp = tuple[int, ...] | None
 
@@ -68,7 +68,9 @@ class Watch:
 
 
 def named_in(values: Mapping[str, Any]) -> Iterator[str]:
-    """The files that entries of cos_map name."""
+    """The files that entries of cos_map name, and that of the policy for all of them."""
+    if isinstance(values.get("policy"), str):
+        yield values["policy"]
     entries = values.get("cos_map")
     for entry in entries.values() if isinstance(entries, Mapping) else ():
         for key in _BY_NAME if isinstance(entry, Mapping) else ():

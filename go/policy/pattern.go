@@ -1,0 +1,162 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+// pattern is a text with wildcards and variables, as a list of pieces.
+type pattern []piece
+
+type pieceKind uint8
+
+const (
+	literal pieceKind = iota // the text itself
+	one                      // ?, any single character
+	many                     // *, any number of characters
+	name                     // the name of who asks, else text if that is given
+)
+
+type piece struct {
+	kind     pieceKind
+	text     string
+	fallback bool // of a name: text takes its place where there is none
+}
+
+var errVariable = errors.New("has a variable that is not understood; there are ${aws:username}, ${aws:userid}, ${*}, ${?} and ${$}")
+
+// parsePattern reads a text in which a star stands for any number of characters
+// and a question mark for one, and ${...} for a variable ("IAM policy elements:
+// Variables and tags"): a name of who asks, perhaps with a default as in
+// ${aws:username, 'nobody'}, or one of the three characters that mean something.
+func parsePattern(text string) (pattern, error) {
+	var p pattern
+	for text != "" {
+		at := strings.IndexAny(text, "*?$")
+		if at < 0 {
+			at = len(text)
+		}
+		p, text = p.with(text[:at]), text[at:]
+		switch {
+		case text == "":
+		case text[0] == '*':
+			p, text = append(p, piece{kind: many}), text[1:]
+		case text[0] == '?':
+			p, text = append(p, piece{kind: one}), text[1:]
+		case !strings.HasPrefix(text, "${"):
+			p, text = p.with("$"), text[1:]
+		default:
+			inner, rest, closed := strings.Cut(text[2:], "}")
+			if !closed {
+				return nil, errVariable
+			}
+			var err error
+			if p, err = p.withVariable(inner); err != nil {
+				return nil, err
+			}
+			text = rest
+		}
+	}
+	return p, nil
+}
+
+// parsePlain is parsePattern for texts in which wildcards mean themselves.
+func parsePlain(text string) (pattern, error) {
+	return parsePattern(strings.NewReplacer("${*}", "${*}", "${?}", "${?}", "*", "${*}", "?", "${?}").Replace(text))
+}
+
+func (p pattern) with(text string) pattern {
+	if text == "" {
+		return p
+	}
+	if n := len(p); n > 0 && p[n-1].kind == literal {
+		p[n-1].text += text
+		return p
+	}
+	return append(p, piece{text: text})
+}
+
+func (p pattern) withVariable(inner string) (pattern, error) {
+	switch inner {
+	case "*", "?", "$":
+		return p.with(inner), nil
+	}
+	key, fallback, has := strings.Cut(inner, ",")
+	if k := strings.ToLower(strings.TrimSpace(key)); k != "aws:username" && k != "aws:userid" {
+		return nil, errVariable
+	}
+	if !has {
+		return append(p, piece{kind: name}), nil
+	}
+	text, opened := strings.CutPrefix(strings.TrimSpace(fallback), "'")
+	text, closed := strings.CutSuffix(text, "'")
+	if !opened || !closed || strings.ContainsAny(text, "'${") {
+		return nil, errVariable
+	}
+	return append(p, piece{name, text, true}), nil
+}
+
+// hasVariable reports whether a pattern depends on who asks.
+func (p pattern) hasVariable() bool {
+	for i := range p {
+		if p[i].kind == name {
+			return true
+		}
+	}
+	return false
+}
+
+// split takes the text off with which all that match begin.
+func (p pattern) split() (prefix string, rest pattern) {
+	if len(p) > 0 && p[0].kind == literal {
+		return p[0].text, p[1:]
+	}
+	return "", p
+}
+
+// matches reports whether the whole text fits. token is the name of who asks. It is
+// text, whatever it contains: no star in it is a wildcard. A variable without a
+// value equals nothing.
+func (p pattern) matches(text, token string) bool {
+	at := 0
+	star, tail := -1, "" // what follows the last star, and where in the text to try it
+	for {
+		switch {
+		case at < len(p) && p[at].kind == many:
+			if at++; at == len(p) {
+				return true
+			}
+			star, tail = at, text
+			continue
+		case at < len(p):
+			if size, ok := p[at].takes(text, token); ok {
+				text, at = text[size:], at+1
+				continue
+			}
+		case len(text) == 0:
+			return true
+		}
+		if star < 0 || len(tail) == 0 {
+			return false
+		}
+		_, size := utf8.DecodeRuneInString(tail)
+		tail = tail[size:]
+		text, at = tail, star
+	}
+}
+
+// takes returns how much of the beginning of a text a piece stands for.
+func (c *piece) takes(text, token string) (size int, ok bool) {
+	want := c.text
+	switch {
+	case c.kind == one:
+		_, size = utf8.DecodeRuneInString(text) // a byte that is not UTF-8 is a character, too
+		return size, size > 0
+	case c.kind == name && token != "":
+		want = token
+	case c.kind == name && !c.fallback:
+		return 0, false
+	}
+	return len(want), strings.HasPrefix(text, want)
+}

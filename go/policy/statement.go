@@ -1,0 +1,287 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"strings"
+
+	"osp/go/s3op"
+)
+
+const (
+	version       = "2012-10-17"
+	maxStatements = 10_000
+	longestText   = 2048 // of a pattern, a value or a Sid
+)
+
+// Parse reads a policy ("IAM JSON policy element reference"). The error is a
+// *MistakesError with all the mistakes.
+func Parse(document []byte) (*Policy, error) {
+	r := &reader{sids: map[string]bool{}}
+	var statements []*Statement
+	if root := readDocument(document, &r.MistakesError); root != nil {
+		statements = r.readPolicy(root)
+	}
+	if len(r.Mistakes) > 0 {
+		return nil, &r.MistakesError
+	}
+	var denies, allows []*Statement
+	for _, s := range statements {
+		if s.denies {
+			denies = append(denies, s)
+		} else {
+			allows = append(allows, s)
+		}
+	}
+	return &Policy{denies: newIndex(denies), allows: newIndex(allows), digest: sha256.Sum256(document)}, nil
+}
+
+// reader collects the mistakes of a document.
+type reader struct {
+	MistakesError
+	sids map[string]bool
+}
+
+// object reports whether a value is an object with no other members than these.
+func (r *reader) object(n *node, members ...string) bool {
+	if n.kind != '{' {
+		r.add(n, "must be an object")
+		return false
+	}
+	known := map[string]bool{}
+	for _, name := range members {
+		known[name] = true
+	}
+	for i, name := range n.names {
+		if !known[name] {
+			r.add(n.members[i], "is not understood; there are %s", strings.Join(members, ", "))
+		}
+	}
+	return true
+}
+
+// need returns a member that has to be there, or nil after reporting the mistake.
+func (r *reader) need(n *node, name string) *node {
+	m := n.member(name)
+	if m == nil {
+		r.add(&node{path: join(n.path, name), line: n.line}, "is required")
+	}
+	return m
+}
+
+// texts are the texts of a value that is one, or a list of some.
+func (r *reader) texts(n *node) []*node {
+	var out []*node
+	for _, item := range n.items() {
+		switch {
+		case item.kind != isString:
+			r.add(item, "must be a string")
+		case item.text == "" || len(item.text) > longestText:
+			r.add(item, "must have 1 to %d bytes", longestText)
+		default:
+			out = append(out, item)
+		}
+	}
+	if len(n.items()) == 0 {
+		r.add(n, "must not be empty")
+	}
+	return out
+}
+
+func (r *reader) readPolicy(root *node) []*Statement {
+	if !r.object(root, "Version", "Id", "Statement") {
+		return nil
+	}
+	if v := r.need(root, "Version"); v != nil && (v.kind != isString || v.text != version) {
+		r.add(v, "must be %q", version)
+	}
+	if id := root.member("Id"); id != nil && id.kind != isString {
+		r.add(id, "must be a string")
+	}
+	list := r.need(root, "Statement")
+	if list == nil {
+		return nil
+	}
+	if len(list.items()) > maxStatements {
+		r.add(list, "must have at most %d statements", maxStatements)
+		return nil
+	}
+	var statements []*Statement
+	for i, n := range list.items() {
+		if s := r.readStatement(n); s != nil {
+			s.Index = i
+			statements = append(statements, s)
+		}
+	}
+	return statements
+}
+
+// readStatement returns nil for a statement that is about no action of S3, and
+// after a mistake.
+func (r *reader) readStatement(n *node) *Statement {
+	if !r.object(n, "Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition") {
+		return nil
+	}
+	s := &Statement{Sid: r.readSid(n.member("Sid")), Line: n.line}
+	if effect := r.need(n, "Effect"); effect != nil {
+		if effect.kind != isString || effect.text != "Allow" && effect.text != "Deny" {
+			r.add(effect, `must be "Allow" or "Deny"`)
+		}
+		s.denies = effect.text == "Deny"
+	}
+	if who := r.need(n, "Principal"); who != nil {
+		r.readPrincipal(who, s)
+	}
+	actions, inverted := r.either(n, "Action", "NotAction")
+	if actions == nil {
+		return nil
+	}
+	elsewhere := r.readActions(actions, inverted, s)
+	resources, inverted := r.either(n, "Resource", "NotResource")
+	if elsewhere || resources == nil {
+		return nil
+	}
+	s.notResources = inverted
+	for _, text := range r.texts(resources) {
+		r.readResource(text, s)
+	}
+	if c := n.member("Condition"); c != nil {
+		s.conditions = r.readConditions(c)
+	}
+	return s
+}
+
+// either returns the one of two members that is given.
+func (r *reader) either(n *node, name, opposite string) (found *node, inverted bool) {
+	found, other := n.member(name), n.member(opposite)
+	switch {
+	case found != nil && other != nil:
+		r.add(other, "contradicts %s", name)
+		return nil, false
+	case found == nil && other == nil:
+		return r.need(n, name), false
+	case found == nil:
+		return other, true
+	}
+	return found, false
+}
+
+// readSid reads the name of a statement, which is that of no other.
+func (r *reader) readSid(n *node) string {
+	if n == nil {
+		return ""
+	}
+	if n.kind != isString || len(n.text) > 100 || strings.ContainsFunc(n.text, func(c rune) bool { return c < ' ' || c > '~' }) {
+		r.add(n, "must be a string of at most 100 printable ASCII characters")
+		return ""
+	}
+	if r.sids[n.text] && n.text != "" {
+		r.add(n, "is the Sid of another statement, too")
+	}
+	r.sids[n.text] = true
+	return n.text
+}
+
+// readPrincipal reads to whom a statement applies: "*" is everybody, who may not
+// even have signed; {"Token": ...} are clients by their access keys, of which
+// patterns are allowed. AWS's principals are accounts, users and roles of its own,
+// so that none of them is understood here.
+func (r *reader) readPrincipal(n *node, s *Statement) {
+	if n.kind == isString {
+		if s.everybody = n.text == "*"; !s.everybody {
+			r.add(n, `must be "*" or an object, such as {"Token": "alice"}`)
+		}
+		return
+	}
+	if !r.object(n, "Token") {
+		return
+	}
+	if tokens := r.need(n, "Token"); tokens != nil {
+		for _, t := range r.texts(tokens) {
+			p, err := parsePattern(t.text)
+			if err != nil || p.hasVariable() {
+				r.add(t, "must have no variable but ${*}, ${?} and ${$}")
+				continue
+			}
+			s.tokens = append(s.tokens, p)
+		}
+	}
+}
+
+// readActions reads names of actions, in any case, with wildcards. It reports
+// whether all of them are about other services; the only one whose actions are
+// known to be none of S3's is KMS, whose keys encrypt objects.
+func (r *reader) readActions(n *node, inverted bool, s *Statement) (elsewhere bool) {
+	elsewhere = !inverted
+	for _, item := range r.texts(n) {
+		name := strings.ToLower(item.text)
+		if kms, ok := strings.CutPrefix(name, "kms:"); ok && kms != "" && strings.Trim(kms, "abcdefghijklmnopqrstuvwxyz*?") == "" {
+			continue
+		}
+		elsewhere = false
+		if !s.addActions(name) {
+			r.add(item, "%s", noAction(item.text))
+		}
+	}
+	if inverted {
+		for i := range s3op.Actions() {
+			s.actions.flip(s3op.Action(i))
+		}
+	}
+	return elsewhere
+}
+
+// addActions adds the actions with names that fit, and reports whether there are any.
+func (s *Statement) addActions(lower string) bool {
+	p, err := parsePattern(lower)
+	if err != nil || strings.Contains(lower, "$") {
+		return false
+	}
+	found := false
+	for i, known := range s3op.Actions() {
+		if p.matches(strings.ToLower(known), "") {
+			s.actions.add(s3op.Action(i))
+			found = true
+		}
+	}
+	return found
+}
+
+// noAction says what is wrong with the name of an action. Some write that of an operation.
+func noAction(text string) string {
+	operation, _ := strings.CutPrefix(text, "s3:")
+	needed := s3op.Operation(operation).Actions(nil, false, func(string) bool { return false })
+	if len(needed) == 0 {
+		return "is no action that anything here needs"
+	}
+	return "is an operation, which needs the action " + needed[len(needed)-1].String()
+}
+
+// readResource reads an ARN of S3 with wildcards and variables, or a star ("Amazon S3
+// resources"). Buckets have neither a region nor an account.
+func (r *reader) readResource(n *node, s *Statement) {
+	rest := n.text
+	if rest != "*" {
+		parts := strings.SplitN(n.text, ":", 6)
+		if len(parts) != 6 || parts[0] != "arn" || !partitions[parts[1]] {
+			r.add(n, `must be "*" or an ARN, such as arn:aws:s3:::bucket/prefix/*`)
+			return
+		}
+		if parts[2] == "kms" { // which no question is about
+			return
+		}
+		rest = parts[5]
+		if parts[2] != "s3" || strings.Trim(parts[3]+parts[4], "*") != "" || rest == "" || rest[0] == '/' {
+			r.add(n, "must be the ARN of a bucket or of objects in one, without region and account: arn:aws:s3:::bucket/prefix/*")
+			return
+		}
+	}
+	p, err := parsePattern(rest)
+	if err != nil {
+		r.add(n, "%s", err)
+		return
+	}
+	s.resources = append(s.resources, p)
+}
+
+// partitions are AWS's, which are all the same here.
+var partitions = map[string]bool{"aws": true, "aws-cn": true, "aws-us-gov": true, "*": true}

@@ -1,0 +1,121 @@
+"""`policy explain`: which statements of a policy decide a request, and how."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from ..errors import ConfigError
+from ..server import explain
+from .common import Adder, add_command
+from .problems import MistakesError
+
+_DESCRIPTION = """\
+Says which statement of a policy decides a request, without sending it. There is a line for
+each action that the proxy would ask about: also for what a store may do instead that lacks
+the operation, and for the source of a copy. All of them have to be allowed.
+
+Only the policy is asked, and no validator. The keys of a list to delete are asked about one
+by one, as --method DELETE asks.
+
+The exit status is 0 if the request is allowed, 1 if it is refused, and 2 for a mistake in the
+policy or the command."""
+
+_EXAMPLES = """\
+  object-storage-proxy policy explain --policy policy.json --token alice --path /photos/a.jpg
+  object-storage-proxy policy explain --policy policy.json --token alice \\
+      --path '/photos?list-type=2&prefix=2026/' --client-ip 192.0.2.1 --https
+  object-storage-proxy policy explain --policy policy.json --token alice --method PUT \\
+      --path /photos/b.jpg --header x-amz-copy-source:/photos/a.jpg"""
+
+
+def add(adder: Adder) -> None:
+    """Adds the command."""
+    parser = add_command(
+        adder, "policy", "explain what a policy says about a request", _DESCRIPTION, _EXAMPLES
+    )
+    parser.add_argument("what", choices=["explain"])
+    parser.add_argument("--policy", metavar="FILE", required=True, help="the policy, a JSON file")
+    parser.add_argument("--token", metavar="ID", help="the client's access key; default: unsigned")
+    parser.add_argument("-m", "--method", type=str.upper, default="GET", help="default: GET")
+    parser.add_argument(
+        "--path", required=True, help="/BUCKET/KEY as in a URL, with a query if there is one"
+    )
+    parser.add_argument(
+        "--header",
+        metavar="NAME:VALUE",
+        action="append",
+        default=[],
+        help="a header of the request, such as x-amz-acl:private",
+    )
+    parser.add_argument("--client-ip", metavar="ADDRESS", help="of the client; default: unknown")
+    parser.add_argument("--https", action="store_true", help="the client comes by https")
+    parser.add_argument(
+        "--time", help="of the request, such as 2026-01-31T12:00:00+00:00; default: now"
+    )
+    parser.add_argument(
+        "--complete", action="store_true", help="the store's entry says complete, as AWS's do"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints what is asked and what the policy says."""
+    request = {
+        "policy": options.policy,
+        "token": options.token,
+        "method": options.method,
+        "target": options.path,
+        "headers": dict(_header(text) for text in options.header),
+        "client_ip": options.client_ip,
+        "secure": options.https,
+        "time": _seconds(options.time),
+        "complete": options.complete,
+    }
+    try:
+        explained = explain(request)
+    except ConfigError as error:
+        raise MistakesError(*(_told(options, *mistake) for mistake in error.mistakes)) from error
+    if options.json:
+        print(json.dumps(explained, indent=2))
+    else:
+        for line in _lines(explained, options.policy):
+            print(line)
+    return 0 if explained["allowed"] else 1
+
+
+def _lines(explained: dict[str, Any], policy: str) -> Iterable[str]:
+    for asked in explained["questions"]:
+        action = asked["action"] or f"no action for {asked['operation']}"
+        by = ""
+        if "statement" in asked:
+            by = f": {asked['statement']} in line {asked['line']} of {policy}"
+        yield f"{asked['effect']:8} {action} on {asked['resource'] or 'the service'}{by}"
+    yield "allowed" if explained["allowed"] else "refused"
+
+
+def _told(options: argparse.Namespace, path: str, message: str) -> str:
+    if path == "policy":
+        return f"{options.policy}: {message}"
+    return f"{'--path' if path == 'target' else path}: {message}"
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, found, value = text.partition(":")
+    if not found or not name.strip():
+        raise MistakesError("--header must be NAME:VALUE")
+    return name.strip(), value.strip()
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise MistakesError("--time must be a time such as 2026-01-31T12:00:00+00:00") from error
+    return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()

@@ -1,0 +1,314 @@
+"""Policies: what they deny or do not allow is refused, and with them alone no Python runs."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import object_storage_proxy as osp
+import pytest
+from conftest import CLIENT, Front
+from helpers.children import Child
+from helpers.cli import mistaken, runner, write_toml
+from helpers.clients import Keys, boto, refused
+from helpers.double import S3Double
+from helpers.pages import DOCS, blocks
+from helpers.served import Served
+from helpers.wait import free_port, until
+
+BOB = Keys("bob", "bob's secret")
+PAIRS = [{"access_key": k.access, "secret_key": k.secret} for k in (CLIENT, BOB)]
+
+
+def statement(action: str | list[str], resource: str | list[str], **more: Any) -> dict[str, Any]:
+    """An Allow for everybody, unless there is more to say."""
+    return {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource, **more}
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+ALL = statement("s3:*", "*")
+READS = statement("s3:GetObject", "arn:aws:s3:::data/*")
+
+
+def get(s3: Any, key: str = "k") -> bytes:
+    return bytes(s3.get_object(Bucket="data", Key=key)["Body"].read())
+
+
+class TestRights:
+    def test_of_each_client_are_its_own(self, serve: Any, double: S3Double) -> None:
+        home = "arn:aws:s3:::data/home/${aws:username}/*"
+        front: Front = serve(
+            {"data": double.entry()},
+            hmac_keystore=PAIRS,
+            policy=policy(
+                statement(["s3:GetObject", "s3:PutObject"], home),
+                statement("s3:GetObject", "arn:aws:s3:::data/*", Principal={"Token": "bob"}),
+            ),
+        )
+        alice, bob = front.boto(retry=False), front.boto(keys=BOB, retry=False)
+        bob.put_object(Bucket="data", Key="home/bob/x", Body=b"1")
+        assert get(bob, "home/bob/x") == b"1"
+        assert get(bob, "k") == b"x"
+        for s3, key in ((alice, "home/bob/x"), (alice, "k")):
+            assert refused(s3.get_object, Bucket="data", Key=key).code == "AccessDenied"
+        assert refused(bob.put_object, Bucket="data", Key="k").code == "AccessDenied"
+        assert refused(bob.delete_object, Bucket="data", Key="home/bob/x").code == "AccessDenied"
+
+    def test_to_list_end_with_the_prefix(self, serve: Any, any_store: Any) -> None:
+        bucket = any_store.make_bucket()
+        only = {"StringLike": {"s3:prefix": ["a/*"]}}
+        lists = statement("s3:ListBucket", f"arn:aws:s3:::{bucket}", Condition=only)
+        s3 = serve({bucket: any_store.entry()}, policy=policy(lists)).boto(retry=False)
+        s3.list_objects_v2(Bucket=bucket, Prefix="a/b")
+        for prefix in ({}, {"Prefix": ""}, {"Prefix": "b/"}):
+            assert refused(s3.list_objects_v2, Bucket=bucket, **prefix).code == "AccessDenied"
+
+    def test_in_a_list_of_keys_are_those_of_each(self, serve: Any, any_store: Any) -> None:
+        bucket, direct = any_store.make_bucket(), any_store.client()
+        for key in ("k", "l"):
+            direct.put_object(Bucket=bucket, Key=key, Body=b"x")
+        deletes = statement("s3:DeleteObject", f"arn:aws:s3:::{bucket}/k")
+        s3 = serve({bucket: any_store.entry()}, policy=policy(deletes)).boto(retry=False)
+        keys = {"Objects": [{"Key": "k"}, {"Key": "l"}]}
+        errors = s3.delete_objects(Bucket=bucket, Delete=keys)["Errors"]
+        assert [(e["Key"], e["Code"]) for e in errors] == [("l", "AccessDenied")]
+        left = direct.list_objects_v2(Bucket=bucket)["Contents"]
+        assert [item["Key"] for item in left] == ["l"]
+
+    def test_to_copy_are_those_of_both_objects(self, serve: Any, double: S3Double) -> None:
+        writes = statement("s3:PutObject", "arn:aws:s3:::data/*")
+        s3 = serve({"data": double.entry()}, policy=policy(writes)).boto(retry=False)
+        copy = {"Bucket": "data", "Key": "new", "CopySource": "data/k"}
+        assert refused(s3.copy_object, **copy).code == "AccessDenied"
+
+    def test_list_the_buckets(self, serve: Any, double: S3Double) -> None:
+        lists = statement("s3:ListBucket", "arn:aws:s3:::data")
+        entries = {"data": double.entry(), "more": double.entry()}
+        s3 = serve(entries, policy=policy(lists)).boto(retry=False)
+        assert [b["Name"] for b in s3.list_buckets()["Buckets"]] == ["data"]
+
+
+class TestWithAValidator:
+    def test_a_deny_comes_first_then_the_validator_then_an_allow(
+        self, serve: Any, double: S3Double
+    ) -> None:
+        asked: list[str] = []
+
+        def may(token: str, bucket: str, request: dict[str, Any]) -> bool:
+            asked.append(request["key"])
+            return bool(request["key"] != "l")
+
+        denies = statement("s3:*", "arn:aws:s3:::data/secret*", Effect="Deny")
+        front: Front = serve(
+            {"data": double.entry(ttl=0)}, validator=may, policy=policy(READS, denies)
+        )
+        s3 = front.boto(retry=False)
+        assert get(s3) == b"x"
+        assert refused(s3.get_object, Bucket="data", Key="l").code == "AccessDenied"
+        assert refused(s3.get_object, Bucket="data", Key="secret").code == "AccessDenied"
+        assert refused(s3.put_object, Bucket="data", Key="k").code == "AccessDenied"
+        assert asked == ["k", "l"]  # not about what the policy refuses by itself
+
+
+class TestEntries:
+    def test_have_rules_of_their_own(self, serve: Any, double: S3Double) -> None:
+        entries = {"data": double.entry(policy=policy(READS)), "more": double.entry()}
+        s3 = serve(entries).boto(retry=False)
+        assert get(s3) == b"x"
+        assert refused(s3.put_object, Bucket="data", Key="k").code == "AccessDenied"
+        s3.put_object(Bucket="more", Key="k", Body=b"")  # no policy governs it
+
+    def test_deny_what_the_policy_for_all_allows(self, serve: Any, double: S3Double) -> None:
+        denies = policy(statement("s3:GetObject", "arn:aws:s3:::data/l", Effect="Deny"))
+        s3 = serve({"data": double.entry(policy=denies)}, policy=policy(ALL)).boto(retry=False)
+        assert get(s3) == b"x"
+        assert refused(s3.get_object, Bucket="data", Key="l").code == "AccessDenied"
+
+
+class TestUpdates:
+    def test_replace_the_policy_at_once(self, serve: Any, double: S3Double, tmp_path: Path) -> None:
+        file = tmp_path / "policy.json"
+        file.write_text(json.dumps(policy(READS)))
+        front: Front = serve({"data": double.entry()}, policy=file)
+        s3 = front.boto(retry=False)
+        assert get(s3) == b"x"
+        file.write_text(json.dumps(policy(statement("s3:PutObject", "*"))))
+        assert get(s3) == b"x"  # the file is not watched
+        front.server.update(policy=file)
+        assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
+        with pytest.raises(osp.ConfigError):
+            front.server.update(policy={})
+        front.server.update(cos_map={"data": double.entry()})
+        assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
+        front.server.update(policy=policy(ALL))
+        assert get(s3) == b"x"
+
+    def test_by_sighup_read_the_file_again(self, tmp_path: Path, double: S3Double) -> None:
+        folder = tmp_path / "here"
+        folder.mkdir()
+        (folder / "policy.json").write_text(json.dumps(policy(READS)))
+        with ExitStack() as stack:
+            served = Served(folder, stack)
+            served.configure(cos_map={"data": double.entry()}, policy="policy.json")
+            served.start()
+            served.up()
+            s3 = served.boto()
+            assert get(s3) == b"x"
+            (folder / "policy.json").write_text(json.dumps(policy(statement("s3:Put*", "*"))))
+            served.child.process.send_signal(signal.SIGHUP)
+            served.said("the configuration was reloaded")
+            assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
+            served.configure(cos_map={"data": double.entry()})
+            served.child.process.send_signal(signal.SIGHUP)
+            served.said("changed, but needs a restart: policy")
+            served.said("the configuration was reloaded", 2)
+            assert refused(s3.get_object, Bucket="data", Key="k").code == "AccessDenied"
+
+    def test_are_seen_by_a_server_that_watches(self, tmp_path: Path, double: S3Double) -> None:
+        folder = tmp_path / "here"
+        folder.mkdir()
+        (folder / "policy.json").write_text(json.dumps(policy(READS)))
+        with ExitStack() as stack:
+            served = Served(folder, stack)
+            served.configure(cos_map={"data": double.entry()}, policy="policy.json")
+            served.start("--watch")
+            served.up()
+            assert get(served.boto()) == b"x"
+            (folder / "policy.json").write_text(json.dumps(policy(statement("s3:Put*", "*"))))
+            served.said("the configuration was reloaded")
+            assert refused(served.boto().get_object, Bucket="data", Key="k").code == "AccessDenied"
+
+
+# Functions of a PyDLL keep the GIL: from "holding" on, nothing of Python runs in that process
+# until somebody writes into the pipe.
+SCRIPT = """
+import ctypes, json, os, sys
+import object_storage_proxy as osp
+
+with osp.ProxyServer(osp.ProxyServerConfig(**json.loads(sys.argv[1]))):
+    pipe = os.open("hold", os.O_RDONLY)  # waits for a writer
+    buffer = ctypes.create_string_buffer(1)
+    print("holding", flush=True)
+    ctypes.PyDLL(None).read(pipe, buffer, 1)
+    print("released", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes, "PyDLL"), reason="this Python's ctypes has no PyDLL")
+def test_with_a_policy_alone_even_the_first_request_needs_no_python(
+    double: S3Double, tmp_path: Path
+) -> None:
+    port = free_port()
+    os.mkfifo(tmp_path / "hold")
+    config = {
+        "cos_map": {"data": double.entry()},
+        "host": "127.0.0.1",
+        "http_port": port,
+        "hmac_keystore": PAIRS,
+        "policy": policy(READS),
+    }
+    command = [sys.executable, "-c", SCRIPT, json.dumps(config)]
+    with Child(command, tmp_path / "proxy.log", cwd=tmp_path) as proxy:
+        proxy.listening(port)
+        with (tmp_path / "hold").open("wb", buffering=0) as pipe:
+            until(lambda: "holding" in proxy.output(), "the GIL is held")
+            s3 = boto(f"http://127.0.0.1:{port}", CLIENT, retry=False, read_timeout=15)
+            assert get(s3) == b"x"
+            assert refused(s3.put_object, Bucket="data", Key="k").code == "AccessDenied"
+            assert refused(s3.get_object, Bucket="data2", Key="k").code == "NoSuchBucket"
+            assert "released" not in proxy.output()
+            pipe.write(b"x")
+        assert proxy.process.wait(20) == 0, proxy.output()
+
+
+class TestMistakes:
+    def test_have_their_line_and_path(self, tmp_path: Path, double: S3Double) -> None:
+        (tmp_path / "policy.json").write_text(
+            '{"Version": "2012-10-17",\n "Statement": [{"Effect": "Allow", "Principal": "*",\n'
+            '  "Action": "s3:HeadObject", "Resource": "*"}]}'
+        )
+        (tmp_path / "proxy.toml").write_text(
+            'http_port = 0\npolicy = "policy.json"\n\n[cos_map.data]\nhost = "h"\nport = 1\n'
+            '[cos_map.data.policy]\nVersion = "2012-10-17"\n\n[[cos_map.data.policy.Statement]]\n'
+            'Effect = "Allow"\nPrincipal = "*"\nAction = "s3:*"\nResource = "data/*"\n'
+        )
+        lines = mistaken(runner(tmp_path)("check-config"))
+        assert lines[0] == (
+            "proxy.toml:2: policy: line 3: Statement[0].Action: is an operation, which needs "
+            "the action s3:GetObject"
+        )
+        assert lines[1].startswith("proxy.toml:14: cos_map.data.policy.Statement[0].Resource: ")
+
+    def test_in_python_have_their_path(self) -> None:
+        wrong = policy({**READS, "Action": "s3:GetObjekt"})
+        config = osp.ProxyServerConfig(cos_map={}, http_port=0, policy=wrong)
+        with pytest.raises(osp.ConfigError) as caught:
+            osp.ProxyServer(config).check()
+        assert [path for path, _ in caught.value.mistakes] == ["policy.Statement[0].Action"]
+
+
+class TestExplain:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        denies = statement(
+            "s3:*",
+            "*",
+            Sid="Outside",
+            Effect="Deny",
+            Condition={"NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+        )
+        path = tmp_path / "policy.json"
+        path.write_text(json.dumps(policy({**READS, "Principal": {"Token": "alice"}}, denies)))
+        return path
+
+    def test_names_the_statement(self, file: Path, tmp_path: Path) -> None:
+        run = runner(tmp_path)
+        command = ["policy", "explain", "--policy", file.name, "--path", "/data/k", "--token"]
+        done = run(*command, "alice", "--client-ip", "192.0.2.7")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [
+            "allow    s3:GetObject on data/k: Statement[0] in line 1 of policy.json",
+            "allowed",
+        ]
+        done = run(*command, "alice", "--client-ip", "198.51.100.7", "--json")
+        assert done.returncode == 1
+        explained = json.loads(done.stdout)
+        assert explained["questions"][0]["statement"] == 'statement "Outside"'
+        done = run(*command, "bob", "--client-ip", "192.0.2.7", "--time", "2026-01-31T12:00:00Z")
+        assert done.stdout.splitlines() == ["nothing  s3:GetObject on data/k", "refused"]
+
+    def test_says_what_is_wrong(self, file: Path, tmp_path: Path) -> None:
+        run = runner(tmp_path)
+        command = ["policy", "explain", "--policy", file.name, "--path"]
+        assert mistaken(run(*command, "data/k")) == [
+            "--path: The specified URI couldn't be parsed."
+        ]
+        assert "--header" in mistaken(run(*command, "/data/k", "--header", "x"))[0]
+        assert "--time" in mistaken(run(*command, "/data/k", "--time", "noon"))[0]
+        file.write_text("{")
+        assert mistaken(run(*command, "/data/k"))[0].startswith("policy.json: line 1: is not JSON")
+
+
+def test_doctor_is_not_governed(tmp_path: Path, any_store: Any) -> None:
+    bucket = any_store.make_bucket()
+    nothing = policy(statement("s3:PutObject", "arn:aws:s3:::none/none"))
+    entry = {k: v for k, v in any_store.entry(policy=nothing).items() if v is not None}
+    write_toml(tmp_path / "proxy.toml", {"cos_map": {bucket: entry}, "policy": nothing})
+    done = runner(tmp_path)("doctor", OSP_HTTP_PORT="8080")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", blocks(DOCS / "policies.md", "json"), ids=str)
+def test_the_policies_of_the_page_are_understood(block: Any, tmp_path: Path) -> None:
+    (tmp_path / "policy.json").write_text(block.text)
+    command = ["policy", "explain", "--policy", "policy.json", "--path", "/photos/k"]
+    assert runner(tmp_path)(*command).returncode in (0, 1)
