@@ -9,6 +9,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/secret"
+	"osp/go/shared"
 	"osp/go/stores"
 )
 
@@ -36,7 +37,7 @@ func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
 					r := New(apiKey, bearer, Options{})
 					time.Sleep(time.Second)
 					forgotten := time.Now()
-					r.Forget(named(c.token), named(c.bucket))
+					r.Forget(shared.Revocation{Token: named(c.token), Bucket: named(c.bucket)})
 					time.Sleep(2 * time.Hour) // the fetcher's own answer has ended, which a token may outlive
 					gone := ""
 					for _, token := range []string{"alice", "bob"} {
@@ -110,7 +111,7 @@ func TestThatCredentialsWereConfirmedIsForgotten(t *testing.T) {
 		go func() { _, _, _ = r.Renew(t.Context(), b, "u", used) }() // of which the answers come too late
 		synctest.Wait()
 		o.set("new")
-		r.Forget(nil, named("b"))
+		r.Forget(shared.Revocation{Bucket: named("b")})
 		time.Sleep(time.Second / 2)
 		for _, token := range []string{"t", "u"} {
 			if fresh, changed, err := r.Renew(t.Context(), b, token, used); err != nil || !changed || fresh.AccessKey != "new" {
@@ -149,7 +150,7 @@ func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
 		}
 	}
 	meanwhile = renew // when Forget looks at the clock
-	r.Forget(named("t"), nil)
+	r.Forget(shared.Revocation{Token: named("t")})
 	renew()
 	if bearer.after != now {
 		t.Errorf("a token of before %v serves", bearer.after)
