@@ -70,8 +70,8 @@ func TestTheLatestMarkCounts(t *testing.T) {
 	f := newForgotten()
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
 	f.mark(nil, nil, at(1))
-	f.mark(named("t"), nil, at(3))
 	f.mark(nil, named("b"), at(2))
+	f.mark(named("t"), nil, at(3))
 	f.mark(named("t"), named("c"), at(4))
 	for pair, want := range map[[2]string]int{{"t", "b"}: 3, {"t", "c"}: 4, {"u", "b"}: 2, {"u", "c"}: 1, {"", ""}: 1} {
 		if got := f.last(pair[0], pair[1]); got != at(want) {
@@ -154,5 +154,18 @@ func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
 	renew()
 	if bearer.after != now {
 		t.Errorf("a token of before %v serves", bearer.after)
+	}
+}
+
+func TestMarksNeverGoBack(t *testing.T) {
+	earlier := time.Now()
+	later := earlier.Add(time.Second)
+	for _, token := range []*string{named("alice"), nil} {
+		f := newForgotten()
+		f.mark(token, nil, later)
+		f.mark(token, nil, earlier) // looked at the clock first, and came to the lock second
+		if got := f.last("alice", "one"); !got.Equal(later) {
+			t.Errorf("%v", got)
+		}
 	}
 }
