@@ -55,23 +55,34 @@ func (r *reader) readConditions(n *node) []condition {
 	}
 	var out []condition
 	for i, name := range n.names {
-		prototype, op, ok := r.readOperator(n.members[i], name)
-		if !ok {
+		if prototype, op, ok := r.readOperator(n.members[i], name); ok {
+			out = append(out, r.readKeys(n.members[i], prototype, op)...)
+		}
+	}
+	return out
+}
+
+// readKeys reads the keys that an operator is about. All of them have to hold, so that
+// one that is there twice, in another case, would not be what its author means.
+func (r *reader) readKeys(n *node, prototype condition, op operator) (out []condition) {
+	seen := map[key]bool{}
+	for i, name := range n.names {
+		c, values := prototype, n.members[i]
+		var known bool
+		switch c.key, known = keyNamed(name); {
+		case !known:
+			r.add(values, "is no condition key that is known here")
+			continue
+		case seen[c.key]:
+			r.add(values, "is given more than once, in another case")
+			continue
+		case c.key.kind()&op.kind == 0:
+			r.add(values, "does not go with this operator: it is %s", c.key.kind())
 			continue
 		}
-		for j, keyName := range n.members[i].names {
-			c, values := prototype, n.members[i].members[j]
-			if c.key, ok = keyNamed(keyName); !ok {
-				r.add(values, "is no condition key that is known here")
-				continue
-			}
-			if c.key.kind()&op.kind == 0 {
-				r.add(values, "does not go with this operator: it is %s", c.key.kind())
-				continue
-			}
-			r.readValues(values, op, &c)
-			out = append(out, c)
-		}
+		seen[c.key] = true
+		r.readValues(values, op, &c)
+		out = append(out, c)
 	}
 	return out
 }
@@ -183,6 +194,13 @@ func (k kind) String() string {
 	return "an address, for IpAddress and NotIpAddress"
 }
 
+// The years that ISO 8601 can write, in seconds since 1970. A time far outside of
+// them would not even be compared correctly.
+const (
+	yearZero  = -62_167_219_200
+	year10000 = 253_402_300_800
+)
+
 // readDate reads the forms of W3C's profile of ISO 8601
 // (https://www.w3.org/TR/NOTE-datetime) that name a day, or seconds since 1970.
 func readDate(text string) (time.Time, bool) {
@@ -192,7 +210,7 @@ func readDate(text string) (time.Time, bool) {
 		}
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
-	return time.Unix(seconds, 0), err == nil
+	return time.Unix(seconds, 0), err == nil && seconds >= yearZero && seconds < year10000
 }
 
 // readNetwork reads an address, or a network in CIDR notation.
