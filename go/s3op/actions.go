@@ -50,8 +50,8 @@ type need struct {
 
 // orders are the actions for what headers order, from the permissions that AWS's
 // API reference names for PutObject, CopyObject, CreateMultipartUpload,
-// CreateBucket, DeleteObject and PutObjectRetention. A header counts for the
-// operations to which it belongs.
+// CreateBucket, DeleteObject and PutObjectRetention. A header counts for every write of
+// its scope: a store may well obey one that does not belong to the operation.
 var orders = []struct {
 	fields string
 	at     scope
@@ -110,7 +110,7 @@ func (s *spec) need(number map[string]Action) *need {
 	for _, o := range orders {
 		for _, field := range strings.Fields(o.fields) {
 			action := number[o.action]
-			if o.at == s.at && slices.Contains(strings.Fields(s.headers), strings.ToLower(field)) && !slices.Contains(n.plain, action) && !slices.Contains(n.version, action) {
+			if o.at == s.at && s.name.Writes() && !slices.Contains(n.plain, action) && !slices.Contains(n.version, action) {
 				n.orders = append(n.orders, order{field, action})
 			}
 		}
