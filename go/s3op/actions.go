@@ -62,6 +62,8 @@ var orders = []struct {
 	{"X-Amz-Tagging", object, "PutObjectTagging"},
 	{"X-Amz-Object-Lock-Mode X-Amz-Object-Lock-Retain-Until-Date X-Amz-Object-Lock-Event-Hold-Duration-Days X-Amz-Object-Lock-Event-Hold-Duration-Years", object, "PutObjectRetention"},
 	{"X-Amz-Object-Lock-Legal-Hold X-Amz-Object-Lock-Event-Hold", object, "PutObjectLegalHold"},
+	{"Retention-Period Retention-Expiration-Date", object, "PutObjectRetention"}, // IBM's
+	{"Retention-Legal-Hold-Id", object, "PutObjectLegalHold"},                    // likewise
 	{"X-Amz-Bypass-Governance-Retention", object, "BypassGovernanceRetention"},
 	{"X-Amz-Bypass-Governance-Retention", bucket, "BypassGovernanceRetention"}, // of DeleteObjects
 	{"X-Amz-Object-Ownership", bucket, "PutBucketOwnershipControls"},
