@@ -49,17 +49,36 @@ const (
 )
 
 func (r *reader) readConditions(n *node) []condition {
+	var out []condition
+	for i, member := range r.membersOf(n) {
+		if prototype, op, ok := r.readOperator(member, n.names[i]); ok {
+			out = append(out, r.readKeys(member, prototype, op)...)
+		}
+	}
+	return out
+}
+
+// readForm is readConditions for another service, of whose operators and keys only the
+// form is known.
+func (r *reader) readForm(n *node) {
+	for _, keys := range r.membersOf(n) {
+		for _, values := range r.membersOf(keys) {
+			for _, value := range values.items() {
+				if value.kind == '{' || value.kind == '[' || value.kind == isNothing {
+					r.add(value, "must be a string, a number or a truth value")
+				}
+			}
+		}
+	}
+}
+
+// membersOf returns the members of an object that must have some.
+func (r *reader) membersOf(n *node) []*node {
 	if n.kind != '{' || len(n.names) == 0 {
 		r.add(n, "must be an object that is not empty")
 		return nil
 	}
-	var out []condition
-	for i, name := range n.names {
-		if prototype, op, ok := r.readOperator(n.members[i], name); ok {
-			out = append(out, r.readKeys(n.members[i], prototype, op)...)
-		}
-	}
-	return out
+	return n.members
 }
 
 // readKeys reads the keys that an operator is about. All of them have to hold, so that
@@ -103,8 +122,7 @@ func (r *reader) readOperator(n *node, full string) (c condition, op operator, o
 	case all && some, op.test == isNull && (all || some || optional), some && optional:
 		r.add(n, "combines what does not go together")
 		return c, op, false
-	case n.kind != '{' || len(n.names) == 0:
-		r.add(n, "must be an object that is not empty")
+	case r.membersOf(n) == nil:
 		return c, op, false
 	}
 	c = condition{test: op.test, negated: op.negated, isSet: all || some, ifNone: op.negated}

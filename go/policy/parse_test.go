@@ -20,6 +20,17 @@ func conditioned(block string) string {
 	return statement(`"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": ` + block)
 }
 
+func ofKMS(rest string) string {
+	return statement(`"Effect": "Deny", "Principal": "*", "Action": "kms:*", ` + rest)
+}
+
+func TestStatementsOfOthersMayHaveTheirKeys(t *testing.T) {
+	document := ofKMS(`"Resource": "arn:aws:kms:eu-west-1:1:key/a", "Condition": {"StringLike": {"kms:ViaService": ["s3.*"], "kms:EncryptionContext:aws:s3:arn": "b"}, "ArnLike": {"aws:PrincipalArn": "c"}, "Bool": {"kms:GrantIsForAWSResource": true}}`)
+	if _, err := Parse([]byte(document)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatIsNotUnderstoodIsAMistakeAtItsPlace(t *testing.T) {
 	for document, path := range map[string]string{
 		``: "", `{`: "", `[]`: "", `null`: "", valid + `{}`: "", "\xff": "",
@@ -75,10 +86,14 @@ func TestWhatIsNotUnderstoodIsAMistakeAtItsPlace(t *testing.T) {
 		conditioned(`{"DateLessThan": {"aws:EpochTime": -62167219201}}`):                                 `Statement[0].Condition.DateLessThan["aws:EpochTime"]`,
 		conditioned(`{"DateLessThan": {"aws:CurrentTime": [253402300799, -62167219200, 253402300800]}}`): `Statement[0].Condition.DateLessThan["aws:CurrentTime"][2]`,
 		conditioned(`{"StringLike": {"s3:prefix": "a*", "S3:Prefix": "b*"}}`):                            `Statement[0].Condition.StringLike["S3:Prefix"]`,
-		conditioned(`{"Bool": {"aws:SecureTransport": "yes"}}`):                                          `Statement[0].Condition.Bool["aws:SecureTransport"]`,
-		conditioned(`{"Bool": {"aws:SecureTransport": ["true", "false"]}}`):                              `Statement[0].Condition.Bool["aws:SecureTransport"]`,
-		conditioned(`{"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}`):                                    `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
-		conditioned(`{"IpAddress": {"aws:SourceIp": "::ffff:10.0.0.1"}}`):                                `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
+		ofKMS(`"Resource": 7`): "Statement[0].Resource", ofKMS(`"Resource": []`): "Statement[0].Resource",
+		ofKMS(`"Resource": "*", "Condition": "nonsense"`):                                 "Statement[0].Condition",
+		ofKMS(`"Resource": "*", "Condition": {"StringLike": []}`):                         "Statement[0].Condition.StringLike",
+		ofKMS(`"Resource": "*", "Condition": {"StringLike": {"kms:ViaService": [null]}}`): `Statement[0].Condition.StringLike["kms:ViaService"][0]`,
+		conditioned(`{"Bool": {"aws:SecureTransport": "yes"}}`):                           `Statement[0].Condition.Bool["aws:SecureTransport"]`,
+		conditioned(`{"Bool": {"aws:SecureTransport": ["true", "false"]}}`):               `Statement[0].Condition.Bool["aws:SecureTransport"]`,
+		conditioned(`{"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}`):                     `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
+		conditioned(`{"IpAddress": {"aws:SourceIp": "::ffff:10.0.0.1"}}`):                 `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
 		`{"Version": "2012-10-17", "Statement": [
 			{"Sid": "a", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"},
 			{"Sid": "a", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]}`: "Statement[1].Sid",

@@ -115,8 +115,8 @@ func (r *reader) readPolicy(root *node) []*Statement {
 	return statements
 }
 
-// readStatement returns nil for a statement that is about no action of S3, and
-// after a mistake.
+// readStatement returns nil for a statement that is about no action of S3, of which it
+// reads the syntax, and after a mistake.
 func (r *reader) readStatement(n *node) *Statement {
 	if !r.object(n, "Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition") {
 		return nil
@@ -137,7 +137,14 @@ func (r *reader) readStatement(n *node) *Statement {
 	}
 	elsewhere := r.readActions(actions, inverted, s)
 	resources, inverted := r.either(n, "Resource", "NotResource")
-	if elsewhere || resources == nil {
+	if resources == nil {
+		return nil
+	}
+	if elsewhere { // its resources and keys are another service's
+		r.texts(resources)
+		if c := n.member("Condition"); c != nil {
+			r.readForm(c)
+		}
 		return nil
 	}
 	s.notResources = inverted
