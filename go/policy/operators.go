@@ -143,6 +143,9 @@ func (r *reader) readValues(n *node, op operator, c *condition) {
 			r.add(item, "%s", complaint)
 		}
 	}
+	for _, p := range c.patterns {
+		r.spend(n, p)
+	}
 }
 
 // add adds a value, or says what is wrong with it.

@@ -87,13 +87,18 @@ func TestWhatIsNotUnderstoodIsAMistakeAtItsPlace(t *testing.T) {
 		conditioned(`{"DateLessThan": {"aws:CurrentTime": [253402300799, -62167219200, 253402300800]}}`): `Statement[0].Condition.DateLessThan["aws:CurrentTime"][2]`,
 		conditioned(`{"StringLike": {"s3:prefix": "a*", "S3:Prefix": "b*"}}`):                            `Statement[0].Condition.StringLike["S3:Prefix"]`,
 		ofKMS(`"Resource": 7`): "Statement[0].Resource", ofKMS(`"Resource": []`): "Statement[0].Resource",
-		ofKMS(`"Resource": "*", "Condition": "nonsense"`):                                 "Statement[0].Condition",
-		ofKMS(`"Resource": "*", "Condition": {"StringLike": []}`):                         "Statement[0].Condition.StringLike",
-		ofKMS(`"Resource": "*", "Condition": {"StringLike": {"kms:ViaService": [null]}}`): `Statement[0].Condition.StringLike["kms:ViaService"][0]`,
-		conditioned(`{"Bool": {"aws:SecureTransport": "yes"}}`):                           `Statement[0].Condition.Bool["aws:SecureTransport"]`,
-		conditioned(`{"Bool": {"aws:SecureTransport": ["true", "false"]}}`):               `Statement[0].Condition.Bool["aws:SecureTransport"]`,
-		conditioned(`{"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}`):                     `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
-		conditioned(`{"IpAddress": {"aws:SourceIp": "::ffff:10.0.0.1"}}`):                 `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
+		ofKMS(`"Resource": "*", "Condition": "nonsense"`):                                                                   "Statement[0].Condition",
+		ofKMS(`"Resource": "*", "Condition": {"StringLike": []}`):                                                           "Statement[0].Condition.StringLike",
+		ofKMS(`"Resource": "*", "Condition": {"StringLike": {"kms:ViaService": [null]}}`):                                   `Statement[0].Condition.StringLike["kms:ViaService"][0]`,
+		strings.Replace(valid, "::b/*", "::b/"+strings.Repeat("*a", 33), 1):                                                 "Statement[0].Resource",
+		strings.Replace(valid, "::b/*", "::b/*"+strings.Repeat("?", 256), 1):                                                "Statement[0].Resource",
+		strings.Replace(valid, `"Principal": "*"`, `"Principal": {"Token": "`+strings.Repeat("*", 33)+`"}`, 1):              "Statement[0].Principal.Token",
+		conditioned(`{"StringLike": {"s3:prefix": "` + strings.Repeat("*", 33) + `"}}`):                                     `Statement[0].Condition.StringLike["s3:prefix"]`,
+		conditioned(`{"StringLike": {"s3:prefix": [` + strings.Repeat(`"*`+strings.Repeat("?", 250)+`",`, 80) + `"*?"]}}`): `Statement[0].Condition.StringLike["s3:prefix"]`,
+		conditioned(`{"Bool": {"aws:SecureTransport": "yes"}}`):                                                             `Statement[0].Condition.Bool["aws:SecureTransport"]`,
+		conditioned(`{"Bool": {"aws:SecureTransport": ["true", "false"]}}`):                                                 `Statement[0].Condition.Bool["aws:SecureTransport"]`,
+		conditioned(`{"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}`):                                                       `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
+		conditioned(`{"IpAddress": {"aws:SourceIp": "::ffff:10.0.0.1"}}`):                                                   `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
 		`{"Version": "2012-10-17", "Statement": [
 			{"Sid": "a", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"},
 			{"Sid": "a", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]}`: "Statement[1].Sid",
@@ -112,6 +117,18 @@ func TestWhatIsNotUnderstoodIsAMistakeAtItsPlace(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%s\n%v\nno mistake at %q", document, err, path)
+		}
+	}
+}
+
+func TestPatternsMayHaveTheMostThatIsAllowed(t *testing.T) {
+	for _, document := range []string{
+		strings.Replace(valid, "::b/*", "::b/"+strings.Repeat("*a", 32), 1),
+		conditioned(`{"StringLike": {"s3:prefix": [` + strings.Repeat(`"*`+strings.Repeat("?", 250)+`",`, 79) + `"a*"]}}`),
+		conditioned(`{"StringEquals": {"s3:prefix": "` + strings.Repeat("*", 2000) + `"}}`),
+	} {
+		if _, err := Parse([]byte(document)); err != nil {
+			t.Error(err)
 		}
 	}
 }

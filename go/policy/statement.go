@@ -2,6 +2,7 @@ package policy
 
 import (
 	"crypto/sha256"
+	"errors"
 	"strings"
 
 	"osp/go/s3op"
@@ -10,7 +11,8 @@ import (
 const (
 	version       = "2012-10-17"
 	maxStatements = 10_000
-	longestText   = 2048 // of a pattern, a value or a Sid
+	longestText   = 2048   // of a pattern, a value or a Sid
+	maxEffort     = 20_000 // of all patterns together: a fraction of a second for the longest key
 )
 
 // Parse reads a policy ("IAM JSON policy element reference"). The error is a
@@ -38,7 +40,16 @@ func Parse(document []byte) (*Policy, error) {
 // reader collects the mistakes of a document.
 type reader struct {
 	MistakesError
-	sids map[string]bool
+	sids   map[string]bool
+	effort int // of the patterns until now
+}
+
+// spend counts what a pattern costs.
+func (r *reader) spend(n *node, p pattern) {
+	before := r.effort
+	if r.effort += p.effort(); before <= maxEffort && r.effort > maxEffort {
+		r.add(n, "is one too many of the patterns with much after a star, which take long to compare")
+	}
 }
 
 // object reports whether a value is an object with no other members than these.
@@ -205,10 +216,15 @@ func (r *reader) readPrincipal(n *node, s *Statement) {
 	if tokens := r.need(n, "Token"); tokens != nil {
 		for _, t := range r.texts(tokens) {
 			p, err := parsePattern(t.text)
+			if errors.Is(err, errWildcards) {
+				r.add(t, "%s", err)
+				continue
+			}
 			if err != nil || p.hasVariable() {
 				r.add(t, "must have no variable but ${*}, ${?} and ${$}")
 				continue
 			}
+			r.spend(t, p)
 			s.tokens = append(s.tokens, p)
 		}
 	}
@@ -287,6 +303,7 @@ func (r *reader) readResource(n *node, s *Statement) {
 		r.add(n, "%s", err)
 		return
 	}
+	r.spend(n, p)
 	s.resources = append(s.resources, p)
 }
 
