@@ -174,12 +174,14 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // finish ends the head's block.
 func (h *head) finish(d *hpack.Decoder) error {
-	h.stream = 0
 	if d.Close() != nil {
 		return http2.ConnectionError(http2.ErrCodeCompression)
 	}
 	return nil
 }
+
+// drop forgets the head: none is being read.
+func (h *head) drop() { *h = head{} }
 
 // request makes sense of a request's head.
 func (h *head) request() (*http.Request, error) {
