@@ -48,6 +48,7 @@ type conn struct {
 	closed        [64]closedStream   // the last that were closed
 	closedNext    int
 	responded     bool      // since the last frame that came
+	sent          int64     // of bodies, since that was last noted because of them
 	retiring      bool      // it takes no requests any more
 	idleSince     time.Time // counts while no handler runs
 	over          bool

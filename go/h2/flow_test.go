@@ -54,6 +54,33 @@ func TestAClientsWindowsAreKept(t *testing.T) {
 	}
 }
 
+func TestALongResponseTakesAsManyWindowsAsItNeeds(t *testing.T) {
+	const window = 1000
+	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		part := make([]byte, window)
+		for range 3 * maxFutile {
+			if _, err := w.Write(part); err != nil {
+				t.Errorf("the handler got %v", err)
+				return
+			}
+		}
+	})
+	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
+	l.ask(1, true, plain...)
+	for got, ended := 0, false; !ended; {
+		l.await(func(f http2.Frame) bool {
+			d, ok := f.(*http2.DataFrame)
+			if ok {
+				got, ended = got+len(d.Data()), d.StreamEnded()
+			}
+			return ok && got >= window || ended
+		})
+		got -= window
+		l.must(l.WriteWindowUpdate(0, window))
+		l.must(l.WriteWindowUpdate(1, window))
+	}
+}
+
 func TestStreamsShareTheConnectionsWindow(t *testing.T) {
 	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 10<<20)) })
 	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})
