@@ -67,6 +67,9 @@ func (c *conn) accept(h http2.FrameHeader, content int) (*stream, error) {
 		if err = c.notIdle(h.StreamID); err != nil {
 			return nil, err
 		}
+		if h.StreamID > c.last {
+			break // the client knows that it was not served
+		}
 		err = c.acceptLate(h.StreamID, whole, content, h.Flags.Has(http2.FlagDataEndStream))
 	case s.remoteEnded:
 		err = streamError(h.StreamID, http2.ErrCodeStreamClosed)

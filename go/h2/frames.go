@@ -100,9 +100,10 @@ func (c *conn) kindOf(id uint32, ends bool) (int, error) {
 	case id%2 == 0:
 		return 0, connError(http2.ErrCodeProtocol)
 	case c.retiring:
+		c.seen = max(c.seen, id)
 		return ofNobody, nil // the client knows from GOAWAY that it was not served
 	}
-	c.last = id
+	c.last, c.seen = id, id
 	return ofRequest, nil
 }
 
@@ -259,21 +260,26 @@ func (c *conn) onReset(f *http2.RSTStreamFrame) error {
 
 // notIdle is an error if a stream was never opened. The caller holds c.mu.
 func (c *conn) notIdle(id uint32) error {
-	if id > c.last || id%2 == 0 {
+	if id > c.seen || id%2 == 0 {
 		return connError(http2.ErrCodeProtocol)
 	}
 	return nil
 }
 
-// reset ends a stream for a mistake of the client's.
-func (c *conn) reset(id uint32, code http2.ErrCode) {
+// reset ends a stream for a mistake of the client's. If there never was one, that ends
+// the connection.
+func (c *conn) reset(id uint32, code http2.ErrCode) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.notIdle(id); err != nil || id > c.last {
+		return err
+	}
 	if s := c.streams[id]; s != nil {
 		c.forget(s, streamError(id, code))
 	}
 	c.closeStream(id, true)
 	c.out.control(http2.FrameRSTStream, id, uint32(code))
+	return nil
 }
 
 // closeStream remembers a stream that is closed, and whether it was reset. The caller

@@ -195,3 +195,17 @@ func TestACompleteHeadTakesNoMore(t *testing.T) {
 		t.Errorf("got %v, and the head is %+v", err, c.head)
 	}
 }
+
+func TestMistakesOfStreamsThatNeverWereEndTheConnection(t *testing.T) {
+	s := serve(t, false, func(http.ResponseWriter, *http.Request) {})
+	for name, mistake := range map[string]func(*link) error{
+		"a window of nothing":    func(l *link) error { return l.WriteRawFrame(http2.FrameWindowUpdate, 0, 9, make([]byte, 4)) },
+		"it depends upon itself": func(l *link) error { return l.WritePriority(9, http2.PriorityParam{StreamDep: 9}) },
+	} {
+		l := s.dial()
+		l.must(mistake(l))
+		if got := l.hear(9); !got.away || got.code != http2.ErrCodeProtocol {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
