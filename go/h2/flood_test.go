@@ -44,10 +44,6 @@ var floods = []flood{
 	{"empty data", upload, func(l *link, i uint32) { l.must(l.WriteData(1, false, nil)) }},
 	{"padding", upload, func(l *link, i uint32) { l.must(l.WriteDataPadded(1, false, nil, make([]byte, 10))) }},
 	{"windows", upload, func(l *link, i uint32) { l.must(l.WriteWindowUpdate(1, 1)) }},
-	{"windows of a byte", func(l *link) {
-		l.must(l.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
-		l.ask(1, true, ":method", "GET", ":scheme", "https", ":authority", "a", ":path", "/long")
-	}, func(l *link, i uint32) { l.must(l.WriteWindowUpdate(1, 1)) }},
 	{"priorities", nil, func(l *link, i uint32) { l.must(l.WritePriority(2*i+1, http2.PriorityParam{StreamDep: 0})) }},
 	{"unknown frames", nil, func(l *link, i uint32) { l.must(l.WriteRawFrame(99, 0, 0, nil)) }},
 	{"acknowledgements", nil, func(l *link, _ uint32) { l.must(l.WriteSettingsAck()) }},
@@ -59,9 +55,6 @@ func reading(t testing.TB) *running {
 	object := make([]byte, 1<<10)
 	return serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		for r.URL.Path == "/long" && r.Context().Err() == nil {
-			_, _ = w.Write(object)
-		}
 		for _, name := range []string{"Content-Type", "Last-Modified", "Etag", "Accept-Ranges", "Server", "X-Amz-Request-Id", "X-Amz-Id-2"} {
 			w.Header().Set(name, "a value of some length")
 		}

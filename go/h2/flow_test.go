@@ -81,6 +81,23 @@ func TestALongResponseTakesAsManyWindowsAsItNeeds(t *testing.T) {
 	}
 }
 
+func TestAResponseIsNotSentByteByByte(t *testing.T) {
+	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) })
+	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	l.ask(1, true, plain...)
+	for n, away := 0, false; !away; n++ {
+		if n > 2*maxFutile {
+			t.Fatalf("%d bytes came one by one", n)
+		}
+		l.must(l.WriteWindowUpdate(1, 1))
+		l.await(func(f http2.Frame) bool {
+			_, came := f.(*http2.DataFrame)
+			_, away = f.(*http2.GoAwayFrame)
+			return came || away
+		})
+	}
+}
+
 func TestStreamsShareTheConnectionsWindow(t *testing.T) {
 	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 10<<20)) })
 	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})
