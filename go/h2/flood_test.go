@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -160,6 +162,91 @@ func TestFloodsCostLessThanRequests(t *testing.T) {
 			t.Errorf("%s: %.0f ns each, and a request %.0f", f.name, got, request)
 		}
 	}
+}
+
+// deaf is a connection of a client that asks, and goes on talking once a response to it
+// can't be written.
+type deaf struct {
+	recorded
+	flood    io.Reader
+	answered <-chan struct{}
+	stuck    chan struct{}
+	closed   chan struct{}
+}
+
+func (d *deaf) Read(p []byte) (int, error) {
+	if n, err := d.said.Read(p); err == nil {
+		return n, nil
+	}
+	<-d.stuck
+	if n, err := d.flood.Read(p); err == nil {
+		return n, nil
+	}
+	<-d.closed
+	return 0, net.ErrClosed
+}
+
+func (d *deaf) Write(p []byte) (int, error) {
+	select {
+	case <-d.answered:
+		close(d.stuck)
+		<-d.closed
+		return 0, net.ErrClosed
+	default:
+		return len(p), nil
+	}
+}
+
+func (d *deaf) Close() error {
+	select {
+	case <-d.closed:
+	default:
+		close(d.closed)
+	}
+	return nil
+}
+
+func TestWhoDoesNotListenIsNotHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answered := make(chan struct{})
+		s := newServer(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut { // its body makes the flood seem worth its while
+				<-r.Context().Done()
+				return
+			}
+			close(answered)
+			_, _ = w.Write(make([]byte, maxFrame))
+			_ = http.NewResponseController(w).Flush()
+		})
+		var asked, flood bytes.Buffer
+		canned := func(w io.Writer) *link {
+			l := &link{Framer: http2.NewFramer(w, nil), t: t}
+			l.encoder = hpack.NewEncoder(&l.block)
+			return l
+		}
+		l := canned(&asked)
+		asked.WriteString(http2.ClientPreface)
+		l.must(l.WriteSettings())
+		l.ask(1, false, put()...)
+		l.ask(3, true, plain...)
+		l = canned(&flood)
+		for range 100 {
+			for range maxFutile / 4 {
+				ping(l, 0)
+			}
+			l.must(l.WriteData(1, false, []byte("x")))
+		}
+		d := &deaf{recorded{said: &asked}, &flood, answered, make(chan struct{}), make(chan struct{})}
+		c := newConn(s, d)
+		go c.Serve()
+		synctest.Wait()
+		c.out.mu.Lock()
+		if waits := len(c.out.buf); waits < largeOut || waits > largeOut+2*readBuffer {
+			t.Errorf("%d bytes wait for the client", waits)
+		}
+		c.out.mu.Unlock()
+		c.Abort()
+	})
 }
 
 func TestHandlersCountUntilTheyReturn(t *testing.T) {

@@ -50,7 +50,7 @@ func (in *input) endFrame() {
 // that has begun, and that of a connection without requests. The latter is not moved
 // with each request, but looked at when it has passed.
 func (in *input) fetch(p []byte) (int, error) {
-	in.c.out.flush()
+	in.c.out.catchUp()
 	if (in.begun && !in.patient || in.c.head.open()) && !in.hurrying {
 		in.hurrying = true
 		in.arm(in.c.server.ReadHeaderTimeout)
