@@ -206,45 +206,66 @@ func (d *deaf) Close() error {
 	return nil
 }
 
+// serveDeaf serves a client that asks for what the handler sends on stream 3, does not
+// take it, and says something else then.
+func serveDeaf(t *testing.T, flood func(l *link)) *conn {
+	answered := make(chan struct{})
+	s := newServer(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			<-r.Context().Done()
+			return
+		}
+		close(answered)
+		_, _ = w.Write(make([]byte, maxFrame))
+		_ = http.NewResponseController(w).Flush()
+	})
+	var asked, more bytes.Buffer
+	l := &link{Framer: http2.NewFramer(&asked, nil), t: t}
+	l.encoder = hpack.NewEncoder(&l.block)
+	asked.WriteString(http2.ClientPreface)
+	l.must(l.WriteSettings())
+	upload(l)
+	l.ask(3, true, plain...)
+	l.Framer = http2.NewFramer(&more, nil)
+	flood(l)
+	d := &deaf{recorded{said: &asked}, &more, answered, make(chan struct{}), make(chan struct{})}
+	c := newConn(s, d)
+	go c.Serve()
+	synctest.Wait()
+	return c
+}
+
 func TestWhoDoesNotListenIsNotHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		answered := make(chan struct{})
-		s := newServer(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodPut { // its body makes the flood seem worth its while
-				<-r.Context().Done()
-				return
+		c := serveDeaf(t, func(l *link) {
+			for range 100 {
+				for range maxFutile / 4 {
+					ping(l, 0)
+				}
+				l.must(l.WriteData(1, false, []byte("x"))) // the pings seem to be worth their while
 			}
-			close(answered)
-			_, _ = w.Write(make([]byte, maxFrame))
-			_ = http.NewResponseController(w).Flush()
 		})
-		var asked, flood bytes.Buffer
-		canned := func(w io.Writer) *link {
-			l := &link{Framer: http2.NewFramer(w, nil), t: t}
-			l.encoder = hpack.NewEncoder(&l.block)
-			return l
-		}
-		l := canned(&asked)
-		asked.WriteString(http2.ClientPreface)
-		l.must(l.WriteSettings())
-		l.ask(1, false, put()...)
-		l.ask(3, true, plain...)
-		l = canned(&flood)
-		for range 100 {
-			for range maxFutile / 4 {
-				ping(l, 0)
-			}
-			l.must(l.WriteData(1, false, []byte("x")))
-		}
-		d := &deaf{recorded{said: &asked}, &flood, answered, make(chan struct{}), make(chan struct{})}
-		c := newConn(s, d)
-		go c.Serve()
-		synctest.Wait()
 		c.out.mu.Lock()
 		if waits := len(c.out.buf); waits < largeOut || waits > largeOut+2*readBuffer {
 			t.Errorf("%d bytes wait for the client", waits)
 		}
 		c.out.mu.Unlock()
+		c.Abort()
+	})
+}
+
+func TestWhoDoesNotListenDelaysNoShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serveDeaf(t, func(l *link) {
+			for id := uint32(5); id < maxFutile; id += 2 {
+				l.ask(id, true, put("expect", "a refusal")...)
+			}
+		})
+		if c.mu.TryLock() { // Retire needs nothing else
+			c.mu.Unlock()
+		} else {
+			t.Error("the connection is locked while it waits for its client")
+		}
 		c.Abort()
 	})
 }

@@ -98,6 +98,35 @@ func TestAResponseIsNotSentByteByByte(t *testing.T) {
 	}
 }
 
+func TestARefusalKeepsAClientsWindows(t *testing.T) {
+	s := serve(t, false, func(http.ResponseWriter, *http.Request) { t.Error("the handler was asked") })
+	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	l.ask(1, true, put("expect", "more")...)
+	l.await(func(f http2.Frame) bool {
+		h, ok := f.(*http2.HeadersFrame)
+		if ok && h.StreamEnded() {
+			t.Error("it has no body")
+		}
+		return ok
+	})
+	l.must(l.WritePing(false, [8]byte{1}))
+	l.await(func(f http2.Frame) bool {
+		if _, ok := f.(*http2.DataFrame); ok {
+			t.Error("a body came without a window")
+		}
+		_, ok := f.(*http2.PingFrame)
+		return ok
+	})
+	l.must(l.WriteWindowUpdate(1, 1000))
+	if got := l.hear(1); !got.ended || string(got.body) != http.StatusText(http.StatusExpectationFailed) {
+		t.Errorf("%+v", got)
+	}
+	l.ask(3, true, ":method", "HEAD", ":scheme", "https", ":authority", "a", ":path", "/", "expect", "more")
+	if got := l.hear(3); got.status != "417" || !got.ended || len(got.body) > 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestStreamsShareTheConnectionsWindow(t *testing.T) {
 	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 10<<20)) })
 	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})

@@ -3,7 +3,6 @@ package h2
 import (
 	"errors"
 	"io"
-	"net/http"
 
 	"golang.org/x/net/http2"
 )
@@ -135,18 +134,9 @@ func (c *conn) onFragment(p []byte, last bool) error {
 
 // open begins a stream with the request whose head has been read.
 func (c *conn) open(id uint32) error {
-	var r *http.Request
-	status := 0
-	switch h := &c.head; {
-	case h.tooLong:
-		status = http.StatusRequestHeaderFieldsTooLarge
-	case h.expect != "" && !equalFold(h.expect, "100-continue"):
-		status = http.StatusExpectationFailed
-	default:
-		var err error
-		if r, err = h.request(); err != nil {
-			return streamError(id, http2.ErrCodeProtocol)
-		}
+	r, refusal, err := c.head.asked()
+	if err != nil {
+		return streamError(id, http2.ErrCodeProtocol)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,11 +145,8 @@ func (c *conn) open(id uint32) error {
 		return nil
 	case c.handlers >= maxStreams:
 		return streamError(id, http2.ErrCodeRefusedStream)
-	case status != 0:
-		c.refuse(id, status)
-		return nil
 	}
-	s := c.newStream(id, r)
+	s := c.newStream(id, r, refusal)
 	c.streams[id] = s
 	c.handlers++
 	if c.resting {
@@ -169,23 +156,6 @@ func (c *conn) open(id uint32) error {
 		go c.serveStreams(s)
 	}
 	return nil
-}
-
-// refuse responds to what is not served. The caller holds c.mu.
-func (c *conn) refuse(id uint32, status int) {
-	mediaType, body := "text/plain; charset=utf-8", []byte(http.StatusText(status))
-	if c.server.Refusal != nil {
-		mediaType, body = c.server.Refusal(status)
-	}
-	c.out.headers(id, false, func(b []byte) []byte {
-		b = appendField(appendStatus(b, status), "Content-Type", mediaType)
-		return appendField(b, "Date", c.server.clock.Date())
-	})
-	_ = c.out.data(id, body, true)
-	c.closeStream(id, !c.head.ends)
-	if !c.head.ends {
-		c.out.control(http2.FrameRSTStream, id, uint32(http2.ErrCodeNo))
-	}
 }
 
 func (c *conn) onSettings(f *http2.SettingsFrame) error {
