@@ -81,9 +81,8 @@ func (c *conn) accept(h http2.FrameHeader, content int) (*stream, error) {
 		return nil, err
 	}
 	if padding := whole - int64(content); padding > 0 {
-		c.owe(padding)
-		s.body.window += padding // its stream's share is owed, too
-		s.body.owed += padding
+		s.body.padded = true
+		s.body.giveBack(padding)
 	}
 	return s, nil
 }

@@ -269,6 +269,41 @@ func TestABodyThatNobodyReadsTakesLittle(t *testing.T) {
 	close(release)
 }
 
+func TestPaddingIsGivenBack(t *testing.T) {
+	s := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, strconv.FormatInt(n, 10))
+	})
+	for _, size := range []int{60_000, 2 << 20} { // the first is no more than a window, but for its padding
+		l := s.dial()
+		l.ask(1, false, put("content-length", strconv.Itoa(size))...)
+		one, all := strangerWindow, strangerWindow
+		for sent := 0; sent < size; {
+			n := min(100, size-sent)
+			whole := 1 + n + 255
+			for one < whole || all < whole {
+				l.await(func(f http2.Frame) bool {
+					u, ok := f.(*http2.WindowUpdateFrame)
+					if ok && u.StreamID == 0 {
+						all += int(u.Increment)
+					} else if ok {
+						one += int(u.Increment)
+					}
+					return ok
+				})
+			}
+			sent, one, all = sent+n, one-whole, all-whole
+			l.must(l.WriteDataPadded(1, sent == size, make([]byte, n), make([]byte, 255)))
+		}
+		if got := l.hear(1); string(got.body) != strconv.Itoa(size) {
+			t.Errorf("%d bytes: %+v", size, got)
+		}
+	}
+}
+
 func TestWhatIsSentToNobodyIsGivenBack(t *testing.T) {
 	s := serve(t, false, func(http.ResponseWriter, *http.Request) {})
 	l := s.dial()
