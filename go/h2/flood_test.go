@@ -304,6 +304,16 @@ func TestHandlersCountUntilTheyReturn(t *testing.T) {
 	}
 }
 
+func TestSettingsAreFew(t *testing.T) {
+	s := serve(t, false, echo)
+	l := s.dial(make([]http2.Setting, maxSettings)...)
+	l.ping()
+	l.must(l.WriteSettings(make([]http2.Setting, maxSettings+1)...))
+	if got := l.hear(0); !got.away || got.code != http2.ErrCodeEnhanceYourCalm {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestAHeadIsBoundedDecompressed(t *testing.T) {
 	s := serve(t, false, func(http.ResponseWriter, *http.Request) { t.Error("the handler was asked") })
 	l := s.dial()

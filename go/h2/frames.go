@@ -159,8 +159,11 @@ func (c *conn) open(id uint32) error {
 }
 
 func (c *conn) onSettings(f *http2.SettingsFrame) error {
-	if f.IsAck() {
+	switch {
+	case f.IsAck():
 		return nil
+	case f.NumSettings() > maxSettings:
+		return connError(http2.ErrCodeEnhanceYourCalm)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
