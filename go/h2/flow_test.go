@@ -148,8 +148,11 @@ func TestStreamsShareTheConnectionsWindow(t *testing.T) {
 	receive(65_535) // one has it all
 	for i := uint32(3); i < 2*streams; i += 2 {
 		l.ask(i, true, plain...)
+		l.await(func(f http2.Frame) bool { // it waits for the window, then
+			h, ok := f.(*http2.HeadersFrame)
+			return ok && h.StreamID == i
+		})
 	}
-	l.ping()
 	for range 20 {
 		l.must(l.WriteWindowUpdate(0, streams*writePart))
 		receive(streams * writePart)
