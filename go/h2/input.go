@@ -57,12 +57,17 @@ func (in *input) fetch(p []byte) (int, error) {
 	}
 	for {
 		n, err := in.c.net.Read(p)
-		if n > 0 || !isTimeout(err) || in.hurrying {
+		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
-		left, err := in.c.idleTime()
-		if err != nil {
+		left, ended := in.c.idleTime()
+		switch {
+		case ended == errRetired: // even within a frame: its last response may not have left yet
+			return 0, ended
+		case in.hurrying:
 			return 0, err
+		case ended != nil:
+			return 0, ended
 		}
 		in.arm(left)
 	}

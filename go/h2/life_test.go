@@ -57,42 +57,6 @@ func TestAShutdownLetsRequestsInFlightEnd(t *testing.T) {
 	}
 }
 
-func TestARequestThatCrossesAGoodbyeHarmsNoOther(t *testing.T) {
-	asked, release := make(chan struct{}), make(chan struct{})
-	s := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
-		asked <- struct{}{}
-		<-release
-		_, _ = io.WriteString(w, r.Header.Get("x"))
-	})
-	l := s.dial()
-	l.ask(1, true, put("x", "whole")...)
-	<-asked
-	stopped := make(chan error, 1)
-	go func() { stopped <- s.Shutdown(t.Context()) }()
-	if got := l.hear(1); !got.away {
-		t.Errorf("%+v", got)
-	}
-	const size = 3 * connWindow // their windows are given back
-	l.ask(3, false, put()...)
-	for range size / maxFrame {
-		l.must(l.WriteData(3, false, make([]byte, maxFrame)))
-		l.ping()
-	}
-	l.ask(3, true, "trailer", "x")
-	l.ask(5, false, put()...)
-	l.must(l.WriteWindowUpdate(5, 1))
-	l.must(l.WriteRawFrame(http2.FrameWindowUpdate, 0, 5, make([]byte, 4)))
-	l.must(l.WriteRSTStream(5, http2.ErrCodeCancel))
-	l.ping()
-	close(release)
-	if got := l.hear(1); string(got.body) != "whole" || !got.ended {
-		t.Errorf("the request in flight got %+v", got)
-	}
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestAResponseMayEndItsConnection(t *testing.T) {
 	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
