@@ -203,6 +203,9 @@ func (h *head) request() (*http.Request, error) {
 	if !h1.IsToken(h.method) || h.scheme != "https" && h.scheme != "http" {
 		return nil, malformed("an invalid :method or :scheme")
 	}
+	if h.method == http.MethodConnect { // it has neither :scheme nor :path (RFC 9113 section 8.5), and nothing to connect to
+		return nil, malformed("CONNECT")
+	}
 	switch {
 	case h.authority == "":
 		h.authority = h.host

@@ -31,6 +31,7 @@ func TestMalformedRequestsReachNoHandler(t *testing.T) {
 		"a path with a line break":     {":method", "GET", ":scheme", "https", ":authority", "a", ":path", "/bad\r\n"},
 		"an invalid escape":            {":method", "GET", ":scheme", "https", ":authority", "a", ":path", "/bad%zz"},
 		"CONNECT":                      {":method", "CONNECT", ":authority", "a:1"},
+		"CONNECT with a path":          {":method", "CONNECT", ":scheme", "https", ":authority", "a", ":path", "/bad"},
 		"an authority with userinfo":   {":method", "GET", ":scheme", "https", ":authority", "b@a", ":path", "/bad"},
 		"an authority with a path":     {":method", "GET", ":scheme", "https", ":authority", "a/b", ":path", "/bad"},
 		"two paths":                    append(put(), ":path", "/other"),
