@@ -12,7 +12,9 @@ from helpers import certificates as pki
 from helpers.cli import runner, write_toml
 from helpers.clients import Keys, refused
 from helpers.double import S3Double
+from helpers.fleet import key
 from helpers.served import PAIR, Served
+from helpers.valkey import valkey
 from object_storage_proxy import _files
 from object_storage_proxy.cli.watch import Watch
 
@@ -70,6 +72,23 @@ def test_what_is_broken_is_told_once_and_changes_nothing(served: Served, double:
     served.said(RELOADED)
     assert get(served.boto(EVE)) == b"x"
     assert served.child.output().count(NOT_RELOADED) == 1
+
+
+def test_without_the_fleet_the_new_configuration_is_in_force(
+    served: Served, double: S3Double, tmp_path: Path
+) -> None:
+    with valkey(tmp_path / "valkey") as state:
+        shared = {"shared_state": state.url, "shared_keys": [key("k1", 1)]}
+        served.configure(cos_map={"data": double.entry()}, **shared)
+        served.start("--watch")
+        served.up()
+        state.stop()
+        both = [PAIR, {"access_key": EVE.access, "secret_key": EVE.secret}]
+        served.configure(cos_map={"data": double.entry()}, hmac_keystore=both, **shared)
+        served.said("other replicas may still use what they remember")
+        served.said(RELOADED)
+        assert get(served.boto(EVE)) == b"x"
+        assert NOT_RELOADED not in served.child.output()
 
 
 def test_the_authorities_for_a_store(

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -249,12 +250,41 @@ def test_mistakes_name_the_parameter_and_quote_nothing(
     assert "hunter2" not in repr(config)
 
 
-@pytest.mark.parametrize(("wait", "error"), [("1", TypeError), (True, TypeError), (-1, ValueError)])
+@pytest.mark.parametrize(
+    ("wait", "error"), [("1", TypeError), (True, TypeError), (-1, ValueError), (3601, ValueError)]
+)
 def test_a_wait_is_a_number_of_seconds(serve: Any, double: S3Double, wait: Any, error: Any) -> None:
     front = serve({"data": double.entry()})
     with pytest.raises(error, match="wait"):
         front.server.invalidate(wait=wait)
     front.server.invalidate(wait=0)
+
+
+def test_a_signal_is_handled_while_a_revocation_waits(replicas: Replicas, state: Valkey) -> None:
+    class ToldError(Exception):
+        pass
+
+    def tell(*_: object) -> None:
+        raise ToldError
+
+    (front,) = replicas(1)
+    state.stop()
+    before = signal.signal(signal.SIGUSR1, tell)
+    try:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        with pytest.raises(ToldError):
+            front.server.invalidate("x", wait=60)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_stop_ends_a_revocation(replicas: Replicas, state: Valkey) -> None:
+    (front,) = replicas(1)
+    state.stop()
+    with ThreadPoolExecutor(1) as pool:
+        revocation = pool.submit(front.server.invalidate, "x", wait=600)
+        front.server.stop(0)
+        assert isinstance(revocation.exception(timeout=60), osp.SharedStateError)
 
 
 def test_the_command_needs_no_replica(replicas: Replicas, state: Valkey, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_failover_loses_no_revocation(tmp_path: Path, serve: Any, double: S3Do
         assert [get(front.url()) for front in fronts] == [200, 200, 200]
 
 
-def test_a_revocation_that_no_copy_has_is_not_confirmed(
+def test_a_copy_that_hangs_holds_no_revocation_up(
     tmp_path: Path, serve: Any, double: S3Double
 ) -> None:
     with sentinel(tmp_path / "sentinel") as watched:
@@ -135,11 +135,9 @@ def test_a_revocation_that_no_copy_has_is_not_confirmed(
             "shared_keys": [key("k1", 1)],
         }
         front = serve({"data": double.entry()}, **config)
-        front.server.invalidate("x", wait=10)
         os.kill(watched.servers[1].child.pid, signal.SIGSTOP)
         try:
-            with pytest.raises(TimeoutError, match="no copy of the server has it"):
-                front.server.invalidate("x", wait=3)
+            front.server.invalidate("x", wait=10)
         finally:
             os.kill(watched.servers[1].child.pid, signal.SIGCONT)
 

@@ -120,7 +120,7 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 		}, nil
 	}
 	if c.shared != nil && ttl != 0 {
-		load = shared.Load(c.shared, c.item(k, r), decisionCodec(r), load)
+		load = shared.Load(c.shared, c.item(k, r, ttl), decisionCodec(r), load)
 	}
 	kept, err := get(ctx, k, load)
 	if err != nil {
@@ -155,15 +155,10 @@ func (c *Checker) CheckAll(ctx context.Context, questions []*Question) ([]Decisi
 // Stats says how useful the remembered decisions were.
 func (c *Checker) Stats() cache.Stats { return c.decisions.Stats() }
 
-// Forget drops the decisions about a token, a bucket, or both together; nil
-// matches all. Callbacks that are asked at that moment answer those who wait, but
-// their answers are not kept.
-func (c *Checker) Forget(token, bucket *string) {
-	var hash [sha256.Size]byte
-	if token != nil {
-		hash = sha256.Sum256([]byte(*token))
-	}
-	c.decisions.DeleteFunc(func(_ key, kept remembered) bool {
-		return (token == nil || kept.token == hash) && (bucket == nil || kept.bucket == *bucket)
-	})
+// Forget drops the decisions that any of these revocations is about. Callbacks
+// that are asked at that moment answer those who wait, but their answers are not
+// kept.
+func (c *Checker) Forget(list ...shared.Revocation) {
+	revoked := shared.RevokedBy(list)
+	c.decisions.DeleteFunc(func(_ key, kept remembered) bool { return revoked.About(kept.token, kept.bucket) })
 }

@@ -15,6 +15,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/s3err"
+	"osp/go/shared"
 )
 
 // owner counts the questions and answers with what decide says.
@@ -334,7 +335,7 @@ func TestForgetting(t *testing.T) {
 			for _, p := range all {
 				asked(p[0], p[1])
 			}
-			checker.Forget(named(c.token), named(c.bucket))
+			checker.Forget(shared.Revocation{Token: named(c.token), Bucket: named(c.bucket)})
 			for _, p := range all {
 				id := p[0] + "@" + p[1]
 				if got := asked(p[0], p[1]); got != strings.Contains(c.gone, id) {

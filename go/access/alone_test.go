@@ -12,6 +12,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/s3err"
+	"osp/go/shared"
 )
 
 // at asks about 20 requests that come at the same time and look the same but
@@ -111,7 +112,7 @@ func TestAnAnswerFromBeforeForgettingServesNobodyWhoComesLater(t *testing.T) {
 		go func() { early <- checker.Check(t.Context(), about(full(), time.Hour)).Refusal() }()
 		synctest.Wait()
 		revoked.Store(true)
-		checker.Forget(named("alice"), nil)
+		checker.Forget(shared.Revocation{Token: named("alice")})
 		for range 2 { // the second one after both answers
 			if err := checker.Check(t.Context(), about(full(), time.Hour)).Refusal(); !errors.Is(err, ErrRefused) {
 				t.Errorf("got %v", err)

@@ -11,9 +11,9 @@ import (
 
 // item is what a decision is known by in a fleet: all that this replica knows it
 // by, and how. Replicas whose validators take other arguments, or that keep
-// decisions by less, share none.
-func (c *Checker) item(k key, r *callbacks.Request) shared.Item {
-	return shared.Item{Kind: "decision", Key: shared.Fields(c.knownBy, string(k[:])), Token: r.Token, Bucket: r.Bucket}
+// decisions by less or for another time, share none.
+func (c *Checker) item(k key, r *callbacks.Request, ttl time.Duration) shared.Item {
+	return shared.Item{Kind: "decision", Key: shared.Fields(c.knownBy, string(k[:])), TTL: ttl, Token: r.Token, Bucket: r.Bucket}
 }
 
 // decisionCodec writes a decision as one byte and its reason, for who asks about

@@ -214,7 +214,7 @@ func (c *Cache[K, V]) postponeRefresh(key K, now time.Time) {
 	for _, room := range []room[K, V]{c.entries, c.aside} {
 		if s, ok := room.Get(key); ok && now.Before(s.expires) && !s.refresh.IsZero() {
 			later := now.Add(max(time.Second, s.expires.Sub(now)/10))
-			room.Add(key, &stored[V]{value: s.value, expires: s.expires, refresh: later})
+			room.Add(key, &stored[V]{value: s.value, born: s.born, expires: s.expires, refresh: later})
 		}
 	}
 }

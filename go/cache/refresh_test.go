@@ -49,8 +49,15 @@ func TestTheOldValueServesWhileTheNewOneIsFetchedOnce(t *testing.T) {
 }
 
 func TestAFailedRefreshIsRetriedLaterAndTheOldValueServesOn(t *testing.T) {
+	for name, trust := range map[string]func() uint64{"alone": nil, "in a fleet": func() uint64 { return 7 }} {
+		t.Run(name, func(t *testing.T) { failedRefresh(t, trust) })
+	}
+}
+
+func failedRefresh(t *testing.T, trust func() uint64) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New[string, string](10, nil)
+		c.Trust(trust, time.Second)
 		get(t, c, "k", func(context.Context) (Entry[string], error) { return renewable("old"), nil })
 		time.Sleep(80 * time.Second)
 		attempts := 0

@@ -242,7 +242,7 @@ func TestAStrangerWhoFindsNoSlotGivesItsPlaceBack(t *testing.T) {
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := h.HMACFetcher(ctx, stranger("a")); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.HMACFetcher(ctx, stranger("a")); !errors.Is(err, ErrOverloaded) {
 			t.Errorf("got %v", err)
 		}
 		close(end)

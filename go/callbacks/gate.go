@@ -2,6 +2,7 @@ package callbacks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -95,7 +96,10 @@ func (g *gate) wait(caller context.Context, t *ticket) error {
 			g.withdraw(t)
 			return g.late()
 		case <-left:
-			if g.withdraw(t) {
+			switch withdrawn := g.withdraw(t); {
+			case withdrawn && errors.Is(caller.Err(), context.DeadlineExceeded):
+				return g.late()
+			case withdrawn:
 				return caller.Err()
 			}
 			left = nil // it is being asked: its answer is worth waiting for

@@ -237,3 +237,27 @@ func TestACallbackThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
 		t.Error("a callback that nobody gave")
 	}
 }
+
+func TestTheAskersDeadlineIsTheQuestions(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := allowing(func(ctx context.Context, _ string) (Decision, error) {
+			<-ctx.Done()
+			return Decision{}, ctx.Err()
+		}).With(Limits(1, 10, time.Minute))
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for range 3 { // one is asked, the others wait
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if _, err := h.Validator(ctx, &Request{Token: "client"}); !errors.Is(err, ErrOverloaded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(begun); took != time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}

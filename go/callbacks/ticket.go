@@ -8,7 +8,8 @@ import (
 
 // ticket is a question on its way through the gate, and the context in which it is
 // asked: it has the values of the asker's, but ends when the answer is taken or the
-// deadline has passed. Few look at that, so what tells them is made when they ask.
+// deadline has passed, which is the asker's if that comes sooner. Few look at that,
+// so what tells them is made when they ask.
 type ticket struct {
 	context.Context // without an end
 	deadline        time.Time
@@ -25,8 +26,12 @@ type ticket struct {
 }
 
 func newTicket(ctx context.Context, call Call, lane *lane, timeout time.Duration) *ticket {
+	deadline := time.Now().Add(timeout)
+	if sooner, ok := ctx.Deadline(); ok && sooner.Before(deadline) {
+		deadline = sooner
+	}
 	return &ticket{
-		Context: context.WithoutCancel(ctx), deadline: time.Now().Add(timeout), call: call, lane: lane, answered: make(chan error, 1),
+		Context: context.WithoutCancel(ctx), deadline: deadline, call: call, lane: lane, answered: make(chan error, 1),
 	}
 }
 

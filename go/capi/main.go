@@ -11,12 +11,7 @@ import "C"
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"math"
-	"net"
-	"syscall"
-	"time"
 	"unsafe"
 
 	"osp/go/capi/border"
@@ -172,10 +167,7 @@ func osp_revoke(text C.osp_text, size C.size_t, token C.osp_text, tokenSize C.si
 	if !ok || !ok1 || !ok2 {
 		return C.OSP_BAD_ARGUMENT
 	}
-	cfg, err := config.Parse(data)
-	if err == nil {
-		err = cfg.RequireShared()
-	}
+	cfg, err := ofFleet(data)
 	if err != nil {
 		return fail(failure, err)
 	}
@@ -195,16 +187,22 @@ func osp_examine(text C.osp_text, size C.size_t, wait C.int64_t, out **C.char) (
 	if !ok {
 		return C.OSP_BAD_ARGUMENT
 	}
-	cfg, err := config.Parse(data)
-	if err == nil {
-		err = cfg.RequireShared()
-	}
+	cfg, err := ofFleet(data)
 	if err != nil {
 		return fail(out, err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), milliseconds(wait))
 	defer cancel()
 	return give(out, proxy.Examine(ctx, cfg, logger))
+}
+
+// ofFleet reads a configuration that has a shared state.
+func ofFleet(data []byte) (*config.Config, error) {
+	cfg, err := config.Parse(data)
+	if err == nil {
+		err = cfg.RequireShared()
+	}
+	return cfg, err
 }
 
 // revoked says what came of a revocation.
@@ -326,24 +324,6 @@ func osp_version() C.osp_text { return versionText }
 //export osp_free
 func osp_free(text *C.char) { C.free(unsafe.Pointer(text)) }
 
-// borrow copies a text of the owner.
-func borrow(text C.osp_text, size C.size_t) ([]byte, bool) {
-	if text == nil || size > math.MaxInt32 {
-		return nil, false
-	}
-	return C.GoBytes(unsafe.Pointer(text), C.int(size)), true
-}
-
-// optional is borrow for a text that may be null.
-func optional(text C.osp_text, size C.size_t) (*string, bool) {
-	if text == nil {
-		return nil, true
-	}
-	data, ok := borrow(text, size)
-	s := string(data)
-	return &s, ok
-}
-
 // healthy returns the instance of a handle, or nil and the code that says why not.
 func healthy(handle C.int32_t) (*border.Instance, C.int32_t) {
 	instance, ok := instances.Get(int32(handle))
@@ -354,41 +334,6 @@ func healthy(handle C.int32_t) (*border.Instance, C.int32_t) {
 		return nil, C.OSP_INTERNAL
 	}
 	return instance, C.OSP_OK
-}
-
-// fail describes err for the owner and returns its code.
-func fail(text **C.char, err error) C.int32_t {
-	var mistakes *config.MistakesError
-	if errors.As(err, &mistakes) {
-		*text = C.CString(string(mistakes.JSON()))
-		return C.OSP_CONFIG_ERROR
-	}
-	var number syscall.Errno
-	var network *net.OpError
-	if !errors.As(err, &number) && errors.As(err, &network) {
-		number = syscall.EADDRNOTAVAIL // the name of a host that has no address
-	}
-	if number != 0 {
-		give(text, map[string]any{"errno": int(number), "message": err.Error()})
-		return C.OSP_OS_ERROR
-	}
-	give(text, map[string]string{"message": err.Error()})
-	return C.OSP_INTERNAL
-}
-
-func give(text **C.char, v any) C.int32_t {
-	out, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // maps of strings and numbers always marshal
-	}
-	*text = C.CString(string(out))
-	return C.OSP_OK
-}
-
-// milliseconds converts a time of the owner without overflow.
-func milliseconds(n C.int64_t) time.Duration {
-	const most = int64(math.MaxInt64 / time.Millisecond)
-	return time.Duration(min(max(int64(n), 0), most)) * time.Millisecond
 }
 
 // firewall turns a panic of the function that defers it into OSP_INTERNAL, and

@@ -59,20 +59,28 @@ func readShared(top *dict) *Shared {
 	a, err := address.Parse(text)
 	if err != nil {
 		state.reject("%s", err)
+	}
+	switch {
+	case keys != nil:
+		s.Keyring = readKeyring(keys)
+	case err == nil:
+		top.mistakes.add("shared_keys", "is required with shared_state: one text at least, ID:KEY with 32 random bytes in base64")
+	}
+	if err != nil {
 		return nil
 	}
 	if access.User != "" {
 		a.User = access.User
 	}
 	a.Password, a.CA, a.Cert, a.Key = access.Password, access.CA, access.Cert, access.Key
-	s.Address, s.Keyring = a, readKeyring(top, keys)
+	s.Address = a
 	return s
 }
 
 // readKeyring reads the keys, of which one at least has to be there.
-func readKeyring(top *dict, keys *value) seal.Keyring {
-	if keys == nil {
-		top.mistakes.add("shared_keys", "is required with shared_state: one text at least, ID:KEY with 32 random bytes in base64")
+func readKeyring(keys *value) seal.Keyring {
+	if _, ok := keys.raw.([]any); !ok {
+		keys.wrongType("a list")
 		return seal.Keyring{}
 	}
 	items := keys.items()

@@ -95,7 +95,7 @@ func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Valu
 		}
 		load := func(ctx context.Context) (cache.Entry[callbacks.Secret], error) { return c.ask(ctx, k, accessKey) }
 		if c.fleet != nil && c.ttl != 0 {
-			load = shared.Load(c.fleet, shared.Item{Kind: "secret", Key: accessKey, Token: accessKey, Bucketless: true}, secrets, load)
+			load = shared.Load(c.fleet, shared.Item{Kind: "secret", Key: accessKey, TTL: c.ttl, Token: accessKey, Bucketless: true}, secrets, load)
 		}
 		var err error
 		s, err = get(ctx, k, load)
@@ -132,11 +132,15 @@ func (c *ClientKeys) ask(ctx context.Context, k [sha256.Size]byte, accessKey str
 // does not know a key is one of them.
 func (c *ClientKeys) Stats() cache.Stats { return c.known.Stats() }
 
-// Forget drops what the fetcher said about an access key; nil stands for all.
-func (c *ClientKeys) Forget(accessKey *string) {
-	if accessKey == nil {
-		c.known.Purge()
-		return
+// Forget drops what the fetcher said about clients, of whom a token is the access
+// key. Revocations that are about a bucket alone are about none of them.
+func (c *ClientKeys) Forget(list ...shared.Revocation) {
+	for _, one := range list {
+		switch {
+		case one.Token != nil:
+			c.known.Delete(sha256.Sum256([]byte(*one.Token)))
+		case one.Bucket == nil:
+			c.known.Purge()
+		}
 	}
-	c.known.Delete(sha256.Sum256([]byte(*accessKey)))
 }

@@ -12,6 +12,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/shared"
 )
 
 // directory is an hmac_fetcher whose secrets change with every question.
@@ -87,9 +88,9 @@ func TestAFetchedSecretIsKeptForItsTTL(t *testing.T) {
 		want("k#1")
 		time.Sleep(keepSecret)
 		want("k#2")
-		c.Forget(named("k"))
+		c.Forget(shared.Revocation{Token: named("k")})
 		want("k#3")
-		c.Forget(nil)
+		c.Forget(shared.Revocation{})
 		want("k#4")
 	})
 }
@@ -293,7 +294,7 @@ func TestALateNoEvictsNoSecretThatCameMeanwhile(t *testing.T) {
 		d.mu.Lock()
 		d.delay = 0
 		d.mu.Unlock()
-		c.Forget(named("k"))
+		c.Forget(shared.Revocation{Token: named("k")})
 		for range 2 { // the second one after the late answer
 			if s, err := c.Secret(t.Context(), nil, "k"); err != nil || s.Key.Reveal() != "k#2" {
 				t.Errorf("got %q, %v", s.Key.Reveal(), err)

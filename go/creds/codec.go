@@ -65,7 +65,7 @@ var answers = shared.Codec[answer]{
 func itemOf(b *stores.Bucket, token string) shared.Item {
 	e := b.Entry()
 	key := shared.Fields(b.Name, token, e.Host, strconv.Itoa(e.Port), e.Region, b.Remote)
-	return shared.Item{Kind: "store credentials", Key: key, Token: token, Bucket: b.Name}
+	return shared.Item{Kind: "store credentials", Key: key, TTL: b.TTL, Token: token, Bucket: b.Name}
 }
 
 func encoded(v any) []byte {

@@ -227,16 +227,20 @@ func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
 		r.bearer.Reject(b.APIKey, used.Bearer)
 		return
 	}
-	dropped := false
+	var dropped *answer
 	r.fetched.DeleteIf(keyOf(b, token), func(a answer) bool {
-		dropped = !a.apiKey.Empty() || a.same(used)
 		if !a.apiKey.Empty() {
 			r.bearer.Reject(a.apiKey, used.Bearer)
+		} else if !a.same(used) {
+			return false
 		}
-		return dropped
+		dropped = &a
+		return true
 	})
-	if r.shared != nil && dropped {
-		r.shared.Discard(itemOf(b, token))
+	if r.shared != nil && dropped != nil { // what others have asked for since is as good as an own question
+		shared.Discard(r.shared, itemOf(b, token), answers, func(a answer) bool {
+			return a.apiKey == dropped.apiKey && a.same(dropped.Credentials)
+		})
 	}
 }
 
@@ -248,17 +252,13 @@ func (c Credentials) same(other Credentials) bool {
 // Stats says how useful the remembered answers of the fetcher were.
 func (r *Resolver) Stats() cache.Stats { return r.fetched.Stats() }
 
-// Forget drops the fetcher's answers for a token, a bucket, or both together;
-// nil matches all. Bearer tokens that were exchanged before serve them no more.
-func (r *Resolver) Forget(token, bucket *string) {
-	var hash [sha256.Size]byte
-	if token != nil {
-		hash = sha256.Sum256([]byte(*token))
+// Forget drops the fetcher's answers that any of these revocations is about. Bearer
+// tokens that were exchanged before serve nobody whom it is about any more.
+func (r *Resolver) Forget(list ...shared.Revocation) {
+	for _, one := range list { // first: what looks at it from now on may be kept
+		r.forgotten.mark(one.Token, one.Bucket, r.now())
 	}
-	about := func(k key) bool {
-		return (token == nil || k.token == hash) && (bucket == nil || k.bucket == *bucket)
-	}
-	r.forgotten.mark(token, bucket, r.now()) // first: what looks at it from now on may be kept
-	r.fetched.DeleteFunc(func(k key, _ answer) bool { return about(k) })
-	r.confirmed.DeleteFunc(func(k key, _ Credentials) bool { return about(k) })
+	revoked := shared.RevokedBy(list)
+	r.fetched.DeleteFunc(func(k key, _ answer) bool { return revoked.About(k.token, k.bucket) })
+	r.confirmed.DeleteFunc(func(k key, _ Credentials) bool { return revoked.About(k.token, k.bucket) })
 }

@@ -13,6 +13,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/shared"
 	"osp/go/stores"
 )
 
@@ -248,7 +249,7 @@ func TestForgetting(t *testing.T) {
 				}
 			}
 			each(func(id, got string) { first[id] = got })
-			r.Forget(named(c.token), named(c.bucket))
+			r.Forget(shared.Revocation{Token: named(c.token), Bucket: named(c.bucket)})
 			each(func(id, got string) {
 				if (got != first[id]) != c.gone[id] {
 					t.Errorf("%s: first %s, now %s", id, first[id], got)

@@ -19,7 +19,8 @@ const maxForgotten = 4096
 // API key, so it can't be dropped for one of them, and it outlives the answer
 // that led to that key. Make it with newForgotten; reading it takes no lock.
 type forgotten struct {
-	mu    sync.Mutex                // held while a mark is made
+	mu    sync.Mutex                // held while a mark is made; guards the next
+	upTo  time.Time                 // of the last mark: none goes back behind it
 	all   atomic.Pointer[time.Time] // what was asked for before serves nobody; nil: never set
 	marks *lru.Map[about, time.Time]
 }
@@ -46,6 +47,10 @@ func (f *forgotten) mark(token, bucket *string, now time.Time) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if now.Before(f.upTo) { // another was faster, though its caller looked at the clock later
+		now = f.upTo
+	}
+	f.upTo = now
 	if a.anyToken && a.anyBucket || f.marks.Len() >= maxForgotten {
 		f.all.Store(&now) // before the marks go: see last
 		f.marks.Purge()

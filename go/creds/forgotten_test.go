@@ -9,6 +9,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/secret"
+	"osp/go/shared"
 	"osp/go/stores"
 )
 
@@ -36,7 +37,7 @@ func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
 					r := New(apiKey, bearer, Options{})
 					time.Sleep(time.Second)
 					forgotten := time.Now()
-					r.Forget(named(c.token), named(c.bucket))
+					r.Forget(shared.Revocation{Token: named(c.token), Bucket: named(c.bucket)})
 					time.Sleep(2 * time.Hour) // the fetcher's own answer has ended, which a token may outlive
 					gone := ""
 					for _, token := range []string{"alice", "bob"} {
@@ -69,8 +70,8 @@ func TestTheLatestMarkCounts(t *testing.T) {
 	f := newForgotten()
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
 	f.mark(nil, nil, at(1))
-	f.mark(named("t"), nil, at(3))
 	f.mark(nil, named("b"), at(2))
+	f.mark(named("t"), nil, at(3))
 	f.mark(named("t"), named("c"), at(4))
 	for pair, want := range map[[2]string]int{{"t", "b"}: 3, {"t", "c"}: 4, {"u", "b"}: 2, {"u", "c"}: 1, {"", ""}: 1} {
 		if got := f.last(pair[0], pair[1]); got != at(want) {
@@ -110,7 +111,7 @@ func TestThatCredentialsWereConfirmedIsForgotten(t *testing.T) {
 		go func() { _, _, _ = r.Renew(t.Context(), b, "u", used) }() // of which the answers come too late
 		synctest.Wait()
 		o.set("new")
-		r.Forget(nil, named("b"))
+		r.Forget(shared.Revocation{Bucket: named("b")})
 		time.Sleep(time.Second / 2)
 		for _, token := range []string{"t", "u"} {
 			if fresh, changed, err := r.Renew(t.Context(), b, token, used); err != nil || !changed || fresh.AccessKey != "new" {
@@ -149,9 +150,22 @@ func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
 		}
 	}
 	meanwhile = renew // when Forget looks at the clock
-	r.Forget(named("t"), nil)
+	r.Forget(shared.Revocation{Token: named("t")})
 	renew()
 	if bearer.after != now {
 		t.Errorf("a token of before %v serves", bearer.after)
+	}
+}
+
+func TestMarksNeverGoBack(t *testing.T) {
+	earlier := time.Now()
+	later := earlier.Add(time.Second)
+	for _, token := range []*string{named("alice"), nil} {
+		f := newForgotten()
+		f.mark(token, nil, later)
+		f.mark(token, nil, earlier) // looked at the clock first, and came to the lock second
+		if got := f.last("alice", "one"); !got.Equal(later) {
+			t.Errorf("%v", got)
+		}
 	}
 }

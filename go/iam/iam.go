@@ -177,7 +177,7 @@ func (e *Exchange) Reject(apiKey, token secret.Value) {
 		return rejected
 	})
 	if e.shared != nil && rejected {
-		e.shared.Discard(e.item(apiKey))
+		shared.Discard(e.shared, e.item(apiKey), e.codec(), func(g grant) bool { return g.token == token })
 	}
 }
 
@@ -195,8 +195,8 @@ func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[g
 			return cache.Entry[grant]{Value: g, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
 		}
 		e.told(Failed)
-		if attempt == attempts {
-			return cache.Entry[grant]{}, cache.ForAll(s3err.ServiceUnavailable.Because(fmt.Errorf("IAM, after %d attempts: %w", attempts, err)))
+		if attempt == attempts || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return cache.Entry[grant]{}, cache.ForAll(s3err.ServiceUnavailable.Because(fmt.Errorf("IAM, after %d attempts: %w", attempt, err)))
 		}
 		// Full jitter; otherwise many proxies that saw the same outage would
 		// return at once.
@@ -205,7 +205,9 @@ func (e *Exchange) load(ctx context.Context, apiKey secret.Value) (cache.Entry[g
 		select {
 		case <-time.After(min(wait, longestPause)):
 		case <-ctx.Done():
-			return cache.Entry[grant]{}, ctx.Err()
+			if errors.Is(ctx.Err(), context.Canceled) { // nobody waits; past a deadline there is a last attempt, which fails
+				return cache.Entry[grant]{}, ctx.Err()
+			}
 		}
 	}
 }

@@ -169,6 +169,21 @@ func TestAnOutageIsServiceUnavailable(t *testing.T) {
 	})
 }
 
+func TestAnOutageIsNotWaitedForPastADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _ := exchange(t, "503") // which wants a second between two attempts
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		begun := time.Now()
+		if _, err := e.load(ctx, secret.New("key")); !errors.Is(err, s3err.ServiceUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(begun); took != 1500*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestAnOutageIsServedFromTheValidToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, _ := exchange(t, "200 3600", "503")

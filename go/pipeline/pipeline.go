@@ -136,14 +136,12 @@ func (p *Pipeline) Update(u *config.Update) {
 	}
 }
 
-// Forget drops what was remembered about a token, a bucket, or both together;
-// nil matches all.
-func (p *Pipeline) Forget(token, bucket *string) {
-	p.access.Forget(token, bucket)
-	p.creds.Forget(token, bucket)
-	if token != nil || bucket == nil {
-		p.clients.Forget(token)
-	}
+// Forget drops everything that is remembered and that any of these revocations is
+// about: decisions, credentials and client secrets.
+func (p *Pipeline) Forget(list ...shared.Revocation) {
+	p.access.Forget(list...)
+	p.creds.Forget(list...)
+	p.clients.Forget(list...)
 }
 
 // Entries are the entries of cos_map as they stand.

@@ -10,6 +10,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/pipeline/pipelinetest"
 	"osp/go/secret"
+	"osp/go/shared"
 )
 
 // otherKey replaces the client's key in a signed request.
@@ -67,7 +68,7 @@ func TestAScanWithRandomKeysCostsAKnownClientNothing(t *testing.T) {
 		}
 	}
 	for range 3 { // everything is asked again, the secret first
-		r.pipeline.Forget(nil, nil)
+		r.pipeline.Forget(shared.Revocation{})
 		if a := r.Do(r.Signed("GET", "/photos/k", "")); a.StatusCode != 200 {
 			t.Errorf("the client got %d %s", a.StatusCode, a.Content)
 		}

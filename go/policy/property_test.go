@@ -131,7 +131,7 @@ func (d dice) question() *Question {
 
 // Generated policies and questions come to the same by two implementations.
 func TestAnObviousImplementationDecidesTheSame(t *testing.T) {
-	const policies, questions = 4000, 10
+	const policies, questions = 1500, 12
 	d := dice{rand.New(rand.NewPCG(22, 6))}
 	outcomes := map[Effect]int{}
 	for range policies {

@@ -44,7 +44,7 @@ func New(cfg *config.Config, owner callbacks.Set, log *slog.Logger) *Server {
 	s := &Server{cfg: cfg, log: log, observers: o, done: make(chan struct{})}
 	options := o.options()
 	if cfg.Shared != nil {
-		s.fleet = shared.New(fleetOptions(cfg, log, func(token, bucket *string) { s.pipeline.Forget(token, bucket) }))
+		s.fleet = shared.New(fleetOptions(cfg, log, func(list []shared.Revocation) { s.pipeline.Forget(list...) }))
 		options.Shared = s.fleet
 	}
 	s.pipeline = pipeline.New(cfg, owner, options)
@@ -92,7 +92,7 @@ func (s *Server) join() error {
 }
 
 // fleetOptions are those of a replica. forget drops what it remembers.
-func fleetOptions(cfg *config.Config, log *slog.Logger, forget func(token, bucket *string)) shared.Options {
+func fleetOptions(cfg *config.Config, log *slog.Logger, forget func([]shared.Revocation)) shared.Options {
 	return shared.Options{
 		Address: cfg.Shared.Address, Namespace: cfg.Shared.Namespace, Version: cfg.Shared.Version, Keyring: cfg.Shared.Keyring,
 		Timeout: cfg.Shared.Timeout, Patience: cfg.CallbackTimeout, Log: log, Forget: forget,
@@ -181,7 +181,7 @@ func (s *Server) Update(document []byte) error {
 // nil matches all. In a fleet it then waits, as long as ctx lasts, until no
 // replica answers by them; its errors are those of shared.State's Revoke.
 func (s *Server) Forget(ctx context.Context, token, bucket *string) error {
-	s.pipeline.Forget(token, bucket)
+	s.pipeline.Forget(shared.Revocation{Token: token, Bucket: bucket})
 	return s.fleet.Revoke(ctx, token, bucket)
 }
 

@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"osp/go/cache"
@@ -33,20 +34,35 @@ func Load[V any](s *State, item Item, codec Codec[V], load cache.Load[V]) cache.
 			return load(ctx)
 		}
 		a := &asking[V]{s: s, codec: codec, load: load, generation: generation, keys: s.keys(at.log, item), who: newID()}
-		return a.answer(ctx, time.Now().Add(s.o.Patience))
+		return a.answer(ctx, time.Now())
 	}
 }
 
 // Discard drops an answer that turned out to be of no use, so that it is asked
-// for again.
-func (s *State) Discard(item Item) {
+// for again. Another one that has taken its place meanwhile stays.
+func Discard[V any](s *State, item Item, codec Codec[V], useless func(V) bool) {
 	at := s.at.Load()
 	if at == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
 	defer cancel()
-	_, _ = s.run(ctx, discard, []string{s.keys(at.log, item).value}) // a server that is away has nothing to give either
+	value, sent := s.keys(at.log, item).value, time.Now()
+	message, err := s.run(ctx, look, []string{value}, strconv.Itoa(maxSealed))
+	if err != nil {
+		return // a server that is away has nothing to give either
+	}
+	r, err := replyOf(message, sent)
+	if err != nil || r.what != holds {
+		return
+	}
+	if e, ok := open(s, codec, value, r); ok && useless(e.Value) {
+		s.discard(ctx, value, r.sealed)
+	}
+}
+
+func (s *State) discard(ctx context.Context, value, sealed string) {
+	_, _ = s.run(ctx, discard, []string{value}, sealed)
 }
 
 // asking is one search for an answer, in one generation and one log.
@@ -59,22 +75,25 @@ type asking[V any] struct {
 	who        string
 }
 
-// answer is what the fleet remembers, else what the callback says.
-func (a *asking[V]) answer(ctx context.Context, until time.Time) (cache.Entry[V], error) {
+// answer is what the fleet remembers, else what the callback says. Half of the
+// Patience is for waiting, so that an own question has half of it at least, and
+// both together take no longer than that.
+func (a *asking[V]) answer(ctx context.Context, begun time.Time) (cache.Entry[V], error) {
 	var failed error // to renew a value that serves meanwhile
+	own := ctx       // of an own question
 	for look := firstLook; ; look = min(2*look, lastLook) {
 		reply, err := a.take(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return cache.Entry[V]{}, ctx.Err()
 		case err != nil: // each replica for itself
-			return a.load(ctx)
+			return a.load(own)
 		}
 		switch reply.what {
 		case asks:
-			return a.ask(ctx, reply)
+			return a.ask(own, reply)
 		case renews:
-			e, err := a.ask(ctx, reply)
+			e, err := a.ask(own, reply)
 			if failed = err; err == nil {
 				return e, nil
 			}
@@ -85,15 +104,20 @@ func (a *asking[V]) answer(ctx context.Context, until time.Time) (cache.Entry[V]
 				return e, nil
 			}
 			a.s.counts.foreign.Add(1)
-			a.discard(ctx)
+			a.s.discard(ctx, a.keys.value, reply.sealed)
 		case alone:
 			if failed != nil {
 				return cache.Entry[V]{}, failed
 			}
-			return a.load(ctx)
+			return a.load(own)
 		}
-		if time.Now().After(until) {
-			return a.load(ctx)
+		if _, limited := own.Deadline(); !limited {
+			var cancel context.CancelFunc
+			own, cancel = context.WithDeadline(ctx, begun.Add(a.s.o.Patience))
+			defer cancel()
+		}
+		if time.Since(begun) >= a.s.o.Patience/2 {
+			return a.load(own)
 		}
 		sleep(ctx, look/2+rand.N(look/2+1))
 	}
@@ -140,8 +164,4 @@ func (a *asking[V]) hold(ctx context.Context) (release func()) {
 // drop gives the right to ask back, else it ends by itself.
 func (a *asking[V]) drop(ctx context.Context) {
 	_, _ = a.s.run(ctx, drop, []string{a.keys.marker, a.keys.alone}, a.who, milliseconds(aloneFor))
-}
-
-func (a *asking[V]) discard(ctx context.Context) {
-	_, _ = a.s.run(ctx, discard, []string{a.keys.value})
 }

@@ -89,7 +89,7 @@ func BenchmarkHeartbeat(b *testing.B) {
 // take looks for an answer as one whose cache does not have it.
 func (r *replica) take(k keys) (valkey.ValkeyMessage, error) {
 	return r.run(context.Background(), take, k.all(), append(r.at.Load().args(),
-		newID(), milliseconds(holdFor), newID(), milliseconds(scopeFor), strconv.Itoa(maxSealed))...)
+		newID(), milliseconds(holdFor), newID(), milliseconds(scopeFor), strconv.Itoa(maxSealed), r.marks[0])...)
 }
 
 // measure does something b.N times and reports the CPU of the server and of this process.

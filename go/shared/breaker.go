@@ -11,7 +11,7 @@ const openFor = time.Second
 
 // breaker spares requests a wait for a server that is away. Any command that
 // fails by the server's fault opens it; heartbeats, which do not ask it, close
-// it. Commands whose asker has left, and those that fail by what is stored
+// it, if they take no longer than a command may. Commands whose asker has left, and those that fail by what is stored
 // under one key, say nothing about the server.
 type breaker struct {
 	log *slog.Logger
@@ -32,7 +32,8 @@ func (b *breaker) failed(err error) {
 	b.away, b.until = true, b.now().Add(openFor)
 }
 
-// beats notes that a heartbeat went well, and logs that the server is back, once.
+// beats notes that a heartbeat went well, as fast as commands have to, and logs
+// that the server is back, once.
 func (b *breaker) beats() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

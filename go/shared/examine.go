@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,22 +28,23 @@ type Report struct {
 // roundTrips is how many are measured.
 const roundTrips = 9
 
-// mostOffset is how far the server's clock may be from this one's: the ends of
-// presigned URLs are compared with it.
+// mostOffset is how far the server's clock may be from this one's. They are never
+// compared with each other, but one that is far off is going to be set, and then
+// what the server keeps ends too early or too late.
 const mostOffset = time.Minute
 
 // Examine looks at the server and does once everything that a replica does, with
 // names that nobody else uses.
 func Examine(ctx context.Context, o Options) *Report {
-	o.Forget = func(_, _ *string) {}
+	o.Forget = func([]Revocation) {}
 	s := New(o)
-	s.mark = "" // what is there stays
+	s.sealed = "" // what is there stays
 	defer s.Close()
 	r := &Report{Problems: []string{}}
 	for _, step := range []func(context.Context, *State) error{r.connect, r.measure, r.keyring, r.takePart, r.share, r.use, r.revoke} {
 		if err := step(ctx, s); err != nil {
 			r.Problems = append(r.Problems, err.Error())
-			break // what follows would fail, too
+			break // what follows would fail, too, or do harm
 		}
 	}
 	return r
@@ -64,6 +66,9 @@ func (r *Report) connect(ctx context.Context, s *State) error {
 				info[name] = value
 			}
 		}
+	}
+	if info["run_id"] == "" || info["master_replid"] == "" {
+		return errors.New("INFO lacks run_id or master_replid, by which a server that was started again is told from one that was not")
 	}
 	r.Server = "redis " + info["redis_version"]
 	if version := info["valkey_version"]; version != "" {
@@ -120,8 +125,8 @@ func (r *Report) keyring(ctx context.Context, s *State) error {
 	if err != nil {
 		return fmt.Errorf("HGET: %w", err)
 	}
-	if _, ok := s.entries.Open(s.key("head"), []byte(sealed)); !ok {
-		r.Problems = append(r.Problems, "shared_keys does not open what is there: other replicas of this namespace have another keyring")
+	if !s.opens(sealed) { // to revoke something would drop all that they share
+		return errors.New("shared_keys does not open what is there: other replicas of this namespace have another keyring")
 	}
 	return nil
 }
@@ -154,7 +159,7 @@ func (r *Report) share(ctx context.Context, s *State) error {
 }
 
 func (r *Report) use(ctx context.Context, s *State) error {
-	if ok, err := s.Use(ctx, newID(), 1, time.Now().Add(-usesSlack+time.Minute)); err != nil || !ok {
+	if ok, err := s.Use(ctx, newID(), 1, time.Now().Add(-usesSlack)); err != nil || !ok {
 		return fmt.Errorf("counts: %w", err)
 	}
 	return nil

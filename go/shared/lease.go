@@ -35,10 +35,12 @@ func newLease() *lease {
 // nothing may. Two clocks tell the time: one stands still while the machine
 // sleeps, the other one may be set back.
 func (l *lease) Generation() uint64 {
-	// The number is read first: once it has changed, what it stood for is over.
 	generation := l.generation.Load()
 	now := time.Now()
 	if int64(now.Sub(l.start)) >= l.mono.Load() || now.UnixNano()-l.start.UnixNano() >= l.wall.Load() {
+		return 0
+	}
+	if l.generation.Load() != generation { // the clocks were those of the next one
 		return 0
 	}
 	return generation

@@ -15,6 +15,9 @@ import (
 const (
 	// interval is that of heartbeats, of which some may be lost within a Lease.
 	interval = Lease / 4
+	// spacing is how far apart heartbeats are at least, however much news there is:
+	// it comes from whoever may publish.
+	spacing = Moment / 2
 	// beatTimeout is how long one may take. It is not the timeout of commands for
 	// which requests wait.
 	beatTimeout = Lease / 2
@@ -46,6 +49,7 @@ type position struct {
 	log    string
 	number int64
 	last   string
+	term   int64 // of the log
 }
 
 func (p position) args() []string {
@@ -54,11 +58,11 @@ func (p position) args() []string {
 
 // valid refuses what no script returns.
 func (p position) valid() bool {
-	return len(p.log) == idSize && len(p.last) == idSize && p.number >= 0 && p.number < 1<<40
+	return len(p.log) == idSize && len(p.last) == idSize && p.number >= 0 && p.number < 1<<40 && p.term > 0 && p.term <= 1<<40
 }
 
-// revocation is what stands in the log. nil matches all.
-type revocation struct {
+// entry is a Revocation as it stands in the log. nil matches all.
+type entry struct {
 	Token  []byte `json:"t"` // bytes as clients sent them, which need not be UTF-8
 	Bucket []byte `json:"b"`
 }
@@ -67,13 +71,15 @@ type revocation struct {
 func (s *State) live(ctx context.Context) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	for {
+	for last := (time.Time{}); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		case <-s.wake:
+			sleep(ctx, spacing-time.Since(last))
 		}
+		last = time.Now()
 		_ = s.beat(ctx) // it has been logged
 	}
 }
@@ -121,39 +127,45 @@ func (s *State) news() {
 // then renews the lease. When something was applied it says so at once, for
 // whoever waits for that. It does not ask the breaker, and tells it the outcome.
 func (s *State) beat(ctx context.Context) error {
-	err := s.catchUp(ctx)
+	took, err := s.catchUp(ctx)
 	switch {
-	case err == nil:
+	case err == nil && took <= s.o.Timeout:
 		s.breaker.beats()
-	case ctx.Err() == nil:
+	case err != nil && ctx.Err() == nil:
 		s.failed(err)
 	}
 	return err
 }
 
-func (s *State) catchUp(ctx context.Context) error {
+// catchUp applies what has been revoked, and returns how long the last round trip
+// took.
+func (s *State) catchUp(ctx context.Context) (took time.Duration, err error) {
 	for lost := false; ; {
 		if s.at.Load() == nil {
-			if err := s.join(ctx, ""); err != nil {
-				return err
+			if err := s.join(ctx); err != nil {
+				return 0, err
 			}
 		}
 		at := s.at.Load()
 		asked := time.Now()
 		now, entries, err := s.hear(ctx, *at)
+		took = time.Since(asked)
+		if !s.terms.allow(*at) { // a revocation has found a later log
+			err = errLost
+		}
 		switch {
 		case errors.Is(err, errLost) && !lost:
 			lost = true
-			s.lose(ctx, at.log)
+			s.lose(at.log)
 			continue
 		case err != nil:
-			return err
+			return took, err
 		}
 		s.apply(*at, now, entries)
 		s.at.Store(&now)
 		s.lease.renew(asked)
 		if now.number == at.number {
-			return nil
+			return took, nil
 		}
 	}
 }
@@ -161,47 +173,76 @@ func (s *State) catchUp(ctx context.Context) error {
 // lose forgets everything: the log does not go on from what this replica knows,
 // so it can't know what was revoked. Old values at the server could be good
 // again, too, so a new log begins, unless somebody else has begun one.
-func (s *State) lose(ctx context.Context, log string) {
+func (s *State) lose(log string) {
 	s.lease.end()
 	s.at.Store(nil)
+	s.terms.lose(log)
 	s.counts.lost.Add(1)
 	s.o.Log.Warn("the shared state has lost revocations, or was started again: nothing of what it held is used")
-	_ = s.join(ctx, log) // it is tried again
 }
 
-// join takes the position at the end of the log, which is not the lost one.
-func (s *State) join(ctx context.Context, lost string) error {
-	at, err := s.adopt(ctx, lost)
+// join takes the position at the end of the log.
+func (s *State) join(ctx context.Context) error {
+	at, err := s.adopt(ctx)
 	if err == nil {
 		s.at.Store(&at)
 	}
 	return err
 }
 
-// adopt returns the end of the log, which is a new one if there is none or only
-// the lost one.
-func (s *State) adopt(ctx context.Context, lost string) (position, error) {
+// adopt returns the end of the log, which is a new one if there is none, or only
+// one that this replica knows to be over.
+func (s *State) adopt(ctx context.Context) (position, error) {
 	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
-	parts, err := s.list(ctx, adopt, []string{s.key("head")}, lost, newID(), s.mark)
-	if err != nil {
-		return position{}, err
+	for {
+		term, log := s.terms.known()
+		parts, err := s.list(ctx, adopt, []string{s.key("head")}, strconv.FormatInt(term, 10), log, newID(), s.sealed)
+		if err != nil {
+			return position{}, err
+		}
+		at, sealed, err := positionOf(parts)
+		if err != nil {
+			return at, err
+		}
+		if s.terms.allow(at) { // nobody has learned of a later one meanwhile
+			s.warnOfForeign(sealed)
+			return at, nil
+		}
 	}
-	return positionOf(parts)
 }
 
-func positionOf(parts []valkey.ValkeyMessage) (position, error) {
-	if len(parts) != 3 {
-		return position{}, errAnswer
+// warnOfForeign says, once, that replicas have nothing in common.
+func (s *State) warnOfForeign(sealed string) {
+	if sealed == "" || s.opens(sealed) {
+		return
+	}
+	s.foreign.Do(func() {
+		s.o.Log.Warn("other replicas of this shared_namespace have another keyring: answers are not shared with them, and each revocation makes all answers void")
+	})
+}
+
+// opens reports whether what a replica left at the server was sealed by a key of
+// this keyring.
+func (s *State) opens(sealed string) bool {
+	_, ok := s.entries.Open(s.key("head"), []byte(sealed))
+	return ok
+}
+
+func positionOf(parts []valkey.ValkeyMessage) (at position, sealed string, err error) {
+	if len(parts) != 5 {
+		return at, "", errAnswer
 	}
 	log, err1 := parts[0].ToString()
 	number, err2 := parts[1].AsInt64()
 	last, err3 := parts[2].ToString()
-	at := position{log, number, last}
-	if err := errors.Join(err1, err2, err3); err != nil || !at.valid() {
-		return position{}, errAnswer
+	term, err4 := parts[3].AsInt64()
+	sealed, err5 := parts[4].ToString()
+	at = position{log, number, last, term}
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil || !at.valid() {
+		return at, "", errAnswer
 	}
-	return at, nil
+	return at, sealed, nil
 }
 
 // hear sends one heartbeat and returns the end of the log, with the entries
@@ -229,7 +270,7 @@ func (s *State) hear(ctx context.Context, at position) (position, []string, erro
 	last, err2 := parts[2].ToString()
 	replicas, err3 := parts[3].AsInt64()
 	entries, err4 := parts[4].AsStrSlice()
-	now := position{at.log, number, last}
+	now := position{at.log, number, last, at.term}
 	if err := errors.Join(err1, err2, err3, err4); err != nil || !now.valid() || number < at.number {
 		return position{}, nil, errAnswer
 	}
@@ -248,25 +289,25 @@ func (s *State) apply(from, to position, entries []string) {
 		s.lease.end()
 		return
 	}
-	for _, r := range revocations {
-		s.o.Forget(text(r.Token), text(r.Bucket))
-	}
+	s.o.Forget(revocations)
 }
 
 // read reports false unless the log has every entry, and this replica reads all.
-func (s *State) read(from, to position, entries []string) ([]revocation, bool) {
+func (s *State) read(from, to position, entries []string) ([]Revocation, bool) {
 	if int64(len(entries)) != to.number-from.number {
 		return nil, false
 	}
-	out := make([]revocation, len(entries))
-	for i, entry := range entries {
-		if len(entry) < idSize {
+	out := make([]Revocation, len(entries))
+	for i, sealed := range entries {
+		if len(sealed) < idSize {
 			return nil, false
 		}
-		raw, ok := s.entries.Open(s.entryName(from.log, entry[:idSize]), []byte(entry[idSize:]))
-		if !ok || json.Unmarshal(raw, &out[i]) != nil {
+		var e entry
+		raw, ok := s.entries.Open(s.entryName(from.log, sealed[:idSize]), []byte(sealed[idSize:]))
+		if !ok || json.Unmarshal(raw, &e) != nil {
 			return nil, false
 		}
+		out[i] = Revocation{text(e.Token), text(e.Bucket)}
 	}
 	return out, entries[len(entries)-1][:idSize] == to.last
 }

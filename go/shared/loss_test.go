@@ -87,8 +87,7 @@ func TestAStartOfTheServerIsALoss(t *testing.T) {
 	a, b := f.replica(), f.replica()
 	v, err := a.get(t.Context(), "x", "y")
 	must(t, v, err, "answer to x/y")
-	b.stop() // as if it were cut off
-	b.ended.Wait()
+	b.fallSilent()
 	s.command("SAVE")
 	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
 		t.Fatal(err)
@@ -112,8 +111,7 @@ func TestReplicasThatTheServerHasForgottenAreWaitedFor(t *testing.T) {
 			a, b := f.replica(), f.replica()
 			v, err := b.get(t.Context(), "x", "y")
 			must(t, v, err, "answer to x/y")
-			b.stop() // as if it were cut off
-			b.ended.Wait()
+			b.fallSilent()
 			for _, k := range keys {
 				s.command("DEL", a.logKey(a.at.Load().log, k))
 			}
@@ -282,7 +280,7 @@ func TestWhatStandsUnderOneKeySaysNothingAboutTheServer(t *testing.T) {
 		v, err = f.replica().get(t.Context(), "x", "y")
 		must(t, v, err, "answer to x/y")
 	}
-	for _, field := range []string{"number", "last", "log", "server"} {
+	for _, field := range []string{"number", "last", "log", "server", "term"} {
 		for _, junk := range []string{"x", "-5", "nan", "inf", "1e400", "0.5", "9007199254740993", strings.Repeat("9", 1<<20), ""} {
 			s.command("HSET", "osp:{test}:head", field, junk)
 			v, err := f.replica().get(t.Context(), "x", "y")
@@ -312,8 +310,7 @@ func TestWithoutALeaseNothingIsTaken(t *testing.T) {
 	a, b := f.replica(), f.replica()
 	v, err := a.get(t.Context(), "x", "y")
 	must(t, v, err, "answer to x/y")
-	b.stop() // it has a connection, but no heartbeats
-	b.ended.Wait()
+	b.fallSilent()
 	eventually(t, "the lease does not end", func() bool { return b.Generation() == 0 })
 	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
 	v, err = b.get(t.Context(), "x", "y")

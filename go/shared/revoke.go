@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/valkey-io/valkey-go"
-
 	"osp/go/seal"
 )
 
@@ -37,20 +35,23 @@ type recorded struct {
 // bucket, or both together; nil matches all. It returns when no replica answers
 // by it any more: each has said so, or its lease is over, which takes a little
 // more than a Lease at most. Its errors are ErrNotRecorded and ErrUnconfirmed,
-// when ctx ends before; recording is tried for a second in any case.
+// when ctx ends before, or the State is closed; recording is tried for a second in
+// any case.
 func (s *State) Revoke(ctx context.Context, token, bucket *string) error {
 	if s == nil {
 		return nil
 	}
-	recording, cancel := atLeast(ctx, recordFor)
+	recording, cancel := s.alive(atLeast(ctx, recordFor))
+	defer cancel()
+	waiting, cancel := s.alive(context.WithCancel(ctx))
 	defer cancel()
 	for {
-		r, err := s.record(recording, ctx, token, bucket)
+		r, err := s.record(recording, token, bucket)
 		if err != nil {
 			return err
 		}
 		s.news()
-		if err := s.confirmed(ctx, r); !errors.Is(err, errLost) {
+		if err := s.confirmed(waiting, r); !errors.Is(err, errLost) {
 			return err
 		}
 	}
@@ -59,94 +60,74 @@ func (s *State) Revoke(ctx context.Context, token, bucket *string) error {
 // atLeast is ctx, but with so much time.
 func atLeast(ctx context.Context, least time.Duration) (context.Context, context.CancelFunc) {
 	if end, ok := ctx.Deadline(); !ok || time.Until(end) >= least {
-		return ctx, func() {}
+		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(context.WithoutCancel(ctx), least)
 }
 
-// record writes the revocation into the log. It tries until recording ends,
-// whatever the breaker says: this must not be lost. Where the server has copies,
-// one of them must have it, too, before ctx ends.
-func (s *State) record(recording, ctx context.Context, token, bucket *string) (recorded, error) {
+// alive is ctx, but ends with the State.
+func (s *State) alive(ctx context.Context, cancel context.CancelFunc) (context.Context, context.CancelFunc) {
+	stop := context.AfterFunc(s.life, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// record writes the revocation into the log. It tries until ctx ends, whatever
+// the breaker says: this must not be lost.
+func (s *State) record(ctx context.Context, token, bucket *string) (recorded, error) {
 	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
-		r, err := s.write(recording, ctx, token, bucket)
-		if err == nil || errors.Is(err, ErrUnconfirmed) {
-			return r, err
+		r, err := s.write(ctx, token, bucket)
+		if err == nil {
+			return r, nil
 		}
-		sleep(recording, pause)
-		if recording.Err() != nil {
+		sleep(ctx, pause)
+		if ctx.Err() != nil {
 			return r, fmt.Errorf("%w: %w", ErrNotRecorded, err)
 		}
 	}
 }
 
-// write writes it once, at the end of the log that is there.
-func (s *State) write(recording, ctx context.Context, token, bucket *string) (recorded, error) {
-	limited, cancel := context.WithTimeout(recording, dialTimeout)
+// write writes it once, at the end of the log that is there. No copy of the server
+// need have it: one that takes over begins a new log.
+func (s *State) write(ctx context.Context, token, bucket *string) (recorded, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	at, err := s.adopt(limited, "")
+	at, err := s.adopt(ctx)
 	if err != nil {
 		return recorded{}, err
 	}
-	client, err := s.connected()
-	if err != nil {
-		return recorded{}, err
-	}
-	dedicated, release := client.Dedicate() // to wait for copies is about what one connection wrote
-	defer release()
 	at.last = newID()
-	list, err := parts(dedicated.Do(limited, s.entry(dedicated, at, token, bucket)))
-	if err == nil && len(list) != 3 {
+	raw, err := json.Marshal(entry{bytes(token), bytes(bucket)})
+	if err != nil {
+		panic(err) // bytes always marshal
+	}
+	sealed := s.entries.Seal(s.entryName(at.log, at.last), raw)
+	list, err := s.list(ctx, revoke, s.revoked(at.log, token, bucket),
+		append([]string{at.log, at.last, string(sealed), strconv.Itoa(keepLog), milliseconds(keepKeys)}, s.marks...)...)
+	if err == nil && len(list) != 2 {
 		err = errLost // since it was looked at
 	}
 	if err != nil {
 		return recorded{}, err
 	}
 	r := recorded{since: time.Now()}
-	number, err1 := list[1].AsInt64()
-	copies, err2 := list[2].AsInt64()
-	r.at = position{at.log, number, at.last}
-	if errors.Join(err1, err2) != nil || !r.at.valid() {
+	number, err := list[1].AsInt64()
+	r.at = position{at.log, number, at.last, at.term}
+	if err != nil || !r.at.valid() {
 		return r, errAnswer
-	}
-	if copies > 0 {
-		return r, waitForCopy(ctx, dedicated)
 	}
 	return r, nil
 }
 
-// entry is the command that records.
-func (s *State) entry(client valkey.DedicatedClient, at position, token, bucket *string) valkey.Completed {
-	raw, err := json.Marshal(revocation{bytes(token), bytes(bucket)})
-	if err != nil {
-		panic(err) // bytes always marshal
-	}
-	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.key("changed"), s.logKey(at.log, "any")}
+// revoked are KEYS of the script revoke.
+func (s *State) revoked(log string, token, bucket *string) []string {
+	keys := []string{s.key("head"), s.logKey(log, "log"), s.key("changed"), s.scope(log, nil, nil, nil), s.logKey(log, "any")}
 	for _, names := range s.namers { // replicas whose keyring begins with another key look there
-		keys = append(keys, s.scope(at.log, names, token, bucket))
+		keys = append(keys, s.scope(log, names, token, bucket))
 		if token != nil {
-			keys = append(keys, s.clientScope(at.log, names, *token))
+			keys = append(keys, s.clientScope(log, names, *token))
 		}
 	}
-	sealed := s.entries.Seal(s.entryName(at.log, at.last), raw)
-	return client.B().Eval().Script(revoke).Numkeys(int64(len(keys))).Key(keys...).
-		Arg(at.log, at.last, string(sealed), strconv.Itoa(keepLog), milliseconds(keepKeys)).Build()
-}
-
-// waitForCopy waits until one copy of the server has what this connection wrote.
-func waitForCopy(ctx context.Context, client valkey.DedicatedClient) error {
-	most := time.Minute
-	if end, ok := ctx.Deadline(); ok {
-		most = max(time.Millisecond, time.Until(end)) // 0 would be for ever
-	}
-	n, err := client.Do(ctx, client.B().Wait().Numreplicas(1).Timeout(most.Milliseconds()).Build()).AsInt64()
-	switch {
-	case err != nil:
-		return fmt.Errorf("%w: no copy of the server has it: %w", ErrUnconfirmed, err)
-	case n < 1:
-		return fmt.Errorf("%w: no copy of the server has it", ErrUnconfirmed)
-	}
-	return nil
+	return keys
 }
 
 // confirmed waits until nobody can answer by what was revoked. Its error is
@@ -163,8 +144,12 @@ func (s *State) confirmed(ctx context.Context, r recorded) error {
 			return nil
 		}
 		sleep(ctx, pause)
-		if ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("%w: %w", ErrUnconfirmed, context.Cause(ctx)), err)
+		switch {
+		case ctx.Err() == nil:
+		case err == nil, errors.Is(err, ctx.Err()): // there is no more to say
+			return ErrUnconfirmed
+		default:
+			return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 		}
 	}
 }

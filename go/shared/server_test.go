@@ -160,7 +160,7 @@ func (f *fleet) replica(change ...func(*Options)) *replica {
 	r := &replica{}
 	o := Options{
 		Address: a, Namespace: "test", Keyring: keyring(f.t, "k1"), Timeout: 500 * time.Millisecond, Patience: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
-		Forget: func(*string, *string) { r.cache.Purge() },
+		Forget: func([]Revocation) { r.cache.Purge() },
 	}
 	for _, c := range change {
 		c(&o)
@@ -217,4 +217,12 @@ func (r *replica) get(ctx context.Context, token, bucket string) (string, error)
 			}
 			return cache.Entry[string]{Value: v, TTL: ttl}, nil
 		}))
+}
+
+// fallSilent ends the heartbeats of a replica, as if it were cut off, though what
+// a test does with it reaches the server.
+func (r *replica) fallSilent() {
+	r.stop()
+	r.ended.Wait()
+	r.life = context.Background()
 }

@@ -30,11 +30,10 @@ type Options struct {
 	Version   string // of the validator: replicas with another one share no answers
 	Keyring   seal.Keyring
 	Timeout   time.Duration // of one command
-	Patience  time.Duration // how long to wait for an answer that another replica asks for
+	Patience  time.Duration // how long an answer may take that another replica was asking for: half of it is waited for
 	Log       *slog.Logger
-	// Forget drops what this replica remembers about a token, a bucket, or both
-	// together; nil matches all.
-	Forget func(token, bucket *string)
+	// Forget drops what this replica remembers that any of these is about.
+	Forget func([]Revocation)
 }
 
 // State is one replica's part of the fleet. It is safe for concurrent use.
@@ -43,21 +42,25 @@ type State struct {
 	id      string
 	names   *seal.Namer   // of the key that seals
 	namers  []*seal.Namer // of all keys
+	marks   []string      // of all keys, by which others know whether they can make these names
 	values  *seal.Box
 	entries *seal.Box // of the log
-	mark    string    // what this replica leaves at the server for Examine; empty: nothing
+	sealed  string    // what this replica leaves at the server, by which others see whether they have its keyring; empty: nothing
 
 	connecting sync.Mutex
 	client     atomic.Pointer[valkey.Client]
 	breaker    *breaker
 	lease      *lease
 	counts     counts
+	foreign    sync.Once // told of
 
+	terms    terms
 	at       atomic.Pointer[position] // of the last revocation that is applied; nil: none yet
 	newest   atomic.Pointer[position] // of the last revocation that this replica was told of, without its id
 	replicas atomic.Int64             // at the last beat
 
 	wake  chan struct{}
+	life  context.Context // ends when the State is closed
 	stop  context.CancelFunc
 	ended sync.WaitGroup
 }
@@ -68,9 +71,13 @@ func New(o Options) *State {
 	s := &State{
 		o: o, id: newID(), names: namers[0], namers: namers,
 		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"),
-		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1), stop: func() {},
+		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1),
 	}
-	s.mark = string(s.entries.Seal(s.key("head"), nil))
+	s.life, s.stop = context.WithCancel(context.Background())
+	for _, names := range namers {
+		s.marks = append(s.marks, "key:"+names.Name("mark"))
+	}
+	s.sealed = string(s.entries.Seal(s.key("head"), nil))
 	return s
 }
 
@@ -81,16 +88,14 @@ func (s *State) Open() error {
 	if s == nil {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.stop = cancel
-	err := s.beat(ctx)
-	s.ended.Go(func() { s.live(ctx) })
-	s.ended.Go(func() { s.listen(ctx) })
+	err := s.beat(s.life)
+	s.ended.Go(func() { s.live(s.life) })
+	s.ended.Go(func() { s.listen(s.life) })
 	return err
 }
 
-// Close leaves the fleet: nobody waits for this replica any more. It takes a
-// few seconds at most, however slow the server is.
+// Close leaves the fleet: nobody waits for this replica any more, and revocations
+// under way end. It takes a few seconds at most, however slow the server is.
 func (s *State) Close() {
 	if s == nil {
 		return
@@ -102,7 +107,9 @@ func (s *State) Close() {
 }
 
 func (s *State) leave() {
-	client := s.client.Load()
+	s.connecting.Lock() // whoever makes a connection now is waited for, and nobody makes another
+	client := s.client.Swap(nil)
+	s.connecting.Unlock()
 	if client == nil {
 		return
 	}
@@ -143,6 +150,9 @@ func (s *State) logKey(log, kind string) string { return s.key(log + ":" + kind)
 func (s *State) connected() (valkey.Client, error) {
 	s.connecting.Lock()
 	defer s.connecting.Unlock()
+	if s.life.Err() != nil {
+		return nil, errNotConnected
+	}
 	if c := s.client.Load(); c != nil {
 		return *c, nil
 	}

@@ -5,16 +5,20 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/valkey-io/valkey-go"
+
 	"osp/go/cache"
 )
 
-// What the script take says.
+// What the scripts take and look say.
 const (
 	holds  = "value"
 	renews = "renew"
 	asks   = "ask"
 	waits  = "wait"
 	alone  = "alone"
+	lost   = "lost"
+	none   = "none"
 )
 
 // epochsSize is that of four epochs.
@@ -23,7 +27,8 @@ const epochsSize = 4 * idSize
 // reply is what take says. Without a value there is none of the rest.
 type reply struct {
 	what   string
-	now    int64 // by the server's clock, in ms
+	sent   time.Time // no later than what was looked at
+	now    int64     // by the server's clock, in ms
 	epochs string
 	sealed string
 }
@@ -44,24 +49,30 @@ func (a *asking[V]) take(ctx context.Context) (reply, error) {
 	if !ok {
 		return reply{}, ErrAway
 	}
+	sent := time.Now()
 	message, err := a.s.run(ctx, take, a.keys.all(), append(at.args(),
-		a.who, milliseconds(holdFor), newID(), milliseconds(scopeFor), strconv.Itoa(maxSealed))...)
+		a.who, milliseconds(holdFor), newID(), milliseconds(scopeFor), strconv.Itoa(maxSealed), a.s.marks[0])...)
 	if err != nil {
 		return reply{}, err
 	}
+	r, err := replyOf(message, sent)
+	if err == nil && r.what == lost {
+		a.s.news() // the next heartbeat sees to it
+		return reply{}, ErrAway
+	}
+	return r, err
+}
+
+func replyOf(message valkey.ValkeyMessage, sent time.Time) (reply, error) {
 	parts, err := message.ToArray()
 	if err != nil || len(parts) == 0 {
 		return reply{}, errAnswer
 	}
-	r := reply{}
+	r := reply{sent: sent}
 	if r.what, err = parts[0].ToString(); err != nil {
 		return reply{}, errAnswer
 	}
-	want := map[string]int{holds: 4, renews: 4, asks: 3, waits: 1, alone: 1}[r.what]
-	if r.what == "lost" {
-		a.s.news() // the next heartbeat sees to it
-		return reply{}, ErrAway
-	}
+	want := map[string]int{holds: 4, renews: 4, asks: 3, waits: 1, alone: 1, lost: 1, none: 1}[r.what]
 	if len(parts) != want {
 		return reply{}, errAnswer
 	}

@@ -12,11 +12,12 @@ const maxSealed = 64 << 10
 
 // Item is an answer that can be shared.
 type Item struct {
-	Kind          string // of the answer: what is known by one kind is not by another
-	Key           string // what it was made by, within its kind
-	Token, Bucket string // whom it is about
-	Bucketless    bool   // it is about the token alone
-	Everyone      bool   // it is about neither, and void after any revocation
+	Kind          string        // of the answer: what is known by one kind is not by another
+	Key           string        // what it was made by, within its kind
+	TTL           time.Duration // how long such answers are kept: replicas that keep them for another time share none
+	Token, Bucket string        // whom it is about
+	Bucketless    bool          // it is about the token alone
+	Everyone      bool          // it is about neither, and void after any revocation
 }
 
 // Fields makes one Key of several texts, as no other texts do.
@@ -29,7 +30,7 @@ func Fields(texts ...string) string {
 }
 
 // Codec writes and reads values of a kind. Decode gets the time since the value
-// was asked for; what it reports false for does not exist.
+// was asked for, at most; what it reports false for does not exist.
 type Codec[V any] struct {
 	Encode func(V) []byte
 	Decode func(b []byte, age time.Duration) (V, bool)
@@ -44,7 +45,7 @@ type keys struct {
 }
 
 func (s *State) keys(log string, item Item) keys {
-	name := s.names.Name(item.Kind, s.o.Version, item.Key)
+	name := s.names.Name(item.Kind, s.o.Version, item.TTL.String(), item.Key)
 	k := keys{
 		log: log, head: s.key("head"), entries: s.logKey(log, "log"),
 		value: s.logKey(log, "value:"+name), marker: s.logKey(log, "asked:"+name), alone: s.logKey(log, "alone:"+name),
@@ -110,7 +111,10 @@ func open[V any](s *State, codec Codec[V], name string, r reply) (e cache.Entry[
 	}
 	n := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8*i:])) }
 	age, ttl, renew := r.now-n(0), n(1), n(2)
-	if age < 0 || age >= ttl || ttl > longest.Milliseconds() || renew < 0 || renew >= ttl {
+	if age < 0 {
+		return e, false
+	}
+	if age += time.Since(r.sent).Milliseconds() + 1; age >= ttl || ttl > longest.Milliseconds() || renew < 0 || renew >= ttl {
 		return e, false
 	}
 	e.Value, ok = codec.Decode(b[headSize:], time.Duration(age)*time.Millisecond)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from ._aside import aside
 from .config import ProxyServerConfig
 from .server import milliseconds, prepared, wire
 
@@ -43,7 +44,7 @@ def revoke(config: ProxyServerConfig, token: str | None, bucket: str | None, wai
     about = wire("token", token), wire("bucket", bucket)
     wait_ms = milliseconds("wait", wait)
     lib, document = prepared(config)
-    lib.revoke(document, *about, wait_ms)
+    aside(lambda: lib.revoke(document, *about, wait_ms))
 
 
 def examine(config: ProxyServerConfig, timeout: float) -> Report:

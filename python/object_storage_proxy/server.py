@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _lib
+from ._aside import aside
 from .config import Policy, ProxyServerConfig
 from .errors import ConfigError
 
@@ -29,6 +30,7 @@ __all__ = [
     "start_server",
 ]
 
+LONGEST_WAIT = 3600  # seconds
 _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
 _ABANDONED = 1.0  # seconds that a failed start waits for what it has begun
 _EXIT_DRAIN = 5.0  # seconds that an exiting interpreter waits for requests in flight
@@ -182,11 +184,12 @@ class ProxyServer:
                 a signature.
             bucket: a bucket's name as clients use it; None: all.
             wait: with ``shared_state``, seconds that it may take until no replica of the
-                fleet answers by what was dropped. Three suffice, even if some are cut off.
+                fleet answers by what was dropped, an hour at most. Three suffice, even if
+                some are cut off. Signals are handled meanwhile; a stop ends it.
 
         Raises:
             TypeError: an argument is neither a str nor None, or wait is no number.
-            ValueError: wait is negative, or not finite.
+            ValueError: wait is negative, or more than an hour.
             TimeoutError: it is recorded, but some replica had not confirmed it in time; it
                 will, or stop using what it remembers, within two seconds.
             SharedStateError: it could not be recorded, which is tried for a second at least:
@@ -196,7 +199,7 @@ class ProxyServer:
         about = wire("token", token), wire("bucket", bucket)
         wait_ms = milliseconds("wait", wait)
         lib, handle = self._serving()
-        lib.forget(handle, *about, wait_ms)
+        aside(lambda: lib.forget(handle, *about, wait_ms))
 
     def reopen_logs(self) -> None:
         """Reopens the access log's file, after it has been moved away.
@@ -373,8 +376,8 @@ def milliseconds(name: str, seconds: float) -> int:
     """Seconds to wait, for the library."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(seconds).__name__}")
-    if not 0 <= seconds < 1e9:
-        raise ValueError(f"{name} must be 0 or more seconds")
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise ValueError(f"{name} must be between 0 and {LONGEST_WAIT} seconds")
     return int(seconds * 1000)
 
 

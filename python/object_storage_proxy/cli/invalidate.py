@@ -6,6 +6,7 @@ import argparse
 
 from .._fleet import revoke
 from ..errors import SharedStateError
+from ..server import LONGEST_WAIT
 from . import settings
 from .common import Adder, add_command, add_config
 from .environment import DotEnv
@@ -46,8 +47,8 @@ def run(options: argparse.Namespace) -> int:
     given = options.token is not None or options.bucket is not None
     if given == options.all:
         raise MistakesError("one of --token, --bucket and --all is required; --all stands alone")
-    if not 0 <= options.wait < 1e9:
-        raise MistakesError("--wait must be 0 or more seconds")
+    if not 0 <= options.wait <= LONGEST_WAIT:
+        raise MistakesError(f"--wait must be between 0 and {LONGEST_WAIT} seconds")
     DotEnv().load()
     try:
         revoke(settings.read(options.config).config(), options.token, options.bucket, options.wait)

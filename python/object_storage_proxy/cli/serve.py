@@ -12,7 +12,7 @@ from .. import _systemd
 from .._shield import shielded
 from .._signals import Hangups, ignore_at_exit, stopped_by_signals
 from ..config import ProxyServerConfig
-from ..errors import ConfigError
+from ..errors import ConfigError, SharedStateError
 from ..server import ProxyServer
 from . import reload, settings
 from .common import Adder, add_command, add_config
@@ -193,11 +193,11 @@ def _reload(
             swapped = [n for n in _SWAPPED if n not in _KEPT or getattr(config, n) is not None]
             new = {name: getattr(config, name) for name in swapped}
             server.update(**{name: [] if value is None else value for name, value in new.items()})
-            server.invalidate()
     except BaseException as error:  # whatever modules and files do, the server goes on
         with shielded():
             _log_failure(error)
         return before
+    _drop_answers(server)
     changed = [n for n in settings.PARAMETERS if now.values.get(n) != before.values.get(n)]
     with shielded():
         if waiting := [name for name in changed if name not in swapped]:
@@ -208,6 +208,15 @@ def _reload(
         **{n: v for n, v in now.values.items() if n in swapped},
     }
     return now
+
+
+def _drop_answers(server: ProxyServer) -> None:
+    """Cached answers may be those of another configuration. This replica's are gone in any case."""
+    try:
+        server.invalidate()
+    except (SharedStateError, TimeoutError, RuntimeError) as error:  # RuntimeError: it has stopped
+        with shielded():
+            _log.error("other replicas may still use what they remember: %s", error)
 
 
 def _log_failure(error: BaseException) -> None:

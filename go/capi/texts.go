@@ -1,0 +1,72 @@
+package main
+
+/*
+#include <stdlib.h>
+#include "../../include/osp.h"
+*/
+import "C"
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"osp/go/config"
+)
+
+// borrow copies a text of the owner.
+func borrow(text C.osp_text, size C.size_t) ([]byte, bool) {
+	if text == nil || size > math.MaxInt32 {
+		return nil, false
+	}
+	return C.GoBytes(unsafe.Pointer(text), C.int(size)), true
+}
+
+// optional is borrow for a text that may be null.
+func optional(text C.osp_text, size C.size_t) (*string, bool) {
+	if text == nil {
+		return nil, true
+	}
+	data, ok := borrow(text, size)
+	s := string(data)
+	return &s, ok
+}
+
+// fail describes err for the owner and returns its code.
+func fail(text **C.char, err error) C.int32_t {
+	var mistakes *config.MistakesError
+	if errors.As(err, &mistakes) {
+		*text = C.CString(string(mistakes.JSON()))
+		return C.OSP_CONFIG_ERROR
+	}
+	var number syscall.Errno
+	var network *net.OpError
+	if !errors.As(err, &number) && errors.As(err, &network) {
+		number = syscall.EADDRNOTAVAIL // the name of a host that has no address
+	}
+	if number != 0 {
+		give(text, map[string]any{"errno": int(number), "message": err.Error()})
+		return C.OSP_OS_ERROR
+	}
+	give(text, map[string]string{"message": err.Error()})
+	return C.OSP_INTERNAL
+}
+
+func give(text **C.char, v any) C.int32_t {
+	out, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // maps of strings and numbers always marshal
+	}
+	*text = C.CString(string(out))
+	return C.OSP_OK
+}
+
+// milliseconds converts a time of the owner without overflow.
+func milliseconds(n C.int64_t) time.Duration {
+	const most = int64(math.MaxInt64 / time.Millisecond)
+	return time.Duration(min(max(int64(n), 0), most)) * time.Millisecond
+}

@@ -1,0 +1,65 @@
+package shared
+
+import "crypto/sha256"
+
+// Revocation says what is void: all that is remembered about a token, a bucket,
+// or both together; nil matches all.
+type Revocation struct{ Token, Bucket *string }
+
+// Revoked tells what any of several revocations is about, however many they are,
+// so that a cache is gone through once.
+type Revoked struct {
+	all     bool
+	tokens  map[tokenHash]struct{}
+	buckets map[string]struct{}
+	both    map[pair]struct{}
+}
+
+// tokenHash stands for a token, as in the caches.
+type tokenHash = [sha256.Size]byte
+
+type pair struct {
+	token  tokenHash
+	bucket string
+}
+
+// RevokedBy puts revocations together.
+func RevokedBy(list []Revocation) *Revoked {
+	r := &Revoked{tokens: map[tokenHash]struct{}{}, buckets: map[string]struct{}{}, both: map[pair]struct{}{}}
+	for _, one := range list {
+		switch {
+		case one.Token == nil && one.Bucket == nil:
+			r.all = true
+		case one.Bucket == nil:
+			r.tokens[sha256.Sum256([]byte(*one.Token))] = struct{}{}
+		case one.Token == nil:
+			r.buckets[*one.Bucket] = struct{}{}
+		default:
+			r.both[pair{sha256.Sum256([]byte(*one.Token)), *one.Bucket}] = struct{}{}
+		}
+	}
+	return r
+}
+
+// About reports whether one of them is about what is remembered for a token, of
+// which this is the hash, and a bucket.
+func (r *Revoked) About(token [sha256.Size]byte, bucket string) bool {
+	if r.all {
+		return true
+	}
+	if len(r.tokens) > 0 {
+		if _, ok := r.tokens[token]; ok {
+			return true
+		}
+	}
+	if len(r.buckets) > 0 {
+		if _, ok := r.buckets[bucket]; ok {
+			return true
+		}
+	}
+	if len(r.both) > 0 {
+		_, ok := r.both[pair{token, bucket}]
+		return ok
+	}
+	return false
+}
