@@ -17,9 +17,10 @@ type wireGrant struct {
 }
 
 // item is what a token is known by: the key, and the service that was asked. One
-// serves many clients, so the revocation of any of them ends it.
+// serves many clients, so the revocation of any of them ends it. Another replica is
+// waited for as long as one attempt may take, and as long is left for an own one.
 func (e *Exchange) item(apiKey secret.Value) shared.Item {
-	return shared.Item{Kind: "bearer token", Everyone: true, Key: shared.Fields(e.endpoint, apiKey.Reveal())}
+	return shared.Item{Kind: "bearer token", Everyone: true, Key: shared.Fields(e.endpoint, apiKey.Reveal()), Patience: 2 * attemptTime}
 }
 
 func (e *Exchange) codec() shared.Codec[grant] {

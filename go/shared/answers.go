@@ -33,7 +33,7 @@ func Load[V any](s *State, item Item, codec Codec[V], load cache.Load[V]) cache.
 		if generation == 0 || at == nil {
 			return load(ctx)
 		}
-		a := &asking[V]{s: s, codec: codec, load: load, generation: generation, keys: s.keys(at.log, item), who: newID()}
+		a := &asking[V]{s: s, codec: codec, load: load, generation: generation, keys: s.keys(at.log, item), who: newID(), patience: s.patience(item)}
 		return a.answer(ctx, time.Now())
 	}
 }
@@ -73,31 +73,32 @@ type asking[V any] struct {
 	generation uint64
 	keys       keys
 	who        string
+	patience   time.Duration
+	waited     bool // for another replica's answer
 }
 
 // answer is what the fleet remembers, else what the callback says. Half of the
-// Patience is for waiting, so that an own question has half of it at least, and
+// patience is for waiting, so that an own question has half of it at least, and
 // both together take no longer than that.
 func (a *asking[V]) answer(ctx context.Context, begun time.Time) (cache.Entry[V], error) {
-	var failed error // to renew a value that serves meanwhile
-	own := ctx       // of an own question
+	own := ctx // of an own question
 	for look := firstLook; ; look = min(2*look, lastLook) {
 		reply, err := a.take(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return cache.Entry[V]{}, ctx.Err()
 		case err != nil: // each replica for itself
-			return a.load(own)
+			return a.askAlone(ctx, own)
 		}
 		switch reply.what {
 		case asks:
 			return a.ask(own, reply)
 		case renews:
 			e, err := a.ask(own, reply)
-			if failed = err; err == nil {
-				return e, nil
+			if err != nil { // the old value serves meanwhile
+				return a.remembered(ctx, err)
 			}
-			continue // with the old value, if it is still good
+			return e, nil
 		case holds:
 			if e, ok := open(a.s, a.codec, a.keys.value, reply); ok {
 				a.s.counts.hits.Add(1)
@@ -106,21 +107,49 @@ func (a *asking[V]) answer(ctx context.Context, begun time.Time) (cache.Entry[V]
 			a.s.counts.foreign.Add(1)
 			a.s.discard(ctx, a.keys.value, reply.sealed)
 		case alone:
-			if failed != nil {
-				return cache.Entry[V]{}, failed
-			}
-			return a.load(own)
+			return a.askAlone(ctx, own)
 		}
-		if _, limited := own.Deadline(); !limited {
+		if !a.waited {
 			var cancel context.CancelFunc
-			own, cancel = context.WithDeadline(ctx, begun.Add(a.s.o.Patience))
+			own, cancel = context.WithDeadline(ctx, begun.Add(a.patience))
 			defer cancel()
+			a.waited = true
 		}
-		if time.Since(begun) >= a.s.o.Patience/2 {
-			return a.load(own)
+		if time.Since(begun) >= a.patience/2 {
+			return a.askAlone(ctx, own)
 		}
 		sleep(ctx, look/2+rand.N(look/2+1))
 	}
+}
+
+// askAlone asks the callback for this replica only. Whoever has waited has less
+// time for that than the callback may take, but the answer that it waited for may
+// have come meanwhile.
+func (a *asking[V]) askAlone(ctx, own context.Context) (cache.Entry[V], error) {
+	e, err := a.load(own)
+	if err != nil && a.waited {
+		return a.remembered(ctx, err)
+	}
+	return e, err
+}
+
+// remembered is what the fleet remembers now that a question has failed, which is
+// not asked again.
+func (a *asking[V]) remembered(ctx context.Context, failed error) (cache.Entry[V], error) {
+	reply, err := a.take(ctx)
+	if err != nil {
+		return cache.Entry[V]{}, failed
+	}
+	if reply.what == asks || reply.what == renews {
+		a.drop(context.WithoutCancel(ctx))
+	}
+	if reply.what == holds || reply.what == renews {
+		if e, ok := open(a.s, a.codec, a.keys.value, reply); ok {
+			a.s.counts.hits.Add(1)
+			return e, nil
+		}
+	}
+	return cache.Entry[V]{}, failed
 }
 
 // ask asks the callback, for all.

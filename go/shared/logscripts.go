@@ -102,8 +102,10 @@ end
 if #gone > 0 then redis.call('ZADD', KEYS[3], now, 'born') end
 local replicas = redis.call('ZCARD', KEYS[4])
 if not redis.call('ZSCORE', KEYS[3], 'born') or redis.call('ZCARD', KEYS[3]) ~= replicas + 1 then
-  redis.call('DEL', KEYS[3]) -- one of the two was lost
+  redis.call('DEL', KEYS[3], KEYS[4]) -- one of the two was lost, so both begin again: each beat would find them unequal
   redis.call('ZADD', KEYS[3], now, 'born', applied, ARGV[4])
+  redis.call('ZADD', KEYS[4], now, ARGV[4])
+  replicas = 1
 end
 for i = 2, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
 local entries = {}

@@ -127,6 +127,29 @@ func TestReplicasThatTheServerHasForgottenAreWaitedFor(t *testing.T) {
 	}
 }
 
+func TestASetOfReplicasThatWasLostComesBack(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"applied", "heard"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			f := newFleet(t, s)
+			all := []*replica{f.replica(), f.replica(), f.replica()}
+			set := all[0].logKey(all[0].at.Load().log, kind)
+			s.command("DEL", set)
+			eventually(t, "it does not come back", func() bool {
+				n, err := all[0].behind(t.Context(), *all[0].at.Load())
+				return err == nil && n == 0 && all[0].Replicas() == len(all)
+			})
+			for _, r := range all {
+				if s.command("ZSCORE", set, r.id) == "" {
+					t.Errorf("%s is not in it", r.id)
+				}
+			}
+		})
+	}
+}
+
 func TestAnEpochThatIsLostMakesVoidWhatIsOlder(t *testing.T) {
 	s := newServer(t)
 	f := newFleet(t, s)

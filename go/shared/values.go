@@ -18,6 +18,14 @@ type Item struct {
 	Token, Bucket string        // whom it is about
 	Bucketless    bool          // it is about the token alone
 	Everyone      bool          // it is about neither, and void after any revocation
+	Patience      time.Duration // as that of Options, for answers of something slower or faster than callbacks; 0: that of Options
+}
+
+func (s *State) patience(item Item) time.Duration {
+	if item.Patience > 0 {
+		return item.Patience
+	}
+	return s.o.Patience
 }
 
 // Fields makes one Key of several texts, as no other texts do.
