@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from helpers.children import Child
 from helpers.cli import PROGRAM, write_toml
 from helpers.scripts import Run, ended
 from helpers.wait import accepts, free_port, until
+from object_storage_proxy._aside import aside
 
 # The process sends itself a signal just before its port opens, and as soon as it is open.
 EARLY = """
@@ -192,3 +194,34 @@ def test_a_thread_that_does_not_end_is_cut_off_by_a_second_signal(tmp_path: Path
         until(lambda: not accepts(port), "it stops")
         until(lambda: not child.alive() or child.process.terminate(), "it ends")
         assert ended(child) == 0, child.output()
+
+
+class TestCallsThatWait:
+    """Those of the main thread, which are made on another one."""
+
+    def test_a_handler_that_raises_makes_no_second_call(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start = threading.Thread.start
+
+        def interrupted(thread: threading.Thread) -> None:
+            start(thread)
+            raise RuntimeError("of a handler")  # while it waits for the thread
+
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        made = threading.Semaphore(0)
+        with pytest.raises(RuntimeError, match="of a handler"):
+            aside(made.release)
+        assert made.acquire(timeout=10)
+        assert not made.acquire(blocking=False)
+
+    def test_they_are_made_when_no_thread_can_be_started(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(thread: threading.Thread) -> None:
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+        monkeypatch.setattr(threading.Thread, "start", refused)
+        made: list[int] = []
+        aside(lambda: made.append(threading.get_ident()))
+        assert made == [threading.get_ident()]

@@ -33,6 +33,8 @@ const (
 	keepKeys = time.Hour
 	// idSize is that of identities: 16 random bytes in letters of base64.
 	idSize = 22
+	// countable is what numbers and terms stay below, as count() of the scripts has it.
+	countable = 1 << 40
 )
 
 func newID() string {
@@ -58,7 +60,7 @@ func (p position) args() []string {
 
 // valid refuses what no script returns.
 func (p position) valid() bool {
-	return len(p.log) == idSize && len(p.last) == idSize && p.number >= 0 && p.number < 1<<40 && p.term > 0 && p.term <= 1<<40
+	return len(p.log) == idSize && len(p.last) == idSize && p.number >= 0 && p.number < countable && p.term > 0 && p.term < countable
 }
 
 // entry is a Revocation as it stands in the log. nil matches all.

@@ -2,6 +2,8 @@ package shared
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +146,29 @@ func TestOfTwoLogsOfOneTermOnlyTheFirstIsUsed(t *testing.T) {
 	if known.allow(at("c", 3)) || known.allow(at("d", 3)) || !known.allow(at("d", 4)) {
 		t.Error("a log is used that is lost, or as old as one that is")
 	}
+}
+
+// Somebody has written to the server.
+func TestAfterTheHighestTermThereIsAnotherLogForWhoDoesNotKnowIt(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	a := f.replica()
+	s.command("HSET", a.key("head"), "term", strconv.Itoa(countable-1))
+	a.Close()
+	a = f.replica()
+	if term := a.at.Load().term; term != countable-1 {
+		t.Fatal(term)
+	}
+	if at := (position{newID(), 0, newID(), countable}); at.valid() {
+		t.Error("Go takes a term that the scripts do not")
+	}
+	a.fallSilent()
+	s.kill()
+	s.start()
+	eventually(t, "it goes on", func() bool { return errors.Is(a.beat(t.Context()), errAnswer) && a.at.Load() == nil })
+	a.Close()
+	alive(t, f.replica())
 }
 
 func TestAServerThatDoesNotSayWhatItIsIsNotUsed(t *testing.T) {

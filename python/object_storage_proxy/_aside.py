@@ -29,9 +29,12 @@ def aside(call: Callable[[], None]) -> None:
         finally:
             done.set()
 
+    thread = threading.Thread(target=make, name="osp-aside", daemon=True)
     try:
-        threading.Thread(target=make, name="osp-aside", daemon=True).start()
+        thread.start()
     except RuntimeError:  # threads can't be started when the interpreter exits
+        if thread.ident is not None:  # it runs: a handler raised this
+            raise
         call()
         return
     while not done.wait(_STEP):
