@@ -292,6 +292,10 @@ class TestExplain:
         assert mistaken(run(*command, "data/k")) == [
             "--path: The specified URI couldn't be parsed."
         ]
+        (told,) = mistaken(run(*command, "/data?delete", "--method", "POST", "--token", "alice"))
+        assert "in its body" in told
+        assert "unknown_operations" in mistaken(run(*command, "/data/k?bogus"))[0]
+        assert run(*command, "/data/k?bogus", "--unknown-operations").returncode == 1
         assert "--header" in mistaken(run(*command, "/data/k", "--header", "x"))[0]
         assert "--time" in mistaken(run(*command, "/data/k", "--time", "noon"))[0]
         file.write_text("{")

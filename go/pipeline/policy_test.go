@@ -193,3 +193,20 @@ func TestRequestsEndWithThePolicyThatTheyBeganWith(t *testing.T) {
 		t.Errorf("what was allowed before: %d", got.StatusCode)
 	}
 }
+
+// A client whom nobody knows does not pass for the forwarder that brought it.
+func TestWhatAForwarderMayIsNotForWhomItCanNotName(t *testing.T) {
+	policy := rules("* *")
+	policy["Statement"].([]settings)[0]["Condition"] = settings{"IpAddress": settings{"aws:SourceIp": []string{"127.0.0.0/8", "203.0.113.0/24"}}}
+	r := start(t, callbacks.Set{}, settings{"policy": policy, "trusted_proxies": []string{"127.0.0.0/8"}})
+	for said, allowed := range map[string]bool{
+		"203.0.113.9": true, "203.0.113.9:4711": true, "198.51.100.1:4711": false, "[2001:db8::1]:99": false,
+		"unknown": false, "": false, "203.0.113.9, unknown": false, "203.0.113.9,": false,
+	} {
+		req := r.Signed("GET", "/photos/k", "")
+		req.Header.Set("X-Forwarded-For", said)
+		if got := r.Do(req); (got.StatusCode == 200) != allowed {
+			t.Errorf("%q: %d", said, got.StatusCode)
+		}
+	}
+}
