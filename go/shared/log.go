@@ -129,12 +129,13 @@ func (s *State) news() {
 // then renews the lease. When something was applied it says so at once, for
 // whoever waits for that. It does not ask the breaker, and tells it the outcome.
 func (s *State) beat(ctx context.Context) error {
+	client := s.client.Load()
 	took, err := s.catchUp(ctx)
 	switch {
 	case err == nil && took <= s.o.Timeout:
 		s.breaker.beats()
 	case err != nil && ctx.Err() == nil:
-		s.failed(err)
+		s.failed(client, err)
 	}
 	return err
 }
