@@ -104,7 +104,7 @@ int32_t osp_check(osp_text config, size_t len, char **error);
 /* Says what a policy makes of a request, without sending it: {"policy": as in a
  * configuration, "token"?: text, "method": text, "target": text as on the wire,
  * "headers"?: {name: text}, "client_ip"?: text, "secure"?: true for https, "time"?: Unix
- * seconds, "complete"?: as in an entry}. *json is set to NULL or to a text for osp_free:
+ * seconds, "complete"? and "unknown_operations"?: as in an entry}. *json is set to NULL or to a text for osp_free:
  * {"allowed": true or false, "questions": [{"operation": text, "action": text, "resource":
  * text, "effect": "allow", "deny" or "nothing", "statement"?: text, "line"?: number}, ...]},
  * all that would be asked; after OSP_CONFIG_ERROR the mistakes.

@@ -152,6 +152,20 @@ def test_credentials_from_a_callback(tmp_path: Path, double: S3Double, examine: 
     assert done.stderr.endswith(": AssertionError: data\n")
 
 
+def test_an_entry_for_clients_without_a_signature(double: S3Double, examine: Any) -> None:
+    double.answer = listing
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
+        ],
+    }
+    for place in ({"policy": policy}, {}):
+        entry = {**double.entry(), "anonymous": True, **place}
+        done = examine({"open": entry}, **({} if place else {"policy": policy}))
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 @pytest.mark.slow
 def test_an_entry_for_many_buckets(double: S3Double, examine: Any) -> None:
     double.answer = listing

@@ -12,15 +12,20 @@ type Explained struct {
 	Operation string
 	Action    string // empty: no action would be enough
 	Resource  string
+	Refused   bool // and so the request is
 	policy.Verdict
 }
 
 // Explain says how policies come to their decision about a request, by all that the
-// gate would ask them: each of it has to be allowed. complete is what an entry says
-// of its store.
+// gate would ask them. complete is what an entry says of its store. Whoever has not
+// signed may only read from a bucket, whatever policies say; and a list of buckets,
+// which has those that the client may list, is refused only where it is denied.
 func (c *Checker) Explain(who Principal, what *s3op.Request, from *Origin, policies Policies, complete bool) []Explained {
 	terms := Terms{Policies: policies}
 	q := About(who, what, from, terms)
+	if who.AccessKey == "" && (what.Bucket == "" || what.Writes()) {
+		return []Explained{{Operation: q.request.Operation, Resource: q.resource(), Refused: true}}
+	}
 	var out []Explained
 	explain := func(q *Question) {
 		out = append(out, c.explain(q)...)
@@ -47,9 +52,10 @@ func (c *Checker) Explain(who Principal, what *s3op.Request, from *Origin, polic
 }
 
 func (c *Checker) explain(q *Question) (out []Explained) {
-	about := Explained{Operation: q.request.Operation, Resource: q.resource()}
+	about := Explained{Operation: q.request.Operation, Resource: q.resource(), Refused: true}
 	for _, action := range q.actions(nil) {
 		about.Action, about.Verdict = action.String(), c.decide(q, action)
+		about.Refused = about.Effect == policy.Deny || about.Effect == policy.None && about.Operation != string(s3op.ListBuckets)
 		out = append(out, about)
 	}
 	if out == nil {

@@ -51,7 +51,7 @@ func (c *Checker) rule(q *Question) ruling {
 func (c *Checker) decide(q *Question, action s3op.Action) (v policy.Verdict) {
 	asked := policy.Question{
 		Action: action, Resource: q.resource(), Token: q.request.Token, VersionID: q.request.VersionID,
-		ClientIP: q.request.ClientIP, Secure: q.secure, Now: c.now, Request: q,
+		ClientIP: q.address, Secure: q.secure, Now: c.now, Request: q,
 	}
 	for _, p := range q.Policies {
 		if said := p.Decide(&asked); said.Effect > v.Effect {

@@ -183,3 +183,17 @@ func BenchmarkPolicyAlone(b *testing.B) {
 		}
 	}
 }
+
+// A unix socket is no address: to a policy the client has none.
+func TestAnAddressHasAValueOnlyWhereThereIsOne(t *testing.T) {
+	const without = `{"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"Null": {"aws:SourceIp": "true"}}}`
+	for client, want := range map[string]bool{"unix": true, "": true, "192.0.2.1": false, "2001:db8::1": false} {
+		q := About(alice, wanted(t, "GET", "/photos/k", nil), &Origin{Client: client}, Terms{Policies: Policies{by(t, without)}})
+		if d := New(callbacks.Set{}, Options{Capacity: 1}).Check(t.Context(), &q); d.Allowed != want {
+			t.Errorf("%q: %+v", client, d)
+		}
+		if q.request.ClientIP != client {
+			t.Errorf("the validator sees %q", q.request.ClientIP)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 // Origin is where what is wanted comes from: the message that asks for it, if
 // there is one.
 type Origin struct {
-	Client        string // its address
+	Client        string // its address, or "unix"; empty: unknown
 	Secure        bool   // it came by https
 	ContentLength int64  // of the object's bytes; -1: no body or unknown
 	// Header makes the fields that may be shown, anew each time: no signature, and
@@ -44,6 +45,7 @@ type Question struct {
 	Terms
 
 	request callbacks.Request // as the validator sees it
+	address string            // of the client; empty where it is unknown, or there is none
 	secure  bool
 	field   func(string) (string, bool)
 }
@@ -57,6 +59,9 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 		return q
 	}
 	q.secure, q.field = from.Secure, from.Field
+	if _, err := netip.ParseAddr(from.Client); err == nil {
+		q.address = from.Client
+	}
 	r := &q.request
 	r.Method, r.Operation = what.Method, string(what.Operation)
 	r.Path, r.RawPath, r.Key = what.Path, what.RawPath, what.Key

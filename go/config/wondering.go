@@ -21,11 +21,12 @@ type Wondering struct {
 	Secure   bool
 	Now      time.Time
 	Complete bool // the store has every operation of S3
+	Unknown  bool // the entry lets what S3 does not have through
 }
 
 // ParseWondering reads a JSON object with the members policy, token, method, target,
-// headers, client_ip, secure, time (Unix seconds) and complete. Its error is that of
-// Parse.
+// headers, client_ip, secure, time (Unix seconds), complete and unknown_operations. Its
+// error is that of Parse.
 func ParseWondering(data []byte) (*Wondering, error) {
 	mistakes := &MistakesError{}
 	top := decode(data, mistakes)
@@ -48,6 +49,7 @@ func ParseWondering(data []byte) (*Wondering, error) {
 		w.Now = time.Unix(0, 0).Add(since)
 	}
 	w.Complete, _ = top.take("complete").boolean()
+	w.Unknown, _ = top.take("unknown_operations").boolean()
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes

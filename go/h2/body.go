@@ -23,6 +23,7 @@ type body struct {
 	window   int64 // what the client may still send
 	owed     int64 // what it may send in addition, but has not been told yet
 	wanted   bool  // the handler reads it
+	padded   bool  // it takes more of the window than its length
 
 	chunks  []*[chunkSize]byte // what was received and not yet read is in chunks[0][r:] to chunks[last][:w]
 	r, w    int
@@ -159,16 +160,18 @@ func (b *body) wantMore() bool {
 	if b.wantsContinue = false; continued {
 		c.out.headers(s.id, false, func(p []byte) []byte { return appendStatus(p, http.StatusContinue) })
 	}
+	b.owed += bodyWindow - strangerWindow
 	if b.suffices() {
 		return continued
 	}
-	b.owed += bodyWindow - strangerWindow
 	b.grant()
 	return true
 }
 
 // suffices reports whether the client may already send all that is left.
-func (b *body) suffices() bool { return b.declared >= 0 && b.declared-b.received <= b.window }
+func (b *body) suffices() bool {
+	return b.declared >= 0 && b.declared-b.received <= b.window && !b.padded
+}
 
 // read reads what has been received, or waits for it. It also reports whether the
 // client was granted more.
@@ -229,7 +232,7 @@ func (b *body) dropFirst() {
 	b.r = 0
 }
 
-// giveBack notes that n bytes have been read, and reports whether the client was told
+// giveBack notes that n bytes take up nothing any more, and reports whether the client was told
 // that it may send more. The caller holds c.mu.
 func (b *body) giveBack(n int64) (granted bool) {
 	granted = b.s.c.owe(n)

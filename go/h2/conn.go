@@ -37,7 +37,8 @@ type conn struct {
 
 	mu            sync.Mutex
 	streams       map[uint32]*stream // those that are open or half closed
-	last          uint32             // the highest stream that the client has opened
+	last          uint32             // the highest stream that is served; it stays once GOAWAY has named it
+	seen          uint32             // the highest that the client has opened
 	handlers      int                // that have not returned
 	resting       bool               // a goroutine waits for work
 	sendWindow    int64              // of the connection, as the client gives it
@@ -48,6 +49,7 @@ type conn struct {
 	closed        [64]closedStream   // the last that were closed
 	closedNext    int
 	responded     bool      // since the last frame that came
+	sent          int64     // of bodies, since that was last noted because of them
 	retiring      bool      // it takes no requests any more
 	idleSince     time.Time // counts while no handler runs
 	over          bool
@@ -232,8 +234,9 @@ func (c *conn) readFrames() error {
 			err = c.readFrame(h)
 		}
 		if failed := (http2.StreamError{}); errors.As(err, &failed) {
-			c.reset(failed.StreamID, failed.Code)
-		} else if err != nil {
+			err = c.reset(failed.StreamID, failed.Code)
+		}
+		if err != nil {
 			return err
 		}
 		c.in.endFrame()

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -162,6 +164,112 @@ func TestFloodsCostLessThanRequests(t *testing.T) {
 	}
 }
 
+// deaf is a connection of a client that asks, and goes on talking once a response to it
+// can't be written.
+type deaf struct {
+	recorded
+	flood    io.Reader
+	answered <-chan struct{}
+	stuck    chan struct{}
+	closed   chan struct{}
+}
+
+func (d *deaf) Read(p []byte) (int, error) {
+	if n, err := d.said.Read(p); err == nil {
+		return n, nil
+	}
+	<-d.stuck
+	if n, err := d.flood.Read(p); err == nil {
+		return n, nil
+	}
+	<-d.closed
+	return 0, net.ErrClosed
+}
+
+func (d *deaf) Write(p []byte) (int, error) {
+	select {
+	case <-d.answered:
+		close(d.stuck)
+		<-d.closed
+		return 0, net.ErrClosed
+	default:
+		return len(p), nil
+	}
+}
+
+func (d *deaf) Close() error {
+	select {
+	case <-d.closed:
+	default:
+		close(d.closed)
+	}
+	return nil
+}
+
+// serveDeaf serves a client that asks for what the handler sends on stream 3, does not
+// take it, and says something else then.
+func serveDeaf(t *testing.T, flood func(l *link)) *conn {
+	answered := make(chan struct{})
+	s := newServer(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			<-r.Context().Done()
+			return
+		}
+		close(answered)
+		_, _ = w.Write(make([]byte, maxFrame))
+		_ = http.NewResponseController(w).Flush()
+	})
+	var asked, more bytes.Buffer
+	l := &link{Framer: http2.NewFramer(&asked, nil), t: t}
+	l.encoder = hpack.NewEncoder(&l.block)
+	asked.WriteString(http2.ClientPreface)
+	l.must(l.WriteSettings())
+	upload(l)
+	l.ask(3, true, plain...)
+	l.Framer = http2.NewFramer(&more, nil)
+	flood(l)
+	d := &deaf{recorded{said: &asked}, &more, answered, make(chan struct{}), make(chan struct{})}
+	c := newConn(s, d)
+	go c.Serve()
+	synctest.Wait()
+	return c
+}
+
+func TestWhoDoesNotListenIsNotHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serveDeaf(t, func(l *link) {
+			for range 100 {
+				for range maxFutile / 4 {
+					ping(l, 0)
+				}
+				l.must(l.WriteData(1, false, []byte("x"))) // the pings seem to be worth their while
+			}
+		})
+		c.out.mu.Lock()
+		if waits := len(c.out.buf); waits < largeOut || waits > largeOut+2*readBuffer {
+			t.Errorf("%d bytes wait for the client", waits)
+		}
+		c.out.mu.Unlock()
+		c.Abort()
+	})
+}
+
+func TestWhoDoesNotListenDelaysNoShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serveDeaf(t, func(l *link) {
+			for id := uint32(5); id < maxFutile; id += 2 {
+				l.ask(id, true, put("expect", "a refusal")...)
+			}
+		})
+		if c.mu.TryLock() { // Retire needs nothing else
+			c.mu.Unlock()
+		} else {
+			t.Error("the connection is locked while it waits for its client")
+		}
+		c.Abort()
+	})
+}
+
 func TestHandlersCountUntilTheyReturn(t *testing.T) {
 	asked, release := make(chan struct{}, 10*maxStreams), make(chan struct{})
 	s := serve(t, false, func(http.ResponseWriter, *http.Request) {
@@ -193,6 +301,16 @@ func TestHandlersCountUntilTheyReturn(t *testing.T) {
 			return
 		}
 		id += 2
+	}
+}
+
+func TestSettingsAreFew(t *testing.T) {
+	s := serve(t, false, echo)
+	l := s.dial(make([]http2.Setting, maxSettings)...)
+	l.ping()
+	l.must(l.WriteSettings(make([]http2.Setting, maxSettings+1)...))
+	if got := l.hear(0); !got.away || got.code != http2.ErrCodeEnhanceYourCalm {
+		t.Errorf("%+v", got)
 	}
 }
 

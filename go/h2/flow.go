@@ -28,6 +28,7 @@ func (s *stream) reserve(n int) (int, error) {
 			got := min(int64(n), s.sendWindow, c.sendWindow)
 			s.sendWindow -= got
 			c.sendWindow -= got
+			c.countSent(got)
 			return int(got), nil
 		case !slices.Contains(c.queue, s):
 			c.queue = append(c.queue, s)
@@ -45,6 +46,15 @@ func (s *stream) reserve(n int) (int, error) {
 			c.closeStream(s.id, true)
 			return 0, s.err
 		}
+	}
+}
+
+// countSent counts what a client lets the server send: much of it shows that its
+// frames come to something, but windows of a byte each do not (CVE-2019-9511). The
+// caller holds c.mu.
+func (c *conn) countSent(n int64) {
+	if c.sent += n; c.sent >= maxFrame {
+		c.sent, c.responded = 0, true
 	}
 }
 

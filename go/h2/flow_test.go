@@ -54,6 +54,79 @@ func TestAClientsWindowsAreKept(t *testing.T) {
 	}
 }
 
+func TestALongResponseTakesAsManyWindowsAsItNeeds(t *testing.T) {
+	const window = 1000
+	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		part := make([]byte, window)
+		for range 3 * maxFutile {
+			if _, err := w.Write(part); err != nil {
+				t.Errorf("the handler got %v", err)
+				return
+			}
+		}
+	})
+	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
+	l.ask(1, true, plain...)
+	for got, ended := 0, false; !ended; {
+		l.await(func(f http2.Frame) bool {
+			d, ok := f.(*http2.DataFrame)
+			if ok {
+				got, ended = got+len(d.Data()), d.StreamEnded()
+			}
+			return ok && got >= window || ended
+		})
+		got -= window
+		l.must(l.WriteWindowUpdate(0, window))
+		l.must(l.WriteWindowUpdate(1, window))
+	}
+}
+
+func TestAResponseIsNotSentByteByByte(t *testing.T) {
+	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20)) })
+	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	l.ask(1, true, plain...)
+	for n, away := 0, false; !away; n++ {
+		if n > 2*maxFutile {
+			t.Fatalf("%d bytes came one by one", n)
+		}
+		l.must(l.WriteWindowUpdate(1, 1))
+		l.await(func(f http2.Frame) bool {
+			_, came := f.(*http2.DataFrame)
+			_, away = f.(*http2.GoAwayFrame)
+			return came || away
+		})
+	}
+}
+
+func TestARefusalKeepsAClientsWindows(t *testing.T) {
+	s := serve(t, false, func(http.ResponseWriter, *http.Request) { t.Error("the handler was asked") })
+	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	l.ask(1, true, put("expect", "more")...)
+	l.await(func(f http2.Frame) bool {
+		h, ok := f.(*http2.HeadersFrame)
+		if ok && h.StreamEnded() {
+			t.Error("it has no body")
+		}
+		return ok
+	})
+	l.must(l.WritePing(false, [8]byte{1}))
+	l.await(func(f http2.Frame) bool {
+		if _, ok := f.(*http2.DataFrame); ok {
+			t.Error("a body came without a window")
+		}
+		_, ok := f.(*http2.PingFrame)
+		return ok
+	})
+	l.must(l.WriteWindowUpdate(1, 1000))
+	if got := l.hear(1); !got.ended || string(got.body) != http.StatusText(http.StatusExpectationFailed) {
+		t.Errorf("%+v", got)
+	}
+	l.ask(3, true, ":method", "HEAD", ":scheme", "https", ":authority", "a", ":path", "/", "expect", "more")
+	if got := l.hear(3); got.status != "417" || !got.ended || len(got.body) > 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestStreamsShareTheConnectionsWindow(t *testing.T) {
 	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 10<<20)) })
 	l := s.dial(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})
@@ -75,8 +148,11 @@ func TestStreamsShareTheConnectionsWindow(t *testing.T) {
 	receive(65_535) // one has it all
 	for i := uint32(3); i < 2*streams; i += 2 {
 		l.ask(i, true, plain...)
+		l.await(func(f http2.Frame) bool { // it waits for the window, then
+			h, ok := f.(*http2.HeadersFrame)
+			return ok && h.StreamID == i
+		})
 	}
-	l.ping()
 	for range 20 {
 		l.must(l.WriteWindowUpdate(0, streams*writePart))
 		receive(streams * writePart)
@@ -194,6 +270,41 @@ func TestABodyThatNobodyReadsTakesLittle(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	close(release)
+}
+
+func TestPaddingIsGivenBack(t *testing.T) {
+	s := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, strconv.FormatInt(n, 10))
+	})
+	for _, size := range []int{60_000, 2 << 20} { // the first is no more than a window, but for its padding
+		l := s.dial()
+		l.ask(1, false, put("content-length", strconv.Itoa(size))...)
+		one, all := strangerWindow, strangerWindow
+		for sent := 0; sent < size; {
+			n := min(100, size-sent)
+			whole := 1 + n + 255
+			for one < whole || all < whole {
+				l.await(func(f http2.Frame) bool {
+					u, ok := f.(*http2.WindowUpdateFrame)
+					if ok && u.StreamID == 0 {
+						all += int(u.Increment)
+					} else if ok {
+						one += int(u.Increment)
+					}
+					return ok
+				})
+			}
+			sent, one, all = sent+n, one-whole, all-whole
+			l.must(l.WriteDataPadded(1, sent == size, make([]byte, n), make([]byte, 255)))
+		}
+		if got := l.hear(1); string(got.body) != strconv.Itoa(size) {
+			t.Errorf("%d bytes: %+v", size, got)
+		}
+	}
 }
 
 func TestWhatIsSentToNobodyIsGivenBack(t *testing.T) {

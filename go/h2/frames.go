@@ -3,7 +3,6 @@ package h2
 import (
 	"errors"
 	"io"
-	"net/http"
 
 	"golang.org/x/net/http2"
 )
@@ -21,7 +20,7 @@ func (c *conn) readFrame(h http2.FrameHeader) error {
 	}
 	f, err := c.framer.ReadFrameForHeader(h)
 	if err != nil {
-		return err
+		return ofBrokenFrame(h.Type, err)
 	}
 	switch f := f.(type) {
 	case *http2.HeadersFrame:
@@ -46,6 +45,23 @@ func (c *conn) readFrame(h http2.FrameHeader) error {
 		return connError(http2.ErrCodeProtocol)
 	}
 	return nil
+}
+
+// ofBrokenFrame is the error of a frame that the framer could not parse. One that is part
+// of a head ends the connection: what it would have changed in the table of HPACK is
+// unknown, and the framer takes the head for one that goes on.
+func ofBrokenFrame(t http2.FrameType, err error) error {
+	if t != http2.FrameHeaders && t != http2.FrameContinuation {
+		return err
+	}
+	failed := http2.StreamError{}
+	switch {
+	case errors.As(err, &failed):
+		return connError(failed.Code)
+	case errors.Is(err, io.ErrUnexpectedEOF): // too short for its own flags, or cut off
+		return connError(http2.ErrCodeFrameSize)
+	}
+	return err
 }
 
 func (c *conn) onHeaders(f *http2.HeadersFrame) error {
@@ -83,18 +99,23 @@ func (c *conn) kindOf(id uint32, ends bool) (int, error) {
 	case id%2 == 0:
 		return 0, connError(http2.ErrCodeProtocol)
 	case c.retiring:
+		c.seen = max(c.seen, id)
 		return ofNobody, nil // the client knows from GOAWAY that it was not served
 	}
-	c.last = id
+	c.last, c.seen = id, id
 	return ofRequest, nil
 }
 
 func (c *conn) onFragment(p []byte, last bool) error {
 	h := &c.head
+	if !h.open() {
+		return connError(http2.ErrCodeProtocol)
+	}
 	if err := h.fragment(c.decoder, p); err != nil || !last {
 		return err
 	}
 	id := h.stream
+	defer h.drop() // its fields belong to a handler then
 	if err := h.finish(c.decoder); err != nil {
 		return err
 	}
@@ -113,18 +134,9 @@ func (c *conn) onFragment(p []byte, last bool) error {
 
 // open begins a stream with the request whose head has been read.
 func (c *conn) open(id uint32) error {
-	var r *http.Request
-	status := 0
-	switch h := &c.head; {
-	case h.tooLong:
-		status = http.StatusRequestHeaderFieldsTooLarge
-	case h.expect != "" && !equalFold(h.expect, "100-continue"):
-		status = http.StatusExpectationFailed
-	default:
-		var err error
-		if r, err = h.request(); err != nil {
-			return streamError(id, http2.ErrCodeProtocol)
-		}
+	r, refusal, err := c.head.asked()
+	if err != nil {
+		return streamError(id, http2.ErrCodeProtocol)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,11 +145,8 @@ func (c *conn) open(id uint32) error {
 		return nil
 	case c.handlers >= maxStreams:
 		return streamError(id, http2.ErrCodeRefusedStream)
-	case status != 0:
-		c.refuse(id, status)
-		return nil
 	}
-	s := c.newStream(id, r)
+	s := c.newStream(id, r, refusal)
 	c.streams[id] = s
 	c.handlers++
 	if c.resting {
@@ -149,26 +158,12 @@ func (c *conn) open(id uint32) error {
 	return nil
 }
 
-// refuse responds to what is not served. The caller holds c.mu.
-func (c *conn) refuse(id uint32, status int) {
-	mediaType, body := "text/plain; charset=utf-8", []byte(http.StatusText(status))
-	if c.server.Refusal != nil {
-		mediaType, body = c.server.Refusal(status)
-	}
-	c.out.headers(id, false, func(b []byte) []byte {
-		b = appendField(appendStatus(b, status), "Content-Type", mediaType)
-		return appendField(b, "Date", c.server.clock.Date())
-	})
-	_ = c.out.data(id, body, true)
-	c.closeStream(id, !c.head.ends)
-	if !c.head.ends {
-		c.out.control(http2.FrameRSTStream, id, uint32(http2.ErrCodeNo))
-	}
-}
-
 func (c *conn) onSettings(f *http2.SettingsFrame) error {
-	if f.IsAck() {
+	switch {
+	case f.IsAck():
 		return nil
+	case f.NumSettings() > maxSettings:
+		return connError(http2.ErrCodeEnhanceYourCalm)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -238,21 +233,26 @@ func (c *conn) onReset(f *http2.RSTStreamFrame) error {
 
 // notIdle is an error if a stream was never opened. The caller holds c.mu.
 func (c *conn) notIdle(id uint32) error {
-	if id > c.last || id%2 == 0 {
+	if id > c.seen || id%2 == 0 {
 		return connError(http2.ErrCodeProtocol)
 	}
 	return nil
 }
 
-// reset ends a stream for a mistake of the client's.
-func (c *conn) reset(id uint32, code http2.ErrCode) {
+// reset ends a stream for a mistake of the client's. If there never was one, that ends
+// the connection.
+func (c *conn) reset(id uint32, code http2.ErrCode) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.notIdle(id); err != nil || id > c.last {
+		return err
+	}
 	if s := c.streams[id]; s != nil {
 		c.forget(s, streamError(id, code))
 	}
 	c.closeStream(id, true)
 	c.out.control(http2.FrameRSTStream, id, uint32(code))
+	return nil
 }
 
 // closeStream remembers a stream that is closed, and whether it was reset. The caller
@@ -271,126 +271,12 @@ func (c *conn) remember(s closedStream) {
 	c.closedNext = (c.closedNext + 1) % len(c.closed)
 }
 
-// acceptLate counts what comes for a closed stream. A client that can't send all of a
-// body that is not wanted is told so. The caller holds c.mu.
-func (c *conn) acceptLate(id uint32, whole int64, content int, ends bool) error {
-	s := c.wasClosed(id)
-	if s == nil || !s.open {
-		return streamError(id, http2.ErrCodeStreamClosed)
-	}
-	s.open = !ends
-	if s.left >= 0 {
-		if s.left -= int64(content); s.left < 0 || ends && s.left > 0 {
-			s.left = -1
-			return streamError(id, http2.ErrCodeProtocol)
-		}
-	}
-	if s.room -= whole; s.room < maxFrame && s.left < 0 && !ends && !s.told {
-		s.told = true
-		c.out.control(http2.FrameRSTStream, id, uint32(http2.ErrCodeNo))
-	}
-	return nil
-}
-
 // wasClosed returns what is remembered of a closed stream. The caller holds c.mu.
 func (c *conn) wasClosed(id uint32) *closedStream {
 	for i := range c.closed {
 		if c.closed[i].id == id {
 			return &c.closed[i]
 		}
-	}
-	return nil
-}
-
-// readData reads a DATA frame into its stream's body.
-func (c *conn) readData(h http2.FrameHeader) error {
-	if h.StreamID == 0 {
-		return connError(http2.ErrCodeProtocol)
-	}
-	c.in.patient = true
-	length := int(h.Length)
-	padding := 0
-	if h.Flags.Has(http2.FlagDataPadded) {
-		var one [1]byte
-		if length == 0 {
-			return connError(http2.ErrCodeFrameSize)
-		}
-		if _, err := io.ReadFull(&c.in, one[:]); err != nil {
-			return err
-		}
-		length, padding = length-1, int(one[0])
-		if padding > length {
-			return connError(http2.ErrCodeProtocol)
-		}
-		length -= padding
-	}
-	s, err := c.accept(h, length)
-	if failed := (http2.StreamError{}); err != nil && !errors.As(err, &failed) {
-		return err
-	}
-	if s == nil {
-		if derr := c.discard(length + padding); derr != nil {
-			return derr
-		}
-		return err
-	}
-	if err := s.fill(length); err != nil {
-		return err
-	}
-	if err := c.discard(padding); err != nil {
-		return err
-	}
-	if h.Flags.Has(http2.FlagDataEndStream) {
-		return c.endBody(s.id)
-	}
-	return nil
-}
-
-// accept counts a DATA frame against the windows and returns the stream that takes
-// it. What nobody takes, and padding, is owed to the client at once.
-func (c *conn) accept(h http2.FrameHeader, content int) (*stream, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	whole := int64(h.Length)
-	if c.receiveWindow -= whole; c.receiveWindow < 0 {
-		return nil, connError(http2.ErrCodeFlowControl)
-	}
-	s := c.streams[h.StreamID]
-	var err error
-	switch {
-	case s == nil:
-		if err = c.notIdle(h.StreamID); err != nil {
-			return nil, err
-		}
-		err = c.acceptLate(h.StreamID, whole, content, h.Flags.Has(http2.FlagDataEndStream))
-	case s.remoteEnded:
-		err = streamError(h.StreamID, http2.ErrCodeStreamClosed)
-	default:
-		err = s.body.accept(whole, content)
-	}
-	if s == nil || err != nil {
-		c.owe(whole)
-		return nil, err
-	}
-	if padding := whole - int64(content); padding > 0 {
-		c.owe(padding)
-		s.body.window += padding // its stream's share is owed, too
-		s.body.owed += padding
-	}
-	return s, nil
-}
-
-func (c *conn) discard(n int) error {
-	if n == 0 {
-		return nil
-	}
-	var scrap [1 << 10]byte
-	for n > 0 {
-		m, err := c.in.Read(scrap[:min(n, len(scrap))])
-		if err != nil {
-			return err
-		}
-		n -= m
 	}
 	return nil
 }

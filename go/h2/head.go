@@ -174,17 +174,37 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // finish ends the head's block.
 func (h *head) finish(d *hpack.Decoder) error {
-	h.stream = 0
 	if d.Close() != nil {
 		return http2.ConnectionError(http2.ErrCodeCompression)
 	}
 	return nil
 }
 
+// drop forgets the head: none is being read.
+func (h *head) drop() { *h = head{} }
+
+// asked returns the request, and the status of its refusal if it is not to be served:
+// nothing but its method matters then.
+func (h *head) asked() (r *http.Request, refusal int, err error) {
+	switch {
+	case h.tooLong:
+		refusal = http.StatusRequestHeaderFieldsTooLarge
+	case h.expect != "" && !equalFold(h.expect, "100-continue"):
+		refusal = http.StatusExpectationFailed
+	default:
+		r, err = h.request()
+		return r, 0, err
+	}
+	return &http.Request{Method: h.method, ContentLength: -1}, refusal, nil
+}
+
 // request makes sense of a request's head.
 func (h *head) request() (*http.Request, error) {
 	if !h1.IsToken(h.method) || h.scheme != "https" && h.scheme != "http" {
 		return nil, malformed("an invalid :method or :scheme")
+	}
+	if h.method == http.MethodConnect { // it has neither :scheme nor :path (RFC 9113 section 8.5), and nothing to connect to
+		return nil, malformed("CONNECT")
 	}
 	switch {
 	case h.authority == "":

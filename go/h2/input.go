@@ -50,19 +50,24 @@ func (in *input) endFrame() {
 // that has begun, and that of a connection without requests. The latter is not moved
 // with each request, but looked at when it has passed.
 func (in *input) fetch(p []byte) (int, error) {
-	in.c.out.flush()
+	in.c.out.catchUp()
 	if (in.begun && !in.patient || in.c.head.open()) && !in.hurrying {
 		in.hurrying = true
 		in.arm(in.c.server.ReadHeaderTimeout)
 	}
 	for {
 		n, err := in.c.net.Read(p)
-		if n > 0 || !isTimeout(err) || in.hurrying {
+		if n > 0 || !isTimeout(err) {
 			return n, err
 		}
-		left, err := in.c.idleTime()
-		if err != nil {
+		left, ended := in.c.idleTime()
+		switch {
+		case ended == errRetired: // even within a frame: its last response may not have left yet
+			return 0, ended
+		case in.hurrying:
 			return 0, err
+		case ended != nil:
+			return 0, ended
 		}
 		in.arm(left)
 	}

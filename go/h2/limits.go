@@ -27,6 +27,9 @@ const (
 	// nor continue a request that is responded to. Keep-alives and cancelled requests
 	// are far less.
 	maxFutile = 2000
+	// maxSettings is how many values a SETTINGS frame may have, each of which changes the
+	// windows of all streams. The standard has six, and lets them be repeated.
+	maxSettings = 100
 	// tableSize is that of the table with which clients compress heads, in bytes: the
 	// standard's default.
 	tableSize = 4 << 10

@@ -31,6 +31,7 @@ func TestMalformedRequestsReachNoHandler(t *testing.T) {
 		"a path with a line break":     {":method", "GET", ":scheme", "https", ":authority", "a", ":path", "/bad\r\n"},
 		"an invalid escape":            {":method", "GET", ":scheme", "https", ":authority", "a", ":path", "/bad%zz"},
 		"CONNECT":                      {":method", "CONNECT", ":authority", "a:1"},
+		"CONNECT with a path":          {":method", "CONNECT", ":scheme", "https", ":authority", "a", ":path", "/bad"},
 		"an authority with userinfo":   {":method", "GET", ":scheme", "https", ":authority", "b@a", ":path", "/bad"},
 		"an authority with a path":     {":method", "GET", ":scheme", "https", ":authority", "a/b", ":path", "/bad"},
 		"two paths":                    append(put(), ":path", "/other"),
@@ -147,6 +148,64 @@ func TestHeadsThatAreTooLongAreRefused(t *testing.T) {
 			rest = rest[n:]
 		}
 		if got := l.hear(1); got.status != c.status && got.code != http2.ErrCodeEnhanceYourCalm {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestABrokenHeadEndsItsConnection(t *testing.T) {
+	whole := http2.FlagHeadersEndHeaders
+	for name, c := range map[string]struct {
+		flags   http2.Flags
+		payload []byte
+		code    http2.ErrCode
+	}{
+		"too much padding, to go on":   {http2.FlagHeadersPadded, []byte{255, 0x82}, http2.ErrCodeProtocol},
+		"too much padding, whole":      {http2.FlagHeadersPadded | whole, []byte{255, 0x82}, http2.ErrCodeProtocol},
+		"no room for its padding":      {http2.FlagHeadersPadded, nil, http2.ErrCodeFrameSize},
+		"no room for its priority":     {http2.FlagHeadersPriority | whole, []byte{0, 0}, http2.ErrCodeFrameSize},
+		"a table that can't have that": {whole, []byte{0xff, 0xff, 0xff}, http2.ErrCodeCompression},
+	} {
+		asked, release := make(chan http.Header, 2), make(chan struct{})
+		s := serve(t, false, func(_ http.ResponseWriter, r *http.Request) {
+			asked <- r.Header
+			<-release
+		})
+		l := s.dial()
+		l.ask(1, true, plain...)
+		header := <-asked // it belongs to the handler now
+		l.must(l.WriteRawFrame(http2.FrameHeaders, c.flags, 3, c.payload))
+		_ = l.WriteContinuation(3, true, l.encode("x-smuggled", "yes")) // the connection may have ended
+		if got := l.hear(3); !got.away || got.code != c.code {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if len(header) > 0 || len(asked) > 0 {
+			t.Errorf("%s: the request before it has %v, and %d came after it", name, header, len(asked))
+		}
+		close(release)
+	}
+}
+
+func TestACompleteHeadTakesNoMore(t *testing.T) {
+	c := newConn(newServer(echo), recorded{})
+	c.head.begin(1, ofNobody, true, 100)
+	if err := c.onFragment(nil, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.onFragment(nil, true); err != connError(http2.ErrCodeProtocol) || c.head.header != nil {
+		t.Errorf("got %v, and the head is %+v", err, c.head)
+	}
+}
+
+func TestMistakesOfStreamsThatNeverWereEndTheConnection(t *testing.T) {
+	s := serve(t, false, func(http.ResponseWriter, *http.Request) {})
+	for name, mistake := range map[string]func(*link) error{
+		"a window of nothing":    func(l *link) error { return l.WriteRawFrame(http2.FrameWindowUpdate, 0, 9, make([]byte, 4)) },
+		"it depends upon itself": func(l *link) error { return l.WritePriority(9, http2.PriorityParam{StreamDep: 9}) },
+	} {
+		l := s.dial()
+		l.must(mistake(l))
+		if got := l.hear(9); !got.away || got.code != http2.ErrCodeProtocol {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

@@ -243,6 +243,17 @@ func (o *output) flush() {
 	}
 }
 
+// catchUp is flush for the reader. It waits while more is to be written than parts of
+// responses alone would be: who does not listen is not heard, either.
+func (o *output) catchUp() {
+	o.flush()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for len(o.buf) > largeOut && o.err == nil {
+		o.write()
+	}
+}
+
 // drain waits until everything that was appended has been written.
 func (o *output) drain() {
 	o.mu.Lock()

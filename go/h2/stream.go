@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,11 +22,12 @@ var (
 // stream is a request with its response, of which it is the http.ResponseWriter.
 // What conn.mu does not guard belongs to the handler.
 type stream struct {
-	c    *conn
-	id   uint32
-	r    *http.Request
-	body body
-	ctx  serving.Context
+	c       *conn
+	id      uint32
+	r       *http.Request
+	refusal int // the status with which the request is refused; 0: it is served
+	body    body
+	ctx     serving.Context
 	response
 
 	// Guarded by conn.mu.
@@ -40,9 +42,9 @@ type stream struct {
 	timerAt       time.Time // when it expires; zero: it is not running
 }
 
-// newStream makes the stream of a request. The caller holds c.mu.
-func (c *conn) newStream(id uint32, r *http.Request) *stream {
-	s := &stream{c: c, id: id, sendWindow: c.initialWindow, remoteEnded: c.head.ends}
+// newStream makes the stream of a request, or of its refusal. The caller holds c.mu.
+func (c *conn) newStream(id uint32, r *http.Request, refusal int) *stream {
+	s := &stream{c: c, id: id, refusal: refusal, sendWindow: c.initialWindow, remoteEnded: c.head.ends}
 	s.changed.L = &c.mu
 	s.response.init(r)
 	s.body.init(s, r, c.head.expect != "")
@@ -96,8 +98,27 @@ func (s *stream) callHandler(r *http.Request) (whole bool) {
 			serving.LogPanic(s.c.server.Log, "in a handler", v)
 		}
 	}()
-	s.c.server.Handler.ServeHTTP(s, r)
+	if s.refusal != 0 {
+		s.refuse()
+	} else {
+		s.c.server.Handler.ServeHTTP(s, r)
+	}
 	return true
+}
+
+// refuse responds to what is not served. The client's windows and its time count as
+// with any other response.
+func (s *stream) refuse() {
+	server := s.c.server
+	mediaType, body := "text/plain; charset=utf-8", []byte(http.StatusText(s.refusal))
+	if server.Refusal != nil {
+		mediaType, body = server.Refusal(s.refusal)
+	}
+	_ = s.SetWriteDeadline(time.Now().Add(server.WriteTimeout)) // never fails before the handler has returned
+	s.Header().Set("Content-Type", mediaType)
+	s.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	s.WriteHeader(s.refusal)
+	_, _ = s.Write(body) // an error has ended the stream
 }
 
 // end ends the stream after its handler has returned or, if not whole, panicked. It

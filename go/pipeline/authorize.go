@@ -43,6 +43,9 @@ func (p *Pipeline) authorize(x *exchange) error {
 			return err
 		}
 	}
+	if x.allRefused() {
+		return nil
+	}
 	return p.countUse(x)
 }
 

@@ -81,6 +81,9 @@ func (x *exchange) attachDeletions(call *upstream.Call) error {
 	return nil
 }
 
+// allRefused reports whether x is a list to delete of which nothing is left.
+func (x *exchange) allRefused() bool { return x.deletions != nil && len(x.deletions.Objects) == 0 }
+
 // respondRefused responds when no key of the list may be deleted.
 func (x *exchange) respondRefused() error {
 	return x.respondXML(http.StatusOK, struct {

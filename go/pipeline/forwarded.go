@@ -88,13 +88,16 @@ func (f forwarders) scheme(r *http.Request, own string) string {
 }
 
 // client is the address of who sent the request: the peer, or, behind trusted
-// forwarders, the last address in X-Forwarded-For that is not one of them.
-// What precedes it in the field is that client's own claim.
+// forwarders, the last address in X-Forwarded-For that is not one of them. What
+// precedes it in the field is that client's own claim. It is empty where a forwarder
+// says something that is no address: then nobody knows it, and the forwarder's own
+// would pass for it.
 func (f forwarders) client(r *http.Request) string {
-	address := peers.AddrOf(r.RemoteAddr)
-	if !f.None() && f.Trust(r.RemoteAddr) {
-		address = f.foremost(address, r.Header["X-Forwarded-For"])
+	fields := r.Header["X-Forwarded-For"]
+	if len(fields) > 0 && !f.None() && f.Trust(r.RemoteAddr) {
+		return f.foremost(fields)
 	}
+	address := peers.AddrOf(r.RemoteAddr)
 	if !address.IsValid() { // of a unix socket
 		return r.RemoteAddr
 	}
@@ -102,19 +105,27 @@ func (f forwarders) client(r *http.Request) string {
 }
 
 // foremost goes back from a trusted forwarder as far as the word of trusted ones reaches.
-func (f forwarders) foremost(address netip.Addr, fields []string) netip.Addr {
+func (f forwarders) foremost(fields []string) string {
+	var address netip.Addr
 	chain := strings.Split(strings.Join(fields, ","), ",")
 	for _, hop := range slices.Backward(chain) {
-		before, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			break
+		if address = hopAddr(strings.TrimSpace(hop)); !address.IsValid() {
+			return ""
 		}
-		address = before.Unmap()
 		if !f.TrustAddr(address) {
 			break
 		}
 	}
-	return address
+	return address.String()
+}
+
+// hopAddr reads an address, to which some balancers add the port; it is not valid when
+// there is none.
+func hopAddr(text string) netip.Addr {
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address.Unmap().WithZone("")
+	}
+	return peers.AddrOf(text)
 }
 
 // last returns the last element of a list field: the one that the nearest

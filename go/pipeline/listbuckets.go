@@ -55,6 +55,9 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 	if err := p.access.Forbidden(question); err != nil {
 		return err
 	}
+	if err := p.countUse(x); err != nil {
+		return err
+	}
 	var names []string
 	for _, name := range x.stores.Buckets.Names() {
 		if name > after && strings.HasPrefix(name, prefix) && (!inRegion || x.stores.Buckets.Find(name).Region == region) {

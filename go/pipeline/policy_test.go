@@ -43,6 +43,7 @@ func TestAPolicyIsAskedAboutAllThatARequestTouches(t *testing.T) {
 		{"PUT /photos/k", []string{"X-Amz-Copy-Source", "/other/s"}, []string{"PutObject photos/k", "GetObject other/s"}},
 		{"PUT /photos/k?x-amz-acl=public-read", nil, []string{"PutObject photos/k", "PutObjectAcl photos/k"}},
 		{"PUT /photos/k", []string{"X-Amz-Tagging", "a=b"}, []string{"PutObject photos/k", "PutObjectTagging photos/k"}},
+		{"PUT /photos/k?partNumber=1&uploadId=u", []string{"X-Amz-Acl", "public-read"}, []string{"PutObject photos/k", "PutObjectAcl photos/k"}},
 		{"PUT /photos/k?renameObject", []string{"X-Amz-Rename-Source", "old"}, []string{"PutObject photos/k", "GetObject photos/old", "DeleteObject photos/old"}},
 		{"DELETE /photos/k", []string{"X-Amz-Bypass-Governance-Retention", "true"}, []string{"DeleteObject photos/k", "BypassGovernanceRetention photos/k"}},
 	} {

@@ -63,9 +63,6 @@ func (p *Pipeline) serve(x *exchange) error {
 		return x.req.Unlisted
 	}
 	if x.req.Operation == s3op.ListBuckets {
-		if err := p.countUse(x); err != nil {
-			return err
-		}
 		return p.listBuckets(x)
 	}
 	if x.bucket == nil {
@@ -74,7 +71,7 @@ func (p *Pipeline) serve(x *exchange) error {
 	if err := p.authorize(x); err != nil {
 		return err
 	}
-	if x.deletions != nil && len(x.deletions.Objects) == 0 {
+	if x.allRefused() {
 		return x.respondRefused()
 	}
 	call, err := p.prepare(x)

@@ -56,3 +56,23 @@ func TestEveryOperationUsesAPresignedURLUp(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusalUsesNothingUp(t *testing.T) {
+	for _, c := range []struct {
+		policy               settings
+		method, target, body string
+	}{
+		{rules("* *", "-ListAllMyBuckets *"), "GET", "/", ""},
+		{rules("GetObject photos/x"), "GET", "/photos/k", ""},
+		{rules("DeleteObject photos/x"), "POST", "/photos?delete", "<Delete><Object><Key>k</Key></Object></Delete>"},
+	} {
+		r := start(t, callbacks.Set{}, settings{"policy": c.policy, "max_presign_url_usage_attempts": 1})
+		url := r.Presigned(c.method, c.target, 0)
+		for range 3 {
+			a := r.Do(r.Request(c.method, url, c.body))
+			if said := string(a.Content); !strings.Contains(said, "AccessDenied") || strings.Contains(said, "as often as") {
+				t.Errorf("%s %s: %d %s", c.method, c.target, a.StatusCode, said)
+			}
+		}
+	}
+}

@@ -49,29 +49,59 @@ const (
 )
 
 func (r *reader) readConditions(n *node) []condition {
+	var out []condition
+	for i, member := range r.membersOf(n) {
+		if prototype, op, ok := r.readOperator(member, n.names[i]); ok {
+			out = append(out, r.readKeys(member, prototype, op)...)
+		}
+	}
+	return out
+}
+
+// readForm is readConditions for another service, of whose operators and keys only the
+// form is known.
+func (r *reader) readForm(n *node) {
+	for _, keys := range r.membersOf(n) {
+		for _, values := range r.membersOf(keys) {
+			for _, value := range values.items() {
+				if value.kind == '{' || value.kind == '[' || value.kind == isNothing {
+					r.add(value, "must be a string, a number or a truth value")
+				}
+			}
+		}
+	}
+}
+
+// membersOf returns the members of an object that must have some.
+func (r *reader) membersOf(n *node) []*node {
 	if n.kind != '{' || len(n.names) == 0 {
 		r.add(n, "must be an object that is not empty")
 		return nil
 	}
-	var out []condition
+	return n.members
+}
+
+// readKeys reads the keys that an operator is about. All of them have to hold, so that
+// one that is there twice, in another case, would not be what its author means.
+func (r *reader) readKeys(n *node, prototype condition, op operator) (out []condition) {
+	seen := map[key]bool{}
 	for i, name := range n.names {
-		prototype, op, ok := r.readOperator(n.members[i], name)
-		if !ok {
+		c, values := prototype, n.members[i]
+		var known bool
+		switch c.key, known = keyNamed(name); {
+		case !known:
+			r.add(values, "is no condition key that is known here")
+			continue
+		case seen[c.key]:
+			r.add(values, "is given more than once, in another case")
+			continue
+		case c.key.kind()&op.kind == 0:
+			r.add(values, "does not go with this operator: it is %s", c.key.kind())
 			continue
 		}
-		for j, keyName := range n.members[i].names {
-			c, values := prototype, n.members[i].members[j]
-			if c.key, ok = keyNamed(keyName); !ok {
-				r.add(values, "is no condition key that is known here")
-				continue
-			}
-			if c.key.kind()&op.kind == 0 {
-				r.add(values, "does not go with this operator: it is %s", c.key.kind())
-				continue
-			}
-			r.readValues(values, op, &c)
-			out = append(out, c)
-		}
+		seen[c.key] = true
+		r.readValues(values, op, &c)
+		out = append(out, c)
 	}
 	return out
 }
@@ -92,8 +122,7 @@ func (r *reader) readOperator(n *node, full string) (c condition, op operator, o
 	case all && some, op.test == isNull && (all || some || optional), some && optional:
 		r.add(n, "combines what does not go together")
 		return c, op, false
-	case n.kind != '{' || len(n.names) == 0:
-		r.add(n, "must be an object that is not empty")
+	case r.membersOf(n) == nil:
 		return c, op, false
 	}
 	c = condition{test: op.test, negated: op.negated, isSet: all || some, ifNone: op.negated}
@@ -113,6 +142,9 @@ func (r *reader) readValues(n *node, op operator, c *condition) {
 		if complaint := c.add(item, op); complaint != "" {
 			r.add(item, "%s", complaint)
 		}
+	}
+	for _, p := range c.patterns {
+		r.spend(n, p)
 	}
 }
 
@@ -183,6 +215,13 @@ func (k kind) String() string {
 	return "an address, for IpAddress and NotIpAddress"
 }
 
+// The years that ISO 8601 can write, in seconds since 1970. A time far outside of
+// them would not even be compared correctly.
+const (
+	yearZero  = -62_167_219_200
+	year10000 = 253_402_300_800
+)
+
 // readDate reads the forms of W3C's profile of ISO 8601
 // (https://www.w3.org/TR/NOTE-datetime) that name a day, or seconds since 1970.
 func readDate(text string) (time.Time, bool) {
@@ -192,7 +231,7 @@ func readDate(text string) (time.Time, bool) {
 		}
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
-	return time.Unix(seconds, 0), err == nil
+	return time.Unix(seconds, 0), err == nil && seconds >= yearZero && seconds < year10000
 }
 
 // readNetwork reads an address, or a network in CIDR notation.

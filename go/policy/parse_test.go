@@ -20,6 +20,17 @@ func conditioned(block string) string {
 	return statement(`"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": ` + block)
 }
 
+func ofKMS(rest string) string {
+	return statement(`"Effect": "Deny", "Principal": "*", "Action": "kms:*", ` + rest)
+}
+
+func TestStatementsOfOthersMayHaveTheirKeys(t *testing.T) {
+	document := ofKMS(`"Resource": "arn:aws:kms:eu-west-1:1:key/a", "Condition": {"StringLike": {"kms:ViaService": ["s3.*"], "kms:EncryptionContext:aws:s3:arn": "b"}, "ArnLike": {"aws:PrincipalArn": "c"}, "Bool": {"kms:GrantIsForAWSResource": true}}`)
+	if _, err := Parse([]byte(document)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatIsNotUnderstoodIsAMistakeAtItsPlace(t *testing.T) {
 	for document, path := range map[string]string{
 		``: "", `{`: "", `[]`: "", `null`: "", valid + `{}`: "", "\xff": "",
@@ -55,26 +66,39 @@ func TestWhatIsNotUnderstoodIsAMistakeAtItsPlace(t *testing.T) {
 		strings.Replace(valid, `"arn:aws:s3:::b/*"`, `"arn:aws:s3:::b/\ud800"`, 1):                 "Statement[0].Resource",
 		strings.Replace(valid, `"Resource": "arn:aws:s3:::b/*"`, `"Resource": null`, 1):            "Statement[0].Resource",
 		conditioned(`{}`): "Statement[0].Condition", conditioned(`[]`): "Statement[0].Condition",
-		conditioned(`{"StringEquals": {}}`):                                        "Statement[0].Condition.StringEquals",
-		conditioned(`{"StringMatches": {"s3:prefix": "a"}}`):                       "Statement[0].Condition.StringMatches",
-		conditioned(`{"stringequals": {"s3:prefix": "a"}}`):                        "Statement[0].Condition.stringequals",
-		conditioned(`{"ArnLike": {"aws:PrincipalArn": "a"}}`):                      "Statement[0].Condition.ArnLike",
-		conditioned(`{"NullIfExists": {"s3:prefix": "true"}}`):                     "Statement[0].Condition.NullIfExists",
-		conditioned(`{"ForAnyValue:StringLikeIfExists": {"s3:prefix": "a"}}`):      `Statement[0].Condition["ForAnyValue:StringLikeIfExists"]`,
-		conditioned(`{"ForAllValues:ForAnyValue:StringLike": {"s3:prefix": "a"}}`): `Statement[0].Condition["ForAllValues:ForAnyValue:StringLike"]`,
-		conditioned(`{"StringEquals": {"s3:prefixes": "a"}}`):                      `Statement[0].Condition.StringEquals["s3:prefixes"]`,
-		conditioned(`{"StringEquals": {"s3:prefix": []}}`):                         `Statement[0].Condition.StringEquals["s3:prefix"]`,
-		conditioned(`{"StringEquals": {"s3:prefix": ["a", 1]}}`):                   `Statement[0].Condition.StringEquals["s3:prefix"][1]`,
-		conditioned(`{"StringEquals": {"s3:prefix": "${s3:prefix}"}}`):             `Statement[0].Condition.StringEquals["s3:prefix"]`,
-		conditioned(`{"StringEquals": {"s3:max-keys": "1"}}`):                      `Statement[0].Condition.StringEquals["s3:max-keys"]`,
-		conditioned(`{"NumericEquals": {"s3:prefix": "1"}}`):                       `Statement[0].Condition.NumericEquals["s3:prefix"]`,
-		conditioned(`{"NumericEquals": {"s3:max-keys": "many"}}`):                  `Statement[0].Condition.NumericEquals["s3:max-keys"]`,
-		conditioned(`{"NumericEquals": {"s3:max-keys": "1e3"}}`):                   `Statement[0].Condition.NumericEquals["s3:max-keys"]`,
-		conditioned(`{"DateLessThan": {"aws:CurrentTime": "tomorrow"}}`):           `Statement[0].Condition.DateLessThan["aws:CurrentTime"]`,
-		conditioned(`{"Bool": {"aws:SecureTransport": "yes"}}`):                    `Statement[0].Condition.Bool["aws:SecureTransport"]`,
-		conditioned(`{"Bool": {"aws:SecureTransport": ["true", "false"]}}`):        `Statement[0].Condition.Bool["aws:SecureTransport"]`,
-		conditioned(`{"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}`):              `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
-		conditioned(`{"IpAddress": {"aws:SourceIp": "::ffff:10.0.0.1"}}`):          `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
+		conditioned(`{"StringEquals": {}}`):                                                              "Statement[0].Condition.StringEquals",
+		conditioned(`{"StringMatches": {"s3:prefix": "a"}}`):                                             "Statement[0].Condition.StringMatches",
+		conditioned(`{"stringequals": {"s3:prefix": "a"}}`):                                              "Statement[0].Condition.stringequals",
+		conditioned(`{"ArnLike": {"aws:PrincipalArn": "a"}}`):                                            "Statement[0].Condition.ArnLike",
+		conditioned(`{"NullIfExists": {"s3:prefix": "true"}}`):                                           "Statement[0].Condition.NullIfExists",
+		conditioned(`{"ForAnyValue:StringLikeIfExists": {"s3:prefix": "a"}}`):                            `Statement[0].Condition["ForAnyValue:StringLikeIfExists"]`,
+		conditioned(`{"ForAllValues:ForAnyValue:StringLike": {"s3:prefix": "a"}}`):                       `Statement[0].Condition["ForAllValues:ForAnyValue:StringLike"]`,
+		conditioned(`{"StringEquals": {"s3:prefixes": "a"}}`):                                            `Statement[0].Condition.StringEquals["s3:prefixes"]`,
+		conditioned(`{"StringEquals": {"s3:prefix": []}}`):                                               `Statement[0].Condition.StringEquals["s3:prefix"]`,
+		conditioned(`{"StringEquals": {"s3:prefix": ["a", 1]}}`):                                         `Statement[0].Condition.StringEquals["s3:prefix"][1]`,
+		conditioned(`{"StringEquals": {"s3:prefix": "${s3:prefix}"}}`):                                   `Statement[0].Condition.StringEquals["s3:prefix"]`,
+		conditioned(`{"StringEquals": {"s3:max-keys": "1"}}`):                                            `Statement[0].Condition.StringEquals["s3:max-keys"]`,
+		conditioned(`{"NumericEquals": {"s3:prefix": "1"}}`):                                             `Statement[0].Condition.NumericEquals["s3:prefix"]`,
+		conditioned(`{"NumericEquals": {"s3:max-keys": "many"}}`):                                        `Statement[0].Condition.NumericEquals["s3:max-keys"]`,
+		conditioned(`{"NumericEquals": {"s3:max-keys": "1e3"}}`):                                         `Statement[0].Condition.NumericEquals["s3:max-keys"]`,
+		conditioned(`{"DateLessThan": {"aws:CurrentTime": "tomorrow"}}`):                                 `Statement[0].Condition.DateLessThan["aws:CurrentTime"]`,
+		conditioned(`{"DateLessThan": {"aws:CurrentTime": "9223372036854775807"}}`):                      `Statement[0].Condition.DateLessThan["aws:CurrentTime"]`,
+		conditioned(`{"DateLessThan": {"aws:EpochTime": -62167219201}}`):                                 `Statement[0].Condition.DateLessThan["aws:EpochTime"]`,
+		conditioned(`{"DateLessThan": {"aws:CurrentTime": [253402300799, -62167219200, 253402300800]}}`): `Statement[0].Condition.DateLessThan["aws:CurrentTime"][2]`,
+		conditioned(`{"StringLike": {"s3:prefix": "a*", "S3:Prefix": "b*"}}`):                            `Statement[0].Condition.StringLike["S3:Prefix"]`,
+		ofKMS(`"Resource": 7`): "Statement[0].Resource", ofKMS(`"Resource": []`): "Statement[0].Resource",
+		ofKMS(`"Resource": "*", "Condition": "nonsense"`):                                                                  "Statement[0].Condition",
+		ofKMS(`"Resource": "*", "Condition": {"StringLike": []}`):                                                          "Statement[0].Condition.StringLike",
+		ofKMS(`"Resource": "*", "Condition": {"StringLike": {"kms:ViaService": [null]}}`):                                  `Statement[0].Condition.StringLike["kms:ViaService"][0]`,
+		strings.Replace(valid, "::b/*", "::b/"+strings.Repeat("*a", 33), 1):                                                "Statement[0].Resource",
+		strings.Replace(valid, "::b/*", "::b/*"+strings.Repeat("?", 256), 1):                                               "Statement[0].Resource",
+		strings.Replace(valid, `"Principal": "*"`, `"Principal": {"Token": "`+strings.Repeat("*", 33)+`"}`, 1):             "Statement[0].Principal.Token",
+		conditioned(`{"StringLike": {"s3:prefix": "` + strings.Repeat("*", 33) + `"}}`):                                    `Statement[0].Condition.StringLike["s3:prefix"]`,
+		conditioned(`{"StringLike": {"s3:prefix": [` + strings.Repeat(`"*`+strings.Repeat("?", 250)+`",`, 80) + `"*?"]}}`): `Statement[0].Condition.StringLike["s3:prefix"]`,
+		conditioned(`{"Bool": {"aws:SecureTransport": "yes"}}`):                                                            `Statement[0].Condition.Bool["aws:SecureTransport"]`,
+		conditioned(`{"Bool": {"aws:SecureTransport": ["true", "false"]}}`):                                                `Statement[0].Condition.Bool["aws:SecureTransport"]`,
+		conditioned(`{"IpAddress": {"aws:SourceIp": "10.0.0.0/33"}}`):                                                      `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
+		conditioned(`{"IpAddress": {"aws:SourceIp": "::ffff:10.0.0.1"}}`):                                                  `Statement[0].Condition.IpAddress["aws:SourceIp"]`,
 		`{"Version": "2012-10-17", "Statement": [
 			{"Sid": "a", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"},
 			{"Sid": "a", "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]}`: "Statement[1].Sid",
@@ -93,6 +117,18 @@ func TestWhatIsNotUnderstoodIsAMistakeAtItsPlace(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%s\n%v\nno mistake at %q", document, err, path)
+		}
+	}
+}
+
+func TestPatternsMayHaveTheMostThatIsAllowed(t *testing.T) {
+	for _, document := range []string{
+		strings.Replace(valid, "::b/*", "::b/"+strings.Repeat("*a", 32), 1),
+		conditioned(`{"StringLike": {"s3:prefix": [` + strings.Repeat(`"*`+strings.Repeat("?", 250)+`",`, 79) + `"a*"]}}`),
+		conditioned(`{"StringEquals": {"s3:prefix": "` + strings.Repeat("*", 2000) + `"}}`),
+	} {
+		if _, err := Parse([]byte(document)); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,6 +26,14 @@ type piece struct {
 }
 
 var errVariable = errors.New("has a variable that is not understood; there are ${aws:username}, ${aws:userid}, ${*}, ${?} and ${$}")
+
+// What a pattern may have, so that it is compared fast with any text.
+const (
+	maxStars  = 32
+	maxPieces = 256
+)
+
+var errWildcards = errors.New("has too many wildcards: at most " + strconv.Itoa(maxStars) + " stars, and " + strconv.Itoa(maxPieces) + " wildcards, variables and texts between them")
 
 // parsePattern reads a text in which a star stands for any number of characters
 // and a question mark for one, and ${...} for a variable ("IAM policy elements:
@@ -58,7 +67,34 @@ func parsePattern(text string) (pattern, error) {
 			text = rest
 		}
 	}
+	if len(p) > maxPieces || p.stars() > maxStars {
+		return nil, errWildcards
+	}
 	return p, nil
+}
+
+func (p pattern) stars() (n int) {
+	for i := range p {
+		if p[i].kind == many {
+			n++
+		}
+	}
+	return n
+}
+
+// effort is how many pieces may have to be compared at each character of a text: the
+// most that follow a star, up to the next one.
+func (p pattern) effort() (most int) {
+	star := -1
+	for i := range p {
+		switch {
+		case p[i].kind == many:
+			star = i
+		case star >= 0:
+			most = max(most, i-star)
+		}
+	}
+	return most
 }
 
 // parsePlain is parsePattern for texts in which wildcards mean themselves.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"crypto/sha256"
+	"errors"
 	"strings"
 
 	"osp/go/s3op"
@@ -10,7 +11,8 @@ import (
 const (
 	version       = "2012-10-17"
 	maxStatements = 10_000
-	longestText   = 2048 // of a pattern, a value or a Sid
+	longestText   = 2048   // of a pattern, a value or a Sid
+	maxEffort     = 20_000 // of all patterns together: a fraction of a second for the longest key
 )
 
 // Parse reads a policy ("IAM JSON policy element reference"). The error is a
@@ -38,7 +40,16 @@ func Parse(document []byte) (*Policy, error) {
 // reader collects the mistakes of a document.
 type reader struct {
 	MistakesError
-	sids map[string]bool
+	sids   map[string]bool
+	effort int // of the patterns until now
+}
+
+// spend counts what a pattern costs.
+func (r *reader) spend(n *node, p pattern) {
+	before := r.effort
+	if r.effort += p.effort(); before <= maxEffort && r.effort > maxEffort {
+		r.add(n, "is one too many of the patterns with much after a star, which take long to compare")
+	}
 }
 
 // object reports whether a value is an object with no other members than these.
@@ -115,8 +126,8 @@ func (r *reader) readPolicy(root *node) []*Statement {
 	return statements
 }
 
-// readStatement returns nil for a statement that is about no action of S3, and
-// after a mistake.
+// readStatement returns nil for a statement that is about no action of S3, of which it
+// reads the syntax, and after a mistake.
 func (r *reader) readStatement(n *node) *Statement {
 	if !r.object(n, "Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition") {
 		return nil
@@ -137,7 +148,14 @@ func (r *reader) readStatement(n *node) *Statement {
 	}
 	elsewhere := r.readActions(actions, inverted, s)
 	resources, inverted := r.either(n, "Resource", "NotResource")
-	if elsewhere || resources == nil {
+	if resources == nil {
+		return nil
+	}
+	if elsewhere { // its resources and keys are another service's
+		r.texts(resources)
+		if c := n.member("Condition"); c != nil {
+			r.readForm(c)
+		}
 		return nil
 	}
 	s.notResources = inverted
@@ -198,10 +216,15 @@ func (r *reader) readPrincipal(n *node, s *Statement) {
 	if tokens := r.need(n, "Token"); tokens != nil {
 		for _, t := range r.texts(tokens) {
 			p, err := parsePattern(t.text)
+			if errors.Is(err, errWildcards) {
+				r.add(t, "%s", err)
+				continue
+			}
 			if err != nil || p.hasVariable() {
 				r.add(t, "must have no variable but ${*}, ${?} and ${$}")
 				continue
 			}
+			r.spend(t, p)
 			s.tokens = append(s.tokens, p)
 		}
 	}
@@ -280,6 +303,7 @@ func (r *reader) readResource(n *node, s *Statement) {
 		r.add(n, "%s", err)
 		return
 	}
+	r.spend(n, p)
 	s.resources = append(s.resources, p)
 }
 

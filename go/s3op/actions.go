@@ -50,8 +50,8 @@ type need struct {
 
 // orders are the actions for what headers order, from the permissions that AWS's
 // API reference names for PutObject, CopyObject, CreateMultipartUpload,
-// CreateBucket, DeleteObject and PutObjectRetention. A header counts for the
-// operations to which it belongs.
+// CreateBucket, DeleteObject and PutObjectRetention. A header counts for every write of
+// its scope: a store may well obey one that does not belong to the operation.
 var orders = []struct {
 	fields string
 	at     scope
@@ -62,6 +62,8 @@ var orders = []struct {
 	{"X-Amz-Tagging", object, "PutObjectTagging"},
 	{"X-Amz-Object-Lock-Mode X-Amz-Object-Lock-Retain-Until-Date X-Amz-Object-Lock-Event-Hold-Duration-Days X-Amz-Object-Lock-Event-Hold-Duration-Years", object, "PutObjectRetention"},
 	{"X-Amz-Object-Lock-Legal-Hold X-Amz-Object-Lock-Event-Hold", object, "PutObjectLegalHold"},
+	{"Retention-Period Retention-Expiration-Date", object, "PutObjectRetention"}, // IBM's
+	{"Retention-Legal-Hold-Id", object, "PutObjectLegalHold"},                    // likewise
 	{"X-Amz-Bypass-Governance-Retention", object, "BypassGovernanceRetention"},
 	{"X-Amz-Bypass-Governance-Retention", bucket, "BypassGovernanceRetention"}, // of DeleteObjects
 	{"X-Amz-Object-Ownership", bucket, "PutBucketOwnershipControls"},
@@ -110,7 +112,7 @@ func (s *spec) need(number map[string]Action) *need {
 	for _, o := range orders {
 		for _, field := range strings.Fields(o.fields) {
 			action := number[o.action]
-			if o.at == s.at && slices.Contains(strings.Fields(s.headers), strings.ToLower(field)) && !slices.Contains(n.plain, action) && !slices.Contains(n.version, action) {
+			if o.at == s.at && s.name.Writes() && !slices.Contains(n.plain, action) && !slices.Contains(n.version, action) {
 				n.orders = append(n.orders, order{field, action})
 			}
 		}

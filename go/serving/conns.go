@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +27,9 @@ type Conn interface {
 	// Serve serves requests until the connection ends, and closes it.
 	Serve()
 	// Retire closes the connection once it serves no request; if it serves none, at
-	// once. It does not wait, and must not call the Conns.
+	// once. It waits for no client. The connection may have ended.
 	Retire()
-	// Abort closes the connection, whatever it is doing.
+	// Abort closes the connection, whatever it is doing. It may have ended.
 	Abort()
 }
 
@@ -141,8 +143,16 @@ func (s *Conns) checkDrained() {
 	}
 }
 
-// drain closes the listeners, and retires every connection.
-func (s *Conns) drain() {
+// drain closes the listeners, and has each connection end in one way or another. It
+// does so without s.mu: a connection that makes it wait delays none but its caller.
+func (s *Conns) drain(end func(Conn)) {
+	for _, c := range s.beginDraining() {
+		end(c)
+	}
+}
+
+// beginDraining closes the listeners, and returns the connections.
+func (s *Conns) beginDraining() []Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.draining.Store(true)
@@ -153,16 +163,14 @@ func (s *Conns) drain() {
 		_ = l.Close() // Serve sees any error
 	}
 	clear(s.listeners)
-	for c := range s.conns {
-		c.Retire()
-	}
 	s.checkDrained()
+	return slices.Collect(maps.Keys(s.conns))
 }
 
 // Shutdown stops accepting connections, closes those without a request, and waits
 // until the others have ended. If ctx ends first, its error is returned.
 func (s *Conns) Shutdown(ctx context.Context) error {
-	s.drain()
+	s.drain(Conn.Retire)
 	select {
 	case <-s.drained:
 		return nil
@@ -174,8 +182,7 @@ func (s *Conns) Shutdown(ctx context.Context) error {
 // Close closes the listeners and all connections, and cancels the contexts of the
 // requests in progress. It does not wait for their handlers.
 func (s *Conns) Close() error {
-	s.drain()
-	s.Each(Conn.Abort)
+	s.drain(Conn.Abort)
 	return nil
 }
 

@@ -7,10 +7,11 @@ import (
 	"osp/go/access"
 	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/policy"
+	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/sigv4"
+	"osp/go/stores"
 )
 
 // explanation is the answer of Explain.
@@ -37,6 +38,9 @@ func Explain(document []byte) ([]byte, error) {
 		return nil, err
 	}
 	what, err := s3op.Parse(w.Method, w.Target, "", w.Header)
+	if err == nil {
+		err = unanswerable(w, what)
+	}
 	if err != nil {
 		return nil, &config.MistakesError{Mistakes: []config.Mistake{{Path: "target", Message: s3err.From(err).Message}}}
 	}
@@ -54,8 +58,29 @@ func Explain(document []byte) ([]byte, error) {
 		if e.Statement != nil {
 			q.Statement, q.Line = e.Statement.String(), e.Statement.Line
 		}
-		out.Allowed = out.Allowed && e.Effect == policy.Allow
+		out.Allowed = out.Allowed && !e.Refused
 		out.Questions = append(out.Questions, q)
 	}
 	return json.Marshal(out)
+}
+
+// unanswerable returns why a request gets no answer of the policy's: the gate refuses
+// it before, or its body, which nobody has here, says what it is about.
+func unanswerable(w *config.Wondering, what *s3op.Request) error {
+	switch {
+	case what.Operation == s3op.DeleteObjects:
+		return s3err.InvalidRequest.Msg("The keys of a list to delete are in its body; ask about each of them, by DELETE of /bucket/key.")
+	case what.Operation == s3op.PostObject:
+		return s3err.InvalidRequest.Msg("The key of a form is in its body; ask about it by PUT of /bucket/key.")
+	case what.Unlisted != nil && !w.Unknown:
+		return s3err.NotImplemented.Msg(s3err.From(what.Unlisted).Message + " Only an entry with unknown_operations lets it through.")
+	}
+	entry := &stores.Bucket{Dialect: stores.Dialect{OpaqueKeys: w.Complete}}
+	if err := names.CheckTarget(entry, what); err != nil {
+		return err
+	}
+	if what.CopySource != nil {
+		return names.CheckSource(entry, what.CopySource)
+	}
+	return nil
 }

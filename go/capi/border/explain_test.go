@@ -17,22 +17,25 @@ const wondering = `{"policy": {"Version": "2012-10-17", "Statement": [
 
 func TestAnExplanationNamesTheStatementForAllThatTheGateAsks(t *testing.T) {
 	for request, want := range map[string]string{
-		`"token": "alice", "method": "GET", "target": "/photos/a"`:                                          `true GetObject s3:GetObject photos/a allow statement "Reads"`,
-		`"token": "bob", "method": "GET", "target": "/photos/a"`:                                            `false GetObject s3:GetObject photos/a nothing`,
-		`"token": "alice", "method": "GET", "target": "/photos/secret/a"`:                                   `false GetObject s3:GetObject photos/secret/a deny Statement[1]`,
-		`"token": "alice", "method": "GET", "target": "/photos/secret/a", "secure": true`:                   `true GetObject s3:GetObject photos/secret/a allow statement "Reads"`,
-		`"token": "alice", "method": "GET", "target": "/photos/a?acl"`:                                      `true GetObjectAcl s3:GetObjectAcl photos/a allow statement "Reads"; GetObject s3:GetObject photos/a allow statement "Reads"`,
-		`"token": "alice", "method": "GET", "target": "/photos/a?acl", "complete": true`:                    `true GetObjectAcl s3:GetObjectAcl photos/a allow statement "Reads"`,
-		`"token": "alice", "method": "GET", "target": "/photos/a?versionId=v"`:                              `true GetObject s3:GetObjectVersion photos/a allow statement "Reads"; GetObject s3:GetObject photos/a allow statement "Reads"`,
-		`"token": "alice", "method": "PUT", "target": "/photos/a", "headers": {"x-amz-acl": "p"}`:           `false PutObject s3:PutObject photos/a allow statement "Reads"; PutObject s3:PutObjectAcl photos/a nothing`,
-		`"token": "alice", "method": "PUT", "target": "/photos/a", "headers": {"X-Amz-Copy-Source": "b/k"}`: `false CopyObject s3:PutObject photos/a allow statement "Reads"; GetObject s3:GetObject b/k nothing`,
-		`"method": "PUT", "target": "/photos/a?renameObject", "headers": {"x-amz-rename-source": "k"}`:      `false RenameObject s3:PutObject photos/a nothing; PutObject s3:PutObject photos/a nothing; GetObject s3:GetObject photos/k nothing; DeleteObject s3:DeleteObject photos/k nothing`,
-		`"method": "DELETE", "target": "/photos/a", "time": 946000000`:                                      `true DeleteObject s3:DeleteObject photos/a allow statement "Once"`,
-		`"method": "DELETE", "target": "/photos/a"`:                                                         `false DeleteObject s3:DeleteObject photos/a nothing`,
-		`"token": "alice", "method": "POST", "target": "/photos/a?append"`:                                  `false Unknown s3:Unknown photos/a nothing`,
-		`"token": "alice", "method": "GET", "target": "/photos/a?bogus"`:                                    `false GetObject s3:GetObject photos/a allow statement "Reads"; Unknown s3:Unknown photos/a nothing`,
-		`"token": "alice", "method": "OPTIONS", "target": "/photos/a"`:                                      `false Preflight  photos/a nothing`,
-		`"token": "alice", "method": "GET", "target": "/", "client_ip": "192.0.2.1"`:                        `false ListBuckets s3:ListAllMyBuckets  nothing`,
+		`"token": "alice", "method": "GET", "target": "/photos/a"`:                                                       `true GetObject s3:GetObject photos/a allow statement "Reads"`,
+		`"token": "bob", "method": "GET", "target": "/photos/a"`:                                                         `false GetObject s3:GetObject photos/a nothing`,
+		`"token": "alice", "method": "GET", "target": "/photos/secret/a"`:                                                `false GetObject s3:GetObject photos/secret/a deny Statement[1]`,
+		`"token": "alice", "method": "GET", "target": "/photos/secret/a", "secure": true`:                                `true GetObject s3:GetObject photos/secret/a allow statement "Reads"`,
+		`"token": "alice", "method": "GET", "target": "/photos/a?acl"`:                                                   `true GetObjectAcl s3:GetObjectAcl photos/a allow statement "Reads"; GetObject s3:GetObject photos/a allow statement "Reads"`,
+		`"token": "alice", "method": "GET", "target": "/photos/a?acl", "complete": true`:                                 `true GetObjectAcl s3:GetObjectAcl photos/a allow statement "Reads"`,
+		`"token": "alice", "method": "GET", "target": "/photos/a?versionId=v"`:                                           `true GetObject s3:GetObjectVersion photos/a allow statement "Reads"; GetObject s3:GetObject photos/a allow statement "Reads"`,
+		`"token": "alice", "method": "PUT", "target": "/photos/a", "headers": {"x-amz-acl": "p"}`:                        `false PutObject s3:PutObject photos/a allow statement "Reads"; PutObject s3:PutObjectAcl photos/a nothing`,
+		`"token": "alice", "method": "PUT", "target": "/photos/a", "headers": {"X-Amz-Copy-Source": "b/k"}`:              `false CopyObject s3:PutObject photos/a allow statement "Reads"; GetObject s3:GetObject b/k nothing`,
+		`"token": "carol", "method": "PUT", "target": "/photos/a?renameObject", "headers": {"x-amz-rename-source": "k"}`: `false RenameObject s3:PutObject photos/a nothing; PutObject s3:PutObject photos/a nothing; GetObject s3:GetObject photos/k nothing; DeleteObject s3:DeleteObject photos/k nothing`,
+		`"token": "carol", "method": "DELETE", "target": "/photos/a", "time": 946000000`:                                 `true DeleteObject s3:DeleteObject photos/a allow statement "Once"`,
+		`"token": "carol", "method": "DELETE", "target": "/photos/a"`:                                                    `false DeleteObject s3:DeleteObject photos/a nothing`,
+		`"token": "alice", "method": "POST", "target": "/photos/a?append", "unknown_operations": true`:                   `false Unknown s3:Unknown photos/a nothing`,
+		`"token": "alice", "method": "GET", "target": "/photos/a?bogus", "unknown_operations": true`:                     `false GetObject s3:GetObject photos/a allow statement "Reads"; Unknown s3:Unknown photos/a nothing`,
+		`"token": "alice", "method": "OPTIONS", "target": "/photos/a"`:                                                   `false Preflight  photos/a nothing`,
+		`"token": "alice", "method": "GET", "target": "/", "client_ip": "192.0.2.1"`:                                     `true ListBuckets s3:ListAllMyBuckets  nothing`,
+		`"method": "GET", "target": "/"`:                                                                                 `false ListBuckets   nothing`,
+		`"method": "DELETE", "target": "/photos/a", "time": 946000000`:                                                   `false DeleteObject  photos/a nothing`,
+		`"token": "alice", "method": "GET", "target": "/photos/../a", "complete": true`:                                  `true GetObject s3:GetObject photos/../a allow statement "Reads"`,
 	} {
 		document, err := Explain([]byte(wondering + request + "}"))
 		if err != nil {
@@ -63,10 +66,15 @@ func TestAnExplanationNamesTheStatementForAllThatTheGateAsks(t *testing.T) {
 func TestWhatCanNotBeExplainedIsAMistake(t *testing.T) {
 	for document, path := range map[string]string{
 		`{}`: "policy", wondering + `"target": "/b"}`: "method", wondering + `"method": "GET"}`: "target",
-		wondering + `"method": "PATCH", "target": "/b/k"}`:                  "target",
-		wondering + `"method": "GET", "target": "b"}`:                       "target",
-		wondering + `"method": "GET", "target": "/b", "tokens": "x"}`:       "tokens",
-		wondering + `"method": "GET", "target": "/b", "headers": {"a": 1}}`: "headers.a",
+		wondering + `"method": "PATCH", "target": "/b/k"}`:                                                                                     "target",
+		wondering + `"token": "alice", "method": "POST", "target": "/photos?delete"}`:                                                          "target",
+		wondering + `"token": "alice", "method": "POST", "target": "/photos", "headers": {"content-type": "multipart/form-data; boundary=x"}}`: "target",
+		wondering + `"token": "alice", "method": "GET", "target": "/photos/a?bogus"}`:                                                          "target",
+		wondering + `"token": "alice", "method": "GET", "target": "/photos/x/../a"}`:                                                           "target",
+		wondering + `"token": "alice", "method": "PUT", "target": "/photos/a", "headers": {"X-Amz-Copy-Source": "photos/x/../b"}}`:             "target",
+		wondering + `"method": "GET", "target": "b"}`:                                                                                          "target",
+		wondering + `"method": "GET", "target": "/b", "tokens": "x"}`:                                                                          "tokens",
+		wondering + `"method": "GET", "target": "/b", "headers": {"a": 1}}`:                                                                    "headers.a",
 	} {
 		_, err := Explain([]byte(document))
 		var mistakes *config.MistakesError

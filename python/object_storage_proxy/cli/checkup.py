@@ -85,9 +85,11 @@ def _private(config: ProxyServerConfig, pair: dict[str, str], timeout: float) ->
     for name, parameter in settings.PARAMETERS.items():
         if name not in ("cos_map", "verify", "iam_endpoint", "bucket_creds_fetcher", "event_loop"):
             setattr(private, name, parameter.default)
+    # Nobody but the doctor asks, so that nothing is left to decide.
+    undecided = {"policy": None, "anonymous": False}
+    timeouts = {"connect_timeout": timeout, "answer_timeout": timeout}
     private.cos_map = {
-        name: {**entry, "policy": None, "connect_timeout": timeout, "answer_timeout": timeout}
-        for name, entry in config.cos_map.items()
+        name: {**entry, **undecided, **timeouts} for name, entry in config.cos_map.items()
     }
     private.hmac_keystore = [pair]
     private.host, private.http_port = "127.0.0.1", 0

@@ -19,7 +19,9 @@ each action that the proxy would ask about: also for what a store may do instead
 the operation, and for the source of a copy. All of them have to be allowed.
 
 Only the policy is asked, and no validator. The keys of a list to delete are asked about one
-by one, as --method DELETE asks.
+by one, as --method DELETE asks. Without --token the entry is one with anonymous, at which
+clients without a signature may at most read. ListBuckets is refused only if it is denied; it
+shows the buckets for which s3:ListBucket is allowed.
 
 The exit status is 0 if the request is allowed, 1 if it is refused, and 2 for a mistake in the
 policy or the command."""
@@ -59,6 +61,11 @@ def add(adder: Adder) -> None:
     parser.add_argument(
         "--complete", action="store_true", help="the store's entry says complete, as AWS's do"
     )
+    parser.add_argument(
+        "--unknown-operations",
+        action="store_true",
+        help="the store's entry says unknown_operations",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -75,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
         "secure": options.https,
         "time": _seconds(options.time),
         "complete": options.complete,
+        "unknown_operations": options.unknown_operations,
     }
     try:
         explained = explain(request)
