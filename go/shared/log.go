@@ -129,20 +129,22 @@ func (s *State) news() {
 // then renews the lease. When something was applied it says so at once, for
 // whoever waits for that. It does not ask the breaker, and tells it the outcome.
 func (s *State) beat(ctx context.Context) error {
+	client := s.client.Load()
 	took, err := s.catchUp(ctx)
 	switch {
 	case err == nil && took <= s.o.Timeout:
 		s.breaker.beats()
 	case err != nil && ctx.Err() == nil:
-		s.failed(err)
+		s.failed(client, err)
 	}
 	return err
 }
 
-// catchUp applies what has been revoked, and returns how long the last round trip
-// took.
+// catchUp applies what has been revoked, tells so, and returns how long the last
+// round trip took. What has come meanwhile is applied, too, and told by the next
+// beat, so that this one ends however many revocations there are.
 func (s *State) catchUp(ctx context.Context) (took time.Duration, err error) {
-	for lost := false; ; {
+	for lost, applied := false, false; ; {
 		if s.at.Load() == nil {
 			if err := s.join(ctx); err != nil {
 				return 0, err
@@ -166,9 +168,14 @@ func (s *State) catchUp(ctx context.Context) (took time.Duration, err error) {
 		s.apply(*at, now, entries)
 		s.at.Store(&now)
 		s.lease.renew(asked)
-		if now.number == at.number {
+		switch {
+		case now.number == at.number:
+			return took, nil
+		case applied:
+			s.news()
 			return took, nil
 		}
+		applied = true
 	}
 }
 

@@ -44,8 +44,10 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 `
 
-// The process and what it copies (that changes whenever one begins to take
-// writes). A server that does not tell them apart is of no use.
+// The process and what it copies: that changes whenever one begins to take writes.
+// It changes, too, when a first copy attaches, or repl-backlog-ttl has passed since
+// the last one left: a new log begins then, though nothing was lost. A server that
+// does not tell processes apart is of no use.
 const process = `
 local info = redis.call('INFO', 'server', 'replication')
 local run, copies = string.match(info, 'run_id:(%w+)'), string.match(info, 'master_replid:(%w+)')

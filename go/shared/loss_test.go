@@ -327,6 +327,31 @@ func TestAServerThatTakesNoWritesIsLeft(t *testing.T) {
 	alive(t, r)
 }
 
+func TestACommandOfAnOlderConnectionLeavesTheNewOne(t *testing.T) {
+	s := newServer(t)
+	r := newFleet(t, s).replica()
+	r.fallSilent()
+	s.command("REPLICAOF", "127.0.0.1", "1")
+	_, err := r.adopt(t.Context())
+	if faultOf(err) != faultOfRole {
+		t.Fatal(err)
+	}
+	older := r.client.Swap(nil)
+	defer (*older).Close()
+	if _, err := r.connected(); err != nil {
+		t.Fatal(err)
+	}
+	newer := r.client.Load()
+	r.failed(older, err)
+	if r.client.Load() != newer {
+		t.Error("the new connection is gone")
+	}
+	r.failed(newer, err)
+	if r.client.Load() != nil {
+		t.Error("the connection is still there")
+	}
+}
+
 func TestWithoutALeaseNothingIsTaken(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, newServer(t))

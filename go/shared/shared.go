@@ -164,15 +164,13 @@ func (s *State) connected() (valkey.Client, error) {
 	return c, nil
 }
 
-// failed notes that a command failed by the server's fault. A server that does
-// not take writes any more is left: another one may have taken its name.
-func (s *State) failed(err error) {
+// failed notes that a command of a client, nil if there was none, failed by the
+// server's fault. A server that does not take writes any more is left: another one
+// may have taken its name.
+func (s *State) failed(client *valkey.Client, err error) {
 	s.breaker.failed(err)
-	if faultOf(err) != faultOfRole {
-		return
-	}
-	if c := s.client.Load(); c != nil && s.client.CompareAndSwap(c, nil) {
-		go (*c).Close()
+	if client != nil && faultOf(err) == faultOfRole && s.client.CompareAndSwap(client, nil) {
+		go (*client).Close()
 	}
 }
 
@@ -199,7 +197,7 @@ func (s *State) run(ctx context.Context, script *valkey.Lua, keys []string, args
 		return message, nil
 	}
 	if faultOf(err) != faultOfKey {
-		s.failed(err)
+		s.failed(client, err)
 	}
 	return message, fmt.Errorf("%w: %w", ErrAway, err)
 }

@@ -256,6 +256,37 @@ func TestARevocationIsConfirmedOnlyWhenItIsApplied(t *testing.T) {
 	close(apply)
 }
 
+func TestABeatEndsHoweverManyRevocationsCome(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	a, b := f.replica(), f.replica()
+	a.fallSilent()
+	b.fallSilent() // it only revokes
+	revoke := func() {
+		if _, err := b.record(t.Context(), ptr("x"), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	applied := 0
+	a.o.Forget = func([]Revocation) {
+		if applied++; applied < 20 {
+			revoke()
+		}
+	}
+	select {
+	case <-a.wake: // of before
+	default:
+	}
+	revoke()
+	if err := a.beat(t.Context()); err != nil || applied != 2 {
+		t.Errorf("%d revocations were applied, %v", applied, err)
+	}
+	select {
+	case <-a.wake:
+	default:
+		t.Error("the next beat does not come at once")
+	}
+}
+
 func TestNothingIsRevokedAtAServerThatIsAway(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
