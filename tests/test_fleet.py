@@ -284,7 +284,9 @@ def test_a_stop_ends_a_revocation(replicas: Replicas, state: Valkey) -> None:
     with ThreadPoolExecutor(1) as pool:
         revocation = pool.submit(front.server.invalidate, "x", wait=600)
         front.server.stop(0)
-        assert isinstance(revocation.exception(timeout=60), osp.SharedStateError)
+        error = revocation.exception(timeout=60)
+    # The stop may have been faster than the revocation's beginning.
+    assert isinstance(error, osp.SharedStateError) or "not running" in str(error)
 
 
 def test_the_command_needs_no_replica(replicas: Replicas, state: Valkey, tmp_path: Path) -> None:

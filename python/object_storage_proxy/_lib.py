@@ -210,6 +210,8 @@ class Library:
             self._lib.osp_free(text[0])
 
     def _expect(self, code: int, detail: Any) -> None:
+        if code == self._lib.OSP_BAD_HANDLE:  # it has stopped since the handle was looked up
+            raise RuntimeError("this server is not running")
         if code != self._lib.OSP_OK:
             message = detail["message"] if detail else f"result {code}"
             raise RuntimeError(f"object_storage_proxy: {message}")

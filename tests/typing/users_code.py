@@ -64,6 +64,14 @@ def mistakes() -> list[tuple[str, str]]:
     return []
 
 
+def revoked(server: osp.ProxyServer) -> bool:
+    try:
+        server.invalidate("alice", wait=3.0)
+    except (osp.SharedStateError, TimeoutError):
+        return False
+    return True
+
+
 def counted() -> int:
     osp.enable_request_counting()
     osp.disable_request_counting()
