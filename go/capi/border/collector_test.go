@@ -8,7 +8,7 @@ import (
 )
 
 func TestTheCollectorIsPacedByWhatLives(t *testing.T) {
-	for live, want := range map[uint64]int{0: 400, 1 << 20: 400, 4 << 20: 400, 8 << 20: 200, 16 << 20: 100, 1 << 30: 100} {
+	for live, want := range map[uint64]int{0: 400, 1 << 20: 400, 16 << 20: 400, 32 << 20: 200, 64 << 20: 100, 1 << 30: 100} {
 		if got := percentFor(live); got != want {
 			t.Errorf("%d bytes: %d, want %d", live, got, want)
 		}
