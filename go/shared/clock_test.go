@@ -2,7 +2,6 @@ package shared
 
 import (
 	"testing"
-	"time"
 )
 
 // What the server has noted is a minute old when its clock is set forward by one.
@@ -29,7 +28,7 @@ func TestReplicasThatSeemSilentAreWaitedFor(t *testing.T) {
 	if b.Generation() != 0 {
 		t.Error("a replica may still use what was revoked")
 	}
-	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	f.changesItsMind()
 	v, err = b.get(t.Context(), "x", "y")
 	must(t, v, err, "new")
 }

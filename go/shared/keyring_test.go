@@ -41,7 +41,7 @@ func TestWhoeverRevokesReachesReplicasOfAnyKeyring(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+			f.changesItsMind()
 			for _, r := range []*replica{a, b, f.replica(ring(t, c.others...))} {
 				v, err := r.get(t.Context(), "x", "y")
 				must(t, v, err, "new")

@@ -202,6 +202,11 @@ func (f *fleet) says(say func(key string) (string, time.Duration, error)) {
 	f.say = say
 }
 
+// changesItsMind: from now on every answer is "new".
+func (f *fleet) changesItsMind() {
+	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+}
+
 func itemOf(token, bucket string) Item {
 	return Item{Kind: "test", Key: token + "/" + bucket, Token: token, Bucket: bucket}
 }

@@ -191,7 +191,7 @@ func TestAReplicaThatHearsNothingUsesNothingThatItRemembers(t *testing.T) {
 	must(t, v, err, "answer to a/b")
 	s.signal(syscall.SIGSTOP)
 	eventually(t, "the lease does not end", func() bool { return r.Generation() == 0 })
-	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	f.changesItsMind()
 	v, err = r.get(t.Context(), "a", "b")
 	must(t, v, err, "new")
 	v, err = r.get(t.Context(), "a", "b")

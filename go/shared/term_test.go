@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/valkey-io/valkey-go"
 )
@@ -40,7 +39,7 @@ func TestAServerThatComesBackHasNothingThatIsGood(t *testing.T) {
 	old := a.at.Load().log
 	way.lead(second.socket)
 	inNewLog(t, old, a, b)
-	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	f.changesItsMind()
 	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +94,7 @@ func TestALogThatIsLostStaysLost(t *testing.T) {
 	log := a.at.Load().log
 	k := a.keys(log, itemOf("x", "y"))
 	epoch := s.command("GET", k.scopes[1])
-	f.says(func(string) (string, time.Duration, error) { return "new", time.Hour, nil })
+	f.changesItsMind()
 	if err := b.Revoke(t.Context(), ptr("x"), nil); err != nil {
 		t.Fatal(err)
 	}
