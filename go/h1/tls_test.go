@@ -2,59 +2,29 @@ package h1
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"osp/go/serving/servingtest"
 )
-
-// handshaken is a TLS listener that shakes hands before it lets anybody in, as
-// package front does.
-type handshaken struct {
-	net.Listener
-	config *tls.Config
-}
-
-func (l handshaken) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	secure := tls.Server(conn, l.config)
-	return secure, secure.Handshake()
-}
 
 // serveTLS runs a server and returns how to connect to it.
 func serveTLS(t *testing.T, handler http.HandlerFunc) (dial func() *tls.Conn) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &Server{Handler: handler, ReadHeaderTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, Log: slog.New(slog.DiscardHandler)}
 	ended := make(chan error, 1)
-	go func() {
-		ended <- s.Serve(handshaken{inner, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}})
-	}()
+	go func() { ended <- s.Serve(servingtest.TLS(inner)) }()
 	t.Cleanup(func() {
 		_ = s.Close() // it never fails
 		<-ended

@@ -2,51 +2,20 @@ package h2
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"osp/go/serving/servingtest"
 )
-
-// shaken is a TLS listener that shakes hands before it lets anybody in, as
-// package front does.
-type shaken struct {
-	net.Listener
-	config *tls.Config
-}
-
-func (l shaken) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	secure := tls.Server(conn, l.config)
-	return secure, secure.Handshake()
-}
-
-var certificate = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-})
 
 // running is a server on a port of its own.
 type running struct {
@@ -74,7 +43,7 @@ func serve(t testing.TB, secure bool, handler http.HandlerFunc, change ...func(*
 	}
 	s := &running{t: t, address: l.Addr().String(), Server: newServer(handler, change...)}
 	if secure {
-		l = shaken{l, &tls.Config{Certificates: []tls.Certificate{certificate()}, NextProtos: []string{"h2"}}}
+		l = servingtest.TLS(l, "h2")
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
