@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from conftest import CLIENT
 from helpers.children import Child
 from helpers.clients import boto
-from helpers.wait import free_port, until
+from helpers.gil import HOLD, held, needs_pydll, prepare
+from helpers.wait import free_port
 
-# Functions of a PyDLL keep the GIL: from "holding" on, nothing of Python runs in
-# that process until somebody writes into the pipe.
-SCRIPT = """
+SCRIPT = (
+    """
 import ctypes, json, os, sys
 import object_storage_proxy as osp
 
@@ -29,21 +26,18 @@ config = osp.ProxyServerConfig(
     **settings,
 )
 with osp.ProxyServer(config):
-    pipe = os.open("hold", os.O_RDONLY)  # waits for a writer
-    buffer = ctypes.create_string_buffer(1)
-    print("holding", flush=True)
-    ctypes.PyDLL(None).read(pipe, buffer, 1)
-    print("released", flush=True)
 """
+    + HOLD
+)
 
 
-@pytest.mark.skipif(not hasattr(ctypes, "PyDLL"), reason="this Python's ctypes has no PyDLL")
+@needs_pydll
 def test_warm_requests_are_served_while_a_thread_holds_the_gil(
     any_store: Any, tmp_path: Path
 ) -> None:
     bucket, port = any_store.make_bucket("gil"), free_port()
     any_store.client().put_object(Bucket=bucket, Key="k", Body=b"data")
-    os.mkfifo(tmp_path / "hold")
+    prepare(tmp_path)
     arguments = [
         {
             "cos_map": {bucket: any_store.entry(access_key=None, secret_key=None)},
@@ -63,10 +57,6 @@ def test_warm_requests_are_served_while_a_thread_holds_the_gil(
             return body
 
         assert get() == b"data"  # fills the caches
-        with (tmp_path / "hold").open("wb", buffering=0) as pipe:
-            until(lambda: "holding" in proxy.output(), "the GIL is held")
+        with held(proxy, tmp_path):
             for _ in range(20):
                 assert get() == b"data"
-            assert "released" not in proxy.output()
-            pipe.write(b"x")
-        assert proxy.process.wait(20) == 0, proxy.output()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import signal
 import sys
 from contextlib import ExitStack
@@ -18,9 +16,10 @@ from helpers.children import Child
 from helpers.cli import mistaken, runner, write_toml
 from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
+from helpers.gil import HOLD, held, needs_pydll, prepare
 from helpers.pages import DOCS, blocks
 from helpers.served import Served
-from helpers.wait import free_port, until
+from helpers.wait import free_port
 
 BOB = Keys("bob", "bob's secret")
 PAIRS = [{"access_key": k.access, "secret_key": k.secret} for k in (CLIENT, BOB)]
@@ -188,27 +187,23 @@ class TestUpdates:
             assert refused(served.boto().get_object, Bucket="data", Key="k").code == "AccessDenied"
 
 
-# Functions of a PyDLL keep the GIL: from "holding" on, nothing of Python runs in that process
-# until somebody writes into the pipe.
-SCRIPT = """
+SCRIPT = (
+    """
 import ctypes, json, os, sys
 import object_storage_proxy as osp
 
 with osp.ProxyServer(osp.ProxyServerConfig(**json.loads(sys.argv[1]))):
-    pipe = os.open("hold", os.O_RDONLY)  # waits for a writer
-    buffer = ctypes.create_string_buffer(1)
-    print("holding", flush=True)
-    ctypes.PyDLL(None).read(pipe, buffer, 1)
-    print("released", flush=True)
 """
+    + HOLD
+)
 
 
-@pytest.mark.skipif(not hasattr(ctypes, "PyDLL"), reason="this Python's ctypes has no PyDLL")
+@needs_pydll
 def test_with_a_policy_alone_even_the_first_request_needs_no_python(
     double: S3Double, tmp_path: Path
 ) -> None:
     port = free_port()
-    os.mkfifo(tmp_path / "hold")
+    prepare(tmp_path)
     config = {
         "cos_map": {"data": double.entry()},
         "host": "127.0.0.1",
@@ -219,15 +214,11 @@ def test_with_a_policy_alone_even_the_first_request_needs_no_python(
     command = [sys.executable, "-c", SCRIPT, json.dumps(config)]
     with Child(command, tmp_path / "proxy.log", cwd=tmp_path) as proxy:
         proxy.listening(port)
-        with (tmp_path / "hold").open("wb", buffering=0) as pipe:
-            until(lambda: "holding" in proxy.output(), "the GIL is held")
+        with held(proxy, tmp_path):
             s3 = boto(f"http://127.0.0.1:{port}", CLIENT, retry=False, read_timeout=15)
             assert get(s3) == b"x"
             assert refused(s3.put_object, Bucket="data", Key="k").code == "AccessDenied"
             assert refused(s3.get_object, Bucket="data2", Key="k").code == "NoSuchBucket"
-            assert "released" not in proxy.output()
-            pipe.write(b"x")
-        assert proxy.process.wait(20) == 0, proxy.output()
 
 
 class TestMistakes:
