@@ -62,6 +62,7 @@ type Pipeline struct {
 	started  time.Time
 
 	serverHeader []string // of every response
+	copySilence  time.Duration
 
 	updating sync.Mutex
 	stores   atomic.Pointer[stores.Set] // what requests begin with
@@ -102,6 +103,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		started:  time.Now(),
 
 		serverHeader: serverHeader(cfg.ServerName),
+		copySilence:  copySilence,
 		hosts:        hosts{forwarders: forwarders, domains: cfg.Domains},
 		forms:        make(semaphore, maxForms),
 		preflights:   make(semaphore, maxPreflights),
