@@ -103,8 +103,6 @@ func (c *Copy) readHead(resp *http.Response) (*source, error) {
 	case http.StatusOK, http.StatusPartialContent:
 	case http.StatusNotModified, http.StatusPreconditionFailed: // of the ETag of an earlier attempt
 		return nil, errChanged
-	case http.StatusRequestedRangeNotSatisfiable:
-		return nil, errRange(h.Get("Content-Range"))
 	default:
 		if c.VersionID != "" && resp.StatusCode == http.StatusMethodNotAllowed && h.Get("X-Amz-Delete-Marker") == "true" {
 			return nil, s3err.InvalidRequest.Msg("The source of a copy request may not specifically refer to a delete marker by version id.")
@@ -137,7 +135,7 @@ func (c *Copy) checkRange(resp *http.Response) error {
 		return s3err.BadGateway.Because(errors.New("the copy source's store does not know ranges"))
 	}
 	if _, size, _ := strings.Cut(text, "/"); tooShort(size, c.asks.last) {
-		return errRange(text)
+		return s3err.InvalidArgument.Msg("Range specified is not valid for source object of size: " + size)
 	}
 	if !strings.HasPrefix(text, fmt.Sprintf("bytes %d-%d/", c.asks.first, c.asks.last)) || resp.ContentLength != c.asks.last-c.asks.first+1 {
 		return s3err.BadGateway.Because(errors.New("another range came than the one that was asked for"))
@@ -148,12 +146,6 @@ func (c *Copy) checkRange(resp *http.Response) error {
 func tooShort(size string, last int64) bool {
 	n, err := strconv.ParseInt(size, 10, 64)
 	return err == nil && last >= n
-}
-
-// errRange is the error for a range that is not within the object.
-func errRange(contentRange string) error {
-	_, size, _ := strings.Cut(contentRange, "/")
-	return s3err.InvalidArgument.Msg("Range specified is not valid for source object of size: " + size)
 }
 
 // Read implements io.Reader. Its errors say whose fault they are.

@@ -157,7 +157,7 @@ func (c *Copy) put(ctx context.Context) (*Result, error) {
 	if c.target.compares && differs(sum, resp.Header) {
 		return nil, errDiffers
 	}
-	return c.result(resp.Header, sum)
+	return c.result(resp.Header, sum), nil
 }
 
 // attach gives the call its body.
@@ -177,6 +177,9 @@ func (c *Copy) attach(call *upstream.Call) *stream {
 	}
 	if c.target.trailer != payload.None {
 		s.frame().Describe(call.Header)
+		if own := c.target.header["Content-Encoding"]; len(own) > 0 {
+			call.Header["Content-Encoding"] = own // versitygw would keep what says that there are chunks, which the hash says too
+		}
 		call.Header.Set("X-Amz-Sdk-Checksum-Algorithm", c.target.trailer.String())
 		call.PayloadHash = call.Header.Get("X-Amz-Content-Sha256")
 	}
