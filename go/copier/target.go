@@ -177,8 +177,11 @@ func (c *Copy) attach(call *upstream.Call) *stream {
 	}
 	if c.target.trailer != payload.None {
 		s.frame().Describe(call.Header)
+		// That there are chunks is said by the hash. Some stores (versitygw) would keep
+		// aws-chunked as a coding of the object.
+		delete(call.Header, "Content-Encoding")
 		if own := c.target.header["Content-Encoding"]; len(own) > 0 {
-			call.Header["Content-Encoding"] = own // versitygw would keep what says that there are chunks, which the hash says too
+			call.Header["Content-Encoding"] = own
 		}
 		call.Header.Set("X-Amz-Sdk-Checksum-Algorithm", c.target.trailer.String())
 		call.PayloadHash = call.Header.Get("X-Amz-Content-Sha256")
