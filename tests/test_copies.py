@@ -10,6 +10,7 @@ import concurrent.futures
 import datetime
 import itertools
 import random
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,9 +20,12 @@ from typing import Any
 import botocore.exceptions
 import object_storage_proxy as osp
 import pytest
-from conftest import CLIENT, Front, settings
+from conftest import CLIENT, ROOT, Front, settings
 from helpers.apart import Apart
+from helpers.children import clean_environment
 from helpers.clients import refused
+from helpers.double import S3Double, Seen
+from helpers.ibm import IamDouble
 from helpers.monitor import scrape
 from helpers.stores import STORES, Store
 from helpers.vast import VastStore
@@ -421,9 +425,33 @@ def test_copies_are_counted_and_logged(two: Two, serve: Any, tmp_path: Path) -> 
     assert '"bytes_copied":300000' in text
 
 
+def test_ibms_bearer_tokens_open_either_side(double: S3Double, serve: Any) -> None:
+    """IBM takes no checksums, so the ETag that it returns shows that all has arrived."""
+    with IamDouble({"key"}) as iam, S3Double(check=iam.problem_with_bearer) as cos:
+        cos.answer = double.answer = untagged
+        entries = {
+            "ibm": cos.entry(access_key=None, secret_key=None, api_key="key"),
+            "data": double.entry(),
+        }
+        s3 = serve(entries, iam_endpoint=iam.endpoint).boto()
+        s3.copy_object(Bucket="ibm", Key="k", CopySource={"Bucket": "data", "Key": "k"})
+        assert cos.objects == {b"/ibm/k": b"x"}
+        assert not any("checksum" in name for name in cos.seen[-1].headers)
+        s3.copy_object(Bucket="data", Key="back", CopySource={"Bucket": "ibm", "Key": "k"})
+        assert double.objects[b"/data/back"] == b"x"
+        assert (cos.problems, double.problems, iam.problems) == ([], [], [])
+
+
+def untagged(seen: Seen) -> tuple[int, dict[str, str], bytes] | None:
+    return (
+        (404, {}, b"<Error><Code>NoSuchTagSet</Code></Error>") if "tagging" in seen.target else None
+    )
+
+
 class TestClients:
     """What moves objects from bucket to bucket need not know that these are at two stores."""
 
+    @pytest.mark.slow
     def test_aws_cp_mv_and_sync(self, two: Two, tmp_path: Path) -> None:
         aws, here, back = two.front.aws(), tmp_path / "large", tmp_path / "back"
         here.write_bytes(random.Random(5).randbytes(20 * MIB))
@@ -436,6 +464,27 @@ class TestClients:
         aws("s3", "sync", "s3://from/cli", "s3://target/synced")
         assert aws("s3", "sync", "s3://from/cli", "s3://target/synced") == ""
         assert "large" in aws("s3", "ls", "s3://target/synced/")
+
+    @pytest.mark.parametrize("name", ["rclone", "s3fs"])
+    def test_a_client_of_the_pinned_ones(self, two: Two, tmp_path: Path, name: str) -> None:
+        script = ROOT / "tests" / "clients" / f"between_{name}.py"
+        done = subprocess.run(
+            [ROOT / ".build" / "clients" / "bin" / "python", script],
+            cwd=tmp_path,
+            env=clean_environment(
+                HOME=str(tmp_path),
+                S3_ENDPOINT=two.front.url(),
+                S3_ACCESS=CLIENT.access,
+                S3_SECRET=CLIENT.secret,
+                S3_BUCKET="from",
+                S3_OTHER="target",
+                S3_CA=str(two.front.ca),
+            ),
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.stdout.startswith("passed"), done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ func (c conditions) check(etag string, modified time.Time) error {
 	case c.match != "":
 		failed = !matches(c.match, etag)
 	case !c.notSince.IsZero():
-		failed = modified.After(c.notSince)
+		failed = modified.IsZero() || modified.After(c.notSince)
 	}
 	switch {
 	case c.noneMatch != "":

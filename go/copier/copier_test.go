@@ -200,7 +200,6 @@ func TestWhatASourceMustSayIsNotGuessed(t *testing.T) {
 	for name, change := range map[string]func(*http.Response){
 		"no length":                 func(r *http.Response) { r.ContentLength = -1 }, // a store that takes off a compression sends none
 		"no ETag":                   func(r *http.Response) { delete(r.Header, "Etag") },
-		"no time":                   func(r *http.Response) { delete(r.Header, "Last-Modified") },
 		"a part that nobody wanted": func(r *http.Response) { r.StatusCode = 206 },
 	} {
 		d := &double{t: t, body: "hello"}
@@ -210,6 +209,15 @@ func TestWhatASourceMustSayIsNotGuessed(t *testing.T) {
 			return resp, err
 		})
 		if !errors.Is(err, s3err.BadGateway) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestATimeThatNobodyKnowsMeetsNoCondition(t *testing.T) {
+	for _, name := range []string{"If-Modified-Since", "If-Unmodified-Since"} {
+		d := &double{t: t, body: "hello", header: http.Header{"Last-Modified": nil}}
+		if _, err := d.copy(request(sourcePrefix+name, at)); !errors.Is(err, errPrecondition) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

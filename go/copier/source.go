@@ -23,7 +23,7 @@ type source struct {
 	header   http.Header
 	version  string // that the store named; empty: it has none
 	etag     string
-	modified time.Time
+	modified time.Time        // zero: nobody knows
 	length   int64            // of what is copied
 	known    payload.Checksum // of that, as the store keeps it
 
@@ -110,9 +110,9 @@ func (c *Copy) readHead(resp *http.Response) (*source, error) {
 		return nil, refusal(resp, c.Source)
 	}
 	s := &source{header: h, version: h.Get("X-Amz-Version-Id"), etag: h.Get("Etag"), length: resp.ContentLength, body: resp.Body}
-	var err error
-	if s.modified, err = http.ParseTime(h.Get("Last-Modified")); err != nil || s.etag == "" || s.length < 0 {
-		return nil, s3err.BadGateway.Because(errors.New("the copy source came without a length, an ETag or a time"))
+	s.modified, _ = http.ParseTime(h.Get("Last-Modified")) // only conditions need it
+	if s.etag == "" || s.length < 0 {
+		return nil, s3err.BadGateway.Because(errors.New("the copy source came without a length or an ETag"))
 	}
 	if h.Get("X-Amz-Missing-Meta") > "0" && !c.asks.replaces {
 		return nil, s3err.InvalidRequest.Msg("The copy source has metadata that its store does not tell.")
