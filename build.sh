@@ -43,6 +43,7 @@ usage: ./build.sh <verb>
   test fleet    replicas at Redis with TLS, Sentinel and Cluster, ten thousands of requests while servers and links fail,
                 and behind more load balancers (twenty minutes, 300 MB to fetch)
   bench quick   a part of it that takes less than three minutes
+  bench copies  measure copies between two stores, by the proxy and by a client
   bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
@@ -281,6 +282,12 @@ test_stores() {
 }
 
 bench() {
+  if [[ ${1:-} == copies ]]; then
+    installed
+    versitygw
+    (cd tests && exec "$PY" -m bench.copies)
+    return
+  fi
   if [[ ${1:-} == fleet ]]; then
     venv
     (cd tests && exec "$PY" -m bench.fleet)

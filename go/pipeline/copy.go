@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"osp/go/copier"
+	"osp/go/creds"
 	"osp/go/names"
 	"osp/go/observe"
 	"osp/go/s3err"
@@ -115,8 +116,17 @@ func (p *Pipeline) senderFor(x *exchange) copier.Send {
 		if call.Creds, err = p.credentials(ctx, x, call.Bucket); err != nil {
 			return nil, err
 		}
+		defer func() { x.keepSide(call.Bucket, call.Creds) }() // they may have been renewed
 		return p.send(ctx, x, call)
 	}
+}
+
+// keepSide remembers the credentials of one side of a copy.
+func (x *exchange) keepSide(b *stores.Bucket, c creds.Credentials) {
+	if x.sides == nil {
+		x.sides = make(map[string]creds.Credentials, 2)
+	}
+	x.sides[b.Name] = c
 }
 
 // whileCopying waits for a copy, and from time to time lets the client know that it

@@ -321,6 +321,28 @@ func TestCredentialsThatAreRenewedInTheMiddleOfACopyServeItsSecondAttempt(t *tes
 	}
 }
 
+func TestEachSideOfACopyIsAskedAboutOnce(t *testing.T) {
+	for _, same := range []bool{false, true} {
+		var asked atomic.Int32
+		fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+			asked.Add(1)
+			if same {
+				return secret.New(`{"access_key":"K","secret_key":"s"}`), nil
+			}
+			return secret.New(`{"access_key":"` + q.Bucket + `","secret_key":"s"}`), nil
+		}
+		none := settings{"access_key": nil, "secret_key": nil, "ttl": 0}
+		r := entries(t, callbacks.Set{BucketCredsFetcher: fetch}, nil, map[string]settings{"from": none, "target": none})
+		r.Store.Answers(object("hello", nil))
+		if a := r.Do(r.Signed("PUT", "/target/k", "", "X-Amz-Copy-Source", "/from/k")); a.StatusCode != 200 || asked.Load() != 2 {
+			t.Errorf("the same credentials %v: asked %d times, got %d %s", same, asked.Load(), a.StatusCode, a.Content)
+		}
+		if native := len(r.Store.Requests()) == 1; native != same {
+			t.Errorf("the same credentials %v: the store saw %d requests", same, len(r.Store.Requests()))
+		}
+	}
+}
+
 func TestASourceThatChangedIsNotReadASecondTime(t *testing.T) {
 	var puts atomic.Int32
 	r := startTwo(t, callbacks.Set{}, Options{}, nil, nil)

@@ -35,11 +35,18 @@ func (p *Pipeline) prepare(x *exchange) (*upstream.Call, error) {
 	return call, x.attachBody(call)
 }
 
-// credentials are those for a bucket's store.
+// credentials are those for a bucket's store. For a copy they are asked for once for each side.
 func (p *Pipeline) credentials(ctx context.Context, x *exchange, b *stores.Bucket) (creds.Credentials, error) {
+	if known, ok := x.sides[b.Name]; ok {
+		return known, nil
+	}
 	begun := p.recorder.clock()
 	defer p.recorder.waited(x, begun)
-	return p.creds.For(ctx, b, x.verified.AccessKey())
+	found, err := p.creds.For(ctx, b, x.verified.AccessKey())
+	if err == nil && x.req.CopySource != nil {
+		x.keepSide(b, found)
+	}
+	return found, err
 }
 
 // translate says what the client asks for in the names of the store.
@@ -111,11 +118,11 @@ func (p *Pipeline) send(ctx context.Context, x *exchange, call *upstream.Call) (
 		return resp, nil
 	}
 	_ = resp.Body.Close()
+	call.Creds = fresh
 	if !call.Repeatable() {
 		// Somebody else holds the body, and the next attempt will do.
 		return nil, s3err.ServiceUnavailable.Because(fmt.Errorf("%w: %w", refused.error(), upstream.ErrUnrepeatable))
 	}
-	call.Creds = fresh
 	if resp, err = p.do(ctx, x, call); err != nil {
 		return nil, err
 	}
