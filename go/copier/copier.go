@@ -94,12 +94,8 @@ func (c *Copy) Transfer(ctx context.Context) (*Result, error) {
 		return result, err
 	}
 	c.Close()
-	again, openErr := c.open(ctx, c.source)
-	if openErr != nil {
-		return nil, openErr
-	}
-	if again.length != c.source.length {
-		again.close()
+	again, err := c.open(ctx, c.source)
+	if err != nil {
 		return nil, err
 	}
 	c.source = again

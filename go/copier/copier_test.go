@@ -152,14 +152,16 @@ func (d *double) send(_ context.Context, call *upstream.Call) (*http.Response, e
 	return response(200, nil, strings.NewReader(""), 0), nil
 }
 
-func (d *double) copy(r Request) (*Result, error) {
-	d.t.Helper()
-	c, err := Begin(d.t.Context(), r, d.send)
+func (d *double) copy(r Request) (*Result, error) { return copyBy(d.t, r, d.send) }
+
+func copyBy(t *testing.T, r Request, send Send) (*Result, error) {
+	t.Helper()
+	c, err := Begin(t.Context(), r, send)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	return c.Transfer(d.t.Context())
+	return c.Transfer(t.Context())
 }
 
 func TestAChecksumThatTheSourceHasIsSentAhead(t *testing.T) {
@@ -254,6 +256,50 @@ func TestATargetThatAnswersBeforeItHasEverythingHasNothing(t *testing.T) {
 	defer c.Close()
 	if _, err := c.Transfer(t.Context()); !errors.Is(err, s3err.BadGateway) || c.Moved() != 0 {
 		t.Errorf("%v, %d bytes", err, c.Moved())
+	}
+}
+
+func TestNobodyReadsASourceThatIsClosed(t *testing.T) {
+	d := &double{t: t, body: "hello"}
+	var body io.Reader
+	c, err := Begin(t.Context(), request(), func(ctx context.Context, call *upstream.Call) (*http.Response, error) {
+		if call.Method == http.MethodPut {
+			body = call.Body
+			return nil, s3err.BadGateway
+		}
+		return d.send(ctx, call)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Transfer(t.Context())
+	c.Close()
+	if n, err := body.Read(make([]byte, 9)); n > 0 || !errors.Is(err, errClosed) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+func TestASecondAttemptIsOfTheSameObject(t *testing.T) {
+	for name, c := range map[string]struct {
+		second string
+		etag   string
+		want   error
+	}{
+		"the same":             {"hello", `"e"`, nil},
+		"another ETag":         {"hello", `"f"`, errChanged},
+		"the ETag, but longer": {"hello, you", `"e"`, errChanged},
+	} {
+		d := &double{t: t, body: "hello"}
+		_, err := copyBy(t, request(), func(ctx context.Context, call *upstream.Call) (*http.Response, error) {
+			if call.Method == http.MethodPut && d.put == nil {
+				d.put, d.body, d.header = call, c.second, http.Header{"Etag": {c.etag}}
+				return nil, s3err.ServiceUnavailable.Because(upstream.ErrUnrepeatable)
+			}
+			return d.send(ctx, call)
+		})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

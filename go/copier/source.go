@@ -68,7 +68,7 @@ func (c *Copy) get(ctx context.Context, before *source) (*source, error) {
 		_ = resp.Body.Close() // it is of no use
 		return nil, err
 	}
-	if before != nil && s.etag != before.etag {
+	if before != nil && (s.etag != before.etag || s.length != before.length) { // If-Match may be unknown there
 		_ = resp.Body.Close()
 		return nil, errChanged
 	}
