@@ -32,6 +32,7 @@ type Request struct {
 
 	// Checksums says that the target's store takes them, also as trailers.
 	Checksums bool
+	Uploads   *Uploads // of all copies
 }
 
 // Send sends a call to a store, with credentials that the store accepts. The

@@ -259,6 +259,29 @@ func TestATargetThatAnswersBeforeItHasEverythingHasNothing(t *testing.T) {
 	}
 }
 
+func TestAnUploadIsAskedAboutOnce(t *testing.T) {
+	uploads, asked := NewUploads(), 0
+	to := place("to")
+	for range 3 {
+		r := request()
+		r.Operation, r.Target, r.Uploads, r.Query = s3op.UploadPartCopy, to, uploads, s3op.Query{{Name: "uploadId", Value: "u"}, {Name: "partNumber", Value: "1"}}
+		d := &double{t: t, body: "hello"}
+		_, err := copyBy(t, r, func(ctx context.Context, call *upstream.Call) (*http.Response, error) {
+			if call.Method == http.MethodGet && call.Query.Has("uploadId") {
+				asked++
+				return response(200, nil, strings.NewReader("<ListPartsResult><ChecksumAlgorithm>CRC32</ChecksumAlgorithm></ListPartsResult>"), -1), nil
+			}
+			return d.send(ctx, call)
+		})
+		if err != nil || !bytes.Contains(d.content, []byte("x-amz-checksum-crc32:NhCmhg==")) {
+			t.Errorf("%v, sent %q", err, d.content)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
 func TestNobodyReadsASourceThatIsClosed(t *testing.T) {
 	d := &double{t: t, body: "hello"}
 	var body io.Reader

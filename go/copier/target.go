@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/xml"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -15,7 +13,6 @@ import (
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/upstream"
-	"osp/go/wire"
 )
 
 // target is how the bytes are sent to their store.
@@ -88,32 +85,6 @@ func (c *Copy) wantedChecksum(ctx context.Context) (payload.Algorithm, error) {
 		return a, nil
 	}
 	return payload.CRC64NVME, nil
-}
-
-// uploadAlgorithm asks for the algorithm of an upload in parts: a part with another
-// one is refused. Whoever may not list them sends parts without.
-func (c *Copy) uploadAlgorithm(ctx context.Context) (payload.Algorithm, error) {
-	call, err := c.targetCall(http.MethodGet)
-	if err != nil {
-		return payload.None, err
-	}
-	id, _ := c.Query.Get("uploadId")
-	call.Query = s3op.Query{{Name: "max-parts", Value: "1"}, {Name: "uploadId", Value: id}}
-	resp, err := c.send(ctx, call)
-	if err != nil {
-		return payload.None, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotFound {
-		return payload.None, refusal(resp, c.Target)
-	}
-	var upload struct{ ChecksumAlgorithm string }
-	body, err := io.ReadAll(io.LimitReader(resp.Body, wire.LongestError))
-	if err != nil || xml.Unmarshal(body, &upload) != nil {
-		return payload.None, nil
-	}
-	algorithm, _ := payload.Named(upload.ChecksumAlgorithm)
-	return algorithm, nil
 }
 
 // targetCall is a call about the target.

@@ -105,7 +105,7 @@ func (p *Pipeline) copyRequest(x *exchange) (copier.Request, error) {
 	}
 	return copier.Request{
 		Operation: x.req.Operation, Source: *x.source(), VersionID: x.req.CopySource.VersionID, Target: x.place(),
-		Query: query, Header: header, Checksums: takesChecksums(x.bucket, creds),
+		Query: query, Header: header, Checksums: takesChecksums(x.bucket, creds), Uploads: p.uploads,
 	}, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/config"
+	"osp/go/copier"
 	"osp/go/creds"
 	"osp/go/iam"
 	"osp/go/observe"
@@ -59,6 +60,7 @@ type Pipeline struct {
 	creds    *creds.Resolver
 	iam      *iam.Exchange
 	upstream *upstream.Client
+	uploads  *copier.Uploads
 	started  time.Time
 
 	serverHeader []string // of every response
@@ -100,6 +102,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
 		iam:      tokens,
 		upstream: upstream.New(),
+		uploads:  copier.NewUploads(),
 		started:  time.Now(),
 
 		serverHeader: serverHeader(cfg.ServerName),
