@@ -231,6 +231,20 @@ def test_all_that_describes_an_object_comes_along(two: Two) -> None:
     assert stored["Tags"] == [("t", "1"), ("u", "a b/=+")]
 
 
+def test_an_object_without_a_checksum_gets_one_on_its_way(two: Two) -> None:
+    """And its ETag goes along as its MD5."""
+    body = random.Random(6).randbytes(300_000)
+    plain = two.source.client(request_checksum_calculation="when_required")
+    plain.put_object(Bucket=two.buckets["from"], Key="bare", Body=body, ContentEncoding="br")
+    two.clear()
+    two.front.boto().copy_object(
+        Bucket="target", Key="k", CopySource={"Bucket": "from", "Key": "bare"}
+    )
+    stored = two.stored()
+    assert (stored["Body"], stored["ContentEncoding"]) == (body, "br")
+    assert stored["ChecksumCRC64NVME"]
+
+
 def test_a_condition_that_fails_is_a_412_whatever_the_store_makes_of_it(two: Two) -> None:
     head = two.source.client().head_object(Bucket=two.buckets["from"], Key="filled")
     s3, copy = two.front.boto(), {"Bucket": "target", "Key": "k"}

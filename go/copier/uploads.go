@@ -10,7 +10,6 @@ import (
 	"osp/go/lru"
 	"osp/go/payload"
 	"osp/go/s3op"
-	"osp/go/stores"
 	"osp/go/wire"
 )
 
@@ -21,10 +20,7 @@ type Uploads struct {
 	known *lru.Map[upload, payload.Algorithm]
 }
 
-type upload struct {
-	entry *stores.Bucket
-	id    string
-}
+type upload struct{ bucket, id string }
 
 // NewUploads returns Uploads that remember the latest ones.
 func NewUploads() *Uploads {
@@ -36,7 +32,7 @@ func NewUploads() *Uploads {
 // refused. Whoever may not list them sends parts without.
 func (c *Copy) uploadAlgorithm(ctx context.Context) (payload.Algorithm, error) {
 	id, _ := c.Query.Get("uploadId")
-	this := upload{c.Target.Bucket.Entry(), id}
+	this := upload{c.Target.Bucket.Name, id}
 	if a, ok := c.Uploads.known.Get(this); ok {
 		return a, nil
 	}
