@@ -149,13 +149,19 @@ def test_a_wrong_role_is_refused_without_its_keys(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     front = serve({"data": signed(lake, sts, assume_role_arn=ARN + "-wrong")})
+    s3 = front.boto(retry=False)
     for _ in range(3):
-        refusal = refused(front.boto(retry=False).get_object, Bucket="data", Key="k")
+        refusal = refused(s3.get_object, Bucket="data", Key="k")
         assert (refusal.status, refusal.code) == (403, "AccessDenied")
         assert "refused the role" in refusal.message
     assert len(sts.forms) == 1  # and not one for every request
     assert lake.seen == []
-    until(lambda: 'STS responded with 403 "AccessDenied"' in logged(caplog), "the cause in the log")
+
+    def told() -> bool:  # once the level of the log is known
+        assert code(s3, "data") == "AccessDenied"
+        return 'STS responded with 403 "AccessDenied"' in logged(caplog)
+
+    until(told, "the cause in the log")
 
 
 def test_sessions_that_the_store_refuses_are_replaced_once(
