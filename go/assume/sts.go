@@ -34,11 +34,33 @@ const (
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func request(ctx context.Context, r stores.Role, now time.Time) (*http.Request, error) {
+	form, err := formOf(r)
+	if err != nil {
+		return nil, err
+	}
+	body := form.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint, strings.NewReader(body))
+	if err != nil {
+		return nil, errors.New("the endpoint is not a URL")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("User-Agent", "") // none, and not net/http's own
+	if r.TokenFile != "" {
+		return req, nil // the token is the proof
+	}
+	hash := sha256.Sum256([]byte(body))
+	pair := aws.Credentials{AccessKeyID: r.AccessKey, SecretAccessKey: r.SecretKey.Reveal()}
+	return req, v4.NewSigner().SignHTTP(ctx, pair, req, hex.EncodeToString(hash[:]), "sts", r.Region, now)
+}
+
+func formOf(r stores.Role) (url.Values, error) {
 	form := url.Values{
-		"Version": {apiVersion}, "RoleArn": {r.ARN}, "RoleSessionName": {r.SessionName},
+		"Action": {"AssumeRole"}, "Version": {apiVersion}, "RoleArn": {r.ARN}, "RoleSessionName": {r.SessionName},
 		"DurationSeconds": {strconv.Itoa(int(r.Duration / time.Second))},
 	}
-	form.Set("Action", "AssumeRole")
+	if r.ExternalID != "" {
+		form.Set("ExternalId", r.ExternalID)
+	}
 	if r.TokenFile != "" {
 		token, err := readToken(r.TokenFile)
 		if err != nil {
@@ -47,22 +69,7 @@ func request(ctx context.Context, r stores.Role, now time.Time) (*http.Request, 
 		form.Set("Action", "AssumeRoleWithWebIdentity")
 		form.Set("WebIdentityToken", token)
 	}
-	if r.ExternalID != "" {
-		form.Set("ExternalId", r.ExternalID)
-	}
-	body := form.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.Endpoint, strings.NewReader(body))
-	if err != nil {
-		return nil, errors.New("the endpoint is not a URL")
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("User-Agent", "")
-	if r.TokenFile != "" {
-		return req, nil // the token is the proof
-	}
-	hash := sha256.Sum256([]byte(body))
-	pair := aws.Credentials{AccessKeyID: r.AccessKey, SecretAccessKey: r.SecretKey.Reveal()}
-	return req, v4.NewSigner().SignHTTP(ctx, pair, req, hex.EncodeToString(hash[:]), "sts", r.Region, now)
+	return form, nil
 }
 
 // readToken reads the token of a web identity, which whoever issues it replaces from
