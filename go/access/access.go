@@ -75,10 +75,10 @@ func New(owner callbacks.Set, o Options) *Checker {
 // If it does not, questions that differ in nothing else are one to it.
 func (c *Checker) SeesRequest() bool { return c.seesRequest }
 
-// Check decides about one question. What a policy denies is refused, and so is what
-// none of those that govern the question allows: then the callback is not even asked.
-// It may refuse what they allow. Without a policy and a callback every request may go
-// on: a valid signature is enough. What policies say is never kept: they are cheap.
+// Check decides about one question. What a policy denies is refused. Of everything else
+// the validator's word is final; without one, what the policies that govern the question
+// allow may go on, and nothing else. Without a policy and a callback every request may: a
+// valid signature is enough. What policies say is never kept: they are cheap.
 //
 // An allowance is kept for the question's TTL, a refusal for at most 30 s of it,
 // unless the decision brings its own; what a raised exception led to is never
@@ -87,7 +87,7 @@ func (c *Checker) SeesRequest() bool { return c.seesRequest }
 // that the key lacks. That nothing was decided in time goes for all of them.
 func (c *Checker) Check(ctx context.Context, q *Question) Decision {
 	switch r := c.rule(q); {
-	case r.effect != noPolicy && (r.effect != policy.Allow || c.validator == nil):
+	case r.effect == policy.Deny, r.effect != noPolicy && c.validator == nil:
 		return r.decision()
 	case c.validator == nil:
 		return Decision{Allowed: true, Source: Signature}

@@ -25,8 +25,9 @@ func (r ruling) decision() Decision {
 	return Decision{Allowed: r.effect == policy.Allow, Source: Policy, Reason: r.reason}
 }
 
-// rule asks the policies. They have to allow every action that the question needs;
-// an allow counts from either of them, and a deny, too.
+// rule asks the policies. One denies the question that denies any action that it needs; to
+// allow it they have to allow every one, where an allow counts from either of them. What
+// needs no action nobody could deny, so where there is a policy it is refused.
 func (c *Checker) rule(q *Question) ruling {
 	if q.Policies == (Policies{}) {
 		return ruling{effect: noPolicy}
@@ -34,17 +35,20 @@ func (c *Checker) rule(q *Question) ruling {
 	var stack [8]s3op.Action
 	actions := q.actions(stack[:0])
 	if len(actions) == 0 {
-		return ruling{reason: "no policy can allow " + q.request.Operation}
+		return ruling{policy.Deny, "no policy can allow " + q.request.Operation}
 	}
+	said := ruling{effect: policy.Allow}
 	for _, action := range actions {
 		switch v := c.decide(q, action); v.Effect {
 		case policy.Deny:
 			return ruling{policy.Deny, fmt.Sprintf("%s denies %s", v.Statement, action)}
 		case policy.None:
-			return ruling{reason: "no statement allows " + action.String()}
+			if said.effect == policy.Allow {
+				said = ruling{policy.None, "no statement allows " + action.String()}
+			}
 		}
 	}
-	return ruling{effect: policy.Allow}
+	return said
 }
 
 // decide asks all policies about one action.

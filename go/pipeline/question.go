@@ -29,6 +29,11 @@ func (x *exchange) terms(b *stores.Bucket) access.Terms {
 	return access.Terms{TTL: b.TTL, Policies: access.Policies{x.stores.Policy, b.Policy}}
 }
 
+// site is what the pipeline knows of a bucket and a question does not.
+func (x *exchange) site(b *stores.Bucket) access.Site {
+	return access.Site{Terms: x.terms(b), Complete: b.Complete, OpaqueKeys: b.OpaqueKeys}
+}
+
 // field is a header of S3's that the store gets, by its canonical name: one that the
 // client has signed, that the query orders, or that a form has.
 func (x *exchange) field(name string) (value string, given bool) {

@@ -137,8 +137,9 @@ class ProxyServerConfig:
             is required, or ``unix_socket``.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
             to allow, or a `Decision`. False refuses; anything else, even if true in Python,
-            refuses and is logged. None: what ``policy`` allows, and without a policy a valid
-            signature is enough. ``request`` is a dict:
+            refuses and is logged. It is not asked about what ``policy`` denies. None: what
+            ``policy`` allows, and without a policy a valid signature is enough. ``request``
+            is a dict:
             the query parameters, and the proxy's own entries, which no query parameter can
             replace: ``method``, ``path``, ``source`` (the client's address),
             ``operation``, ``bucket``, ``key``, ``headers``, ``query`` (all parameters, as
