@@ -36,6 +36,7 @@ type Policies [2]*policy.Policy
 type Terms struct {
 	TTL      time.Duration // how long a decision of the validator's is kept that says nothing about that
 	Policies Policies
+	Shadow   *policy.Policy // in the place of the policy for all entries, to the shadow; nil: there is none
 }
 
 // Question is whether a principal may do something to one object or bucket. Make

@@ -97,6 +97,9 @@ func (s *Server) CallbackEnded(c observe.Callback) {
 // TokenExchanged counts an exchange of an IBM API key.
 func (s *Server) TokenExchanged(outcome string) { s.metrics.TokenExchanged(outcome) }
 
+// ShadowCompared counts a question to the shadow.
+func (s *Server) ShadowCompared(outcome string) { s.metrics.ShadowCompared(outcome) }
+
 // Updated records that the entries of cos_map have changed.
 func (s *Server) Updated() {
 	var names []string

@@ -31,8 +31,7 @@ func (p *Pipeline) authorize(x *exchange) error {
 			return err
 		}
 	}
-	ask := func(q *access.Question, _ bool) error { return p.check(x, q) }
-	if err := question.Touched(x.req, here, x.sourceSite, ask); err != nil {
+	if err := question.Touched(x.req, here, x.sourceSite, func(q *access.Question, again bool) error { return p.check(x, q, again) }); err != nil {
 		return err
 	}
 	if err := x.checkSameStore(); err != nil {
@@ -54,8 +53,12 @@ func (p *Pipeline) countUse(x *exchange) error {
 	return err
 }
 
-// check asks one question.
-func (p *Pipeline) check(x *exchange, question *access.Question) error {
+// check asks one question, unless whoever decides can't tell it from the one before.
+func (p *Pipeline) check(x *exchange, question *access.Question, again bool) error {
+	if again && !p.looksCloser(x) {
+		p.access.Repeated(question)
+		return nil
+	}
 	begun := p.recorder.clock()
 	defer p.recorder.waited(x, begun)
 	return p.access.Check(x.r.Context(), question).Refusal()

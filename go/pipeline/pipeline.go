@@ -33,6 +33,7 @@ type Observer interface {
 	observe.Observer
 	CallbackEnded(observe.Callback)
 	TokenExchanged(outcome string) // an IBM API key for a bearer token
+	ShadowCompared(outcome string) // a decision with that of the shadow
 	Updated()                      // there are other entries now
 }
 
@@ -55,6 +56,7 @@ type Pipeline struct {
 	verifier *sigv4.Verifier
 	clients  *creds.ClientKeys
 	access   *access.Checker
+	shadow   *access.Shadow // nil: off
 	uses     *access.Uses
 	creds    *creds.Resolver
 	iam      *iam.Exchange
@@ -87,6 +89,9 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	}
 	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	uses := access.UsesOptions{Shared: o.Shared, Local: cfg.Shared != nil && cfg.Shared.LocalUses}
+	decisions := access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy}
+	shadow := access.NewShadow(owner, decisions, cfg.ShadowSample, newComparisons(o).seen)
+	decisions.ShowReasons, decisions.Shared, decisions.Shadow = cfg.ShowReasons, o.Shared, shadow
 	tokens := iam.New(cfg.IAMEndpoint, exchanges)
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
@@ -94,7 +99,8 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		log:      o.Log,
 		verifier: sigv4.New(sigv4.Options{}),
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
-		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
+		access:   access.New(owner, decisions),
+		shadow:   shadow,
 		uses:     access.NewUses(cfg.PresignUses, uses),
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
 		iam:      tokens,
@@ -123,7 +129,7 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policy, or several of them. A request goes on
+// Update swaps stores, client keys, the policies, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
@@ -173,5 +179,6 @@ func (p *Pipeline) Close(grace time.Duration) {
 	case <-time.After(grace):
 		p.log.Warn("requests were still in flight when the server stopped")
 	}
+	p.shadow.Close()
 	p.upstream.Close()
 }
