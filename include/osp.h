@@ -115,6 +115,17 @@ int32_t osp_check(osp_text config, size_t len, char **error);
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_explain(osp_text request, size_t len, char **json);
 
+/* Says what a policy makes of the requests of an access log: {"policy": as in a
+ * configuration, "complete"?: as in an entry, "requests": [{"token"?: text, "operation":
+ * text, "method": text, "bucket"?: text, "key"?: percent-encoded text, "client_ip"?: text,
+ * "secure"?: true for https, "time": text as in the log}, ...]}. *json is set to NULL or to a
+ * text for osp_free: [{"allowed": true or false, "decided": one of osp_explain's questions,
+ * the one that is refused or the first, "missing"?: [text, ...], condition keys and other
+ * things that the outcome may depend on and the log lacks}, ...], in the order of the
+ * requests; after OSP_CONFIG_ERROR the mistakes.
+ * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_replay(osp_text requests, size_t len, char **json);
+
 /* Starts a server in the background. When it returns OSP_OK the ports are bound
  * and *handle is a positive number; otherwise *handle is 0 and nothing runs.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_OS_ERROR (a port in use, no right to bind it),

@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"osp/go/policy"
 	"osp/go/s3op"
@@ -76,8 +77,8 @@ func (c *Checker) Forbidden(q *Question) error {
 
 // actions are those that the question needs.
 func (q *Question) actions(to []s3op.Action) []s3op.Action {
-	return s3op.Operation(q.request.Operation).Actions(to, q.request.VersionID != "", func(field string) bool {
-		_, given := q.Field(field)
+	return s3op.Operation(q.request.Operation).Actions(to, q.request.VersionID != "", func(name string) bool {
+		_, given := q.header(name)
 		return given
 	})
 }
@@ -97,6 +98,9 @@ func (q *Question) resource() string {
 
 // Param implements policy.Request.
 func (q *Question) Param(name string) (value string, given bool) {
+	if q.unknown != nil {
+		q.unknown("s3:" + name)
+	}
 	for i := range q.request.Query {
 		if q.request.Query[i].Name == name {
 			return q.request.Query[i].Value, true
@@ -107,6 +111,13 @@ func (q *Question) Param(name string) (value string, given bool) {
 
 // Field implements policy.Request.
 func (q *Question) Field(name string) (value string, given bool) {
+	if q.unknown != nil {
+		q.unknown("s3:" + strings.ToLower(name))
+	}
+	return q.header(name)
+}
+
+func (q *Question) header(name string) (value string, given bool) {
 	if q.field == nil {
 		return "", false
 	}
