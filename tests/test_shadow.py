@@ -176,17 +176,33 @@ def test_updates_replace_its_policy(serve: Any, double: S3Double) -> None:
     assert counted(front, 2) == {"would_refuse": 1, "agreed": 1}
 
 
-def test_sighup_reads_its_policy_again(tmp_path: Path, double: S3Double) -> None:
+@pytest.mark.parametrize("by", ["SIGHUP", "--watch"])
+def test_serve_reads_its_policy_again(tmp_path: Path, double: S3Double, by: str) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     (folder / "new.json").write_text(json.dumps(policy("Allow", "s3:*", "*")))
     with ExitStack() as stack:
         served = Served(folder, stack)
         served.configure(cos_map={"data": double.entry()}, shadow_policy="new.json")
-        served.start()
+        served.start(*(["--watch"] if by == "--watch" else []))
         served.up()
         (folder / "new.json").write_text(json.dumps(READS))
-        served.child.process.send_signal(signal.SIGHUP)
+        if by == "SIGHUP":
+            served.child.process.send_signal(signal.SIGHUP)
         served.said("the configuration was reloaded")
         get(served.boto(), "k")
         served.said("the shadow decides otherwise")
+
+
+def test_serve_takes_its_validator_by_name(tmp_path: Path, double: S3Double) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "rules.py").write_text("def never(token, bucket):\n    return False\n")
+    with ExitStack() as stack:
+        served = Served(folder, stack)
+        served.configure(cos_map={"data": double.entry()}, shadow_validator="rules:never")
+        served.start(OSP_SHADOW_SAMPLE="1.0")
+        served.up()
+        get(served.boto(), "k")
+        served.said("the shadow decides otherwise")
+        served.said("operation='GetObject' bucket='data' key='k' now='allow' shadow='refuse'")

@@ -68,16 +68,16 @@ func NewShadow(owner callbacks.Set, o Options, sample float64, seen func(Compari
 	return s
 }
 
-// LooksCloser reports whether it looks at more than token and bucket, with a policy of its
-// own or without.
-func (s *Shadow) LooksCloser(p *policy.Policy) bool {
-	return s != nil && (p != nil || s.checker.seesRequest)
+// On reports whether there are other rules, with a policy or without. Then a question
+// has to say more than token and bucket: differences are told with the operation and the key.
+func (s *Shadow) On(p *policy.Policy) bool {
+	return s != nil && (p != nil || s.checker.validator != nil)
 }
 
 // offer has a question compared, unless there are no other rules for it, or it is not in
 // the sample. Where nothing was decided there is nothing to compare with.
 func (s *Shadow) offer(q *Question, now Decision) {
-	if s == nil || now.err != nil || s.checker.validator == nil && q.Shadow == nil {
+	if now.err != nil || !s.On(q.Shadow) {
 		return
 	}
 	if s.sample < 1 && rand.Float64() >= s.sample {

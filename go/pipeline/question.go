@@ -14,7 +14,7 @@ import (
 // is a part of the exchange, and made once.
 func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 	var from *access.Origin
-	if p.looksCloser(x) || p.shadow.LooksCloser(x.stores.Shadow) { // or nobody would look at it
+	if p.looksCloser(x) || p.shadow.On(x.stores.Shadow) { // or nobody would look at it
 		from = &access.Origin{
 			Client: p.hosts.client(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
 			Header: x.shownHeader, Field: x.field,

@@ -98,6 +98,7 @@ func TestARequestItsStoreAndItsCallbackAreOneTrace(t *testing.T) {
 	begun := time.Now().Add(-time.Second)
 	ctx := tracer.Begin(r, begun)
 	tracer.CallbackEnded(observe.Callback{Ctx: ctx, Name: "validator", Outcome: observe.Failed, Begun: begun, Took: time.Millisecond})
+	tracer.CallbackEnded(observe.Callback{Ctx: t.Context(), Name: "shadow_validator", Outcome: observe.Answered, Begun: begun})
 	header := http.Header{"Traceparent": {parent}}
 	_, end := tracer.Upstream(ctx, "GET", "store.example", 443, header)
 	end(503, nil)
