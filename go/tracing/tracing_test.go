@@ -112,6 +112,9 @@ func TestARequestItsStoreAndItsCallbackAreOneTrace(t *testing.T) {
 	if hex.EncodeToString(server.TraceId) != traceID || hex.EncodeToString(server.ParentSpanId) != "b7ad6b7169203331" || server.Kind != spans.Span_SPAN_KIND_SERVER {
 		t.Errorf("the request's span: %v", server)
 	}
+	if len(d.got) != 3 { // none of a question that no request has asked
+		t.Errorf("%d spans", len(d.got))
+	}
 	for _, child := range []*spans.Span{client, callback} {
 		if !bytes.Equal(child.TraceId, server.TraceId) || !bytes.Equal(child.ParentSpanId, server.SpanId) || child.Status.GetCode() != spans.Status_STATUS_CODE_ERROR {
 			t.Errorf("a child: %v", child)
