@@ -84,16 +84,19 @@ class Fleet:
 
 @contextmanager
 def replica(folder: Path, hub: Hub, **settings: Any) -> Iterator[Replica]:
-    with (
-        Namespace() as place,
-        place.entered(),
-        S3Double(objects={b"/data/k": b"x"}) as double,
-        scripts(folder) as run,
-    ):
-        wire = hub.join(place)
-        child = run(REPLICA, {"data": double.entry()}, http_port=0, **settings)
-        found = until(lambda: re.search(r"at (http\S+)", child.output()), "a replica serves")
-        yield Replica(found[1], child, place, wire)
+    with Namespace() as place:
+        inside = ExitStack()
+        try:
+            with place.entered():
+                double = inside.enter_context(S3Double(objects={b"/data/k": b"x"}))
+                run = inside.enter_context(scripts(folder))
+                wire = hub.join(place)
+                child = run(REPLICA, {"data": double.entry()}, http_port=0, **settings)
+            found = until(lambda: re.search(r"at (http\S+)", child.output()), "a replica serves")
+            yield Replica(found[1], child, place, wire)
+        finally:
+            with place.entered():
+                inside.close()
 
 
 @pytest.fixture
@@ -122,8 +125,8 @@ def fleet(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 "shared_keys": keyring,
             }
             replicas.append(stack.enter_context(replica(folder, hub, **settings)))
-        # Whoever revokes has a sure way: a file, as the threads of Go stay in the network
-        # in which they began.
+        # Whoever revokes has a sure way, a file: here are no networks, because threads of Go
+        # stay for ever in that in which they begin.
         config = osp.ProxyServerConfig(
             cos_map={"data": {"host": "127.0.0.1", "port": 9, "api_key": "k"}},
             http_port=0,

@@ -42,10 +42,10 @@ class Namespace:
         try:
             _call("unshare", _NEW_NETWORK)
             self._file = os.open(_OWN, os.O_RDONLY)
-            _run("ip", "link", "set", "lo", "up")
-        finally:
             _call("setns", before, _NEW_NETWORK)
+        finally:
             os.close(before)
+        self.run("ip", "link", "set", "lo", "up")
 
     def __enter__(self) -> Namespace:
         return self
@@ -59,7 +59,10 @@ class Namespace:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Has the calling thread in it, with the sockets, threads and programs that it begins."""
+        """Has the calling thread in it, with the sockets, threads and programs that it begins.
+
+        It must not call the proxy: Go would begin threads there that serve others later.
+        """
         before = os.open(_OWN, os.O_RDONLY)
         _call("setns", self._file, _NEW_NETWORK)
         try:
@@ -67,6 +70,11 @@ class Namespace:
         finally:
             _call("setns", before, _NEW_NETWORK)
             os.close(before)
+
+    def run(self, *command: str, text: str = "") -> None:
+        """Runs a program in it, to its end."""
+        with self.entered():
+            subprocess.run(command, input=text, text=True, check=True, capture_output=True)
 
 
 class Hub(Namespace):
@@ -88,14 +96,9 @@ class Hub(Namespace):
         peer = ("type", "veth", "peer", "name", "eth0", "netns", other.path)
         self.run("ip", "link", "add", wire.name, *peer)
         self.run("ip", "link", "set", wire.name, "master", "bridge", "up")
-        with other.entered():
-            _run("ip", "address", "add", f"{wire.address}/24", "dev", "eth0")
-            _run("ip", "link", "set", "eth0", "up")
+        other.run("ip", "address", "add", f"{wire.address}/24", "dev", "eth0")
+        other.run("ip", "link", "set", "eth0", "up")
         return wire
-
-    def run(self, *command: str, text: str = "") -> None:
-        with self.entered():
-            _run(*command, text=text)
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,3 @@ def why_not() -> str:
         output = getattr(error, "stderr", "")
         return f"{error}. {output}".strip()
     return ""
-
-
-def _run(*command: str, text: str = "") -> None:
-    subprocess.run(command, input=text, text=True, check=True, capture_output=True)
