@@ -41,7 +41,7 @@ usage: ./build.sh <verb>
   bench         measure side by side with the original and nginx, and fail if a target is missed;
                 docs/performance.md is made of it
   test fleet    replicas at Redis with TLS, Sentinel and Cluster, ten thousands of requests while servers and links fail,
-                and behind more load balancers (twenty minutes, 300 MB to fetch; wires between replicas and their server are
+                and behind more load balancers (ten minutes, 300 MB to fetch; wires between replicas and their server are
                 cut where networks may be made: by root)
   bench quick   a part of it that takes less than three minutes
   bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
