@@ -38,7 +38,7 @@ func newHistory(t *testing.T, replicas, tokens int) *history {
 	for range replicas {
 		r := newRelay(t, h.server.socket)
 		h.relays = append(h.relays, r)
-		h.replicas = append(h.replicas, h.replica(func(o *Options) { o.Address.Socket = r.path }))
+		h.replicas = append(h.replicas, h.replica(by(r), func(o *Options) { o.Timeout = 500 * time.Millisecond }))
 	}
 	return h
 }

@@ -161,6 +161,8 @@ func newFleet(t testing.TB, s *server) *fleet {
 	return f
 }
 
+// replica takes part in the fleet. A command may take long: how busy the machine is
+// must not decide whether an answer is shared.
 func (f *fleet) replica(change ...func(*Options)) *replica {
 	f.t.Helper()
 	a, err := address.Parse("unix://" + f.server.socket)
@@ -169,7 +171,7 @@ func (f *fleet) replica(change ...func(*Options)) *replica {
 	}
 	r := &replica{}
 	o := Options{
-		Address: a, Namespace: "test", Keyring: keyring(f.t, "k1"), Timeout: 500 * time.Millisecond, Patience: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
+		Address: a, Namespace: "test", Keyring: keyring(f.t, "k1"), Timeout: 2 * time.Second, Patience: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
 		Forget: func([]Revocation) { r.cache.Purge() },
 	}
 	for _, c := range change {
