@@ -176,8 +176,9 @@ class ProxyServer:
         """Drops the callbacks' cached answers: decisions, store credentials, client secrets.
 
         Requests that arrive after it has returned are never served by anything that was asked
-        for before, including the store's bearer tokens. With both arguments it drops what is
-        cached for that token and that bucket together; client secrets belong to a token alone.
+        for before, including the store's bearer tokens and the sessions of roles. With both
+        arguments it drops what is cached for that token and that bucket together; client
+        secrets belong to a token alone.
 
         Args:
             token: a client's access key id; None: all. "" stands for clients without
