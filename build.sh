@@ -41,7 +41,8 @@ usage: ./build.sh <verb>
   bench         measure side by side with the original and nginx, and fail if a target is missed;
                 docs/performance.md is made of it
   test fleet    replicas at Redis with TLS, Sentinel and Cluster, ten thousands of requests while servers and links fail,
-                and behind more load balancers (twenty minutes, 300 MB to fetch)
+                and behind more load balancers (ten minutes, 300 MB to fetch; wires between replicas and their server are
+                cut where networks may be made: by root)
   bench quick   a part of it that takes less than three minutes
   bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
@@ -261,8 +262,9 @@ test_fleet() {
   installed
   versitygw
   balancers; more_balancers
-  command -v redis-server redis-sentinel >/dev/null || debian redis-server redis-sentinel ||
+  { command -v redis-server && command -v redis-sentinel; } >/dev/null || debian redis-server redis-sentinel ||
     die "the oldest server to support is missing: install redis-server and redis-sentinel (Debian), 7.0 or newer."
+  networks
   say "histories of a fleet"
   OSP_SOAK=${OSP_SOAK:-60s} go test -race -count 1 -run 'TestNoReplica' -v ./go/shared
   say "replicas at servers of all kinds, and behind balancers"

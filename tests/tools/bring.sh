@@ -165,6 +165,12 @@ chromium() {
   debian chromium || true
 }
 
+# networks of their own are what replicas are cut off in. Where they can't be made that
+# test is skipped, and says so.
+networks() {
+  { command -v ip && command -v nft; } >/dev/null || debian iproute2 nftables || true
+}
+
 # pyright is the type checker of many editors; it runs on node.
 pyright() {
   venv
