@@ -19,6 +19,7 @@ if command -v sha256sum >/dev/null; then readonly SHA256=(sha256sum); else reado
 readonly TRINO=476
 readonly KWOK=0.8.0 GATEWAY_API=1.6.3 PROMETHEUS_OPERATOR=0.85.0
 readonly GARAGE=2.5.0 S3S_FS=0.14.1 RUST=1.92 S3PROXY=4.1.0
+readonly KEYCLOAK=26.7.3
 readonly FUZZ_TIME=${FUZZ_TIME:-20s}
 
 usage() {
@@ -37,6 +38,8 @@ usage: ./build.sh <verb>
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
   test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
+  test identity temporary keys by the tokens of Keycloak and Kubernetes, and every client that
+                can ask for them (needs Java; what `test clients` and `test k8s` need, too)
   test k8s      the chart in a Kubernetes without machines (10 minutes and more, once, to build it)
   bench         measure side by side with the original and nginx, and fail if a target is missed;
                 docs/performance.md is made of it
@@ -249,6 +252,17 @@ test_clients() {
   "$PY" -m pytest tests/test_engines.py --engines
 }
 
+test_identity() {
+  installed
+  versitygw
+  clients
+  engines
+  kubernetes
+  keycloak
+  say "temporary keys, by real issuers and for real clients"
+  "$PY" -m pytest tests --identity
+}
+
 test_k8s() {
   installed
   chart_tools
@@ -357,9 +371,10 @@ main() {
         quick) test_quick ;;
         clients) test_clients ;;
         stores) test_stores ;;
+        identity) test_identity ;;
         k8s) test_k8s ;;
         fleet) test_fleet ;;
-        *) die "test takes nothing, quick, clients, stores, k8s or fleet." ;;
+        *) die "test takes nothing, quick, clients, stores, identity, k8s or fleet." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;
