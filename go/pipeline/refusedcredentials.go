@@ -63,7 +63,7 @@ func (x *exchange) credentialsRefusedBy(call *upstream.Call, resp *http.Response
 
 func aboutCredentials(code string) bool {
 	switch code {
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidTokenId", "TokenRefreshRequired",
 		"RequestTimeTooSkewed", "RequestExpired", "AuthorizationHeaderMalformed", "InvalidSecurity":
 		return true
 	}
