@@ -27,7 +27,7 @@ from helpers.clients import refused
 from helpers.double import S3Double, Seen
 from helpers.ibm import IamDouble
 from helpers.monitor import scrape
-from helpers.stores import STORES, Store
+from helpers.stores import STORES, Store, minio
 from helpers.vast import VastStore
 from helpers.wait import until
 
@@ -437,6 +437,30 @@ def test_copies_are_counted_and_logged(two: Two, serve: Any, tmp_path: Path) -> 
     text = until(lambda: log.read_text() if log.exists() else "", "the log")
     assert '"copy_source":"from/large"' in text
     assert '"bytes_copied":300000' in text
+
+
+def test_each_side_is_encrypted_with_its_own_key(
+    request: pytest.FixtureRequest, serve: Any, certificates: Any, tmp_path: Path
+) -> None:
+    """MinIO takes such keys by TLS only."""
+    if "minio" not in request.config.getoption("stores").split(","):
+        pytest.skip("not among --stores")
+    with ExitStack() as stack:
+        stores = [stack.enter_context(minio(tmp_path / n, certificates)) for n in ("a", "b")]
+        entries = {}
+        for store, name in zip(stores, ("from", "target"), strict=True):
+            store.client().create_bucket(Bucket=name)
+            entries[name] = store.entry(ca_file=certificates.ca)
+        s3 = serve(entries).boto("https")
+        old, new = ({"SSECustomerAlgorithm": "AES256", "SSECustomerKey": k * 32} for k in "ab")
+        s3.put_object(Bucket="from", Key="k", Body=b"secret", **old)
+        source = {f"CopySource{name}": value for name, value in old.items()}
+        order = {"Bucket": "target", "Key": "k", "CopySource": {"Bucket": "from", "Key": "k"}}
+        answer = s3.copy_object(**order, **source, **new)
+        assert answer["SSECustomerAlgorithm"] == "AES256"
+        assert s3.get_object(Bucket="target", Key="k", **new)["Body"].read() == b"secret"
+        assert refused(s3.get_object, Bucket="target", Key="k", **old).status in (400, 403)
+        assert refused(s3.copy_object, **order, **new).status == 400  # without that of the source
 
 
 def test_ibms_bearer_tokens_open_either_side(double: S3Double, serve: Any) -> None:
