@@ -30,6 +30,7 @@ type Exchange struct {
 	Session   *session.Session // in which it was sent; nil: none
 	Presigned bool
 	Operation string // S3's name; empty if the request could not be read
+	Action    string // of a request for temporary keys; empty: it is none
 	Bucket    string // as the client named it
 	Entry     string // the name of its entry in cos_map, perhaps a pattern; empty: there is none
 	Key       string // decoded

@@ -22,6 +22,7 @@ type exchange struct {
 	stores    *stores.Set // as they were when the request came
 
 	// what it asks for
+	protocol     *protocol // nil: S3
 	req          *s3op.Request
 	bucket       *stores.Bucket // nil: there is none of that name
 	hosts        []string       // that the client may have signed

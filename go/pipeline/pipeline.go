@@ -6,6 +6,7 @@
 package pipeline
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -20,11 +21,14 @@ import (
 	"osp/go/config"
 	"osp/go/creds"
 	"osp/go/iam"
+	"osp/go/identity"
 	"osp/go/observe"
+	"osp/go/roles"
 	"osp/go/session"
 	"osp/go/shared"
 	"osp/go/sigv4"
 	"osp/go/stores"
+	"osp/go/sts"
 	"osp/go/tracing"
 	"osp/go/upstream"
 )
@@ -45,7 +49,9 @@ type Options struct {
 	// Detailed has it shown also where the client is, its Referer and its User-Agent.
 	Detailed bool
 	Tracer   *tracing.Tracer // nil: no traces
-	Shared   *shared.State   // of the fleet; nil: the process is alone
+	Identify func(context.Context, string) (*identity.Identity, error)
+	Assume   func(context.Context, *roles.Request) (session.Session, error)
+	Shared   *shared.State // of the fleet; nil: the process is alone
 }
 
 // Pipeline leads every request through the same gate, whatever its kind. Make
@@ -56,6 +62,7 @@ type Pipeline struct {
 	verifier *sigv4.Verifier
 	clients  *creds.ClientKeys
 	sessions *session.Issuer
+	sts      *sts.Service
 	access   *access.Checker
 	uses     *access.Uses
 	creds    *creds.Resolver
@@ -68,8 +75,9 @@ type Pipeline struct {
 	updating sync.Mutex
 	stores   atomic.Pointer[stores.Set] // what requests begin with
 
-	hosts             hosts
-	forms, preflights semaphore // of whoever has shown no signature
+	hosts hosts
+	// of whoever has shown no signature
+	forms, preflights, keyRequests semaphore
 
 	recorder *recorder
 
@@ -108,8 +116,10 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		hosts:        hosts{forwarders: forwarders, domains: cfg.Domains},
 		forms:        make(semaphore, maxForms),
 		preflights:   make(semaphore, maxPreflights),
+		keyRequests:  make(semaphore, maxKeyRequests),
 		recorder:     newRecorder(o, forwarders),
 	}
+	p.sts = sts.New(sts.Options{Identify: o.Identify, Assume: o.Assume, Issue: p.sessions.Issue})
 	p.stores.Store(&cfg.Stores)
 	return p
 }

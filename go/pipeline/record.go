@@ -19,6 +19,7 @@ import (
 type record struct {
 	begun      time.Time
 	accessKey  string // that the request claims
+	action     string // of a request for temporary keys
 	session    *session.Session
 	code       string // of its refusal
 	storeError string
@@ -91,7 +92,7 @@ func (r *recorder) end(x *exchange) {
 	if x.req != nil {
 		s.Path, s.Operation, s.Bucket, s.Key = x.req.RawPath, string(x.req.Operation), x.req.Bucket, x.req.Key
 	} else {
-		s.Path = x.r.URL.EscapedPath()
+		s.Path, s.Operation, s.Action = x.r.URL.EscapedPath(), x.record.action, x.record.action
 	}
 	if r.detailed {
 		s.Client = r.forwarders.client(x.r)
