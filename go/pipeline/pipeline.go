@@ -6,7 +6,6 @@
 package pipeline
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -21,9 +20,7 @@ import (
 	"osp/go/config"
 	"osp/go/creds"
 	"osp/go/iam"
-	"osp/go/identity"
 	"osp/go/observe"
-	"osp/go/roles"
 	"osp/go/session"
 	"osp/go/shared"
 	"osp/go/sigv4"
@@ -49,8 +46,7 @@ type Options struct {
 	// Detailed has it shown also where the client is, its Referer and its User-Agent.
 	Detailed bool
 	Tracer   *tracing.Tracer // nil: no traces
-	Identify func(context.Context, string) (*identity.Identity, error)
-	Assume   func(context.Context, *roles.Request) (session.Session, error)
+	STS      sts.Options
 	Shared   *shared.State // of the fleet; nil: the process is alone
 }
 
@@ -119,7 +115,8 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		keyRequests:  make(semaphore, maxKeyRequests),
 		recorder:     newRecorder(o, forwarders),
 	}
-	p.sts = sts.New(sts.Options{Identify: o.Identify, Assume: o.Assume, Issue: p.sessions.Issue})
+	o.STS.Issue = p.sessions.Issue
+	p.sts = sts.New(o.STS)
 	p.stores.Store(&cfg.Stores)
 	return p
 }
