@@ -6,6 +6,7 @@
 package metrics
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -47,7 +48,7 @@ type Metrics struct {
 	requests, errors, bytes, presigned, presignedRejected *prometheus.CounterVec
 	duration, size, upstream                              *prometheus.HistogramVec
 	refusals, signatureRefusals, upstreamErrors           *prometheus.CounterVec
-	callbacks, tokens                                     *prometheus.CounterVec
+	callbacks, tokens, sts                                *prometheus.CounterVec
 	callbackDuration                                      *prometheus.HistogramVec
 }
 
@@ -73,6 +74,7 @@ func New(from Source) *Metrics {
 	m.callbackDuration = m.histogram("callback_duration_seconds", "Time from a question to a callback to its answer, including the wait for a place.", seconds, "callback")
 	m.callbacks = m.counter("callbacks_total", "Questions to callbacks, by how they ended.", "callback", "outcome")
 	m.tokens = m.counter("token_renewals_total", "Exchanges of IBM API keys for tokens, by how they ended.", "outcome")
+	m.sts = m.counter("sts_requests_total", "Requests for temporary keys, by action and result: ok, or the error code.", "action", "result")
 	m.registry.MustRegister(
 		&sampled{from: from},
 		collectors.NewGoCollector(),
@@ -144,6 +146,9 @@ func (m *Metrics) Ended(x *observe.Exchange) {
 		b = buckets[""]
 	}
 	b.ended(x)
+	if x.Action != "" {
+		m.sts.WithLabelValues(x.Action, cmp.Or(x.Code, "ok")).Inc()
+	}
 	if x.Code == "" {
 		return
 	}

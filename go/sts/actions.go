@@ -71,10 +71,7 @@ func (s *Service) assumeRole(ctx context.Context, r *Request, from Caller) (any,
 	if err != nil {
 		return nil, err
 	}
-	return roleResult{
-		Credentials: credentials{given.keys}, AssumedRoleUser: userOf(&given.session),
-		PackedPolicySize: given.packed, SourceIdentity: given.session.SourceIdentity,
-	}, nil
+	return given.result(), nil
 }
 
 func (s *Service) assumeByIdentity(ctx context.Context, r *Request, from Caller) (any, error) {
@@ -97,11 +94,8 @@ func (s *Service) assumeByIdentity(ctx context.Context, r *Request, from Caller)
 		return nil, err
 	}
 	return identityResult{
-		roleResult: roleResult{
-			Credentials: credentials{given.keys}, AssumedRoleUser: userOf(&given.session),
-			PackedPolicySize: given.packed, SourceIdentity: given.session.SourceIdentity,
-		},
-		Subject: want.Identity.Subject, Provider: want.Identity.Issuer, Audience: first(want.Identity.Audiences),
+		roleResult: given.result(),
+		Subject:    want.Identity.Subject, Provider: want.Identity.Issuer, Audience: first(want.Identity.Audiences),
 	}, nil
 }
 
@@ -178,6 +172,14 @@ type given struct {
 	session session.Session
 	keys    session.Keys
 	packed  int // percent
+}
+
+// result is that of a role's session.
+func (g *given) result() roleResult {
+	return roleResult{
+		Credentials: credentials{g.keys}, AssumedRoleUser: userOf(&g.session),
+		PackedPolicySize: g.packed, SourceIdentity: g.session.SourceIdentity,
+	}
 }
 
 // grant asks for a session and issues it.
