@@ -44,11 +44,6 @@ func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, *session.Session
 	if err != nil {
 		return nil, nil, err
 	}
-	return p.verifySigned(x, signed)
-}
-
-// verifySigned verifies a signature, whatever it is for.
-func (p *Pipeline) verifySigned(x *exchange, signed *sigv4.SignedRequest) (*sigv4.VerifiedRequest, *session.Session, error) {
 	x.record.accessKey, x.record.presigned = signed.AccessKey(), signed.Presigned()
 	return p.verifySigned(x, signed)
 }

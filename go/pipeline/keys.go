@@ -99,6 +99,7 @@ func (p *Pipeline) verifyForSTS(x *exchange, body []byte) (*access.Principal, er
 	if err != nil {
 		return nil, err
 	}
+	x.record.accessKey, x.record.presigned = signed.AccessKey(), signed.Presigned()
 	verified, in, err := p.verifySigned(x, signed)
 	if err != nil {
 		return nil, err

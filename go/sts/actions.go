@@ -209,7 +209,7 @@ func (f *fields) policy(b bound) []string {
 	if _, given := f.params["Policy"]; !given || f.err != nil {
 		return nil
 	}
-	if _, err := policy.Parse([]byte(text)); err != nil {
+	if _, err := policy.ParseIdentity([]byte(text)); err != nil {
 		f.fail(MalformedPolicyDocument.Msg(wording(err)).Because(err))
 	}
 	return []string{text}

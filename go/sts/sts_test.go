@@ -355,7 +355,7 @@ func TestParametersComeFromOnePlace(t *testing.T) {
 func TestWhatOthersSayHasSTSsOwnCode(t *testing.T) {
 	big := `{"Version":"2012-10-17","Statement":[`
 	for i := range 400 {
-		big += fmt.Sprintf(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%x/%x"},`, i*7919, i*104729)
+		big += fmt.Sprintf(`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::%x/%x"},`, i*7919, i*104729)
 	}
 	for name, c := range map[string]struct {
 		err  error
