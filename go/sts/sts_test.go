@@ -91,7 +91,9 @@ func byRole(more ...string) url.Values {
 	return v
 }
 
-func plain() Caller { return Caller{Principal: &access.Principal{AccessKey: "alice"}, ClientIP: "192.0.2.1"} }
+func plain() Caller {
+	return Caller{Principal: &access.Principal{AccessKey: "alice"}, ClientIP: "192.0.2.1"}
+}
 
 func inSession(policies ...string) Caller {
 	return Caller{Principal: &access.Principal{AccessKey: "ASIAX", Session: &session.Session{
