@@ -54,7 +54,7 @@ type Question struct {
 // from it is about no more than the token and the bucket, which is for who knows
 // that nobody looks at the rest.
 func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Question {
-	q := Question{Terms: terms, request: callbacks.Request{Token: who.AccessKey, Bucket: what.Bucket}}
+	q := Question{Terms: terms, request: callbacks.Request{Token: who.Token(), Bucket: what.Bucket, Session: who.Session}}
 	if from == nil {
 		return q
 	}

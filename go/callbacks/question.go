@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"osp/go/session"
 	"osp/go/wire"
 )
 
@@ -132,7 +133,7 @@ func (r *Request) encode() []byte {
 var facts = map[string]bool{
 	"method": true, "path": true, "raw_path": true, "query": true, "source": true, "operation": true,
 	"bucket": true, "key": true, "version_id": true, "access_key": true, "region": true, "presigned": true,
-	"client_ip": true, "headers": true, "content_length": true, "copy_source": true,
+	"client_ip": true, "headers": true, "content_length": true, "copy_source": true, "session": true,
 }
 
 // request appends the members of the validator's request: the query parameters
@@ -165,6 +166,9 @@ func (e *encoder) request(r *Request) {
 	}
 	e.close(']')
 	e.headers(r)
+	if r.Session != nil {
+		e.session(r.Session)
+	}
 
 	taken := maps.Clone(facts)
 	for _, p := range r.Query {
@@ -186,5 +190,34 @@ func (e *encoder) headers(r *Request) {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		e.str(strings.ToLower(name), strings.Join(h[name], ", "))
 	}
+	e.close('}')
+}
+
+// session appends who holds a temporary key. There is no secret in it, and none of its
+// policies, which have been asked.
+func (e *encoder) session(s *session.Session) {
+	e.object("session")
+	e.str("role", s.Role)
+	e.str("name", s.Name)
+	e.str("subject", s.Subject)
+	e.str("issuer", s.Issuer)
+	e.str("source_identity", s.SourceIdentity)
+	e.str("access_key", s.AccessKey)
+	e.number("expires", s.Expires.Unix())
+	e.object("claims")
+	for _, name := range slices.Sorted(maps.Keys(s.Claims)) {
+		e.name(name)
+		e.open('[')
+		for _, value := range s.Claims[name] {
+			e.item(value)
+		}
+		e.close(']')
+	}
+	e.close('}')
+	e.object("tags")
+	for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
+		e.str(name, s.Tags[name])
+	}
+	e.close('}')
 	e.close('}')
 }

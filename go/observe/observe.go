@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"osp/go/callbacks"
+	"osp/go/session"
 )
 
 // Exchange is one request that has ended, with its response. Texts are as the
@@ -25,7 +26,8 @@ type Exchange struct {
 	UserAgent string
 	Client    string // address; behind trusted proxies the one that they report. Empty if no observer needs it
 
-	AccessKey string // that the request claims; unproven if Code says so
+	AccessKey string           // that the request claims; unproven if Code says so
+	Session   *session.Session // in which it was sent; nil: none
 	Presigned bool
 	Operation string // S3's name; empty if the request could not be read
 	Bucket    string // as the client named it

@@ -21,6 +21,7 @@ import (
 	"osp/go/creds"
 	"osp/go/iam"
 	"osp/go/observe"
+	"osp/go/session"
 	"osp/go/shared"
 	"osp/go/sigv4"
 	"osp/go/stores"
@@ -54,6 +55,7 @@ type Pipeline struct {
 	log      *slog.Logger
 	verifier *sigv4.Verifier
 	clients  *creds.ClientKeys
+	sessions *session.Issuer
 	access   *access.Checker
 	uses     *access.Uses
 	creds    *creds.Resolver
@@ -94,6 +96,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		log:      o.Log,
 		verifier: sigv4.New(sigv4.Options{}),
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
+		sessions: session.New(cfg.Keyring, nil),
 		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
 		uses:     access.NewUses(cfg.PresignUses, uses),
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),

@@ -20,7 +20,7 @@ func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 			Header: x.shownHeader, Field: x.field,
 		}
 	}
-	x.question = access.About(access.PrincipalOf(x.verified), x.req, from, terms)
+	x.question = access.About(x.who, x.req, from, terms)
 	return &x.question
 }
 
