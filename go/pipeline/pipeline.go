@@ -21,6 +21,7 @@ import (
 	"osp/go/creds"
 	"osp/go/iam"
 	"osp/go/observe"
+	"osp/go/roles"
 	"osp/go/session"
 	"osp/go/shared"
 	"osp/go/sigv4"
@@ -56,6 +57,7 @@ type Pipeline struct {
 	verifier *sigv4.Verifier
 	clients  *creds.ClientKeys
 	sessions *session.Issuer
+	roles    *roles.Roles
 	access   *access.Checker
 	uses     *access.Uses
 	creds    *creds.Resolver
@@ -97,6 +99,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		verifier: sigv4.New(sigv4.Options{}),
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
 		sessions: session.New(cfg.Keyring, nil),
+		roles:    roles.New(cfg.Roles, owner.RoleAssumer, roles.Options{}),
 		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
 		uses:     access.NewUses(cfg.PresignUses, uses),
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
@@ -126,13 +129,14 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policy, or several of them. A request goes on
+// Update swaps stores, client keys, the policy, issuers, roles, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
 	defer p.updating.Unlock()
 	after := u.Apply(p.stores.Load())
 	p.stores.Store(after)
+	p.roles.Update(u.ApplyRoles)
 	p.upstream.Keep(after.Buckets.Entries())
 	if p.recorder.on() {
 		p.recorder.observer.Updated()
@@ -143,6 +147,7 @@ func (p *Pipeline) Update(u *config.Update) {
 // about: decisions, credentials and client secrets.
 func (p *Pipeline) Forget(list ...shared.Revocation) {
 	p.access.Forget(list...)
+	p.roles.Forget(list...)
 	p.creds.Forget(list...)
 	p.clients.Forget(list...)
 }
@@ -150,8 +155,13 @@ func (p *Pipeline) Forget(list ...shared.Revocation) {
 // Entries are the entries of cos_map as they stand.
 func (p *Pipeline) Entries() []*stores.Bucket { return p.stores.Load().Buckets.Entries() }
 
-// Governed reports whether there is a policy for all entries.
-func (p *Pipeline) Governed() bool { return p.stores.Load().Policy != nil }
+// Running is what an update has to fit.
+func (p *Pipeline) Running() config.Running {
+	return config.Running{Governed: p.stores.Load().Policy != nil, Roles: p.roles.Settings()}
+}
+
+// Roles say who gets a session.
+func (p *Pipeline) Roles() *roles.Roles { return p.roles }
 
 // InFlight is how many requests are under way, if there are observers.
 func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }
