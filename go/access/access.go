@@ -42,6 +42,7 @@ type Checker struct {
 	showReasons bool
 	now         func() time.Time
 	parts       parts
+	bounds      bounds
 	shared      *shared.State
 	knownBy     string // how a decision is known in a fleet
 	decisions   *cache.Cache[key, remembered]
@@ -55,6 +56,7 @@ func New(owner callbacks.Set, o Options) *Checker {
 		showReasons: o.ShowReasons,
 		now:         o.Now,
 		shared:      o.Shared,
+		bounds:      newBounds(),
 		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
 	}
 	if o.Shared != nil {
@@ -78,7 +80,8 @@ func (c *Checker) SeesRequest() bool { return c.seesRequest }
 // Check decides about one question. What a policy denies is refused, and so is what
 // none of those that govern the question allows: then the callback is not even asked.
 // It may refuse what they allow. Without a policy and a callback every request may go
-// on: a valid signature is enough. What policies say is never kept: they are cheap.
+// on: a valid signature is enough, but not for a role. A session's bounds come before
+// all that. What policies say is never kept: they are cheap.
 //
 // An allowance is kept for the question's TTL, a refusal for at most 30 s of it,
 // unless the decision brings its own; what a raised exception led to is never
@@ -86,9 +89,14 @@ func (c *Checker) SeesRequest() bool { return c.seesRequest }
 // the same time, are asked about themselves, since what decided may be something
 // that the key lacks. That nothing was decided in time goes for all of them.
 func (c *Checker) Check(ctx context.Context, q *Question) Decision {
+	if r, refused := c.outside(q); refused {
+		return r.decision()
+	}
 	switch r := c.rule(q); {
 	case r.effect != noPolicy && (r.effect != policy.Allow || c.validator == nil):
 		return r.decision()
+	case c.validator == nil && q.ofRole():
+		return ruling{reason: "nothing says what the session's role may do"}.decision()
 	case c.validator == nil:
 		return Decision{Allowed: true, Source: Signature}
 	}

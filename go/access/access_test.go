@@ -15,6 +15,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/s3err"
+	"osp/go/session"
 	"osp/go/shared"
 )
 
@@ -51,6 +52,7 @@ func about(r *callbacks.Request, ttl time.Duration) *Question {
 // changes alter one thing each that a validator may see.
 var changes = map[string]func(*callbacks.Request){
 	"Token":         func(r *callbacks.Request) { r.Token = "bob" },
+	"Session":       func(r *callbacks.Request) { r.Session = &session.Session{Name: "laptop"} },
 	"Bucket":        func(r *callbacks.Request) { r.Bucket = "videos" },
 	"Method":        func(r *callbacks.Request) { r.Method = "PUT" },
 	"Path":          func(r *callbacks.Request) { r.Path = "/photos/secret" },
@@ -81,11 +83,11 @@ func TestADecisionServesOnlyForWhatItWasMadeBy(t *testing.T) {
 	}{
 		{"two arguments", false, nil, "Token Bucket"},
 		{"two arguments and auth_cache_by", false, []string{"method", "path"}, "Token Bucket"},
-		{"three arguments", true, nil, "Token Bucket Method Path Query Source Operation Key VersionID Region Presigned ClientIP ContentLength CopySource"},
-		{"narrowed to the token", true, []string{"token"}, "Token Bucket"},
-		{"narrowed to the method", true, []string{"token", "bucket", "method"}, "Token Bucket Method Operation"},
-		{"narrowed to path and query", true, []string{"path", "query"}, "Token Bucket Path Key Query VersionID"},
-		{"narrowed to the source", true, []string{"source"}, "Token Bucket Source ClientIP"},
+		{"three arguments", true, nil, "Token Bucket Session Method Path Query Source Operation Key VersionID Region Presigned ClientIP ContentLength CopySource"},
+		{"narrowed to the token", true, []string{"token"}, "Token Bucket Session"},
+		{"narrowed to the method", true, []string{"token", "bucket", "method"}, "Token Bucket Session Method Operation"},
+		{"narrowed to path and query", true, []string{"path", "query"}, "Token Bucket Session Path Key Query VersionID"},
+		{"narrowed to the source", true, []string{"source"}, "Token Bucket Session Source ClientIP"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for change, apply := range changes {

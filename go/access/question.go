@@ -28,9 +28,12 @@ type Origin struct {
 	Field func(name string) (value string, given bool)
 }
 
-// Policies are all that govern a question: the one for all entries, and that of its
-// entry; nil: there is none.
-type Policies [2]*policy.Policy
+// Policies are all that govern a question: the one for all entries, that of its entry,
+// and that of the role of its session; nil: there is none.
+type Policies [3]*policy.Policy
+
+// ofRole is the place of a role's policy, which is a bound, too.
+const ofRole = 2
 
 // Terms are what holds for the decisions about a bucket.
 type Terms struct {
@@ -85,6 +88,9 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 	}
 	return q
 }
+
+// ofRole reports whether a session asks that somebody got as a role.
+func (q *Question) ofRole() bool { return q.request.Session != nil && q.request.Session.Role != "" }
 
 // Detailed reports whether the question is about more than the token and the bucket.
 func (q *Question) Detailed() bool { return q.request.Method != "" }

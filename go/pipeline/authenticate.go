@@ -11,6 +11,8 @@ import (
 	"osp/go/sigv4"
 )
 
+var errRoleGone = errors.New("the session's role is not there any more")
+
 // authenticate finds out who asks.
 func (p *Pipeline) authenticate(x *exchange) error {
 	verified, in, err := p.verify(x)
@@ -43,6 +45,11 @@ func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, *session.Session
 		return nil, nil, err
 	}
 	x.record.accessKey, x.record.presigned = signed.AccessKey(), signed.Presigned()
+	return p.verifySigned(x, signed)
+}
+
+// verifySigned verifies what claims a signature, by whatever secret its access key has.
+func (p *Pipeline) verifySigned(x *exchange, signed *sigv4.SignedRequest) (*sigv4.VerifiedRequest, *session.Session, error) {
 	if session.Ours(signed.SessionToken().Reveal()) {
 		return p.verifyInSession(x, signed)
 	}
@@ -92,6 +99,9 @@ func (p *Pipeline) verifyInSession(x *exchange, signed *sigv4.SignedRequest) (*s
 		return nil, nil, err
 	}
 	x.record.session = in
+	if _, there := x.stores.Roles[in.Role]; in.Configured && !there {
+		return nil, nil, s3err.ExpiredToken.Because(errRoleGone)
+	}
 	return verified, in, nil
 }
 

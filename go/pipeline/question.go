@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"osp/go/access"
+	"osp/go/policy"
 	"osp/go/stores"
 )
 
@@ -14,7 +15,7 @@ import (
 // is a part of the exchange, and made once.
 func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 	var from *access.Origin
-	if p.access.SeesRequest() || x.stores.Governed() { // or nobody would look at it
+	if p.access.SeesRequest() || x.stores.Governed() || x.who.Session != nil { // or nobody would look at it
 		from = &access.Origin{
 			Client: p.hosts.client(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
 			Header: x.shownHeader, Field: x.field,
@@ -26,7 +27,15 @@ func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 
 // terms are what holds for decisions about a bucket.
 func (x *exchange) terms(b *stores.Bucket) access.Terms {
-	return access.Terms{TTL: b.TTL, Policies: access.Policies{x.stores.Policy, b.Policy}}
+	return access.Terms{TTL: b.TTL, Policies: access.Policies{x.stores.Policy, b.Policy, x.role()}}
+}
+
+// role is the policy of the session's role, nil if there is none.
+func (x *exchange) role() *policy.Policy {
+	if in := x.who.Session; in != nil && in.Configured {
+		return x.stores.Roles[in.Role]
+	}
+	return nil
 }
 
 // field is a header of S3's that the store gets, by its canonical name: one that the

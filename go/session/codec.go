@@ -112,6 +112,16 @@ func (d *decoder) texts() []string {
 	return list
 }
 
+func (d *decoder) boolean() bool {
+	if d.rest == "" || d.rest[0] > 1 {
+		d.fail()
+		return false
+	}
+	b := d.rest[0] == 1
+	d.rest = d.rest[1:]
+	return b
+}
+
 func (d *decoder) time() time.Time {
 	u, size := uvarint(d.rest)
 	if size <= 0 {
@@ -127,7 +137,7 @@ func (d *decoder) time() time.Time {
 }
 
 func (d *decoder) session() (*Session, error) {
-	s := &Session{AccessKey: d.text(), Issued: d.time(), Expires: d.time()}
+	s := &Session{Configured: d.boolean(), AccessKey: d.text(), Issued: d.time(), Expires: d.time()}
 	for _, text := range s.texts() {
 		*text = d.text()
 	}

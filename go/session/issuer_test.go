@@ -38,7 +38,7 @@ const narrow = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":
 
 func alice() Session {
 	return Session{
-		Role: "analyst", Name: "laptop", Token: "alice", Issuer: "https://issuer.example", Subject: "a1",
+		Role: "analyst", Configured: true, Name: "laptop", Token: "alice", Issuer: "https://issuer.example", Subject: "a1",
 		Claims: map[string][]string{"groups": {"staff", "data"}, "none": nil}, Tags: map[string]string{"team": "blue"},
 		SourceIdentity: "alice@example.com", Policies: []string{narrow}, Expires: noon.Add(time.Hour),
 	}
@@ -213,6 +213,7 @@ func TestDigestsTellSessionsApart(t *testing.T) {
 	for name, change := range map[string]func(*Session){
 		"itself":          func(*Session) {},
 		"role":            func(s *Session) { s.Role = "x" },
+		"configured":      func(s *Session) { s.Configured = false },
 		"name":            func(s *Session) { s.Name = "x" },
 		"token":           func(s *Session) { s.Token = "x" },
 		"issuer":          func(s *Session) { s.Issuer = "x" },

@@ -19,7 +19,8 @@ const MostPolicies = 3
 // Session is what a temporary key says about its holder. It must not change once it
 // was issued or opened.
 type Session struct {
-	Role            string              // name in the configuration; empty: none
+	Role            string              // empty: none
+	Configured      bool                // Role is one of the configuration's: the session ends with it
 	Name            string              // chosen by whoever asked for the session
 	Token           string              // as which the callbacks, policies and limits see the holder; never the access key
 	Issuer, Subject string              // of the identity token that was given for it; empty: there was none
@@ -44,7 +45,11 @@ func (s *Session) Digest() [sha256.Size]byte {
 
 // appendFields writes a session in such a way that no other one gives the same bytes.
 func (s *Session) appendFields(b []byte) []byte {
-	b = appendText(b, s.AccessKey)
+	configured := byte(0)
+	if s.Configured {
+		configured = 1
+	}
+	b = appendText(append(b, configured), s.AccessKey)
 	b = binary.AppendVarint(b, s.Issued.UnixMicro())
 	b = binary.AppendVarint(b, s.Expires.UnixMicro())
 	for _, text := range s.texts() {
