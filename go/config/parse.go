@@ -45,6 +45,7 @@ func Parse(data []byte) (*Config, error) {
 	c.readLogs(top)
 	c.readShared(top)
 	c.Roles = readIdentities(top, roles.Settings{})
+	c.Stores.Roles = boundsOf(c.Roles.Roles)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes

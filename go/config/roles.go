@@ -33,6 +33,15 @@ func readIdentities(top *dict, before roles.Settings) roles.Settings {
 	return s
 }
 
+// boundsOf are the policies of roles, by their names.
+func boundsOf(list map[string]*roles.Role) map[string]*policy.Policy {
+	bounds := make(map[string]*policy.Policy, len(list))
+	for name, role := range list {
+		bounds[name] = role.Policy
+	}
+	return bounds
+}
+
 // readIssuers reads whose identity tokens count.
 func readIssuers(v *value) []identity.Issuer {
 	all := v.dict()
@@ -89,7 +98,7 @@ func readRoles(v *value) map[string]*roles.Role {
 
 func readRole(name string, d *dict) *roles.Role {
 	r := &roles.Role{Name: name, Min: roles.DefaultMin, Max: roles.DefaultMax}
-	r.Policy = readPolicy(d.take("policy"))
+	r.Policy = d.take("policy").policy(policy.ParseIdentity)
 	readWho(r, d)
 	r.Keys = d.take("keys").patterns()
 	r.Tags = d.take("tags").patterns()

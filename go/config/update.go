@@ -69,6 +69,9 @@ func (u *Update) Apply(before *stores.Set) *stores.Set {
 	if u.policy != nil {
 		after.Policy = u.policy
 	}
+	if u.roles != nil {
+		after.Roles = boundsOf(u.roles)
+	}
 	return &after
 }
 

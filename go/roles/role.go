@@ -26,7 +26,7 @@ type Role struct {
 	ExternalID string           // that they have to say; empty: none
 	Tags       []policy.Pattern // names of the tags that they may set
 
-	Policy       *policy.Policy // what sessions may do at most; nil: no bound of the role's
+	Policy       *policy.Policy // see stores.Set
 	Token        Token
 	Min, Max     time.Duration // of a session
 	EndWithToken bool          // a session ends with the identity token for which it was given

@@ -15,7 +15,6 @@ import (
 	"osp/go/access"
 	"osp/go/callbacks"
 	"osp/go/identity"
-	"osp/go/policy"
 	"osp/go/s3err"
 	"osp/go/session"
 	"osp/go/shared"
@@ -100,15 +99,6 @@ func (r *Roles) Verify(ctx context.Context, raw string) (*identity.Identity, err
 	return r.current.Load().verifier.Verify(ctx, raw)
 }
 
-// Policy is what sessions of a role may do at most; nil: the role sets no bound. It is
-// false for a role that nobody answers for any more.
-func (r *Roles) Policy(name string) (bound *policy.Policy, known bool) {
-	if role := r.current.Load().Roles[name]; role != nil {
-		return role.Policy, true
-	}
-	return nil, r.assumer != nil
-}
-
 // Forget drops what the callback has said, after any revocation.
 func (r *Roles) Forget(...shared.Revocation) {
 	if r.assumer != nil {
@@ -160,7 +150,7 @@ const maxText = 2048
 
 // again is for who holds a session: no more than the same one, narrowed.
 func (r *Roles) again(q *Request, held *session.Session) (session.Session, error) {
-	_, known := r.Policy(q.Role)
+	known := !held.Configured || r.current.Load().Roles[q.Role] != nil
 	policies := slices.Concat(held.Policies, q.Policies)
 	switch {
 	case q.Role == "" || q.Role != held.Role || !known:
@@ -214,6 +204,7 @@ func (w *wish) byRole(r *Role) error {
 		return w.denied(err)
 	}
 	w.begin(r.Token.of(r.Name, subject, issuer), length)
+	w.session.Configured = true
 	w.session.Claims = claims
 	w.session.Tags = maps.Clone(w.Tags)
 	if r.EndWithToken && w.Identity != nil {
