@@ -62,9 +62,14 @@ enum osp_question {
     /* {"token": text, "bucket": text, "request"?: {...}}
      * -> {"allow": true or false, "ttl"?: seconds, "reason"?: text,
      *     "once"?: true, for this very request only} */
-    OSP_ASK_BUCKET_CREDS_FETCHER = 3
+    OSP_ASK_BUCKET_CREDS_FETCHER = 3,
     /* {"token": text, "bucket": text}
      * -> {"credentials": text} */
+    OSP_ASK_ROLE_ASSUMER = 4
+    /* {"request": {...}}
+     * -> {"assumed": true or false, "name"?: text, "token"?: text,
+     *     "claims"?: {text: [text, ...], ...}, "tags"?: {text: text, ...},
+     *     "policy"?: JSON in a text, "duration"?: seconds} */
 };
 
 /* What `ask` returns, unless it is the length of an answer. Failure is 0, so that

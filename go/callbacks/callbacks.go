@@ -37,6 +37,8 @@ type Set struct {
 	// BucketCredsFetcher returns store credentials for a token and a bucket: an IBM
 	// API key, or a JSON object with access_key and secret_key, or api_key.
 	BucketCredsFetcher Callback[BucketCredsQuestion, secret.Value]
+	// RoleAssumer says who gets temporary keys, and which.
+	RoleAssumer Callback[*RoleQuestion, RoleAnswer]
 
 	// ValidatorSeesRequest is true when Validator looks at more than Token and
 	// Bucket, so that its answers must be cached by all that it sees.

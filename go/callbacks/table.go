@@ -17,6 +17,8 @@ var table = []row{
 		(*Request).encode, decodeDecision),
 	rowOf(3, "bucket_creds_fetcher", func(s *Set) *Callback[BucketCredsQuestion, secret.Value] { return &s.BucketCredsFetcher },
 		BucketCredsQuestion.encode, decodeBucketCreds),
+	rowOf(4, "role_assumer", func(s *Set) *Callback[*RoleQuestion, RoleAnswer] { return &s.RoleAssumer },
+		(*RoleQuestion).encode, decodeRole),
 }
 
 // row is what holds for one callback.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"osp/go/peers"
+	"osp/go/roles"
 	"osp/go/seal"
 	"osp/go/stores"
 )
@@ -36,7 +37,8 @@ type Config struct {
 	Unix      string // absolute path of a socket that speaks HTTP; empty: none
 	TLS       *TLS   // of the HTTPS front
 
-	Stores stores.Set // as it starts
+	Stores stores.Set     // as it starts
+	Roles  roles.Settings // likewise
 
 	ServerName      string   // the Server header of every answer; empty: none
 	Threads         int      // GOMAXPROCS; 0: all that the process may use

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"osp/go/callbacks"
+	"osp/go/roles"
 	"osp/go/secret"
 	"osp/go/wire"
 )
@@ -43,6 +44,8 @@ func Parse(data []byte) (*Config, error) {
 	c.readLimits(top)
 	c.readLogs(top)
 	c.readShared(top)
+	c.Roles = readIdentities(top, roles.Settings{})
+	c.Stores.Roles = boundsOf(c.Roles.Roles)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes

@@ -10,17 +10,24 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"time"
+
+	"osp/go/wire"
 )
 
 const maxDocument = 1 << 20
 
 // client asks one issuer.
-type client struct{ http *http.Client }
+type client struct {
+	http      *http.Client
+	tokenFile string
+}
 
 func newClient(issuer Issuer) *client {
-	return &client{&http.Client{
+	return &client{tokenFile: issuer.TokenFile, http: &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil, // keys come from the issuer itself
 			DialContext:            (&net.Dialer{Timeout: fetchTime / 2}).DialContext,
@@ -47,6 +54,9 @@ func (c *client) get(ctx context.Context, from string) ([]byte, error) {
 		return nil, errURL
 	}
 	req.Header.Set("Accept", "application/json")
+	if err := c.present(req); err != nil {
+		return nil, err
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, err
@@ -63,6 +73,19 @@ func (c *client) get(ctx context.Context, from string) ([]byte, error) {
 		return nil, fmt.Errorf("the response has more than %d bytes", maxDocument)
 	}
 	return data, nil
+}
+
+// present shows an issuer who we are, if it wants to know, as a Kubernetes API server does.
+func (c *client) present(req *http.Request) error {
+	if c.tokenFile == "" {
+		return nil
+	}
+	text, err := readTokenFile(c.tokenFile)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+text)
+	return nil
 }
 
 // discover returns where the issuer says that its keys are (OpenID Connect Discovery 1.0).
@@ -103,4 +126,19 @@ func CheckURL(text string) error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// readTokenFile returns a token that somebody else renews. Its errors don't quote it.
+func readTokenFile(name string) (string, error) {
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would wait for who writes into it
+	if err != nil {
+		return "", errors.New("token_file can't be opened")
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxToken))
+	text := strings.TrimSpace(string(data))
+	if err != nil || text == "" || strings.ContainsFunc(text, wire.NotVisible) {
+		return "", errors.New("token_file holds no token")
+	}
+	return text, nil
 }

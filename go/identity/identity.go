@@ -57,12 +57,13 @@ type Issuer struct {
 	Audiences []string       // of which a token has to name one
 	JWKS      string         // URL of its keys; empty: its discovery document says it
 	CAs       *x509.CertPool // for its certificate; nil: the system's
+	TokenFile string         // whose text it is shown, read each time; empty: none
 }
 
 // Same reports whether two are told apart by nothing.
 func (i *Issuer) Same(j *Issuer) bool {
 	pools := i.CAs == j.CAs || i.CAs != nil && j.CAs != nil && i.CAs.Equal(j.CAs)
-	return pools && i.URL == j.URL && i.JWKS == j.JWKS && slices.Equal(i.Audiences, j.Audiences)
+	return pools && i.URL == j.URL && i.JWKS == j.JWKS && i.TokenFile == j.TokenFile && slices.Equal(i.Audiences, j.Audiences)
 }
 
 // Identity is what a token proves.

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -242,6 +244,28 @@ func TestIssuersThatStayKeepTheirKeys(t *testing.T) {
 	s.want("another audience", s.Token(t, s.claims(nil)), ErrInvalid)
 	s.Verifier = s.With(nil)
 	s.want("gone", s.Token(t, s.claims(nil)), ErrInvalid)
+}
+
+func TestAnIssuerMayWantToKnowWhoAsks(t *testing.T) {
+	s := newScene(t)
+	file := filepath.Join(t.TempDir(), "token")
+	s.Verifier = s.With([]Issuer{{URL: s.URL, Audiences: []string{"s3"}, TokenFile: file}})
+	s.Serve(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer sesame" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: s.PublicKeys()})
+	})
+	good := s.Token(t, s.claims(nil))
+	s.want("no file", good, ErrAway)
+	for text, want := range map[string]error{"wrong": ErrAway, "ses\name": ErrAway, "": ErrAway, "sesame\n": nil} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.Verifier = s.With(nil).With([]Issuer{{URL: s.URL, Audiences: []string{"s3"}, TokenFile: file}})
+		s.want(fmt.Sprintf("%q", text), good, want)
+	}
 }
 
 func TestKeysComeFromNowhereElse(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"osp/go/creds"
 	"osp/go/iam"
 	"osp/go/observe"
+	"osp/go/roles"
 	"osp/go/session"
 	"osp/go/shared"
 	"osp/go/sigv4"
@@ -46,8 +47,7 @@ type Options struct {
 	// Detailed has it shown also where the client is, its Referer and its User-Agent.
 	Detailed bool
 	Tracer   *tracing.Tracer // nil: no traces
-	STS      sts.Options
-	Shared   *shared.State // of the fleet; nil: the process is alone
+	Shared   *shared.State   // of the fleet; nil: the process is alone
 }
 
 // Pipeline leads every request through the same gate, whatever its kind. Make
@@ -59,6 +59,7 @@ type Pipeline struct {
 	clients  *creds.ClientKeys
 	sessions *session.Issuer
 	sts      *sts.Service
+	roles    *roles.Roles
 	access   *access.Checker
 	uses     *access.Uses
 	creds    *creds.Resolver
@@ -101,6 +102,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		verifier: sigv4.New(sigv4.Options{}),
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
 		sessions: session.New(cfg.Keyring, nil),
+		roles:    roles.New(cfg.Roles, owner.RoleAssumer, roles.Options{}),
 		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
 		uses:     access.NewUses(cfg.PresignUses, uses),
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
@@ -115,8 +117,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		keyRequests:  make(semaphore, maxKeyRequests),
 		recorder:     newRecorder(o, forwarders),
 	}
-	o.STS.Issue = p.sessions.Issue
-	p.sts = sts.New(o.STS)
+	p.sts = sts.New(sts.Options{Identify: p.roles.Verify, Assume: p.roles.Assume, Issue: p.sessions.Issue})
 	p.stores.Store(&cfg.Stores)
 	return p
 }
@@ -133,13 +134,14 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policy, or several of them. A request goes on
+// Update swaps stores, client keys, the policy, issuers, roles, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
 	defer p.updating.Unlock()
 	after := u.Apply(p.stores.Load())
 	p.stores.Store(after)
+	p.roles.Update(u.ApplyRoles)
 	p.upstream.Keep(after.Buckets.Entries())
 	if p.recorder.on() {
 		p.recorder.observer.Updated()
@@ -150,6 +152,7 @@ func (p *Pipeline) Update(u *config.Update) {
 // about: decisions, credentials and client secrets.
 func (p *Pipeline) Forget(list ...shared.Revocation) {
 	p.access.Forget(list...)
+	p.roles.Forget(list...)
 	p.creds.Forget(list...)
 	p.clients.Forget(list...)
 }
@@ -157,8 +160,13 @@ func (p *Pipeline) Forget(list ...shared.Revocation) {
 // Entries are the entries of cos_map as they stand.
 func (p *Pipeline) Entries() []*stores.Bucket { return p.stores.Load().Buckets.Entries() }
 
-// Governed reports whether there is a policy for all entries.
-func (p *Pipeline) Governed() bool { return p.stores.Load().Policy != nil }
+// Running is what an update has to fit.
+func (p *Pipeline) Running() config.Running {
+	return config.Running{Governed: p.stores.Load().Policy != nil, Roles: p.roles.Settings()}
+}
+
+// Roles say who gets a session.
+func (p *Pipeline) Roles() *roles.Roles { return p.roles }
 
 // InFlight is how many requests are under way, if there are observers.
 func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }

@@ -163,12 +163,12 @@ func (s *Server) MetricsPort() int { return s.observers.port() }
 // ReopenLogs opens the file of the access log anew. Its error wraps the system's.
 func (s *Server) ReopenLogs() error { return s.observers.reopen() }
 
-// Update reads an update as config.ParseUpdate does and swaps stores, client
-// keys, the policy, or several of them: what the update lacks stays as the update before has left it.
+// Update reads an update as config.ParseUpdate does and swaps stores, client keys, the
+// policy, issuers, roles, or several of them: what the update lacks stays as the update before has left it.
 // Requests under way end with what they began with. Its errors are those of
 // config.Parse; after one nothing has changed.
 func (s *Server) Update(document []byte) error {
-	update, err := s.cfg.ParseUpdate(document, s.pipeline.Governed())
+	update, err := s.cfg.ParseUpdate(document, s.pipeline.Running())
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ from .server import (
     get_request_count,
     start_server,
 )
+from .session import Session
 
 __all__ = [
     "ConfigError",
@@ -33,6 +34,7 @@ __all__ = [
     "Decision",
     "ProxyServer",
     "ProxyServerConfig",
+    "Session",
     "SharedStateError",
     "__version__",
     "disable_request_counting",

@@ -68,4 +68,5 @@ TABLE = (
         _answers.by_headers,
     ),
     Row("bucket_creds_fetcher", (("token", "bucket"),), _answers.bucket_creds),
+    Row("role_assumer", (("request",),), _answers.session),
 )

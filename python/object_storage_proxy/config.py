@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .decision import Decision
+from .session import Session
 
 if TYPE_CHECKING:
     import asyncio
@@ -107,6 +108,7 @@ Validator = (
 Credentials = str | Mapping[str, "str | float | datetime | None"]
 BucketCredsFetcher = Callable[[str, str], Credentials | Awaitable[Credentials]]
 HmacFetcher = Callable[[str], Credentials | Awaitable[Credentials | None] | None]
+RoleAssumer = Callable[[dict[str, Any]], Session | Awaitable[Session | None] | None]
 Path = str | os.PathLike[str]
 Policy = Mapping[str, Any] | Path
 
@@ -243,6 +245,18 @@ class ProxyServerConfig:
         policy: rules in the language of AWS's IAM, as a dict or as the path of a JSON
             file. What they deny, or do not allow, is refused before the validator is asked;
             with them alone, no request calls Python. See docs/policies.md.
+        issuers: who may issue identity tokens, by the URL that is their ``iss``, each with
+            ``audiences``, of which a token must name one, and perhaps ``ca_file``,
+            ``jwks_url`` and ``token_file``; see docs/roles.md.
+        roles: what clients can get temporary keys for, by name: whom by ``issuers`` and
+            ``audiences``, ``subjects`` and ``claims``, or by ``keys``, and what they get by
+            ``policy``, ``token``, ``tags``, ``min_duration`` and ``max_duration``,
+            ``external_id`` and ``end_with_token``; see docs/roles.md.
+        role_assumer: ``f(request)`` returns the `Session` that somebody gets who asks for
+            temporary keys, or None to refuse. It narrows what ``roles`` says, and alone
+            decides about roles that are not there. ``request`` is a dict with ``action``,
+            ``role``, ``session_name``, ``duration``, ``tags``, and ``identity`` or
+            ``caller``; see docs/roles.md.
     """
 
     cos_map: Mapping[str, Mapping[str, Any]]
@@ -299,6 +313,9 @@ class ProxyServerConfig:
     event_loop: asyncio.AbstractEventLoop | None = None
     drain_delay: float = 0.0
     policy: Policy | None = None
+    issuers: Mapping[str, Mapping[str, Any]] | None = None
+    roles: Mapping[str, Mapping[str, Any]] | None = None
+    role_assumer: RoleAssumer | None = None
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""
