@@ -3,8 +3,10 @@ package pipeline
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/xml"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"osp/go/callbacks"
+	"osp/go/identity/identitytest"
 )
 
 const (
@@ -176,6 +179,156 @@ func TestARequestForKeysIsSeenWithoutItsQuery(t *testing.T) {
 func TestAMereClaimGetsNoKeys(t *testing.T) {
 	r := start(t, callbacks.Set{}, settings{"skip_signature_validation": true})
 	if a := r.Do(r.toSTS(whoAmI, "sts")); a.StatusCode != 403 || stsCode(a) != "AccessDenied" {
+		t.Errorf("%d %s", a.StatusCode, a.Content)
+	}
+}
+
+// byToken is start with an issuer, and a role for some of its subjects who may read. It
+// returns a token of one of them.
+func byToken(t *testing.T) (*rig, *identitytest.Issuer, string) {
+	issuer := identitytest.New(t)
+	reads := settings{"Version": "2012-10-17", "Statement": []settings{{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}}
+	r := start(t, callbacks.Set{}, settings{
+		"issuers": settings{issuer.URL: settings{"audiences": []string{"proxy"}}},
+		"roles": settings{"reader": settings{
+			"issuers": []string{issuer.URL}, "subjects": []string{"job-*"}, "policy": reads, "min_duration": 1,
+		}},
+	})
+	return r, issuer, issuer.Token(t, claims(issuer, "job-1"))
+}
+
+func claims(issuer *identitytest.Issuer, subject string) map[string]any {
+	return map[string]any{"iss": issuer.URL, "sub": subject, "aud": "proxy", "exp": time.Now().Add(time.Hour).Unix()}
+}
+
+// keysOf are those that a response hands out.
+func keysOf(t *testing.T, a reply) aws.Credentials {
+	t.Helper()
+	var given struct {
+		Keys struct {
+			ID     string `xml:"AccessKeyId"`
+			Secret string `xml:"SecretAccessKey"`
+			Token  string `xml:"SessionToken"`
+		} `xml:"AssumeRoleWithWebIdentityResult>Credentials"`
+	}
+	if a.StatusCode != 200 || xml.Unmarshal(a.Content, &given) != nil {
+		t.Fatalf("%d %s", a.StatusCode, a.Content)
+	}
+	return aws.Credentials{AccessKeyID: given.Keys.ID, SecretAccessKey: given.Keys.Secret, SessionToken: given.Keys.Token}
+}
+
+func (r *rig) withToken(token string, more ...string) reply {
+	v := url.Values{"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"}, "WebIdentityToken": {token},
+		"RoleArn": {"arn:aws:iam::123456789012:role/reader"}, "RoleSessionName": {"test"}}
+	for i := 0; i < len(more); i += 2 {
+		v.Set(more[i], more[i+1])
+	}
+	req := r.Request("POST", "/", v.Encode())
+	req.Header.Set("Content-Type", formType)
+	return r.Do(req)
+}
+
+// asHolder sends a request that is signed with temporary keys.
+func (r *rig) asHolder(keys aws.Credentials, method, target string) reply {
+	req := r.Request(method, target, "")
+	sum := sha256.Sum256(nil)
+	req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
+	if err := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }).SignHTTP(r.T.Context(), keys, req, hex.EncodeToString(sum[:]), "s3", "us-east-1", time.Now()); err != nil {
+		r.T.Fatal(err)
+	}
+	return r.Do(req)
+}
+
+func TestATokenBecomesKeysThatOpenWhatTheRoleMay(t *testing.T) {
+	r, issuer, token := byToken(t)
+	keys := keysOf(t, r.withToken(token+"\n", "DurationSeconds", "60"))
+	if a := r.asHolder(keys, "GET", "/photos/k"); a.StatusCode != 200 {
+		t.Errorf("GET: %d %s", a.StatusCode, a.Content)
+	}
+	if a := r.asHolder(keys, "PUT", "/photos/k"); a.StatusCode != 403 {
+		t.Errorf("PUT: %d %s", a.StatusCode, a.Content)
+	}
+	narrow := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::photos/a/*"}}`
+	keys = keysOf(t, r.withToken(token, "Policy", narrow))
+	for target, status := range map[string]int{"/photos/a/k": 200, "/photos/k": 403} {
+		if a := r.asHolder(keys, "GET", target); a.StatusCode != status {
+			t.Errorf("narrowed, GET %s: %d %s", target, a.StatusCode, a.Content)
+		}
+	}
+	expired := claims(issuer, "job-1")
+	expired["exp"] = time.Now().Add(-time.Hour).Unix()
+	for name, c := range map[string]struct {
+		a    reply
+		code string
+	}{
+		"another's token":    {r.withToken(identitytest.Sign(t, identitytest.Key(t, "first"), claims(issuer, "job-1"))), "InvalidIdentityToken"},
+		"no token":           {r.withToken("a.b.c"), "InvalidIdentityToken"},
+		"an expired token":   {r.withToken(issuer.Token(t, expired)), "ExpiredTokenException"},
+		"another subject":    {r.withToken(issuer.Token(t, claims(issuer, "cron-1"))), "AccessDenied"},
+		"another role":       {r.withToken(token, "RoleArn", "arn:aws:iam::123456789012:role/writer"), "AccessDenied"},
+		"too long a session": {r.withToken(token, "DurationSeconds", "3601"), "ValidationError"},
+	} {
+		if stsCode(c.a) != c.code {
+			t.Errorf("%s: %d %s", name, c.a.StatusCode, c.a.Content)
+		}
+	}
+	for _, secret := range []string{token, strings.Split(token, ".")[2], keys.SecretAccessKey, keys.SessionToken} {
+		if strings.Contains(r.Log.String(), secret) {
+			t.Error("the log has a secret")
+		}
+	}
+}
+
+func TestAContainerGetsKeysByAHeader(t *testing.T) {
+	r, _, token := byToken(t)
+	req := r.Request("GET", "/-/credentials?role=reader", "")
+	req.Header.Set("Authorization", token)
+	a := r.Do(req)
+	var given struct {
+		AccessKeyID     string `json:"AccessKeyId"`
+		SecretAccessKey string
+		Token           string
+		Expiration      time.Time
+	}
+	if err := json.Unmarshal(a.Content, &given); err != nil || a.Header.Get("Content-Type") != "application/json" || a.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %s", a.StatusCode, a.Content)
+	}
+	keys := aws.Credentials{AccessKeyID: given.AccessKeyID, SecretAccessKey: given.SecretAccessKey, SessionToken: given.Token}
+	if a := r.asHolder(keys, "GET", "/photos/k"); a.StatusCode != 200 || given.Expiration.Before(time.Now()) {
+		t.Errorf("%d %s", a.StatusCode, a.Content)
+	}
+	req = r.Request("GET", "/-/credentials?role=reader", "")
+	req.Header.Set("Authorization", "x"+token)
+	if a := r.Do(req); a.StatusCode != 400 || !strings.HasPrefix(string(a.Content), `{"code":"InvalidIdentityToken","message":"`) {
+		t.Errorf("%d %s", a.StatusCode, a.Content)
+	}
+}
+
+// toSTSAs signs with temporary keys.
+func (r *rig) toSTSAs(keys aws.Credentials, body string) reply {
+	req := r.Request("POST", "/", body)
+	req.Header.Set("Content-Type", formType)
+	sum := sha256.Sum256([]byte(body))
+	if err := v4.NewSigner().SignHTTP(r.T.Context(), keys, req, hex.EncodeToString(sum[:]), "sts", "us-east-1", time.Now()); err != nil {
+		r.T.Fatal(err)
+	}
+	return r.Do(req)
+}
+
+func TestAHolderOfTemporaryKeysSignsForSTS(t *testing.T) {
+	r, _, token := byToken(t)
+	keys := keysOf(t, r.withToken(token))
+	if a := r.toSTSAs(keys, whoAmI); !strings.Contains(string(a.Content), "<Arn>arn:aws:sts::000000000000:assumed-role/reader/test</Arn>") {
+		t.Errorf("%d %s", a.StatusCode, a.Content)
+	}
+	if a := r.toSTSAs(keys, "Action=GetScopedCredentials&Version=2011-06-15&DurationSeconds=5"); a.StatusCode != 200 {
+		t.Errorf("%d %s", a.StatusCode, a.Content)
+	}
+	if a := r.toSTSAs(keys, "Action=GetSessionToken&Version=2011-06-15"); a.StatusCode != 403 || stsCode(a) != "AccessDenied" {
+		t.Errorf("%d %s", a.StatusCode, a.Content)
+	}
+	keys.SessionToken = strings.ToUpper(keys.SessionToken[:20]) + keys.SessionToken[20:]
+	if a := r.toSTSAs(keys, whoAmI); a.StatusCode != 403 || stsCode(a) != "InvalidClientTokenId" {
 		t.Errorf("%d %s", a.StatusCode, a.Content)
 	}
 }
