@@ -153,13 +153,12 @@ func (x *exchange) readShort(most int64) ([]byte, error) {
 	return body, nil
 }
 
-// respondKeys sends a body that may hold secrets, which nobody may keep.
+// respondKeys sends a body that may hold secrets.
 func (x *exchange) respondKeys(body []byte) {
 	header := x.w.Header()
 	header.Set("Content-Type", x.protocol.mediaType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Amzn-Requestid", x.requestID)
+	x.sayWhich(header)
 	x.w.WriteHeader(http.StatusOK)
 	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
 }

@@ -35,7 +35,7 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 	// What belonged to a response that could not be given goes; the connection is the server's.
 	maps.DeleteFunc(header, func(name string, _ []string) bool { return name != "Connection" })
 	header["Server"] = p.serverHeader
-	header.Set(x.requestIDField(), x.requestID)
+	x.sayWhich(header)
 	if e.Status == http.StatusServiceUnavailable {
 		header.Set("Retry-After", "1")
 		header.Set("X-Amz-Retry-After", "1000") // the same in milliseconds, for AWS's SDKs
@@ -59,11 +59,14 @@ func (x *exchange) failure(e *s3err.Error) (mediaType string, body []byte) {
 	return "application/xml", e.XML(x.r.URL.Path, x.requestID)
 }
 
-func (x *exchange) requestIDField() string {
-	if x.protocol != nil {
-		return "X-Amzn-Requestid"
+// sayWhich puts into a header which request it responds to.
+func (x *exchange) sayWhich(header http.Header) {
+	if x.protocol == nil {
+		header.Set("X-Amz-Request-Id", x.requestID)
+		return
 	}
-	return "X-Amz-Request-Id"
+	header.Set("X-Amzn-Requestid", x.requestID)
+	header.Set("Cache-Control", "no-store") // whatever this protocol's responses say
 }
 
 // Malformed is the body of the response to what is no request of HTTP, by the

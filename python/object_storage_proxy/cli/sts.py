@@ -37,17 +37,13 @@ def assume_role_with_web_identity(
         parameters: of the action.
         ca_file: the certificates to trust, PEM; None: the system's.
     """
-    body = urlencode(
-        {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", **parameters}
-    )
+    body = urlencode({"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", **parameters})
     request = urllib.request.Request(endpoint, body.encode(), {"Accept": "text/xml"})
     try:
         tls = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise CommandError(f"the certificates can't be read: {told(error)}", status=2) from error
-    opener = urllib.request.build_opener(
-        _NoRedirects, urllib.request.HTTPSHandler(context=tls)
-    )
+    opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=tls))
     try:
         with opener.open(request, timeout=_PATIENCE) as response:
             return _keys(response.read(_LONGEST))
