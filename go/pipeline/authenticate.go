@@ -99,6 +99,9 @@ func (p *Pipeline) verifyInSession(x *exchange, signed *sigv4.SignedRequest) (*s
 		return nil, nil, err
 	}
 	x.record.session = in
+	if err := p.going.Check(x.r.Context(), in); err != nil {
+		return nil, nil, err
+	}
 	if _, there := x.stores.Roles[in.Role]; in.Configured && !there {
 		return nil, nil, s3err.ExpiredToken.Because(errRoleGone)
 	}
