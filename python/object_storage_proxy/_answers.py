@@ -123,7 +123,9 @@ def session(value: object) -> bytes:
         }
     if value.policy is not None:
         policy = value.policy
-        answer["policy"] = policy if isinstance(policy, str) else _dump(dict(_items(policy))).decode()
+        answer["policy"] = (
+            policy if isinstance(policy, str) else _dump(dict(_items(policy))).decode()
+        )
     if value.duration is not None:
         answer["duration"] = _ttl(value.duration, "duration")
     return _dump(answer)
