@@ -107,6 +107,9 @@ func (p *Pipeline) verifyInSession(x *exchange, signed *sigv4.SignedRequest) (*s
 
 // inForce refuses a session that is over though its time is not.
 func (p *Pipeline) inForce(x *exchange, in *session.Session) error {
+	if err := p.going.Check(x.r.Context(), in); err != nil {
+		return err
+	}
 	if _, there := x.stores.Roles[in.Role]; in.Configured && !there {
 		return s3err.ExpiredToken.Because(errRoleGone)
 	}

@@ -58,6 +58,7 @@ type Pipeline struct {
 	clients  *creds.ClientKeys
 	sessions *session.Issuer
 	roles    *roles.Roles
+	going    *access.Sessions
 	access   *access.Checker
 	uses     *access.Uses
 	creds    *creds.Resolver
@@ -100,6 +101,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
 		sessions: session.New(cfg.Keyring, nil),
 		roles:    roles.New(cfg.Roles, owner.RoleAssumer, roles.Options{}),
+		going:    access.NewSessions(o.Shared),
 		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
 		uses:     access.NewUses(cfg.PresignUses, uses),
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
@@ -144,13 +146,17 @@ func (p *Pipeline) Update(u *config.Update) {
 }
 
 // Forget drops everything that is remembered and that any of these revocations is
-// about: decisions, credentials and client secrets.
+// about: decisions, credentials and client secrets; and ends sessions.
 func (p *Pipeline) Forget(list ...shared.Revocation) {
+	p.going.End(list...)
 	p.access.Forget(list...)
 	p.roles.Forget(list...)
 	p.creds.Forget(list...)
 	p.clients.Forget(list...)
 }
+
+// Sessions issues temporary keys, and knows them again.
+func (p *Pipeline) Sessions() *session.Issuer { return p.sessions }
 
 // Entries are the entries of cos_map as they stand.
 func (p *Pipeline) Entries() []*stores.Bucket { return p.stores.Load().Buckets.Entries() }

@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// Longest is how long a session may last: that of AWS's GetSessionToken.
+const Longest = 36 * time.Hour
+
 // MostPolicies is how many policies may narrow one session.
 const MostPolicies = 3
 

@@ -91,7 +91,7 @@ func TestARevocationReachesAllAndOnlyWhatItIsAbout(t *testing.T) {
 			}
 			all()
 			begun := time.Now()
-			if err := replicas[0].Revoke(t.Context(), c.token, c.bucket); err != nil {
+			if err := replicas[0].Revoke(t.Context(), Revocation{Token: c.token, Bucket: c.bucket}); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(begun); took > Lease/2 || took < Moment {
@@ -130,7 +130,7 @@ func TestWhatIsAboutEveryoneIsVoidAfterAnyRevocation(t *testing.T) {
 		t.Errorf("asked %d times", asked)
 	}
 	for i, about := range [][2]*string{{nil, nil}, {ptr("x"), nil}, {nil, ptr("y")}, {ptr("x"), ptr("y")}} {
-		if err := a.Revoke(t.Context(), about[0], about[1]); err != nil {
+		if err := a.Revoke(t.Context(), Revocation{Token: about[0], Bucket: about[1]}); err != nil {
 			t.Fatal(err)
 		}
 		ask(b)
@@ -159,7 +159,7 @@ func TestAnAnswerThatComesAfterItsRevocationIsNotShared(t *testing.T) {
 		late <- v
 	}()
 	<-asked
-	if err := b.Revoke(t.Context(), ptr("alice"), nil); err != nil {
+	if err := b.Revoke(t.Context(), Revocation{Token: ptr("alice")}); err != nil {
 		t.Fatal(err)
 	}
 	v, err := b.get(t.Context(), "alice", "photos")
@@ -217,7 +217,7 @@ func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
 		must(t, v, err, "answer to x/y")
 	}
 	b.fallSilent()
-	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+	if err := a.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 		t.Fatal(err)
 	}
 	if b.Generation() != 0 {
@@ -227,7 +227,7 @@ func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
 	defer cancel()
 	c := f.replica()
 	c.fallSilent()
-	if err := a.Revoke(short, ptr("x"), nil); !errors.Is(err, ErrUnconfirmed) {
+	if err := a.Revoke(short, Revocation{Token: ptr("x")}); !errors.Is(err, ErrUnconfirmed) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -242,7 +242,7 @@ func TestARevocationIsConfirmedOnlyWhenItIsApplied(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- a.Revoke(ctx, ptr("x"), nil) }()
+	go func() { done <- a.Revoke(ctx, Revocation{Token: ptr("x")}) }()
 	<-applying
 	select {
 	case err := <-done:
@@ -262,7 +262,7 @@ func TestABeatEndsHoweverManyRevocationsCome(t *testing.T) {
 	a.fallSilent()
 	b.fallSilent() // it only revokes
 	revoke := func() {
-		if _, err := b.record(t.Context(), ptr("x"), nil); err != nil {
+		if _, err := b.record(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -294,7 +294,7 @@ func TestNothingIsRevokedAtAServerThatIsAway(t *testing.T) {
 	s.kill()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond) // it tries for longer
 	defer cancel()
-	if err := r.Revoke(ctx, nil, nil); !errors.Is(err, ErrNotRecorded) {
+	if err := r.Revoke(ctx, Revocation{}); !errors.Is(err, ErrNotRecorded) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); !errors.Is(err, ErrAway) {
@@ -310,7 +310,7 @@ func TestAServerThatStartsEmptyForgetsNoRevocation(t *testing.T) {
 	f := newFleet(t, s)
 	a, b := f.replica(), f.replica()
 	for range 3 {
-		if err := a.Revoke(t.Context(), ptr("nobody"), nil); err != nil {
+		if err := a.Revoke(t.Context(), Revocation{Token: ptr("nobody")}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -340,7 +340,7 @@ func TestWhoeverCanWriteToTheServerGrantsNothing(t *testing.T) {
 	log := r.at.Load().log
 	mine, theirs := r.keys(log, itemOf("a", "mine")).value, r.keys(log, itemOf("a", "theirs")).value
 	good, old, oldEpochs := s.command("HGET", mine, "sealed"), s.command("HGET", theirs, "sealed"), s.command("HGET", theirs, "epochs")
-	if err := r.Revoke(t.Context(), ptr("a"), nil); err != nil {
+	if err := r.Revoke(t.Context(), Revocation{Token: ptr("a")}); err != nil {
 		t.Fatal(err)
 	}
 	f.says(func(string) (string, time.Duration, error) { return "no", time.Hour, nil })
@@ -385,7 +385,7 @@ func TestKeysAreChangedWithoutAGap(t *testing.T) {
 				}
 			}
 			kept := f.asked(token + "/b")
-			if err := revoker.Revoke(t.Context(), &token, nil); err != nil {
+			if err := revoker.Revoke(t.Context(), Revocation{Token: &token}); err != nil {
 				t.Fatal(err)
 			}
 			for _, r := range replicas {
