@@ -46,6 +46,7 @@ func Parse(data []byte) (*Config, error) {
 	c.readShared(top)
 	c.Roles = readIdentities(top, roles.Settings{})
 	c.Stores.Roles = boundsOf(c.Roles.Roles)
+	c.checkBearers(mistakes, &c.Stores.Buckets, c.Roles)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes

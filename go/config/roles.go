@@ -10,6 +10,7 @@ import (
 	"osp/go/identity"
 	"osp/go/policy"
 	"osp/go/roles"
+	"osp/go/stores"
 )
 
 var roleName = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
@@ -31,6 +32,23 @@ func readIdentities(top *dict, before roles.Settings) roles.Settings {
 		}
 	}
 	return s
+}
+
+// checkBearers reports entries that take bearer tokens for a role that nobody can get by one.
+func (c *Config) checkBearers(m *MistakesError, buckets *stores.Buckets, now roles.Settings) {
+	for _, b := range buckets.Entries() {
+		role := now.Roles[b.Bearer]
+		path := "cos_map[" + strconv.Quote(shorten(b.Name)) + "].bearer"
+		switch {
+		case b.Bearer == "":
+		case len(now.Issuers) == 0:
+			m.add(path, "needs issuers: nobody's tokens count")
+		case role == nil && !c.Has("role_assumer"):
+			m.add(path, "must name one of roles, unless there is a role_assumer")
+		case role != nil && len(role.Issuers) == 0:
+			m.add(path, "must name a role with issuers")
+		}
+	}
 }
 
 // boundsOf are the policies of roles, by their names.

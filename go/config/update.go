@@ -48,6 +48,9 @@ func (c *Config) ParseUpdate(data []byte, now Running) (*Update, error) {
 	if top.fields["roles"] != nil {
 		u.roles = identities.Roles
 	}
+	if u.buckets != nil {
+		c.checkBearers(mistakes, u.buckets, identities)
+	}
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes

@@ -27,6 +27,9 @@ func (p *Pipeline) authenticate(x *exchange) error {
 // verify is the gate: it returns a VerifiedRequest or an error, for every mode; and the
 // session of a temporary key, nil if it is none of ours.
 func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, *session.Session, error) {
+	if raw := x.bearer(); raw != "" {
+		return p.verifyBearer(x, raw)
+	}
 	if x.bucket != nil && x.bucket.Anonymous && !x.req.Writes() {
 		if r := x.signable(); !sigv4.ClaimsSignature(r) {
 			verified, err := sigv4.Anonymous(r)
@@ -99,13 +102,18 @@ func (p *Pipeline) verifyInSession(x *exchange, signed *sigv4.SignedRequest) (*s
 		return nil, nil, err
 	}
 	x.record.session = in
+	return verified, in, p.inForce(x, in)
+}
+
+// inForce refuses a session that is over though its time is not.
+func (p *Pipeline) inForce(x *exchange, in *session.Session) error {
 	if err := p.going.Check(x.r.Context(), in); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if _, there := x.stores.Roles[in.Role]; in.Configured && !there {
-		return nil, nil, s3err.ExpiredToken.Because(errRoleGone)
+		return s3err.ExpiredToken.Because(errRoleGone)
 	}
-	return verified, in, nil
+	return nil
 }
 
 // parseSignature finds the signature where this kind of request carries it.

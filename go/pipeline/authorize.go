@@ -7,6 +7,7 @@ import (
 	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/sigv4"
 	"osp/go/stores"
 )
 
@@ -104,6 +105,9 @@ func (p *Pipeline) authorizeSource(x *exchange, question *access.Question) error
 	from := x.stores.Buckets.Find(source.Bucket)
 	if from == nil {
 		return s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
+	}
+	if x.who.Mechanism == sigv4.InBearer && from.Bearer != x.bucket.Bearer {
+		return errOtherBearer
 	}
 	if err := names.CheckSource(from, source); err != nil {
 		return err

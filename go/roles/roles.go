@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"osp/go/access"
+	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/identity"
 	"osp/go/s3err"
@@ -67,6 +68,7 @@ type Roles struct {
 type current struct {
 	Settings
 	verifier *identity.Verifier
+	bearers  *cache.Cache[bearing, *session.Session] // by these settings
 }
 
 // New makes Roles by what the owner has said. It asks nobody yet.
@@ -78,7 +80,7 @@ func New(settings Settings, owner callbacks.Callback[*callbacks.RoleQuestion, ca
 	if owner != nil {
 		r.assumer = newAssumer(owner, o.Now)
 	}
-	r.current.Store(&current{settings, identity.New(settings.Issuers, identity.Options{Now: o.Now})})
+	r.current.Store(&current{settings, identity.New(settings.Issuers, identity.Options{Now: o.Now}), newBearers(o.Now)})
 	return r
 }
 
@@ -88,7 +90,7 @@ func (r *Roles) Update(change func(Settings) Settings) {
 	defer r.updating.Unlock()
 	before := r.current.Load()
 	after := change(before.Settings)
-	r.current.Store(&current{after, before.verifier.With(after.Issuers)})
+	r.current.Store(&current{after, before.verifier.With(after.Issuers), newBearers(r.now)})
 }
 
 // Settings are those that hold now.
@@ -99,8 +101,10 @@ func (r *Roles) Verify(ctx context.Context, raw string) (*identity.Identity, err
 	return r.current.Load().verifier.Verify(ctx, raw)
 }
 
-// Forget drops what the callback has said, after any revocation.
+// Forget drops what the callback has said, and what followed for bearers of tokens,
+// after any revocation: they are rare.
 func (r *Roles) Forget(...shared.Revocation) {
+	r.current.Load().bearers.DeleteFunc(func(bearing, *session.Session) bool { return true })
 	if r.assumer != nil {
 		r.assumer.forget()
 	}

@@ -88,11 +88,12 @@ const (
 	InQuery            // of a presigned URL
 	InForm             // of a POST policy form
 	Nowhere            // nobody signed, and nobody had to
+	InBearer           // nobody signed: a bearer token says who sent it
 )
 
 // String implements fmt.Stringer.
 func (m Mechanism) String() string {
-	return [...]string{"unsigned", "header", "presigned", "form", "anonymous"}[m]
+	return [...]string{"unsigned", "header", "presigned", "form", "anonymous", "bearer"}[m]
 }
 
 // SignedRequest is a request that claims a signature. It is parsed and

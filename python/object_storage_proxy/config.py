@@ -42,6 +42,7 @@ CosMapItem = TypedDict(
         "prefix": str | None,
         "read_only": bool | None,
         "anonymous": bool | None,
+        "bearer": str | None,
         "policy": Mapping[str, Any] | str | os.PathLike[str] | None,
         "ca_file": str | os.PathLike[str] | None,
         "client_cert_file": str | os.PathLike[str] | None,
@@ -88,6 +89,9 @@ Keys:
     read_only: True refuses everything that is not known to be a read.
     anonymous: True lets GET and HEAD without a signature through to the policies and
         the validator, which gets the token ``""``; without any of them it is a mistake.
+    bearer: a role of ``roles``, which whoever sends an identity token (``Authorization:
+        Bearer``) instead of a signature gets for the request; over https, or from this
+        machine. See docs/roles.md.
     policy: rules for this entry, in addition to the parameter of the same name.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.

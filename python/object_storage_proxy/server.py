@@ -133,8 +133,10 @@ class ProxyServer:
         cos_map: Mapping[str, Mapping[str, Any]] | None = None,
         hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
         policy: Policy | None = None,
+        issuers: Mapping[str, Mapping[str, Any]] | None = None,
+        roles: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        """Replaces the stores, the client keys, the policy, or several at once, while it serves.
+        """Replaces stores, client keys, the policy, issuers, roles, or several, while it serves.
 
         Requests in flight end with the values that they began with. What is given is copied;
         what is not given stays as the last update left it, whoever made that. The
@@ -146,6 +148,8 @@ class ProxyServer:
             hmac_keystore: likewise all key pairs; None: unchanged; []: none.
             policy: likewise the policy for all entries, of which a file is read again; None:
                 unchanged. A server that has one keeps one until it is stopped.
+            issuers: likewise all issuers of identity tokens; None: unchanged; {}: none.
+            roles: likewise all roles; the sessions of one that is not there any more end.
 
         Raises:
             ConfigError: the new values have mistakes; it lists all of them.
@@ -154,7 +158,13 @@ class ProxyServer:
         self._serving()
         from ._document import encode, snapshot
 
-        given = {"cos_map": cos_map, "hmac_keystore": hmac_keystore, "policy": policy}
+        given = {
+            "cos_map": cos_map,
+            "hmac_keystore": hmac_keystore,
+            "policy": policy,
+            "issuers": issuers,
+            "roles": roles,
+        }
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:
             raise ConfigError(mistakes)
