@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from .common import Adder, add_command
 from .problems import MistakesError
-from .sts import assume_role_with_web_identity
-from .temporary import FORMATS
+from .sts import Endpoint, assume_role_with_web_identity
+from .temporary import add_format, spelled
 
 _DESCRIPTION = """\
 Gets temporary keys from a proxy for an identity token, and prints them: for tools that read
-credential_process from AWS's configuration, or as lines for a shell. It is a client: it
+credential_process from AWS's configuration, or as variables. It is a client: it
 needs no configuration of the proxy's, and no keys.
 
 Without the options it reads AWS's own variables: AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL,
@@ -23,7 +23,8 @@ read them do all of this themselves."""
 _EXAMPLES = """\
   object-storage-proxy credentials --endpoint https://s3.example.com --role reader \\
       --token-file /var/run/secrets/tokens/proxy
-  eval "$(object-storage-proxy credentials --role reader --token-file token --format env)"
+  env $(object-storage-proxy credentials --role reader --token-file token --format env) \\
+      aws s3 ls s3://photos
 
 in ~/.aws/config:
   [profile reader]
@@ -48,15 +49,14 @@ def add(adder: Adder) -> None:
     parser.add_argument(
         "--ca-file", metavar="FILE", help="certificates to trust; default: the system's"
     )
-    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: process")
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints the keys."""
-    endpoint = _endpoint(
-        _given(options.endpoint, "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL", option="--endpoint")
-    )
+    url = _given(options.endpoint, "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL", option="--endpoint")
+    endpoint = _endpoint(url, options.ca_file or os.environ.get("AWS_CA_BUNDLE") or None)
     parameters = {
         "RoleArn": _arn(_given(options.role, "AWS_ROLE_ARN", option="--role")),
         "RoleSessionName": options.session_name
@@ -68,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
     }
     if options.duration is not None:
         parameters["DurationSeconds"] = str(options.duration)
-    ca_file = options.ca_file or os.environ.get("AWS_CA_BUNDLE")
-    print(assume_role_with_web_identity(endpoint, parameters, ca_file).render(options.format))
+    keys = assume_role_with_web_identity(endpoint, parameters)
+    print(spelled(keys, options.format), end="")
     return 0
 
 
@@ -81,7 +81,7 @@ def _given(value: str | None, *variables: str, option: str) -> str:
     raise MistakesError(f"{option} is required, or {' or '.join(variables)}")
 
 
-def _endpoint(text: str) -> str:
+def _endpoint(text: str, ca_file: str | None) -> Endpoint:
     try:
         url = urlsplit(text)
         known = url.scheme in ("http", "https") and url.hostname and not url.username
@@ -89,7 +89,9 @@ def _endpoint(text: str) -> str:
         known = False
     if not known or url.path not in ("", "/") or url.query or url.fragment:
         raise MistakesError("the endpoint must be a URL such as https://s3.example.com")
-    return f"{url.scheme}://{url.netloc}/"
+    if ca_file is not None and not os.access(ca_file, os.R_OK):
+        raise MistakesError(f"--ca-file: {ca_file} can't be read")
+    return Endpoint(url.scheme == "https", url.netloc, ca_file)
 
 
 def _arn(role: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 
-from .._issue import Claims, TemporaryKeys, issue, request
+from .._issue import Claims, issue, request
 from . import settings
 from .common import Adder, add_command, add_config, seconds
 from .environment import DotEnv
 from .problems import MistakesError
+from .temporary import add_format, spelled
 
 _DESCRIPTION = """\
 Makes temporary keys and prints them, as `ProxyServer.issue` does. They are good at every
@@ -47,14 +47,7 @@ def add(adder: Adder) -> None:
         default=[],
         help="what policies and the validator know of the client, too; may be repeated",
     )
-    parser.add_argument(
-        "-f",
-        "--format",
-        choices=["process", "env"],
-        default="process",
-        help="process: JSON for credential_process (the default); env: the variables that S3 "
-        "clients read",
-    )
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
@@ -69,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         options.name,
     )
     keys = issue(settings.read(options.config).config(), wanted)
-    print(_SPELLED[options.format](keys), end="")
+    print(spelled(keys, options.format), end="")
     return 0
 
 
@@ -81,25 +74,3 @@ def _claims(pairs: list[str]) -> Claims:
             raise MistakesError("--claim must be NAME=VALUE")
         claims.setdefault(name, []).append(value)
     return claims
-
-
-def _process(keys: TemporaryKeys) -> str:
-    document = {
-        "Version": 1,
-        "AccessKeyId": keys.access_key,
-        "SecretAccessKey": keys.secret_key,
-        "SessionToken": keys.session_token,
-        "Expiration": keys.expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    return json.dumps(document, indent=2) + "\n"
-
-
-def _env(keys: TemporaryKeys) -> str:
-    return (
-        f"AWS_ACCESS_KEY_ID={keys.access_key}\n"
-        f"AWS_SECRET_ACCESS_KEY={keys.secret_key}\n"
-        f"AWS_SESSION_TOKEN={keys.session_token}\n"
-    )
-
-
-_SPELLED = {"process": _process, "env": _env}

@@ -1,41 +1,49 @@
-"""Temporary keys, as the tools of AWS read them."""
+"""Temporary keys, as S3 clients and their tools read them."""
 
 from __future__ import annotations
 
+import argparse
 import json
-import shlex
-from dataclasses import dataclass, field
 
-__all__ = ["FORMATS", "TemporaryKeys"]
+from .._issue import TemporaryKeys
 
-FORMATS = ("process", "env")
+__all__ = ["add_format", "spelled"]
 
 
-@dataclass(frozen=True)
-class TemporaryKeys:
-    """Keys that end by themselves. Their repr does not show what is secret."""
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Adds --format."""
+    parser.add_argument(
+        "-f",
+        "--format",
+        choices=sorted(_SPELLED, reverse=True),
+        default="process",
+        help="process: JSON for credential_process (the default); env: the variables that S3 "
+        "clients read",
+    )
 
-    access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str = field(repr=False)
-    expiration: str  # ISO 8601
 
-    def render(self, form: str) -> str:
-        """What to print: for a `credential_process`, or for a shell."""
-        if form == "process":
-            return json.dumps(
-                {
-                    "Version": 1,
-                    "AccessKeyId": self.access_key,
-                    "SecretAccessKey": self.secret_key,
-                    "SessionToken": self.session_token,
-                    "Expiration": self.expiration,
-                }
-            )
-        names = {
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "AWS_SESSION_TOKEN": self.session_token,
-            "AWS_CREDENTIAL_EXPIRATION": self.expiration,
-        }
-        return "\n".join(f"export {name}={shlex.quote(text)}" for name, text in names.items())
+def spelled(keys: TemporaryKeys, form: str) -> str:
+    """What to print."""
+    return _SPELLED[form](keys)
+
+
+def _process(keys: TemporaryKeys) -> str:
+    document = {
+        "Version": 1,
+        "AccessKeyId": keys.access_key,
+        "SecretAccessKey": keys.secret_key,
+        "SessionToken": keys.session_token,
+        "Expiration": keys.expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _env(keys: TemporaryKeys) -> str:
+    return (
+        f"AWS_ACCESS_KEY_ID={keys.access_key}\n"
+        f"AWS_SECRET_ACCESS_KEY={keys.secret_key}\n"
+        f"AWS_SESSION_TOKEN={keys.session_token}\n"
+    )
+
+
+_SPELLED = {"process": _process, "env": _env}
