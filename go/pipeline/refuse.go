@@ -95,6 +95,9 @@ func (p *Pipeline) logRefusal(x *exchange, e *s3err.Error) {
 	if x.record.action != "" {
 		attrs = append(attrs, slog.String("operation", x.record.action))
 	}
+	if in := x.record.session; in != nil {
+		attrs = append(attrs, slog.String("role", observe.Clip(in.Role)), slog.String("session", observe.Clip(in.Name)))
+	}
 	if x.req != nil {
 		attrs = append(attrs, slog.String("operation", string(x.req.Operation)), slog.String("bucket", observe.Clip(x.req.Bucket)))
 	}
