@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"reflect"
@@ -53,6 +54,7 @@ func about(r *callbacks.Request, ttl time.Duration) *Question {
 var changes = map[string]func(*callbacks.Request){
 	"Token":         func(r *callbacks.Request) { r.Token = "bob" },
 	"Session":       func(r *callbacks.Request) { r.Session = &session.Session{Name: "laptop"} },
+	"Certificate":   func(r *callbacks.Request) { r.Certificate = &x509.Certificate{Raw: []byte("another")} },
 	"Bucket":        func(r *callbacks.Request) { r.Bucket = "videos" },
 	"Method":        func(r *callbacks.Request) { r.Method = "PUT" },
 	"Path":          func(r *callbacks.Request) { r.Path = "/photos/secret" },
@@ -83,11 +85,11 @@ func TestADecisionServesOnlyForWhatItWasMadeBy(t *testing.T) {
 	}{
 		{"two arguments", false, nil, "Token Bucket"},
 		{"two arguments and auth_cache_by", false, []string{"method", "path"}, "Token Bucket"},
-		{"three arguments", true, nil, "Token Bucket Session Method Path Query Source Operation Key VersionID Region Presigned ClientIP ContentLength CopySource"},
-		{"narrowed to the token", true, []string{"token"}, "Token Bucket Session"},
-		{"narrowed to the method", true, []string{"token", "bucket", "method"}, "Token Bucket Session Method Operation"},
-		{"narrowed to path and query", true, []string{"path", "query"}, "Token Bucket Session Path Key Query VersionID"},
-		{"narrowed to the source", true, []string{"source"}, "Token Bucket Session Source ClientIP"},
+		{"three arguments", true, nil, "Token Bucket Session Certificate Method Path Query Source Operation Key VersionID Region Presigned ClientIP ContentLength CopySource"},
+		{"narrowed to the token", true, []string{"token"}, "Token Bucket Session Certificate"},
+		{"narrowed to the method", true, []string{"token", "bucket", "method"}, "Token Bucket Session Certificate Method Operation"},
+		{"narrowed to path and query", true, []string{"path", "query"}, "Token Bucket Session Certificate Path Key Query VersionID"},
+		{"narrowed to the source", true, []string{"source"}, "Token Bucket Session Certificate Source ClientIP"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for change, apply := range changes {

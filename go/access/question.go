@@ -1,6 +1,7 @@
 package access
 
 import (
+	"crypto/x509"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -17,9 +18,10 @@ import (
 // Origin is where what is wanted comes from: the message that asks for it, if
 // there is one.
 type Origin struct {
-	Client        string // its address, or "unix"; empty: unknown
-	Secure        bool   // it came by https
-	ContentLength int64  // of the object's bytes; -1: no body or unknown
+	Client        string            // its address, or "unix"; empty: unknown
+	Secure        bool              // it came by https
+	Certificate   *x509.Certificate // that the client has shown, verified; nil: none
+	ContentLength int64             // of the object's bytes; -1: no body or unknown
 	// Header makes the fields that may be shown, anew each time: no signature, and
 	// nothing that an attacker could have added. It is a function because few are
 	// looked at. Nil: there are none.
@@ -70,7 +72,7 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 	r.Path, r.RawPath, r.Key = what.Path, what.RawPath, what.Key
 	r.Source, r.ClientIP = from.Client, from.Client
 	r.Region, r.Presigned = who.Region, who.Mechanism == sigv4.InQuery
-	r.ContentLength, r.Header = from.ContentLength, from.Header
+	r.ContentLength, r.Header, r.Certificate = from.ContentLength, from.Header, from.Certificate
 	r.VersionID, _ = what.Query.Get("versionId")
 	for _, p := range what.Query {
 		if hidden(p.Field()) {

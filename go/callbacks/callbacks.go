@@ -7,6 +7,7 @@ package callbacks
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"time"
@@ -90,7 +91,8 @@ type Request struct {
 	Token  string // the client's access key id, or what its session says
 	Bucket string
 
-	Session *session.Session // in which a temporary key of the proxy's own was used; nil: none
+	Session     *session.Session  // in which a temporary key of the proxy's own was used; nil: none
+	Certificate *x509.Certificate // that the client's connection has shown, verified; nil: none
 
 	Method        string
 	Path          string  // /bucket or /bucket/key, UriEncoded: one spelling for one object

@@ -1,6 +1,8 @@
 package callbacks
 
 import (
+	"crypto/x509"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -134,6 +136,7 @@ var facts = map[string]bool{
 	"method": true, "path": true, "raw_path": true, "query": true, "source": true, "operation": true,
 	"bucket": true, "key": true, "version_id": true, "access_key": true, "region": true, "presigned": true,
 	"client_ip": true, "headers": true, "content_length": true, "copy_source": true, "session": true,
+	"client_certificate": true,
 }
 
 // request appends the members of the validator's request: the query parameters
@@ -168,6 +171,9 @@ func (e *encoder) request(r *Request) {
 	e.headers(r)
 	if r.Session != nil {
 		e.session(r.Session)
+	}
+	if r.Certificate != nil {
+		e.certificate(r.Certificate)
 	}
 
 	taken := maps.Clone(facts)
@@ -206,12 +212,7 @@ func (e *encoder) session(s *session.Session) {
 	e.number("expires", s.Expires.Unix())
 	e.object("claims")
 	for _, name := range slices.Sorted(maps.Keys(s.Claims)) {
-		e.name(name)
-		e.open('[')
-		for _, value := range s.Claims[name] {
-			e.item(value)
-		}
-		e.close(']')
+		e.texts(name, s.Claims[name])
 	}
 	e.close('}')
 	e.object("tags")
@@ -220,4 +221,32 @@ func (e *encoder) session(s *session.Session) {
 	}
 	e.close('}')
 	e.close('}')
+}
+
+// certificate appends whose certificate it is.
+func (e *encoder) certificate(c *x509.Certificate) {
+	e.object("client_certificate")
+	e.str("subject", c.Subject.String())
+	e.texts("dns_names", c.DNSNames)
+	e.texts("email_addresses", c.EmailAddresses)
+	e.texts("uris", textsOf(c.URIs))
+	e.texts("ip_addresses", textsOf(c.IPAddresses))
+	e.close('}')
+}
+
+func textsOf[T fmt.Stringer](values []T) []string {
+	texts := make([]string, 0, len(values))
+	for _, value := range values {
+		texts = append(texts, value.String())
+	}
+	return texts
+}
+
+func (e *encoder) texts(name string, values []string) {
+	e.name(name)
+	e.open('[')
+	for _, value := range values {
+		e.item(value)
+	}
+	e.close(']')
 }

@@ -50,6 +50,14 @@ type Exchange struct {
 	Callback time.Duration // of that, waiting for answers of callbacks, cached or not
 }
 
+// Holder is who holds the temporary key of the request, empty if it is none.
+func (x *Exchange) Holder() session.Session {
+	if x.Session == nil {
+		return session.Session{}
+	}
+	return *x.Session
+}
+
 // What StoreError can be, in addition to the codes of package s3err.
 const (
 	ServerError        = "ServerError"        // it answered with a status of 500 or above

@@ -20,6 +20,9 @@ func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 			Client: p.hosts.client(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
 			Header: x.shownHeader, Field: x.field,
 		}
+		if x.r.TLS != nil && len(x.r.TLS.PeerCertificates) > 0 {
+			from.Certificate = x.r.TLS.PeerCertificates[0]
+		}
 	}
 	x.question = access.About(x.who, x.req, from, terms)
 	return &x.question

@@ -148,7 +148,7 @@ func (s *Server) warn() {
 		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port can claim to be any client. Development only.")
 	}
 	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.Has("hmac_fetcher") && !s.cfg.SkipSignature {
-		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, and every request will be refused")
+		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign but with temporary keys, and every other request will be refused")
 	}
 }
 

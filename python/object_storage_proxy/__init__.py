@@ -15,6 +15,7 @@ what, and with which credentials for the store::
 Importing it neither loads the library nor starts a thread; the first start of a proxy does.
 """
 
+from ._issue import TemporaryKeys
 from ._version import __version__
 from .config import CosMapItem, ProxyServerConfig
 from .decision import Decision
@@ -36,6 +37,7 @@ __all__ = [
     "ProxyServerConfig",
     "Session",
     "SharedStateError",
+    "TemporaryKeys",
     "__version__",
     "disable_request_counting",
     "enable_request_counting",
