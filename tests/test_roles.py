@@ -19,6 +19,7 @@ from helpers import raw
 from helpers.certificates import Certificates
 from helpers.double import S3Double
 from helpers.issuer import Issuer
+from helpers.pages import DOCS, blocks
 
 READS = {
     "Version": "2012-10-17",
@@ -46,14 +47,19 @@ def config(issuer: Issuer, **changes: Any) -> dict[str, Any]:
 
 
 def show(
-    front: Front, token: str, method: str = "GET", body: bytes = b"", **fields: str
+    front: Front,
+    token: str,
+    method: str = "GET",
+    body: bytes = b"",
+    bucket: str = "data",
+    **fields: str,
 ) -> raw.Answer:
-    """Sends a request about data/k with a token instead of a signature."""
+    """Sends a request about the object k with a token instead of a signature."""
     headers = {"Host": front.url().removeprefix("http://"), "Authorization": f"Bearer {token}"}
     headers |= {name.replace("_", "-"): value for name, value in fields.items()}
     if method == "PUT":
         headers["Content-Length"] = str(len(body))
-    return raw.send(front.url(), method, "/data/k", headers, body)
+    return raw.send(front.url(), method, f"/{bucket}/k", headers, body)
 
 
 def code(answer: raw.Answer) -> str:
@@ -276,8 +282,51 @@ def test_updates_hold_at_once(serve: Any, double: S3Double, issuer: Issuer) -> N
     front.server.update(roles={})
     assert code(show(front, token)) == "AccessDenied"
     front.server.update(roles={"reader": reader(issuer)})
-    front.server.invalidate()
     assert show(front, token).status == 200
+
+
+def test_a_revocation_ends_tokens_that_were_issued_before(
+    serve: Any, double: S3Double, issuer: Issuer
+) -> None:
+    front = serve({"data": double.entry(bearer="reader")}, **config(issuer))
+    now = int(time.time())
+    old, fresh = issuer.token(iat=now - 5), issuer.token(iat=now + 5)
+    assert show(front, old).status == 200
+    front.server.invalidate(token="reader")
+    assert code(show(front, old)) == "ExpiredToken"
+    assert show(front, fresh).status == 200
+
+
+def test_what_the_page_shows(serve: Any, double: S3Double, issuer: Issuer) -> None:
+    code_of_page = "\n".join(block.text for block in blocks(DOCS / "roles.md", "python"))
+    names: dict[str, Any] = {"osp": osp}
+    exec(code_of_page.replace("https://keycloak.example.com/realms/acme", issuer.url), names)
+    double.objects[b"/photos/k"] = b"x"
+    asked: list[str] = []
+
+    def validator(token: str, bucket: str) -> bool:
+        asked.append(token)
+        return True
+
+    assert names["cos_map"]["photos"]["bearer"] == "reader"
+    front = serve(
+        {
+            name: double.entry(bearer=role)
+            for name, role in {"photos": "reader", "data": "analyst"}.items()
+        },
+        issuers=names["issuers"],
+        roles=names["roles"],
+        role_assumer=names["assume"],
+        validator=validator,
+    )
+    for claims, bucket, refused in (
+        ({"groups": ["team-a"]}, "photos", ""),
+        ({"groups": ["staff"]}, "photos", "AccessDenied"),
+        ({"team": "red"}, "data", ""),
+        ({}, "data", "AccessDenied"),
+    ):
+        assert code(show(front, issuer.token(**claims), bucket=bucket)) == refused
+    assert asked == ["people/alice", "team/red"]
 
 
 def test_mistakes_are_reported_together() -> None:

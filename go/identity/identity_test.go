@@ -125,6 +125,17 @@ func TestEveryAlgorithmThatProvesSomethingIsTaken(t *testing.T) {
 	s.want("without a key id", identitytest.Sign(t, jose.JSONWebKey{Key: edwards, Algorithm: "EdDSA"}, s.claims(nil)), nil)
 }
 
+func TestAKeyIsForItsOwnAlgorithm(t *testing.T) {
+	s := newScene(t)
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Publish(jose.JSONWebKey{Key: private, KeyID: "rsa", Algorithm: "RS256"})
+	s.want("RS256", identitytest.Sign(t, jose.JSONWebKey{Key: private, KeyID: "rsa", Algorithm: "RS256"}, s.claims(nil)), nil)
+	s.want("PS256", identitytest.Sign(t, jose.JSONWebKey{Key: private, KeyID: "rsa", Algorithm: "PS256"}, s.claims(nil)), ErrInvalid)
+}
+
 // A public key is no secret: who signs with it by HMAC proves nothing.
 func TestNoAlgorithmTurnsAPublicKeyIntoASecret(t *testing.T) {
 	s := newScene(t)
@@ -169,6 +180,7 @@ func TestKeysInATokenAreNotLookedAt(t *testing.T) {
 	ours := s.Issuer.PrivateKeys()[0]
 	s.want("an address beside a good signature", identitytest.SignBytes(t, ours, payload, map[jose.HeaderKey]any{"jku": elsewhere.URL}), nil)
 	s.want("critical, with a good signature", identitytest.SignBytes(t, ours, payload, map[jose.HeaderKey]any{"crit": []string{"exp"}}), ErrInvalid)
+	s.want("critical, and understood by go-jose", identitytest.SignBytes(t, ours, payload, map[jose.HeaderKey]any{"b64": true, "crit": []string{"b64"}}), ErrInvalid)
 	s.want("a token that ends a session", identitytest.SignBytes(t, ours, payload, map[jose.HeaderKey]any{"typ": "logout+jwt"}), ErrInvalid)
 	s.want("an access token", identitytest.SignBytes(t, ours, payload, map[jose.HeaderKey]any{"typ": "at+JWT"}), nil)
 }

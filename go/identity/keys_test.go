@@ -154,6 +154,7 @@ func TestAnswersThatAreNoKeysAreAnIssuerThatIsAway(t *testing.T) {
 	key := identitytest.Key(t, "first")
 	forEncryption := key.Public()
 	forEncryption.Use = "enc"
+	first := key.Public()
 	for name, serve := range map[string]http.HandlerFunc{
 		"garbage":              text("<html>"),
 		"nothing":              text(""),
@@ -164,7 +165,8 @@ func TestAnswersThatAreNoKeysAreAnIssuerThatIsAway(t *testing.T) {
 		"a short key":          set(jose.JSONWebKey{Key: &small.PublicKey, KeyID: "first"}),
 		"a key for encryption": set(forEncryption),
 		"too many keys":        text(`{"keys": [` + strings.Repeat("{},", maxKeys) + `{}]}`),
-		"a huge answer": func(w http.ResponseWriter, _ *http.Request) {
+		"a huge answer": func(w http.ResponseWriter, r *http.Request) {
+			set(first)(w, r)
 			chunk := bytes.Repeat([]byte(" "), 64<<10)
 			for range 2 * maxDocument / len(chunk) {
 				if _, err := w.Write(chunk); err != nil {
@@ -177,6 +179,7 @@ func TestAnswersThatAreNoKeysAreAnIssuerThatIsAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
+			s.Publish(key)
 			s.Serve(serve)
 			s.want(name, s.Token(t, s.claims(nil)), ErrAway)
 		})

@@ -22,7 +22,8 @@ const bearersKept = 4096
 type bearing [sha256.Size]byte
 
 func bearingOf(raw, role, clientIP string) bearing {
-	var b []byte
+	var stack [2048]byte // longer tokens spill to the heap
+	b := stack[:0]
 	for _, text := range []string{raw, role, clientIP} {
 		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
 	}
@@ -34,8 +35,11 @@ func bearingOf(raw, role, clientIP string) bearing {
 // it however often the token is shown again. It is kept until it ends, so that a warm
 // request verifies nothing. Errors are values of package s3err, or ctx's own.
 func (r *Roles) Bearer(ctx context.Context, raw, role, clientIP string) (*session.Session, error) {
-	now := r.current.Load()
-	return now.bearers.Get(ctx, bearingOf(raw, role, clientIP), func(ctx context.Context) (cache.Entry[*session.Session], error) {
+	bearers, key := r.current.Load().bearers, bearingOf(raw, role, clientIP)
+	if s, ok := bearers.Lookup(key); ok {
+		return s, nil
+	}
+	return bearers.Get(ctx, key, func(ctx context.Context) (cache.Entry[*session.Session], error) {
 		s, err := r.bear(ctx, raw, role, clientIP)
 		if err != nil {
 			return cache.Entry[*session.Session]{}, err

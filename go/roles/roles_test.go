@@ -208,7 +208,9 @@ func TestASessionMakesNoOtherOne(t *testing.T) {
 		t.Error("the callback was asked")
 		return callbacks.RoleAnswer{Assumed: true}, nil
 	}
-	r := rolesOf(says, reader())
+	writer := reader()
+	writer.Name = "writer"
+	r := rolesOf(says, reader(), writer)
 	s, err := r.Assume(t.Context(), asking(func(q *Request) { q.Duration = time.Hour }))
 	if err != nil || s.Token != "t" || s.Name != "after" || s.AccessKey != "" || s.Subject != "alice" || s.Tags["k"] != "v" ||
 		!slices.Equal(s.Policies, []string{"a", "b"}) || !s.Expires.Equal(held.Expires) {
