@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import botocore.exceptions
 import httpx
+import object_storage_proxy as osp
 import pytest
 from botocore.config import Config
 from conftest import CLIENT, Front, Serve
@@ -23,6 +24,7 @@ from helpers.clients import Keys, refused
 from helpers.double import S3Double
 from helpers.issuer import Issuer
 from helpers.monitor import get, scrape
+from helpers.pages import DOCS, blocks
 from helpers.wait import free_port, until
 
 ALL = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -260,6 +262,20 @@ def test_a_client_with_keys_assumes_a_role(serve: Serve, double: S3Double) -> No
     assert refused(stranger.get_caller_identity).code == "InvalidClientTokenId"
 
 
+def test_the_code_of_the_page_assumes_a_role(
+    serve: Serve, double: S3Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = {"keys": CLIENT.access, "policy": policy(READS)}
+    front = serve({"data": double.entry()}, roles={"reader": role})
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", CLIENT.access)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CLIENT.secret)
+    (block,) = blocks(DOCS / "sts.md", "python")
+    names: dict[str, Any] = {"boto3": boto3}
+    exec(block.text.replace("https://s3.example.com", front.url()), names)
+    s3 = holder(front, names["answer"])
+    assert s3.get_object(Bucket="data", Key="k")["Body"].read() == b"x"
+
+
 def test_a_token_that_proves_nothing_has_stss_own_code(
     serve: Serve, issuer: Issuer, double: S3Double
 ) -> None:
@@ -292,8 +308,6 @@ def test_an_issuer_that_is_away_is_tried_again(serve: Serve, double: S3Double) -
 def test_the_callback_decides_about_other_roles(
     serve: Serve, issuer: Issuer, double: S3Double
 ) -> None:
-    import object_storage_proxy as osp
-
     asked: list[Any] = []
 
     def role_assumer(request: dict[str, Any]) -> osp.Session | None:
