@@ -68,11 +68,11 @@ func (p *Pipeline) serveSTS(x *exchange) error {
 	x.record.action = request.Action()
 	from := sts.Caller{ClientIP: p.hosts.client(x.r)}
 	if request.Signed() {
+		release() // from here on it waits where requests to S3 do
 		if from.Principal, err = p.verifyForSTS(x, body); err != nil {
 			x.record.badSignature = true
 			return err
 		}
-		release()
 	}
 	begun := p.recorder.clock()
 	response, err := p.sts.Answer(x.r.Context(), request, from)

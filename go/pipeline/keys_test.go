@@ -152,6 +152,21 @@ func TestBodiesOfStrangersAreReadFewAtATime(t *testing.T) {
 	}
 }
 
+func TestOfABodyThatIsTooLongLittleIsRead(t *testing.T) {
+	r, o := recorded(t, callbacks.Set{}, nil)
+	long := whoAmI + strings.Repeat("&", 1<<20)
+	for _, length := range []int64{int64(len(long)), -1} {
+		req := r.Request("POST", "/", long)
+		req.Header.Set("Content-Type", formType)
+		req.ContentLength = length
+		a := r.Do(req)
+		x := o.next(t)
+		if stsCode(a) != "ValidationError" || !strings.Contains(string(a.Content), "too large") || length > 0 && x.BytesIn != 0 || x.BytesIn > 65<<10 {
+			t.Errorf("of a length of %d: %d bytes, %d %s", length, x.BytesIn, a.StatusCode, a.Content)
+		}
+	}
+}
+
 func TestARequestForKeysIsSeenWithoutItsQuery(t *testing.T) {
 	r, o := recorded(t, callbacks.Set{}, nil)
 	r.Do(r.toSTS(whoAmI, "sts"))
