@@ -51,7 +51,11 @@ return 1
 `)
 
 // ended returns what stands at some keys.
-var ended = valkey.NewLuaScript(`return redis.call('MGET', unpack(KEYS))`)
+var ended = valkey.NewLuaScript(`
+local found = {}
+for i, key in ipairs(KEYS) do found[i] = redis.call('GET', key) end
+return found
+`)
 
 // endSessions remembers which sessions a revocation ends.
 func (s *State) endSessions(ctx context.Context, what Revocation) error {
