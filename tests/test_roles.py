@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import signal
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import object_storage_proxy as osp
@@ -20,6 +24,7 @@ from helpers.certificates import Certificates
 from helpers.double import S3Double
 from helpers.issuer import Issuer
 from helpers.pages import DOCS, blocks
+from helpers.served import Served
 
 READS = {
     "Version": "2012-10-17",
@@ -47,7 +52,7 @@ def config(issuer: Issuer, **changes: Any) -> dict[str, Any]:
 
 
 def show(
-    front: Front,
+    where: Front | str,
     token: str,
     method: str = "GET",
     body: bytes = b"",
@@ -55,11 +60,12 @@ def show(
     **fields: str,
 ) -> raw.Answer:
     """Sends a request about the object k with a token instead of a signature."""
-    headers = {"Host": front.url().removeprefix("http://"), "Authorization": f"Bearer {token}"}
+    url = where if isinstance(where, str) else where.url()
+    headers = {"Host": url.removeprefix("http://"), "Authorization": f"Bearer {token}"}
     headers |= {name.replace("_", "-"): value for name, value in fields.items()}
     if method == "PUT":
         headers["Content-Length"] = str(len(body))
-    return raw.send(front.url(), method, f"/{bucket}/k", headers, body)
+    return raw.send(url, method, f"/{bucket}/k", headers, body)
 
 
 def code(answer: raw.Answer) -> str:
@@ -295,6 +301,27 @@ def test_a_revocation_ends_tokens_that_were_issued_before(
     front.server.invalidate(token="reader")
     assert code(show(front, old)) == "ExpiredToken"
     assert show(front, fresh).status == 200
+
+
+def test_a_file_and_the_environment_say_the_same_and_sighup_reads_them_again(
+    tmp_path: Path, double: S3Double, issuer: Issuer
+) -> None:
+    now = int(time.time())
+    folder = tmp_path / "here"
+    folder.mkdir()
+    with ExitStack() as stack:
+        served = Served(folder, stack)
+        entries = {"data": double.entry(bearer="reader")}
+        served.configure(cos_map=entries, roles={"reader": reader(issuer)})
+        served.start(OSP_ISSUERS=f'{{"{issuer.url}" = {{audiences = ["s3"]}}}}')
+        served.up()
+        url = f"http://127.0.0.1:{served.port}"
+        assert code(show(url, issuer.token())) == ""
+        served.configure(cos_map=entries, roles={"reader": reader(issuer, subjects=["bob"])})
+        os.kill(served.child.process.pid, signal.SIGHUP)
+        served.said("the configuration was reloaded")
+        assert code(show(url, issuer.token(iat=now + 30))) == "AccessDenied"
+        assert code(show(url, issuer.token(iat=now + 30, sub="bob"))) == ""
 
 
 def test_what_the_page_shows(serve: Any, double: S3Double, issuer: Issuer) -> None:

@@ -226,6 +226,17 @@ func TestTwoReadersSeeTheSameClaims(t *testing.T) {
 	}
 }
 
+func BenchmarkVerifyByAKnownKey(b *testing.B) {
+	issuer := identitytest.New(b)
+	v := New([]Issuer{{URL: issuer.URL, Audiences: []string{"s3"}}}, Options{})
+	raw := issuer.Token(b, map[string]any{"iss": issuer.URL, "sub": "alice", "aud": "s3", "exp": time.Now().Add(time.Hour).Unix()})
+	for b.Loop() {
+		if _, err := v.Verify(b.Context(), raw); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	issuer := identitytest.New(f)
 	v := New([]Issuer{{URL: issuer.URL, Audiences: []string{"s3"}}}, Options{})

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"osp/go/callbacks"
-	"osp/go/config"
 	"osp/go/identity/identitytest"
 )
 
@@ -142,7 +141,7 @@ func TestARoleThatIsTakenAwayEndsItsBearers(t *testing.T) {
 	if a := b.Do(b.shown(good, "GET", "/photos/k", "")); a.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", a.StatusCode, a.Content)
 	}
-	u, err := b.Config.ParseUpdate([]byte(`{"roles": {}}`), config.Running{Roles: b.pipeline.Roles().Settings()})
+	u, err := b.Config.ParseUpdate([]byte(`{"roles": {}}`), b.pipeline.Running())
 	if err != nil {
 		t.Fatal(err)
 	}

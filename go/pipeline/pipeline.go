@@ -171,9 +171,6 @@ func (p *Pipeline) Running() config.Running {
 	return config.Running{Governed: p.stores.Load().Policy != nil, Roles: p.roles.Settings()}
 }
 
-// Roles say who gets a session.
-func (p *Pipeline) Roles() *roles.Roles { return p.roles }
-
 // InFlight is how many requests are under way, if there are observers.
 func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }
 

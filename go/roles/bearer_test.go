@@ -9,7 +9,7 @@ import (
 	"osp/go/identity/identitytest"
 )
 
-func bearersOf(t *testing.T, at *time.Time) (*Roles, *identitytest.Issuer) {
+func bearersOf(t testing.TB, at *time.Time) (*Roles, *identitytest.Issuer) {
 	issuer := identitytest.New(t)
 	role := reader()
 	role.Issuers, role.Claims, role.Max = []string{issuer.URL}, nil, 2*time.Hour
@@ -43,6 +43,18 @@ func TestATokensSessionIsAsOldAsTheTokenAndEndsWithIt(t *testing.T) {
 	at = now.Add(10 * time.Minute)
 	if s, err := r.Bearer(t.Context(), raw, "reader", ""); code(err) != "ExpiredToken" {
 		t.Errorf("got %+v, %v", s, err)
+	}
+}
+
+func BenchmarkBearerThatIsKnown(b *testing.B) {
+	at := now
+	r, issuer := bearersOf(b, &at)
+	raw := issuer.Token(b, claimsOf(issuer, now, time.Hour))
+	if _, err := r.Bearer(b.Context(), raw, "reader", "192.0.2.1"); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		_, _ = r.Bearer(b.Context(), raw, "reader", "192.0.2.1")
 	}
 }
 

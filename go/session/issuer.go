@@ -26,7 +26,7 @@ const (
 	// headers, of which all together often have 8 KB, and in presigned URLs.
 	longest = 4096
 	// remembered is how many sessions an Issuer keeps open, each with up to some
-	// 12 KB.
+	// 16 KB.
 	remembered = 4096
 
 	keyPrefix = "ASIA" // as AWS names temporary keys
@@ -61,8 +61,14 @@ type Issuer struct {
 	box  *seal.Box
 	mint *seal.Minter
 	now  func() time.Time
-	open *lru.Map[[sha256.Size]byte, *opened]
+	open *lru.Map[given, *opened]
 }
+
+// given is what a client has given. Who knows of it how much of a token was right could
+// still not sign with it, so that it may be compared in any time.
+type given struct{ accessKey, token string }
+
+func hashOf(seed maphash.Seed, g given) uint64 { return maphash.String(seed, g.token) }
 
 // opened is a token that was opened before.
 type opened struct {
@@ -81,7 +87,7 @@ func New(ring seal.Keyring, now func() time.Time) *Issuer {
 	}
 	return &Issuer{
 		box: ring.Box(purpose), mint: ring.Minter(purpose), now: now,
-		open: lru.New[[sha256.Size]byte, *opened](remembered, maphash.Comparable, nil),
+		open: lru.New[given, *opened](remembered, hashOf, nil),
 	}
 }
 
@@ -138,8 +144,7 @@ func (i *Issuer) Open(accessKey, token string) (*Session, secret.Value, error) {
 	if len(token) > longest || len(accessKey) > len(token) {
 		return nil, secret.Value{}, ErrInvalid
 	}
-	id := nameOf(accessKey, token)
-	o, ok := i.open.Get(id)
+	o, ok := i.open.Get(given{accessKey, token})
 	if !ok {
 		var err error
 		if o, err = i.read(accessKey, token); err != nil {
@@ -150,7 +155,7 @@ func (i *Issuer) Open(accessKey, token string) (*Session, secret.Value, error) {
 		return nil, secret.Value{}, ErrExpired
 	}
 	if !ok {
-		i.open.Add(id, o)
+		i.open.Add(given{o.session.AccessKey, strings.Clone(token)}, o) // what a request keeps in memory goes with it
 	}
 	return o.session, o.secret, nil
 }
@@ -188,11 +193,4 @@ func (i *Issuer) secret(sealed []byte, accessKey, token string) (secret.Value, b
 		return secret.Value{}, false
 	}
 	return secret.New(base64.StdEncoding.EncodeToString(sum[:secretLen])), true
-}
-
-// nameOf is what an open session is known by: a hash, so that neither tokens lie
-// around nor time tells how much of one was right.
-func nameOf(accessKey, token string) [sha256.Size]byte {
-	var stack [1024]byte // longer tokens spill to the heap
-	return sha256.Sum256(append(appendText(stack[:0], accessKey), token...))
 }

@@ -205,6 +205,9 @@ func (s *State) lose(log string) {
 func (s *State) join(ctx context.Context) error {
 	at, err := s.adopt(ctx)
 	if err == nil {
+		err = s.found(ctx)
+	}
+	if err == nil {
 		s.at.Store(&at)
 	}
 	return err

@@ -3,7 +3,6 @@ package shared
 import (
 	"context"
 	"encoding/binary"
-	"strconv"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -38,36 +37,34 @@ func (r Revocation) Ends() []EndOf {
 // server that has lost everything has lost other ends, too.
 var founded = EndOf{Kind: "founded"}
 
-// end writes a moment where there is none that is later. KEYS: where. ARGV: its value,
-// sealed, for how long (ms; 0: for ever), and whether it may replace another.
+// end remembers moments. KEYS: where. ARGV: for how long (ms), and the moments, sealed.
 var end = valkey.NewLuaScript(`
-for i, key in ipairs(KEYS) do
-  if ARGV[2 * i + 1] == '1' or redis.call('EXISTS', key) == 0 then
-    redis.call('SET', key, ARGV[2 * i])
-    if ARGV[1] ~= '0' then redis.call('PEXPIRE', key, ARGV[1]) end
-  end
-end
+for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1]) end
 return 1
+`)
+
+// find remembers moments for ever where there is none. KEYS: where. ARGV: the moments,
+// sealed.
+var find = valkey.NewLuaScript(`
+for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i], 'NX') end
+return 1
+`)
+
+// ended returns what stands at some keys.
+var ended = valkey.NewLuaScript(`
+local found = {}
+for i, key in ipairs(KEYS) do found[i] = redis.call('GET', key) end
+return found
 `)
 
 // endSessions remembers which sessions a revocation ends.
 func (s *State) endSessions(ctx context.Context, what Revocation) error {
-	return s.markEnds(ctx, what.Ends(), what.At, keepEnds, true)
-}
-
-func (s *State) markEnds(ctx context.Context, of []EndOf, at time.Time, keep time.Duration, replace bool) error {
-	if len(of) == 0 {
+	keys := s.endKeys(what.Ends())
+	if len(keys) == 0 {
 		return nil
 	}
-	keys, args := s.endKeys(of), []string{milliseconds(keep)}
-	for _, key := range keys {
-		args = append(args, string(s.ends.Seal(key, binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())))), strconv.Itoa(map[bool]int{true: 1}[replace]))
-	}
-	client, err := s.connected()
-	if err != nil {
-		return err
-	}
-	return end.Exec(ctx, client, keys, args).Error()
+	_, err := s.exec(ctx, end, keys, append([]string{milliseconds(keepEnds)}, s.moments(keys, what.At)...))
+	return err
 }
 
 // endKeys are where ends are remembered, by the names of all keys: replicas whose keyring
@@ -81,42 +78,87 @@ func (s *State) endKeys(of []EndOf) (keys []string) {
 	return keys
 }
 
-// ended returns what stands at some keys.
-var ended = valkey.NewLuaScript(`return redis.call('MGET', unpack(KEYS))`)
+// moments seals a moment for each of some keys.
+func (s *State) moments(keys []string, at time.Time) []string {
+	sealed := make([]string, len(keys))
+	for i, key := range keys {
+		sealed[i] = string(s.ends.Seal(key, binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro()))))
+	}
+	return sealed
+}
+
+// moment reads what stands at a key; false where nothing does. What nobody of the fleet
+// has written is now: nothing older is sure.
+func (s *State) moment(key string, value valkey.ValkeyMessage) (at time.Time, there bool) {
+	sealed, err := value.ToString()
+	if valkey.IsValkeyNil(err) {
+		return at, false
+	}
+	raw, ok := s.ends.Open(key, []byte(sealed))
+	if err != nil || !ok || len(raw) != 8 {
+		return time.Now(), true
+	}
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(raw))), true
+}
+
+// exec runs a script whether or not the server counts as away.
+func (s *State) exec(ctx context.Context, script *valkey.Lua, keys, args []string) (valkey.ValkeyMessage, error) {
+	client, err := s.connected()
+	if err != nil {
+		return valkey.ValkeyMessage{}, err
+	}
+	return script.Exec(ctx, client, keys, args).ToMessage()
+}
 
 // EndedAt is when sessions that any of these is about were last ended: older ones are
 // over. Its error wraps ErrAway, or is ctx's.
-func (s *State) EndedAt(ctx context.Context, of []EndOf) (time.Time, error) {
+func (s *State) EndedAt(ctx context.Context, of []EndOf) (last time.Time, err error) {
 	keys := s.endKeys(append([]EndOf{founded}, of...))
 	reply, err := s.run(ctx, ended, keys)
 	if err != nil {
-		return time.Time{}, err
+		return last, err
 	}
 	values, err := reply.ToArray()
 	if err != nil || len(values) != len(keys) {
-		return time.Time{}, errAnswer
+		return last, errAnswer
 	}
-	var last time.Time
-	missing := 0
+	known := false
 	for i, value := range values {
-		sealed, err := value.ToString()
-		if valkey.IsValkeyNil(err) {
-			if i%(len(of)+1) == 0 {
-				missing++
-			}
-			continue
-		}
-		raw, ok := s.ends.Open(keys[i], []byte(sealed))
-		if err != nil || !ok || len(raw) != 8 {
-			return time.Now(), nil // somebody has written there: nothing is sure
-		}
-		if at := time.UnixMicro(int64(binary.BigEndian.Uint64(raw))); at.After(last) {
+		at, there := s.moment(keys[i], value)
+		known = known || there && i%(len(of)+1) == 0
+		if at.After(last) {
 			last = at
 		}
 	}
-	if missing == len(s.namers) { // this replica is the first to look
-		last = time.Now()
-		return last, s.markEnds(ctx, []EndOf{founded}, last, 0, false)
+	if !known { // it was lost since this replica has begun
+		return time.Now(), s.found(ctx)
 	}
 	return last, nil
+}
+
+// found ends all older sessions if nothing is remembered of any end: whoever begins in a
+// log sees to that, before the first session is issued. Keys that the keyring did not
+// have then get the moment that the others have.
+func (s *State) found(ctx context.Context) error {
+	keys := s.endKeys([]EndOf{founded})
+	reply, err := s.exec(ctx, ended, keys, nil)
+	if err != nil {
+		return err
+	}
+	values, err := reply.ToArray()
+	if err != nil || len(values) != len(keys) {
+		return errAnswer
+	}
+	since, missing := time.Now(), false
+	for i, value := range values {
+		at, there := s.moment(keys[i], value)
+		if there && at.Before(since) {
+			since = at
+		}
+		missing = missing || !there
+	}
+	if missing {
+		_, err = s.exec(ctx, find, keys, s.moments(keys, since))
+	}
+	return err
 }

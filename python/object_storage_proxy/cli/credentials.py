@@ -12,9 +12,9 @@ from .sts import Endpoint, assume_role_with_web_identity
 from .temporary import add_format, spelled
 
 _DESCRIPTION = """\
-Gets temporary keys from a proxy for an identity token, and prints them: for tools that read
-credential_process from AWS's configuration, or as variables. It is a client: it
-needs no configuration of the proxy's, and no keys.
+Gets temporary keys from a proxy for an identity token, and prints them: for the setting
+credential_process of S3 clients, or as variables. It is a client: it needs no configuration
+of the proxy's, and no keys.
 
 Without the options it reads AWS's own variables: AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL,
 AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_SESSION_NAME, AWS_CA_BUNDLE. SDKs that
@@ -24,12 +24,7 @@ _EXAMPLES = """\
   object-storage-proxy credentials --endpoint https://s3.example.com --role reader \\
       --token-file /var/run/secrets/tokens/proxy
   env $(object-storage-proxy credentials --role reader --token-file token --format env) \\
-      aws s3 ls s3://photos
-
-in ~/.aws/config:
-  [profile reader]
-  credential_process = object-storage-proxy credentials --endpoint https://s3.example.com
-      --role reader --token-file /var/run/secrets/tokens/proxy"""
+      aws s3 ls s3://photos"""
 
 
 def add(adder: Adder) -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
-__all__ = ["PARAMETERS", "Credentials", "presign"]
+__all__ = ["LONGEST", "PARAMETERS", "Credentials", "presign"]
 
+LONGEST = 7 * 24 * 3600  # seconds that a URL may be valid; AWS sets that limit
 
 # The parameters of the signature itself, in lower case.
 PARAMETERS = frozenset(
@@ -61,7 +62,7 @@ def presign(
         host: as clients will send it, with the port unless it is the scheme's default.
         path: with a leading slash, not yet encoded. A lone surrogate stands for a byte that
             is not UTF-8, here and in `query`.
-        expires: seconds from `now`, at most 7 days, which is AWS's limit.
+        expires: seconds from `now`, from 1 to LONGEST.
         now: in UTC.
         query: additional parameters.
         headers: must be sent with the request, exactly like this.
