@@ -67,7 +67,7 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	m.Ended(&observe.Exchange{Method: "POST", Status: 200, Action: "AssumeRole"})
 	m.Ended(&observe.Exchange{Method: "POST", Status: 400, Action: "AssumeRole", Code: "ValidationError"})
 	m.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Refused, Took: 20 * time.Millisecond})
-	m.TokenExchanged("granted")
+	m.GrantExchanged("granted")
 	expect(t, scrape(t, m),
 		`osp_requests_total{bucket="team-*",method="PUT",status="200"} 1`,
 		`osp_transfer_bytes_total{bucket="team-*",direction="in"} 1000`,

@@ -228,10 +228,10 @@ class ProxyServer:
 
         Answers are decisions, store credentials, client secrets.
         Requests that arrive after it has returned are never served by anything that was asked
-        for before, including the store's bearer tokens. With both arguments it drops what is
-        cached for that token and that bucket together; client secrets belong to a token alone.
-        Unless a bucket is given, it also ends the temporary keys that were issued before, under
-        that token or with that access key.
+        for before, including the store's bearer tokens and the sessions of roles that entries
+        assume. With both arguments it drops what is cached for that token and that bucket
+        together; client secrets belong to a token alone. Unless a bucket is given, it also ends
+        the temporary keys that were issued before, under that token or with that access key.
 
         Args:
             token: a client's access key id, or the token of temporary keys; None: all. ""
