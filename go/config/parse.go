@@ -198,20 +198,32 @@ func readKeystore(v *value) map[string]secret.Value {
 }
 
 func readEndpoint(v *value) string {
+	u := readURL(v)
+	switch {
+	case u == nil:
+		return iamEndpoint
+	case strings.Trim(u.Path, "/") == "": // the service's base URL, as IBM's own tools take it
+		return u.Scheme + "://" + u.Host + tokenPath
+	}
+	return u.String()
+}
+
+// readURL reads the URL of a token service.
+func readURL(v *value) *url.URL {
 	s, ok := v.str()
 	if !ok {
-		return iamEndpoint
+		return nil
 	}
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		v.reject("must be a URL that begins with https:// or http://")
+		return nil
 	case u.User != nil || u.Fragment != "" || u.RawQuery != "":
 		v.reject("must be a URL without user, query and fragment")
-	case strings.Trim(u.Path, "/") == "": // the service's base URL, as IBM's own tools take it
-		return u.Scheme + "://" + u.Host + tokenPath
+		return nil
 	}
-	return s
+	return u
 }
 
 // readServerName accepts what RFC 9110, section 5.5, allows in a field value,

@@ -113,7 +113,8 @@ func TestNoneMeansNotGivenWhereNothingIsRequired(t *testing.T) {
 	changes = append(changes, "cos_map", `{"photos": {"host": "s3.example.com", "port": 443, "region": null, "api_key": null, "apikey": null,
 		"access_key": null, "accessKey": null, "secret_key": null, "secretKey": null, "ttl": null, "time-to-live": null,
 		"addressing_style": null, "addressingStyle": null, "is_tls_enabled": null, "tls": null, "checksums": null, "bucket": null, "prefix": null, "read_only": null, "anonymous": null,
-		"ca_file": null, "client_cert_file": null, "client_key_file": null, "trust_env": null, "connect_timeout": null, "answer_timeout": null}}`)
+		"ca_file": null, "client_cert_file": null, "client_key_file": null, "trust_env": null, "connect_timeout": null, "answer_timeout": null, "assume_role_arn": null, "role_session_name": null, "external_id": null,
+		"sts_endpoint": null, "web_identity_token_file": null, "assume_role_duration": null}}`)
 	if got, want := parsed(t, with(changes...)), parsed(t, with()); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

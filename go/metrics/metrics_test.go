@@ -65,7 +65,7 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 403, Code: "AccessDenied", Presigned: true, UsedUp: true})
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 502, Code: "BadGateway", Asked: true, StoreError: "BadGateway"})
 	m.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Refused, Took: 20 * time.Millisecond})
-	m.TokenExchanged("granted")
+	m.GrantExchanged("granted")
 	expect(t, scrape(t, m),
 		`osp_requests_total{bucket="team-*",method="PUT",status="200"} 1`,
 		`osp_transfer_bytes_total{bucket="team-*",direction="in"} 1000`,

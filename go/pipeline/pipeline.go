@@ -15,10 +15,12 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"osp/go/access"
+	"osp/go/assume"
 	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/config"
 	"osp/go/creds"
+	"osp/go/grants"
 	"osp/go/iam"
 	"osp/go/observe"
 	"osp/go/roles"
@@ -34,7 +36,7 @@ import (
 type Observer interface {
 	observe.Observer
 	CallbackEnded(observe.Callback)
-	TokenExchanged(outcome string) // an IBM API key for a bearer token
+	GrantExchanged(outcome string) // by a token service: a bearer token, or the keys of a role
 	Updated()                      // there are other entries now
 }
 
@@ -63,6 +65,7 @@ type Pipeline struct {
 	uses     *access.Uses
 	creds    *creds.Resolver
 	iam      *iam.Exchange
+	roles    *assume.Roles
 	upstream *upstream.Client
 	started  time.Time
 
@@ -84,15 +87,16 @@ type Pipeline struct {
 // New makes a Pipeline of a checked configuration. It opens no connection.
 func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	var interceptors []callbacks.Interceptor
-	exchanges := iam.Options{Shared: o.Shared}
+	exchanges := grants.Options{Shared: o.Shared}
 	keys := creds.Options{Shared: o.Shared}
 	if o.Observer != nil {
 		interceptors = append(interceptors, observe.Questions(o.Observer.CallbackEnded))
-		exchanges.Exchanged = o.Observer.TokenExchanged
+		exchanges.Exchanged = o.Observer.GrantExchanged
 	}
 	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	uses := access.UsesOptions{Shared: o.Shared, Local: cfg.Shared != nil && cfg.Shared.LocalUses}
-	tokens := iam.New(cfg.IAMEndpoint, exchanges)
+	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Options: exchanges})
+	roles := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
 		cfg:      cfg,
@@ -104,8 +108,9 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		going:    access.NewSessions(o.Shared),
 		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
 		uses:     access.NewUses(cfg.PresignUses, uses),
-		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
+		creds:    creds.New(owner.BucketCredsFetcher, tokens, roles, keys),
 		iam:      tokens,
+		roles:    roles,
 		upstream: upstream.New(),
 		started:  time.Now(),
 
@@ -172,7 +177,7 @@ func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }
 // Caches say how useful each cache was, by the name of what it remembers.
 func (p *Pipeline) Caches() map[string]func() cache.Stats {
 	return map[string]func() cache.Stats{
-		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats,
+		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats, "roles": p.roles.Stats,
 	}
 }
 

@@ -28,6 +28,12 @@ CosMapItem = TypedDict(
         "accessKey": str | None,
         "secret_key": str | None,
         "secretKey": str | None,
+        "assume_role_arn": str | None,
+        "role_session_name": str | None,
+        "external_id": str | None,
+        "web_identity_token_file": str | os.PathLike[str] | None,
+        "sts_endpoint": str | None,
+        "assume_role_duration": int | float | None,
         "ttl": int | float | None,
         "time-to-live": int | float | None,
         "addressing_style": str | None,
@@ -67,6 +73,18 @@ Keys:
     access_key, secret_key (accessKey, secretKey): HMAC keys of the store; they take
         precedence over an API key.
     api_key (apikey): an IBM Cloud API key.
+    assume_role_arn: a role that is assumed for the store's keys, and assumed again before
+        they expire, with ``web_identity_token_file``, or with ``access_key`` and
+        ``secret_key``, which then sign for nothing else.
+    web_identity_token_file: file with the token of a web identity (OIDC), read each time
+        that the role is assumed.
+    role_session_name: 2 to 64 characters by which the store's log knows the proxy; default
+        ``"object-storage-proxy"``.
+    external_id: what the role's owner asks for in addition to ``access_key``, if anything.
+    sts_endpoint: URL of the token service, which is reached as the store is (``ca_file``,
+        client certificate, ``trust_env``, timeouts); default: for AWS's hosts that of
+        ``region``, for all others the store itself, as MinIO and Ceph have it.
+    assume_role_duration: seconds that a session lasts, 900 to 43200; default 3600.
     ttl (time-to-live): seconds that decisions and credentials for this bucket are
         cached; default 300; 0: not at all.
     addressing_style (addressingStyle): where the store expects the bucket, ``"virtual"``
