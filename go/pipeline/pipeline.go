@@ -65,7 +65,7 @@ type Pipeline struct {
 	uses     *access.Uses
 	creds    *creds.Resolver
 	iam      *iam.Exchange
-	roles    *assume.Roles
+	assumed  *assume.Roles
 	upstream *upstream.Client
 	started  time.Time
 
@@ -96,7 +96,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	uses := access.UsesOptions{Shared: o.Shared, Local: cfg.Shared != nil && cfg.Shared.LocalUses}
 	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Options: exchanges})
-	roles := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
+	assumed := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
 		cfg:      cfg,
@@ -108,9 +108,9 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		going:    access.NewSessions(o.Shared),
 		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
 		uses:     access.NewUses(cfg.PresignUses, uses),
-		creds:    creds.New(owner.BucketCredsFetcher, tokens, roles, keys),
+		creds:    creds.New(owner.BucketCredsFetcher, tokens, assumed, keys),
 		iam:      tokens,
-		roles:    roles,
+		assumed:  assumed,
 		upstream: upstream.New(),
 		started:  time.Now(),
 
@@ -177,7 +177,7 @@ func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }
 // Caches say how useful each cache was, by the name of what it remembers.
 func (p *Pipeline) Caches() map[string]func() cache.Stats {
 	return map[string]func() cache.Stats{
-		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats, "roles": p.roles.Stats,
+		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats, "roles": p.assumed.Stats,
 	}
 }
 
