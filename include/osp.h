@@ -160,6 +160,7 @@ typedef struct {
     size_t role_len;
     osp_text subject;
     size_t subject_len;
+    int32_t keep_sessions; /* not 0: no temporary keys end */
 } osp_about;
 
 /* Forgets what callbacks and token services said about a token, a bucket or, with

@@ -200,13 +200,14 @@ class TestInvalidate:
             assert get(client(front, others)) == b"x"
         assert get(client(front, issue("alice"))) == b"x"
 
-    def test_of_a_bucket_ends_none(self, serve: Serve, double: S3Double) -> None:
+    def test_of_something_else_ends_none(self, serve: Serve, double: S3Double) -> None:
         front = serve({"data": double.entry()})
         s3 = client(front, front.server.issue("alice"))
         front.server.invalidate("alice", "data")
         front.server.invalidate(bucket="data")
         front.server.invalidate(role="any")
         front.server.invalidate(subject="alice")
+        front.server.invalidate(sessions=False)
         assert get(s3) == b"x"
         with pytest.raises(ValueError, match="role and subject"):
             front.server.invalidate("alice", role="any")

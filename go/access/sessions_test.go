@@ -29,6 +29,7 @@ func TestWhatARevocationEnds(t *testing.T) {
 		"another role":         {shared.Revocation{Role: name("alice")}, false},
 		"another subject":      {shared.Revocation{Subject: name("alice")}, false},
 		"its role, of another": {shared.Revocation{Role: name("analyst"), Subject: name("a2")}, false},
+		"answers alone":        {shared.Revocation{KeepSessions: true}, false},
 		"a bucket":             {shared.Revocation{Bucket: name("alice")}, false},
 		"a bucket and it":      {shared.Revocation{Token: name("alice"), Bucket: name("b")}, false},
 	} {

@@ -42,7 +42,7 @@ func revocation(about *C.osp_about) (shared.Revocation, bool) {
 	if about == nil {
 		return shared.Revocation{}, false
 	}
-	what := shared.Revocation{At: time.Now()}
+	what := shared.Revocation{KeepSessions: about.keep_sessions != 0, At: time.Now()}
 	valid := true
 	for _, part := range []struct {
 		to   **string

@@ -67,7 +67,7 @@ type Pipeline struct {
 	uses     *access.Uses
 	creds    *creds.Resolver
 	iam      *iam.Exchange
-	assumed  *assume.Roles // by entries, at the token services of their stores
+	assumed  *assume.Roles
 	upstream *upstream.Client
 	started  time.Time
 

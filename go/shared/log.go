@@ -69,15 +69,16 @@ type entry struct {
 	Bucket  []byte `json:"b"`
 	Role    []byte `json:"r"`
 	Subject []byte `json:"s"`
+	Keep    bool   `json:"k"`  // no session ends
 	At      int64  `json:"at"` // Unix microseconds
 }
 
 func entryOf(r Revocation) entry {
-	return entry{bytes(r.Token), bytes(r.Bucket), bytes(r.Role), bytes(r.Subject), r.At.UnixMicro()}
+	return entry{bytes(r.Token), bytes(r.Bucket), bytes(r.Role), bytes(r.Subject), r.KeepSessions, r.At.UnixMicro()}
 }
 
 func (e entry) revocation() Revocation {
-	return Revocation{text(e.Token), text(e.Bucket), text(e.Role), text(e.Subject), time.UnixMicro(e.At)}
+	return Revocation{text(e.Token), text(e.Bucket), text(e.Role), text(e.Subject), e.Keep, time.UnixMicro(e.At)}
 }
 
 // live beats until ctx ends: regularly, and whenever there is news.

@@ -11,11 +11,12 @@ import (
 type Revocation struct {
 	Token, Bucket *string
 	Role, Subject *string
+	KeepSessions  bool      // it ends none
 	At            time.Time // when it was made: sessions that were issued later go on
 }
 
 // OfSessions reports whether it ends sessions: one for a bucket does not.
-func (r Revocation) OfSessions() bool { return r.Bucket == nil }
+func (r Revocation) OfSessions() bool { return r.Bucket == nil && !r.KeepSessions }
 
 // OnlySessions reports whether it is about nothing else.
 func (r Revocation) OnlySessions() bool { return r.Role != nil || r.Subject != nil }

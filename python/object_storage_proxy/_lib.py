@@ -124,13 +124,16 @@ class Library:
         issued: dict[str, Any] = keys
         return issued
 
-    def forget(self, handle: int, about: Mapping[str, bytes | None], wait_ms: int) -> None:
+    def forget(
+        self, handle: int, about: Mapping[str, bytes | None], keep_sessions: bool, wait_ms: int
+    ) -> None:
         """Drops cached answers and ends temporary keys; None stands for all.
 
         Raises TimeoutError and SharedStateError.
         """
         error = self._ffi.new("char **")
         what, kept = self._about(about)
+        what.keep_sessions = keep_sessions
         self._revoked(self._lib.osp_forget(handle, what, wait_ms, error), error)
         del kept
 

@@ -222,16 +222,17 @@ class ProxyServer:
         *,
         role: str | None = None,
         subject: str | None = None,
+        sessions: bool = True,
         wait: float = 5.0,
     ) -> None:
         """Drops the callbacks' cached answers, and ends temporary keys.
 
         Answers are decisions, store credentials, client secrets.
         Requests that arrive after it has returned are never served by anything that was asked
-        for before, including the store's bearer tokens and the sessions of roles that entries
-        assume. With both arguments it drops what is cached for that token and that bucket
-        together; client secrets belong to a token alone. Unless a bucket is given, it also ends
-        the temporary keys that were issued before, under that token or with that access key.
+        for before, including the store's bearer tokens and the sessions of roles there. With
+        both arguments it drops what is cached for that token and that bucket together; client
+        secrets belong to a token alone. Unless a bucket is given, it also ends the temporary keys
+        that this proxy has issued before, under that token or with that access key.
 
         Args:
             token: a client's access key id, or the token of temporary keys; None: all. ""
@@ -241,6 +242,7 @@ class ProxyServer:
                 else.
             subject: likewise those that were issued for an identity token's subject; with a
                 role, those of both.
+            sessions: False ends no temporary keys, and only drops answers.
             wait: with ``shared_state``, seconds that it may take until no replica of the
                 fleet answers by what was dropped, an hour at most. Three suffice, even if
                 some are cut off. Signals are handled meanwhile; a stop ends it.
@@ -256,9 +258,10 @@ class ProxyServer:
             RuntimeError: the server is not running, or this process is a fork.
         """
         about = revocation(token, bucket, role, subject)
+        keep = not sessions
         wait_ms = milliseconds("wait", wait)
         lib, handle = self._serving()
-        aside(lambda: lib.forget(handle, about, wait_ms))
+        aside(lambda: lib.forget(handle, about, keep, wait_ms))
 
     def reopen_logs(self) -> None:
         """Reopens the access log's file, after it has been moved away.
