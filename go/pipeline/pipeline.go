@@ -35,6 +35,7 @@ import (
 type Observer interface {
 	observe.Observer
 	CallbackEnded(observe.Callback)
+	ShadowCompared(outcome string) // a decision with that of the shadow
 	GrantExchanged(outcome string) // by a token service: a bearer token, or the keys of a role
 	Updated()                      // there are other entries now
 }
@@ -60,10 +61,11 @@ type Pipeline struct {
 	sessions *session.Issuer
 	going    *access.Sessions
 	access   *access.Checker
+	shadow   *access.Shadow // nil: off
 	uses     *access.Uses
 	creds    *creds.Resolver
 	iam      *iam.Exchange
-	roles    *assume.Roles
+	assumed  *assume.Roles
 	upstream *upstream.Client
 	started  time.Time
 
@@ -93,8 +95,11 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	}
 	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	uses := access.UsesOptions{Shared: o.Shared, Local: cfg.Shared != nil && cfg.Shared.LocalUses}
+	decisions := access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy}
+	shadow := access.NewShadow(owner, decisions, cfg.ShadowSample, newComparisons(o).seen)
+	decisions.ShowReasons, decisions.Shared, decisions.Shadow = cfg.ShowReasons, o.Shared, shadow
 	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Options: exchanges})
-	roles := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
+	assumed := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
 		cfg:      cfg,
@@ -103,11 +108,12 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
 		sessions: session.New(cfg.Keyring, nil),
 		going:    access.NewSessions(o.Shared),
-		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
+		access:   access.New(owner, decisions),
+		shadow:   shadow,
 		uses:     access.NewUses(cfg.PresignUses, uses),
-		creds:    creds.New(owner.BucketCredsFetcher, tokens, roles, keys),
+		creds:    creds.New(owner.BucketCredsFetcher, tokens, assumed, keys),
 		iam:      tokens,
-		roles:    roles,
+		assumed:  assumed,
 		upstream: upstream.New(),
 		started:  time.Now(),
 
@@ -133,7 +139,7 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policy, or several of them. A request goes on
+// Update swaps stores, client keys, the policies, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
@@ -170,7 +176,7 @@ func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }
 // Caches say how useful each cache was, by the name of what it remembers.
 func (p *Pipeline) Caches() map[string]func() cache.Stats {
 	return map[string]func() cache.Stats{
-		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats, "roles": p.roles.Stats,
+		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats, "store_roles": p.assumed.Stats,
 	}
 }
 
@@ -187,5 +193,6 @@ func (p *Pipeline) Close(grace time.Duration) {
 	case <-time.After(grace):
 		p.log.Warn("requests were still in flight when the server stopped")
 	}
+	p.shadow.Close()
 	p.upstream.Close()
 }

@@ -133,8 +133,9 @@ class ProxyServer:
         cos_map: Mapping[str, Mapping[str, Any]] | None = None,
         hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
         policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
     ) -> None:
-        """Replaces the stores, the client keys, the policy, or several at once, while it serves.
+        """Replaces stores, client keys, policies, or several at once, while it serves.
 
         Requests in flight end with the values that they began with. What is given is copied;
         what is not given stays as the last update left it, whoever made that. The
@@ -146,6 +147,7 @@ class ProxyServer:
             hmac_keystore: likewise all key pairs; None: unchanged; []: none.
             policy: likewise the policy for all entries, of which a file is read again; None:
                 unchanged. A server that has one keeps one until it is stopped.
+            shadow_policy: likewise the policy of the shadow.
 
         Raises:
             ConfigError: the new values have mistakes; it lists all of them.
@@ -154,7 +156,12 @@ class ProxyServer:
         self._serving()
         from ._document import encode, snapshot
 
-        given = {"cos_map": cos_map, "hmac_keystore": hmac_keystore, "policy": policy}
+        given = {
+            "cos_map": cos_map,
+            "hmac_keystore": hmac_keystore,
+            "policy": policy,
+            "shadow_policy": shadow_policy,
+        }
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:
             raise ConfigError(mistakes)
@@ -484,6 +491,24 @@ def explain(request: Mapping[str, Any]) -> dict[str, Any]:
     from ._document import encode
 
     return _lib.load(_at_exit).explain(encode(request))
+
+
+def replay(
+    policy: Policy, requests: Sequence[Mapping[str, Any]], complete: bool
+) -> list[dict[str, Any]]:
+    """What a policy makes of requests of an access log; see osp_replay in osp.h.
+
+    Raises:
+        ConfigError: the policy or a request has mistakes; it lists all of them.
+        RuntimeError, ImportError: as ProxyServer.start() does.
+    """
+    from ._document import encode, snapshot
+
+    document, mistakes = snapshot({"policy": policy})
+    if mistakes:
+        raise ConfigError(mistakes)
+    document |= {"complete": complete, "requests": requests}
+    return _lib.load(_at_exit).replay(encode(document))
 
 
 def enable_request_counting() -> None:
