@@ -123,6 +123,23 @@ func TestEveryFieldOfARequestIsEitherInTheKeyOrHidden(t *testing.T) {
 	}
 }
 
+func TestNoTwoHoldersShareADecision(t *testing.T) {
+	seen := map[key]string{}
+	for name, r := range map[string]*callbacks.Request{
+		"nobody":              {},
+		"a session":           {Session: &session.Session{AccessKey: "a"}},
+		"another session":     {Session: &session.Session{AccessKey: "b"}},
+		"a certificate":       {Certificate: &x509.Certificate{Raw: []byte("a")}},
+		"another certificate": {Certificate: &x509.Certificate{Raw: []byte("b")}},
+	} {
+		k := partsOf([]string{"token"}).key(r)
+		if other, ok := seen[k]; ok {
+			t.Errorf("%s and %s are one", name, other)
+		}
+		seen[k] = name
+	}
+}
+
 func TestFieldsDoNotRunIntoEachOther(t *testing.T) {
 	a := &callbacks.Request{Token: "ab", Bucket: "c", Query: []callbacks.Param{{Name: "p", Value: ""}, {Name: "q", Value: "r"}}}
 	b := &callbacks.Request{Token: "a", Bucket: "bc", Query: a.Query}

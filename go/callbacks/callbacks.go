@@ -40,10 +40,14 @@ type Set struct {
 	BucketCredsFetcher Callback[BucketCredsQuestion, secret.Value]
 	// RoleAssumer says who gets temporary keys, and which.
 	RoleAssumer Callback[*RoleQuestion, RoleAnswer]
+	// ShadowValidator is asked what Validator is asked, and decides nothing.
+	ShadowValidator Callback[*Request, Decision]
 
 	// ValidatorSeesRequest is true when Validator looks at more than Token and
 	// Bucket, so that its answers must be cached by all that it sees.
 	ValidatorSeesRequest bool
+	// ShadowValidatorSeesRequest is the same of ShadowValidator.
+	ShadowValidatorSeesRequest bool
 }
 
 // Question is what a callback is asked.

@@ -29,7 +29,7 @@ const (
 // Parse reads the JSON object that Python sends: the parameters of
 // ProxyServerConfig by name, with a value for each that has a default other than
 // None, but in the place of the owner's functions the list callbacks, the names
-// of those that were given, and validator_sees_request. The error is a
+// of those that were given, validator_sees_request and shadow_validator_sees_request. The error is a
 // *MistakesError with all the mistakes.
 func Parse(data []byte) (*Config, error) {
 	mistakes := &MistakesError{}
@@ -78,6 +78,7 @@ func (c *Config) readStores(top *dict) {
 	verify, given := top.take("verify").boolean()
 	c.VerifyTLS = verify || !given
 	c.Stores.Policy = readPolicy(top.take("policy"))
+	c.Stores.Shadow = readPolicy(top.take("shadow_policy"))
 	c.Stores.Buckets = c.readBuckets(top.need("cos_map"), top.fields["policy"] != nil)
 	c.Stores.Keystore = readKeystore(top.take("hmac_keystore"))
 }
@@ -159,6 +160,8 @@ func (c *Config) readCallbacks(top *dict) {
 		}
 	}
 	c.ValidatorSeesRequest, _ = top.take("validator_sees_request").boolean()
+	c.ShadowValidatorSeesRequest, _ = top.take("shadow_validator_sees_request").boolean()
+	c.ShadowSample, _ = top.need("shadow_sample").share()
 }
 
 func readPort(d *dict, key string) *int {

@@ -14,26 +14,27 @@ type Running struct {
 	Roles    roles.Settings
 }
 
-// Update is a change of the stores, the client keys, the policy, the issuers or the roles
+// Update is a change of the stores, the client keys, the policies, the issuers or the roles
 // of a server that runs.
 type Update struct {
 	buckets  *stores.Buckets         // nil: they stay as they are
 	keystore map[string]secret.Value // nil likewise
 	policy   *policy.Policy          // nil likewise: a policy is replaced, but never taken away
+	shadow   *policy.Policy          // nil likewise
 	issuers  []identity.Issuer       // nil likewise
 	roles    map[string]*roles.Role  // nil likewise
 }
 
-// ParseUpdate reads the parameters cos_map, hmac_keystore, policy, issuers and roles of
-// Parse, of which each may be missing, for a server that was started with c. Its error is
-// that of Parse.
+// ParseUpdate reads the parameters cos_map, hmac_keystore, policy, shadow_policy, issuers
+// and roles of Parse, of which each may be missing, for a server that was started with c.
+// Its error is that of Parse.
 func (c *Config) ParseUpdate(data []byte, now Running) (*Update, error) {
 	mistakes := &MistakesError{}
 	top := decode(data, mistakes)
 	if top == nil {
 		return nil, mistakes
 	}
-	u := &Update{policy: readPolicy(top.take("policy"))}
+	u := &Update{policy: readPolicy(top.take("policy")), shadow: readPolicy(top.take("shadow_policy"))}
 	if v := top.take("cos_map"); v != nil {
 		buckets := c.readBuckets(v, now.Governed || top.fields["policy"] != nil)
 		u.buckets = &buckets
@@ -74,6 +75,9 @@ func (u *Update) Apply(before *stores.Set) *stores.Set {
 	}
 	if u.roles != nil {
 		after.Roles = boundsOf(u.roles)
+	}
+	if u.shadow != nil {
+		after.Shadow = u.shadow
 	}
 	return &after
 }

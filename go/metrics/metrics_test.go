@@ -67,6 +67,7 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	m.Ended(&observe.Exchange{Method: "POST", Status: 200, Action: "AssumeRole"})
 	m.Ended(&observe.Exchange{Method: "POST", Status: 400, Action: "AssumeRole", Code: "ValidationError"})
 	m.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Refused, Took: 20 * time.Millisecond})
+	m.ShadowCompared("would_refuse")
 	m.GrantExchanged("granted")
 	expect(t, scrape(t, m),
 		`osp_requests_total{bucket="team-*",method="PUT",status="200"} 1`,
@@ -91,6 +92,7 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 		`osp_token_renewals_total{outcome="granted"} 1`,
 		`osp_sts_requests_total{action="AssumeRole",result="ok"} 1`,
 		`osp_sts_requests_total{action="AssumeRole",result="ValidationError"} 1`,
+		`osp_shadow_decisions_total{outcome="would_refuse"} 1`,
 		`osp_active_connections 7`, `osp_requests_in_flight 3`,
 		`osp_cache_requests_total{cache="decisions",result="hit"} 5`,
 		`osp_cache_requests_total{cache="decisions",result="miss"} 2`,

@@ -97,6 +97,9 @@ func (s *Server) CallbackEnded(c observe.Callback) {
 // GrantExchanged counts an exchange at a token service.
 func (s *Server) GrantExchanged(outcome string) { s.metrics.GrantExchanged(outcome) }
 
+// ShadowCompared counts a question to the shadow.
+func (s *Server) ShadowCompared(outcome string) { s.metrics.ShadowCompared(outcome) }
+
 // Updated records that the entries of cos_map have changed.
 func (s *Server) Updated() {
 	var names []string

@@ -37,6 +37,7 @@ import (
 type Observer interface {
 	observe.Observer
 	CallbackEnded(observe.Callback)
+	ShadowCompared(outcome string) // a decision with that of the shadow
 	GrantExchanged(outcome string) // by a token service: a bearer token, or the keys of a role
 	Updated()                      // there are other entries now
 }
@@ -64,6 +65,7 @@ type Pipeline struct {
 	roles    *roles.Roles
 	going    *access.Sessions
 	access   *access.Checker
+	shadow   *access.Shadow // nil: off
 	uses     *access.Uses
 	creds    *creds.Resolver
 	iam      *iam.Exchange
@@ -98,6 +100,9 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	}
 	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	uses := access.UsesOptions{Shared: o.Shared, Local: cfg.Shared != nil && cfg.Shared.LocalUses}
+	decisions := access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy}
+	shadow := access.NewShadow(owner, decisions, cfg.ShadowSample, newComparisons(o).seen)
+	decisions.ShowReasons, decisions.Shared, decisions.Shadow = cfg.ShowReasons, o.Shared, shadow
 	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Options: exchanges})
 	assumed := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
 	forwarders := forwarders{cfg.TrustedProxies}
@@ -109,7 +114,8 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		sessions: session.New(cfg.Keyring, nil),
 		roles:    roles.New(cfg.Roles, owner.RoleAssumer, roles.Options{}),
 		going:    access.NewSessions(o.Shared),
-		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
+		access:   access.New(owner, decisions),
+		shadow:   shadow,
 		uses:     access.NewUses(cfg.PresignUses, uses),
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, assumed, keys),
 		iam:      tokens,
@@ -141,7 +147,7 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policy, issuers, roles, or several of them. A request goes on
+// Update swaps stores, client keys, the policies, issuers, roles, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
@@ -182,7 +188,7 @@ func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }
 // Caches say how useful each cache was, by the name of what it remembers.
 func (p *Pipeline) Caches() map[string]func() cache.Stats {
 	return map[string]func() cache.Stats{
-		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats, "roles": p.assumed.Stats,
+		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats, "store_roles": p.assumed.Stats,
 	}
 }
 
@@ -199,5 +205,6 @@ func (p *Pipeline) Close(grace time.Duration) {
 	case <-time.After(grace):
 		p.log.Warn("requests were still in flight when the server stopped")
 	}
+	p.shadow.Close()
 	p.upstream.Close()
 }

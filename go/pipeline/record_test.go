@@ -46,6 +46,7 @@ func (o *onlooker) next(t *testing.T) observe.Exchange {
 }
 
 func (o *onlooker) CallbackEnded(observe.Callback) {}
+func (o *onlooker) ShadowCompared(string)          {}
 func (o *onlooker) GrantExchanged(string)          {}
 func (o *onlooker) Updated()                       {}
 

@@ -19,7 +19,7 @@ func (p *Pipeline) handle(scheme string, w http.ResponseWriter, r *http.Request)
 		p.recorder.begin(x)
 		defer p.recorder.end(x) // also when the connection is broken off
 	}
-	defer func() { x.body.release() }()
+	defer x.release()
 	w.Header()["Server"] = p.serverHeader
 	if err := p.guarded(x); err != nil {
 		p.refuse(x, err)

@@ -166,21 +166,39 @@ func TestPoliciesOfASessionNarrowWhateverElseAllows(t *testing.T) {
 	}
 }
 
+// has gives the rig these roles.
+func (r *rig) has(roles map[string]*policy.Policy) {
+	set := *r.pipeline.stores.Load()
+	set.Roles = roles
+	r.pipeline.stores.Store(&set)
+}
+
+func TestARolesPolicyNarrowsWhatAValidatorAllows(t *testing.T) {
+	read, err := policy.ParseIdentity([]byte(onlyRead))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, callbacks.Set{Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Allow: true}, nil
+	}}, nil)
+	r.has(map[string]*policy.Policy{"reader": read})
+	keys := r.issued(session.Session{Token: "alice", Role: "reader", Configured: true})
+	r.Refuses(r.by(keys, "PUT", "/photos/a/k", "x"), 403, "AccessDenied")
+	if a := r.Do(r.by(keys, "GET", "/photos/a/k", "")); a.StatusCode != http.StatusOK {
+		t.Errorf("what both allow: %d %s", a.StatusCode, a.Code())
+	}
+}
+
 func TestARoleBoundsItsSessionsAndEndsThem(t *testing.T) {
 	r := start(t, callbacks.Set{}, nil)
 	read, err := policy.ParseIdentity([]byte(onlyRead))
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := func(roles map[string]*policy.Policy) {
-		set := *r.pipeline.stores.Load()
-		set.Roles = roles
-		r.pipeline.stores.Store(&set)
-	}
 	reader := r.issued(session.Session{Token: "alice", Role: "reader", Configured: true})
 	bare := r.issued(session.Session{Token: "alice", Role: "bare", Configured: true})
 	foreign := r.issued(session.Session{Token: "alice", Role: "of a callback"})
-	with(map[string]*policy.Policy{"reader": read, "bare": nil})
+	r.has(map[string]*policy.Policy{"reader": read, "bare": nil})
 	if a := r.Do(r.by(reader, "GET", "/photos/a/k", "")); a.StatusCode != http.StatusOK {
 		t.Errorf("what the role allows: %d %s", a.StatusCode, a.Code())
 	}
@@ -190,7 +208,7 @@ func TestARoleBoundsItsSessionsAndEndsThem(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.StatusCode, a.Code())
 		}
 	}
-	with(nil)
+	r.has(nil)
 	if a := r.Do(r.by(reader, "GET", "/photos/a/k", "")); a.Code() != s3err.ExpiredToken.Code {
 		t.Errorf("without the role: %d %s", a.StatusCode, a.Code())
 	}

@@ -97,6 +97,13 @@ func (o *observers) GrantExchanged(outcome string) {
 	}
 }
 
+// ShadowCompared implements pipeline.Observer.
+func (o *observers) ShadowCompared(outcome string) {
+	if o.monitor != nil {
+		o.monitor.ShadowCompared(outcome)
+	}
+}
+
 // Updated implements pipeline.Observer.
 func (o *observers) Updated() {
 	if o.monitor != nil {

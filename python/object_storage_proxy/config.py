@@ -161,8 +161,9 @@ class ProxyServerConfig:
             is required, or ``unix_socket``.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
             to allow, or a `Decision`. False refuses; anything else, even if true in Python,
-            refuses and is logged. None: what ``policy`` allows, and without a policy a valid
-            signature is enough. ``request`` is a dict:
+            refuses and is logged. It is not asked about what ``policy`` denies. None: what
+            ``policy`` allows, and without a policy a valid signature is enough. ``request``
+            is a dict:
             the query parameters, and the proxy's own entries, which no query parameter can
             replace: ``method``, ``path``, ``source`` (the client's address),
             ``operation``, ``bucket``, ``key``, ``headers``, ``query`` (all parameters, as
@@ -266,8 +267,16 @@ class ProxyServerConfig:
             ``/readyz`` says 503 and each response ends its connection, so that balancers and
             clients go elsewhere, but whoever comes is served.
         policy: rules in the language of AWS's IAM, as a dict or as the path of a JSON
-            file. What they deny, or do not allow, is refused before the validator is asked;
-            with them alone, no request calls Python. See docs/policies.md.
+            file. What they deny is refused, whatever the validator says; what they allow
+            counts where there is none, and then no request calls Python. See
+            docs/policies.md.
+        shadow_policy: rules in the place of ``policy``, which are compared with those that
+            decide and have no effect themselves: metrics count differences, the log shows
+            them.
+        shadow_validator: likewise in the place of ``validator``. Together the two are the
+            other set of rules: what is not given does not exist there. No request waits for
+            it, and it takes no place from other callbacks.
+        shadow_sample: the share of the questions that the two are asked about, 0 to 1.
         issuers: who may issue identity tokens, by the URL that is their ``iss``, each with
             ``audiences``, of which a token must name one, and perhaps ``ca_file``,
             ``jwks_url`` and ``token_file``; see docs/roles.md.
@@ -339,6 +348,9 @@ class ProxyServerConfig:
     issuers: Mapping[str, Mapping[str, Any]] | None = None
     roles: Mapping[str, Mapping[str, Any]] | None = None
     role_assumer: RoleAssumer | None = None
+    shadow_policy: Policy | None = None
+    shadow_validator: Validator | None = None
+    shadow_sample: float = 1.0
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

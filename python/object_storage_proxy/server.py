@@ -133,10 +133,11 @@ class ProxyServer:
         cos_map: Mapping[str, Mapping[str, Any]] | None = None,
         hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
         policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
         issuers: Mapping[str, Mapping[str, Any]] | None = None,
         roles: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        """Replaces stores, client keys, the policy, issuers, roles, or several, while it serves.
+        """Replaces stores, client keys, policies, issuers, roles, or several, while it serves.
 
         Requests in flight end with the values that they began with. What is given is copied;
         what is not given stays as the last update left it, whoever made that. The
@@ -150,6 +151,7 @@ class ProxyServer:
                 unchanged. A server that has one keeps one until it is stopped.
             issuers: likewise all issuers of identity tokens; None: unchanged; {}: none.
             roles: likewise all roles; the sessions of one that is not there any more end.
+            shadow_policy: likewise the policy of the shadow.
 
         Raises:
             ConfigError: the new values have mistakes; it lists all of them.
@@ -164,6 +166,7 @@ class ProxyServer:
             "policy": policy,
             "issuers": issuers,
             "roles": roles,
+            "shadow_policy": shadow_policy,
         }
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:
@@ -494,6 +497,24 @@ def explain(request: Mapping[str, Any]) -> dict[str, Any]:
     from ._document import encode
 
     return _lib.load(_at_exit).explain(encode(request))
+
+
+def replay(
+    policy: Policy, requests: Sequence[Mapping[str, Any]], complete: bool
+) -> list[dict[str, Any]]:
+    """What a policy makes of requests of an access log; see osp_replay in osp.h.
+
+    Raises:
+        ConfigError: the policy or a request has mistakes; it lists all of them.
+        RuntimeError, ImportError: as ProxyServer.start() does.
+    """
+    from ._document import encode, snapshot
+
+    document, mistakes = snapshot({"policy": policy})
+    if mistakes:
+        raise ConfigError(mistakes)
+    document |= {"complete": complete, "requests": requests}
+    return _lib.load(_at_exit).replay(encode(document))
 
 
 def enable_request_counting() -> None:

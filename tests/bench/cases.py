@@ -18,6 +18,8 @@ COLD = tuple(Entrant(name, fetcher=True) for name in (OURS, ORIGINAL))
 # What ours does otherwise in the same case, to compare with.
 HTTP1 = Entrant(OURS, "HTTP/1.1", instead={"scheme": "https"})
 WARM = Entrant(OURS, "warm", fetcher=True, instead={"cold": False})
+# With a policy nothing is cached: each request is decided as the first one was.
+POLICY = Entrant(OURS, policy=True, instead={"cold": False})
 PLAIN = Entrant(OURS, "unsigned", instead={"payload": UNSIGNED})
 
 
@@ -152,6 +154,12 @@ CASES = (
     replace(_PUT_10M, id="put-10m-https-trailer", scheme="https", payload=TRAILER),
     replace(_PUT_10M, id="put-10m-h2", scheme="h2", entrants=_judged((*ALL, HTTP1))),
     replace(_COLD, quick=True, times=3, entrants=_judged((*COLD, WARM))),
+    replace(
+        _COLD,
+        id="get-1k-policy",
+        note="cold, a policy alone",
+        entrants=_judged((POLICY, COLD[1])),
+    ),
     replace(_COLD, id="get-1k-cold-c512", connections=512, entrants=COLD),
     replace(
         _GET,

@@ -35,7 +35,8 @@ class Entrant:
     threads None is the contestant's own default. busy adds a Python thread that
     never waits to the process; neighbour runs that loop in another process.
     fetcher: clients' secrets come from hmac_fetcher. slow: the validator takes
-    its time and says in the log that it was asked. instead: fields of the case in
+    its time and says in the log that it was asked. policy: a policy of a hundred
+    statements decides, instead of the validator. instead: fields of the case in
     which this entrant's differs from the others'.
     """
 
@@ -46,6 +47,7 @@ class Entrant:
     neighbour: bool = False
     fetcher: bool = False
     slow: bool = False
+    policy: bool = False
     instead: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -159,8 +161,27 @@ def _python(
         "slow": entrant.slow,
         "prefix": NEW_KEYS if entrant.fetcher else "",
         "secret": stores.keys.secret,
+        "policy": _policy(list(stores.ports)) if entrant.policy else None,
     }
     python = _THEIRS if entrant.name == ORIGINAL else sys.executable
     env = {"TLS_CERT_PATH": str(certificates.cert), "TLS_KEY_PATH": str(certificates.key)}
     args = [python, _SERVED, json.dumps(wanted)]
     return Child(args, folder / "proxy.log", env=env, cwd=folder)
+
+
+def _policy(buckets: list[str]) -> dict[str, object]:
+    """A folder for each of many teams, and all of the buckets for whoever is measured."""
+    folders = [f"arn:aws:s3:::{buckets[0]}/teams/{number}/*" for number in range(99)]
+    statements: list[tuple[object, object, object]] = [
+        ({"Token": f"team-{number}-*"}, ["s3:GetObject", "s3:PutObject"], folder)
+        for number, folder in enumerate(folders)
+    ]
+    objects = [f"arn:aws:s3:::{bucket}/*" for bucket in buckets]
+    statements.append(({"Token": "*"}, ["s3:GetObject", "s3:PutObject"], objects))
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": who, "Action": actions, "Resource": resource}
+            for who, actions, resource in statements
+        ],
+    }

@@ -135,6 +135,7 @@ RATIOS = (
     Ratio(
         "the same, a busy Python thread inside", "get-1k-cold-busy", "rate", 0.7, _BESIDE, _INSIDE
     ),
+    Ratio("a policy alone, and a new key for the original", "get-1k-policy", "rate", 3),
     Ratio("GET 1 KiB, one connection", "get-1k-c1", "cpu", 0.5),
     Ratio("GET 1 KiB, one connection", "get-1k-c1", "p50", 1.3, NGINX),
     *_small("GET 1 KiB", "get-1k"),

@@ -68,9 +68,8 @@ class Watch:
 
 
 def named_in(values: Mapping[str, Any]) -> Iterator[str]:
-    """The files that entries, issuers and roles name, and that of the policy for all entries."""
-    if isinstance(values.get("policy"), str):
-        yield values["policy"]
+    """The files that entries, issuers and roles name, and those of the policies for all entries."""
+    yield from (values[n] for n in ("policy", "shadow_policy") if isinstance(values.get(n), str))
     for name in ("cos_map", "issuers", "roles"):
         named = values.get(name)
         for item in named.values() if isinstance(named, Mapping) else ():
