@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"osp/go/peers"
+	"osp/go/seal"
 	"osp/go/stores"
 )
 
@@ -61,6 +62,10 @@ type Config struct {
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included
 	DrainDelay          time.Duration // how long a stop that was announced still serves everybody
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
+
+	// Keyring seals session tokens, and what a fleet shares. Empty: the process has a
+	// random key of its own.
+	Keyring seal.Keyring
 
 	Shared *Shared // with whom the process remembers; nil: it is alone
 

@@ -42,7 +42,7 @@ func Parse(data []byte) (*Config, error) {
 	c.readFronts(top)
 	c.readLimits(top)
 	c.readLogs(top)
-	c.Shared = readShared(top)
+	c.readShared(top)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes

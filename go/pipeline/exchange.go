@@ -30,6 +30,7 @@ type exchange struct {
 
 	// who asks, and whether that may be
 	verified     *sigv4.VerifiedRequest
+	who          access.Principal
 	question     access.Question
 	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
 	deleteErrors []byte           // of DeleteObjects: what the response says about those

@@ -23,6 +23,7 @@ import (
 	"osp/go/grants"
 	"osp/go/iam"
 	"osp/go/observe"
+	"osp/go/session"
 	"osp/go/shared"
 	"osp/go/sigv4"
 	"osp/go/stores"
@@ -57,6 +58,8 @@ type Pipeline struct {
 	log      *slog.Logger
 	verifier *sigv4.Verifier
 	clients  *creds.ClientKeys
+	sessions *session.Issuer
+	going    *access.Sessions
 	access   *access.Checker
 	shadow   *access.Shadow // nil: off
 	uses     *access.Uses
@@ -103,6 +106,8 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		log:      o.Log,
 		verifier: sigv4.New(sigv4.Options{}),
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
+		sessions: session.New(cfg.Keyring, nil),
+		going:    access.NewSessions(o.Shared),
 		access:   access.New(owner, decisions),
 		shadow:   shadow,
 		uses:     access.NewUses(cfg.PresignUses, uses),
@@ -148,12 +153,16 @@ func (p *Pipeline) Update(u *config.Update) {
 }
 
 // Forget drops everything that is remembered and that any of these revocations is
-// about: decisions, credentials and client secrets.
+// about: decisions, credentials and client secrets; and ends sessions.
 func (p *Pipeline) Forget(list ...shared.Revocation) {
+	p.going.End(list...)
 	p.access.Forget(list...)
 	p.creds.Forget(list...)
 	p.clients.Forget(list...)
 }
+
+// Sessions issues temporary keys, and knows them again.
+func (p *Pipeline) Sessions() *session.Issuer { return p.sessions }
 
 // Entries are the entries of cos_map as they stand.
 func (p *Pipeline) Entries() []*stores.Bucket { return p.stores.Load().Buckets.Entries() }

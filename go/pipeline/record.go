@@ -11,6 +11,7 @@ import (
 
 	"osp/go/observe"
 	"osp/go/s3err"
+	"osp/go/session"
 	"osp/go/tracing"
 )
 
@@ -18,6 +19,7 @@ import (
 type record struct {
 	begun      time.Time
 	accessKey  string // that the request claims
+	session    *session.Session
 	code       string // of its refusal
 	storeError string
 	status     int // of its refusal
@@ -74,7 +76,7 @@ func (r *recorder) end(x *exchange) {
 	s := exchanges.Get().(*observe.Exchange)
 	*s = observe.Exchange{
 		Ctx: x.r.Context(), Begun: x.record.begun, RequestID: x.requestID, Scheme: x.scheme, Proto: x.r.Proto, Method: x.r.Method,
-		AccessKey: x.record.accessKey, Presigned: x.record.presigned,
+		AccessKey: x.record.accessKey, Session: x.record.session, Presigned: x.record.presigned,
 		Status: x.record.status, Code: x.record.code, BadSignature: x.record.badSignature, UsedUp: x.record.usedUp,
 		Asked: x.record.asked, StoreError: x.record.storeError,
 		BytesIn: x.received.Load(), BytesOut: x.w.sent,

@@ -70,6 +70,9 @@ func (p *Pipeline) logRefusal(x *exchange, e *s3err.Error) {
 		slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", observe.Clip(e.Message)),
 		slog.String("client", p.hosts.client(x.r)), slog.String("access_key", observe.ShortKey(x.record.accessKey)),
 	}
+	if in := x.record.session; in != nil {
+		attrs = append(attrs, slog.String("role", observe.Clip(in.Role)), slog.String("session", observe.Clip(in.Name)))
+	}
 	if x.req != nil {
 		attrs = append(attrs, slog.String("operation", string(x.req.Operation)), slog.String("bucket", observe.Clip(x.req.Bucket)))
 	}

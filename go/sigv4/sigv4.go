@@ -108,6 +108,9 @@ func (s *SignedRequest) Region() string { return s.cred.region }
 // Presigned reports whether the signature travels in the query.
 func (s *SignedRequest) Presigned() bool { return s.mechanism == InQuery }
 
+// SessionToken is what came with a temporary key; empty: nothing did.
+func (s *SignedRequest) SessionToken() secret.Value { return s.token }
+
 // Format keeps signature, token and canonical request out of logs, whatever
 // the verb.
 func (s SignedRequest) Format(f fmt.State, _ rune) {

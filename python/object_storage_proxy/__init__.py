@@ -15,6 +15,7 @@ what, and with which credentials for the store::
 Importing it neither loads the library nor starts a thread; the first start of a proxy does.
 """
 
+from ._issue import TemporaryKeys
 from ._version import __version__
 from .config import CosMapItem, ProxyServerConfig
 from .decision import Decision
@@ -34,6 +35,7 @@ __all__ = [
     "ProxyServer",
     "ProxyServerConfig",
     "SharedStateError",
+    "TemporaryKeys",
     "__version__",
     "disable_request_counting",
     "enable_request_counting",

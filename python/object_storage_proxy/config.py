@@ -240,7 +240,8 @@ class ProxyServerConfig:
             see docs/scaling.md. None: the process is alone.
         shared_namespace: what this fleet's names at the server begin with.
         shared_keys: the keyring, ``"ID:KEY"`` with 32 random bytes in base64 each; the first
-            seals what is shared, all of them open it. Required with ``shared_state``.
+            seals what is shared and temporary keys, all of them open it. Required with
+            ``shared_state``. None: temporary keys end with the process that has issued them.
         shared_timeout: seconds that one command may take; a server that takes longer counts
             as away for a second.
         shared_user, shared_password: who the proxy is at the server; None: nobody.

@@ -213,7 +213,7 @@ def _reload(
 def _drop_answers(server: ProxyServer) -> None:
     """Cached answers may be those of another configuration. This replica's are gone in any case."""
     try:
-        server.invalidate()
+        server.invalidate(sessions=False)
     except (SharedStateError, TimeoutError, RuntimeError) as error:  # RuntimeError: it has stopped
         with shielded():
             _log.error("other replicas may still use what they remember: %s", error)
