@@ -21,6 +21,7 @@ WARM = Entrant(OURS, "warm", fetcher=True, instead={"cold": False})
 # With a policy nothing is cached: each request is decided as the first one was.
 POLICY = Entrant(OURS, policy=True, instead={"cold": False})
 PLAIN = Entrant(OURS, "unsigned", instead={"payload": UNSIGNED})
+SHARED = Entrant(OURS, "shared state", shared=True)
 
 
 def _busy(*names: str, fetcher: bool = False) -> tuple[Entrant, ...]:
@@ -126,6 +127,13 @@ CASES = (
     replace(_GET, id="get-1k-c1", connections=1, entrants=_judged(ALL)),
     replace(_GET, id="get-1k-c512", connections=512, entrants=_judged(ALL)),
     replace(_GET, id="get-1k-https", scheme="https"),
+    replace(
+        _GET,
+        id="get-1k-shared",
+        note="shared state",
+        times=3,
+        entrants=_judged((Entrant(OURS), SHARED), place=1),
+    ),
     replace(_GET, id="get-1k-h2", scheme="h2", entrants=_judged((*ALL, HTTP1))),
     replace(_GET, id="get-1k-h2-c1", scheme="h2", connections=1, streams=32),
     _GET_100K,

@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from helpers.certificates import Certificates
 from helpers.children import Child
+from helpers.fleet import key
+from helpers.valkey import Valkey, valkey
 from helpers.wait import free_port
 
 from bench import nginx, processes
@@ -34,9 +36,10 @@ class Entrant:
 
     threads None is the contestant's own default. busy adds a Python thread that
     never waits to the process; neighbour runs that loop in another process.
-    fetcher: clients' secrets come from hmac_fetcher. slow: the validator takes
-    its time and says in the log that it was asked. policy: a policy of a hundred
-    statements decides, instead of the validator. instead: fields of the case in
+    fetcher: clients' secrets come from hmac_fetcher. shared: it has a shared state,
+    in a Valkey of its own. slow: the validator takes its time and says in the log
+    that it was asked. policy: a policy of a hundred statements decides, instead of
+    the validator. instead: fields of the case in
     which this entrant's differs from the others'.
     """
 
@@ -46,6 +49,7 @@ class Entrant:
     busy: bool = False
     neighbour: bool = False
     fetcher: bool = False
+    shared: bool = False
     slow: bool = False
     policy: bool = False
     instead: Mapping[str, Any] = field(default_factory=dict)
@@ -111,19 +115,23 @@ def started(
         return
     folder.mkdir(parents=True, exist_ok=True)
     http, https = free_port(), free_port()
-    if entrant.name == NGINX:
-        child = nginx.proxy(folder, http, https, stores.ports, certificates, entrant.threads)
-    else:
-        child = _python(entrant, http, https, stores, certificates, folder)
-    running = Running(entrant, http, https, child)
-    try:
+    with ExitStack() as stack:
+        if entrant.name == NGINX:
+            child = nginx.proxy(folder, http, https, stores.ports, certificates, entrant.threads)
+        else:
+            state = stack.enter_context(valkey(folder / "state")) if entrant.shared else None
+            child = _python(entrant, http, https, stores, certificates, folder, state)
+        running = Running(entrant, http, https, child)
+        stack.callback(_stop, running)
         child.listening(http)
         child.listening(https)
         running._signal(signal.SIGSTOP)
         yield running
-    finally:
-        with suppress(ProcessLookupError):
-            running.stop()
+
+
+def _stop(running: Running) -> None:
+    with suppress(ProcessLookupError):
+        running.stop()
 
 
 def _python(
@@ -133,6 +141,7 @@ def _python(
     stores: Stores,
     certificates: Certificates,
     folder: Path,
+    state: Valkey | None,
 ) -> Child:
     keys = {"access_key": stores.keys.access, "secret_key": stores.keys.secret}
     settings: dict[str, object] = {
@@ -155,6 +164,8 @@ def _python(
         settings["threads"] = entrant.threads
     if entrant.name != ORIGINAL:
         settings["host"] = "127.0.0.1"  # the original has no such parameter
+    if state is not None:
+        settings |= {"shared_state": state.url, "shared_keys": [key("k1", 1)]}
     wanted = {
         "settings": settings,
         "busy": entrant.busy,
