@@ -67,6 +67,8 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	for source, outcome := range map[string]string{"team-*": observe.Copied, "gone": observe.Failed} {
 		m.Ended(&observe.Exchange{Method: "PUT", Entry: "photos", Status: 200, SourceEntry: source, CopyOutcome: outcome, BytesCopied: 70})
 	}
+	m.Ended(&observe.Exchange{Method: "POST", Status: 200, Action: "AssumeRole"})
+	m.Ended(&observe.Exchange{Method: "POST", Status: 400, Action: "AssumeRole", Code: "ValidationError"})
 	m.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Refused, Took: 20 * time.Millisecond})
 	m.ShadowCompared("would_refuse")
 	m.GrantExchanged("granted")
@@ -94,6 +96,8 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 		`osp_callbacks_total{callback="validator",outcome="refused"} 1`,
 		`osp_callback_duration_seconds_sum{callback="validator"} 0.02`,
 		`osp_token_renewals_total{outcome="granted"} 1`,
+		`osp_sts_requests_total{action="AssumeRole",result="ok"} 1`,
+		`osp_sts_requests_total{action="AssumeRole",result="ValidationError"} 1`,
 		`osp_shadow_decisions_total{outcome="would_refuse"} 1`,
 		`osp_active_connections 7`, `osp_requests_in_flight 3`,
 		`osp_cache_requests_total{cache="decisions",result="hit"} 5`,

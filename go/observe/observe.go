@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"osp/go/callbacks"
+	"osp/go/session"
 )
 
 // Exchange is one request that has ended, with its response. Texts are as the
@@ -25,9 +26,11 @@ type Exchange struct {
 	UserAgent string
 	Client    string // address; behind trusted proxies the one that they report. Empty if no observer needs it
 
-	AccessKey string // that the request claims; unproven if Code says so
+	AccessKey string           // that the request claims; unproven if Code says so
+	Session   *session.Session // in which it was sent; nil: none
 	Presigned bool
 	Operation string // S3's name; empty if the request could not be read
+	Action    string // of a request for temporary keys; empty: it is none
 	Bucket    string // as the client named it
 	Entry     string // the name of its entry in cos_map, perhaps a pattern; empty: there is none
 	Key       string // decoded
@@ -51,6 +54,14 @@ type Exchange struct {
 	Total    time.Duration // until the last byte of the response was passed to the system
 	Upstream time.Duration // of that, from sending the request to the store to the head of its response
 	Callback time.Duration // of that, waiting for answers of callbacks, cached or not
+}
+
+// Holder is who holds the temporary key of the request, empty if it is none.
+func (x *Exchange) Holder() session.Session {
+	if x.Session == nil {
+		return session.Session{}
+	}
+	return *x.Session
 }
 
 // What StoreError can be, in addition to the codes of package s3err.

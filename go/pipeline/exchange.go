@@ -23,6 +23,7 @@ type exchange struct {
 	stores    *stores.Set // as they were when the request came
 
 	// what it asks for
+	protocol     *protocol // nil: S3
 	req          *s3op.Request
 	bucket       *stores.Bucket // nil: there is none of that name
 	hosts        []string       // that the client may have signed
@@ -31,6 +32,7 @@ type exchange struct {
 
 	// who asks, and whether that may be
 	verified     *sigv4.VerifiedRequest
+	who          access.Principal
 	question     access.Question
 	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
 	deleteErrors []byte           // of DeleteObjects: what the response says about those

@@ -42,7 +42,7 @@ func (p *Pipeline) credentials(ctx context.Context, x *exchange, b *stores.Bucke
 	}
 	begun := p.recorder.clock()
 	defer p.recorder.waited(x, begun)
-	found, err := p.creds.For(ctx, b, x.verified.AccessKey())
+	found, err := p.creds.For(ctx, b, x.who.Token())
 	if err == nil && x.req.CopySource != nil {
 		x.keepSide(b, found)
 	}
@@ -106,7 +106,7 @@ func (p *Pipeline) send(ctx context.Context, x *exchange, call *upstream.Call) (
 	if refused.certain {
 		x.record.storeError = observe.CredentialsRefused
 	}
-	fresh, renewed, err := p.creds.Renew(ctx, call.Bucket, x.verified.AccessKey(), call.Creds)
+	fresh, renewed, err := p.creds.Renew(ctx, call.Bucket, x.who.Token(), call.Creds)
 	switch {
 	case err != nil:
 		_ = resp.Body.Close() // its response is of no use
