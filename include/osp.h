@@ -61,7 +61,8 @@ enum osp_question {
     OSP_ASK_VALIDATOR = 2,
     /* {"token": text, "bucket": text, "request"?: {...}}
      * -> {"allow": true or false, "ttl"?: seconds, "reason"?: text,
-     *     "once"?: true, for this very request only} */
+     *     "once"?: true, for this very request only,
+     *     "limits"?: text, the class of limits that holds for the client} */
     OSP_ASK_BUCKET_CREDS_FETCHER = 3
     /* {"token": text, "bucket": text}
      * -> {"credentials": text} */

@@ -78,6 +78,7 @@ type Decision struct {
 	TTL    *time.Duration // how long to keep the answer; nil: the bucket's own ttl
 	Once   bool           // it holds for this very request: it is neither kept nor shared
 	Reason string         // for the log
+	Limits string         // class of limits that holds for who asks; empty: none
 }
 
 // Request is what Validator may know about a request whose signature is verified.

@@ -1,19 +1,21 @@
 package config
 
 import (
+	"osp/go/limits"
 	"osp/go/policy"
 	"osp/go/secret"
 	"osp/go/stores"
 )
 
-// Update is a change of the stores, the client keys or the policy of a server that runs.
+// Update is a change of the stores, the client keys, the policy or the limits of a server that runs.
 type Update struct {
 	buckets  *stores.Buckets         // nil: they stay as they are
 	keystore map[string]secret.Value // nil likewise
 	policy   *policy.Policy          // nil likewise: a policy is replaced, but never taken away
+	limits   *limits.Rules           // nil likewise
 }
 
-// ParseUpdate reads the parameters cos_map, hmac_keystore and policy of Parse, of
+// ParseUpdate reads the parameters cos_map, hmac_keystore, policy and limits of Parse, of
 // which each may be missing, for a server that was started with c; governed tells
 // that it has a policy by now. Its error is that of Parse.
 func (c *Config) ParseUpdate(data []byte, governed bool) (*Update, error) {
@@ -30,6 +32,7 @@ func (c *Config) ParseUpdate(data []byte, governed bool) (*Update, error) {
 	if v := top.take("hmac_keystore"); v != nil {
 		u.keystore = readKeystore(v)
 	}
+	u.limits = c.readRules(top.take("limits"))
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes
@@ -50,6 +53,9 @@ func (u *Update) Apply(before *stores.Set) *stores.Set {
 	}
 	if u.policy != nil {
 		after.Policy = u.policy
+	}
+	if u.limits != nil {
+		after.Limits = u.limits
 	}
 	return &after
 }

@@ -43,6 +43,9 @@ func (p *Pipeline) authorize(x *exchange) error {
 			return err
 		}
 	}
+	if err := x.admitAuthorised(); err != nil {
+		return err
+	}
 	if x.allRefused() {
 		return nil
 	}
@@ -74,9 +77,11 @@ func (p *Pipeline) authorizeOperation(x *exchange, question *access.Question) er
 func (p *Pipeline) check(x *exchange, b *stores.Bucket, question *access.Question) error {
 	begun := p.recorder.clock()
 	defer p.recorder.waited(x, begun)
-	if err := p.access.Check(x.r.Context(), question).Refusal(); err != nil {
+	decision := p.access.Check(x.r.Context(), question)
+	if err := decision.Refusal(); err != nil {
 		return err
 	}
+	x.chosen(decision)
 	for _, other := range question.OtherVersions(b.Complete, b.OpaqueKeys) {
 		if err := p.access.Check(x.r.Context(), other).Refusal(); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"osp/go/access"
+	"osp/go/limits"
 	"osp/go/names"
 	"osp/go/s3op"
 	"osp/go/sigv4"
@@ -30,6 +31,8 @@ type exchange struct {
 
 	// who asks, and whether that may be
 	verified     *sigv4.VerifiedRequest
+	limits       *limits.Ticket // nil: there are none
+	class        string         // of limits, that the validator chose; empty: none
 	question     access.Question
 	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
 	deleteErrors []byte           // of DeleteObjects: what the response says about those

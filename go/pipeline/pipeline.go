@@ -20,6 +20,7 @@ import (
 	"osp/go/config"
 	"osp/go/creds"
 	"osp/go/iam"
+	"osp/go/limits"
 	"osp/go/observe"
 	"osp/go/shared"
 	"osp/go/sigv4"
@@ -56,6 +57,7 @@ type Pipeline struct {
 	clients  *creds.ClientKeys
 	access   *access.Checker
 	uses     *access.Uses
+	limits   *limits.Table
 	creds    *creds.Resolver
 	iam      *iam.Exchange
 	upstream *upstream.Client
@@ -96,6 +98,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
 		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
 		uses:     access.NewUses(cfg.PresignUses, uses),
+		limits:   limits.New(limitsOptions(o.Shared)),
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
 		iam:      tokens,
 		upstream: upstream.New(),

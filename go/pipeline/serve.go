@@ -19,11 +19,17 @@ func (p *Pipeline) handle(scheme string, w http.ResponseWriter, r *http.Request)
 		p.recorder.begin(x)
 		defer p.recorder.end(x) // also when the connection is broken off
 	}
-	defer func() { x.body.release() }()
+	defer x.end()
 	w.Header()["Server"] = p.serverHeader
 	if err := p.guarded(x); err != nil {
 		p.refuse(x, err)
 	}
+}
+
+// end leaves the connection, and what others may have of its client's limits, to them.
+func (x *exchange) end() {
+	x.body.release()
+	x.limits.End(x.received.Load(), x.w.sent)
 }
 
 // guarded turns a panic into an InternalError.
@@ -62,6 +68,9 @@ func (p *Pipeline) serve(x *exchange) error {
 	if x.req.Unlisted != nil && (x.bucket == nil || !x.bucket.UnknownOperations) {
 		return x.req.Unlisted
 	}
+	if err := p.admit(x); err != nil {
+		return err
+	}
 	if x.req.Operation == s3op.ListBuckets {
 		return p.listBuckets(x)
 	}
@@ -76,6 +85,9 @@ func (p *Pipeline) serve(x *exchange) error {
 	}
 	call, err := p.prepare(x)
 	if err != nil {
+		return err
+	}
+	if err := p.checkSum(x, call); err != nil {
 		return err
 	}
 	resp, err := p.send(x, call)

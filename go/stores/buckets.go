@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"osp/go/limits"
 	"osp/go/policy"
 	"osp/go/secret"
 	"osp/go/wire"
@@ -16,6 +17,7 @@ type Set struct {
 	Buckets  Buckets
 	Keystore map[string]secret.Value // client access key -> secret key
 	Policy   *policy.Policy          // for all entries; nil: there is none
+	Limits   *limits.Rules           // nil: there are none but those of entries
 }
 
 // Governed reports whether there is a policy, be it that of one entry.
@@ -92,6 +94,9 @@ func same(a, b *Bucket) bool {
 	other := *b
 	if a.Policy.Same(b.Policy) {
 		other.Policy = a.Policy
+	}
+	if a.Limits.Same(b.Limits) {
+		other.Limits = a.Limits
 	}
 	return *a == other
 }

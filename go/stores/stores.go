@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"osp/go/limits"
 	"osp/go/policy"
 	"osp/go/seal"
 	"osp/go/secret"
@@ -36,6 +37,8 @@ type Bucket struct {
 	ReadOnly  bool           // whatever is not known to be a read is refused
 	Anonymous bool           // reads without a signature go on to the policies and the validator, with an empty token
 	Policy    *policy.Policy // in addition to the one for all entries; nil: there is none
+
+	Limits *limits.EntryRules // nil: there are none but those for all entries
 
 	TTL             time.Duration // of decisions and credentials; 0: no caching
 	VerifyChecksums bool          // verify trailing checksums here and drop them, instead of forwarding
