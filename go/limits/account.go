@@ -110,7 +110,7 @@ func (h *held) mayCome(t *Table, now time.Duration) *Refusal {
 	if !h.rule.Requests.limited() {
 		return nil
 	}
-	wait := h.requests.wouldWait(h.rule.Requests, now)
+	wait := h.requests.wouldWait(&h.rule.Requests, now)
 	if t.fleet != nil {
 		wait = h.fleet.refusedFor(now)
 	}

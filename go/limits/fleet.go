@@ -67,7 +67,7 @@ func (f *fleetAccount) refusedFor(now time.Duration) time.Duration {
 
 // takeRequest takes one request of an account, or returns how long it has to wait.
 func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok bool) {
-	rate, f := h.rule.Requests, &h.fleet
+	rate, f := &h.rule.Requests, &h.fleet
 	if t.fleet == nil {
 		return h.requests.take(rate, now)
 	}
@@ -88,7 +88,7 @@ func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok 
 
 func (t *Table) giveBackRequest(h *held) {
 	if t.fleet == nil {
-		h.requests.giveBack(h.rule.Requests)
+		h.requests.giveBack(&h.rule.Requests)
 		return
 	}
 	h.fleet.leased.Add(1) // where all have lapsed it has, too
@@ -118,7 +118,7 @@ func (t *Table) ask(h *held, now time.Duration) (away bool) {
 
 // lease takes a batch of requests in advance, or notes how long there are none.
 func (t *Table) lease(h *held, now time.Duration) error {
-	rate := h.rule.Requests
+	rate := &h.rule.Requests
 	want := batch(rate, t.fleet.Replicas())
 	claim := shared.Claim{
 		Name: h.key.fields(), Requests: want, Milli: rate.Milli, Ahead: rate.ahead,
@@ -139,7 +139,7 @@ func (t *Table) lease(h *held, now time.Duration) error {
 }
 
 // batch is how many requests one of several replicas takes in advance.
-func batch(rate Rate, replicas int) int64 {
+func batch(rate *Rate, replicas int) int64 {
 	n := rate.Milli * int64(batchTime/time.Millisecond) / 1_000_000 / int64(replicas)
 	return max(1, min(n, rate.Burst/4))
 }
@@ -155,9 +155,9 @@ func (t *Table) concurrent(most int64) int64 {
 // charge takes bytes of an account, whether or not they may come now, and returns how
 // far it is ahead.
 func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) time.Duration {
-	meter, rate := &h.in, h.rule.In
+	meter, rate := &h.in, &h.rule.In
 	if d == Out {
-		meter, rate = &h.out, h.rule.Out
+		meter, rate = &h.out, &h.rule.Out
 	}
 	if !rate.limited() || n <= 0 {
 		return 0
@@ -193,7 +193,7 @@ func (t *Table) settle(a *account, rule *Measures) {
 	f.settling.Store(false) // what comes from now on is told next time
 	claim := shared.Claim{
 		Name: a.key.fields(),
-		In:   costOf(rule.In, f.waiting[In].Swap(0)), Out: costOf(rule.Out, f.waiting[Out].Swap(0)),
+		In:   costOf(&rule.In, f.waiting[In].Swap(0)), Out: costOf(&rule.Out, f.waiting[Out].Swap(0)),
 		DayRequests: f.requests.Swap(0), DayBytes: f.bytes.Swap(0), Daily: rule.DayRequests > 0 || rule.DayBytes > 0,
 	}
 	got, err := t.fleet.Settle(context.Background(), claim)
@@ -216,7 +216,7 @@ func (t *Table) settle(a *account, rule *Measures) {
 
 // costOf is what bytes cost, but no more than two windows: what the others did not
 // hear of in time must not lock a client out for long.
-func costOf(rate Rate, n int64) time.Duration {
+func costOf(rate *Rate, n int64) time.Duration {
 	if !rate.limited() {
 		return 0
 	}

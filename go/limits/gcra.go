@@ -18,6 +18,7 @@ type Rate struct {
 	Milli int64 // thousandths of units a second
 	Burst int64 // units that may come at once
 
+	each  time.Duration // what one costs
 	ahead time.Duration // how far what is paid for may be ahead of the clock: what Burst costs
 }
 
@@ -28,17 +29,17 @@ func NewRate(perSecond float64, burst int64) Rate {
 
 func newRate(milli, burst int64) Rate {
 	r := Rate{Milli: max(1, milli), Burst: max(1, burst)}
-	r.ahead = r.cost(r.Burst)
+	r.each, r.ahead = r.cost(1), r.cost(r.Burst)
 	return r
 }
 
-func (r Rate) limited() bool { return r.Milli > 0 }
+func (r *Rate) limited() bool { return r.Milli > 0 }
 
 // longest is more than anything costs, and small enough to be added to a clock.
 const longest = time.Duration(1) << 60
 
 // cost is how much time n units are worth.
-func (r Rate) cost(n int64) time.Duration {
+func (r *Rate) cost(n int64) time.Duration {
 	const thousandSeconds = uint64(1000 * time.Second)
 	high, low := bits.Mul64(uint64(n), thousandSeconds)
 	if high >= uint64(r.Milli) {
@@ -49,18 +50,20 @@ func (r Rate) cost(n int64) time.Duration {
 }
 
 // share is the part of a Rate that one of several has, one unit at once at least.
-func (r Rate) share(of int) Rate { return newRate(r.Milli/int64(of), r.Burst/int64(of)) }
+func (r *Rate) share(of int) *Rate {
+	part := newRate(r.Milli/int64(of), r.Burst/int64(of))
+	return &part
+}
 
 // meter is what has been taken of a Rate: until when that is paid for, on the
 // clock of its table.
 type meter struct{ until atomic.Int64 }
 
 // take takes one unit if it may come now; else it returns how long it has to wait.
-func (m *meter) take(r Rate, now time.Duration) (wait time.Duration, ok bool) {
-	cost := r.cost(1)
+func (m *meter) take(r *Rate, now time.Duration) (wait time.Duration, ok bool) {
 	for {
 		until := m.until.Load()
-		next := max(time.Duration(until), now) + cost
+		next := max(time.Duration(until), now) + r.each
 		if wait = next - now - r.ahead; wait > 0 {
 			return wait, false
 		}
@@ -71,16 +74,16 @@ func (m *meter) take(r Rate, now time.Duration) (wait time.Duration, ok bool) {
 }
 
 // wouldWait is how long a unit would have to wait, without taking it.
-func (m *meter) wouldWait(r Rate, now time.Duration) time.Duration {
-	return m.ahead(now) + r.cost(1) - r.ahead
+func (m *meter) wouldWait(r *Rate, now time.Duration) time.Duration {
+	return m.ahead(now) + r.each - r.ahead
 }
 
 // giveBack returns one unit that was taken and not used.
-func (m *meter) giveBack(r Rate) { m.until.Add(-int64(r.cost(1))) }
+func (m *meter) giveBack(r *Rate) { m.until.Add(-int64(r.each)) }
 
 // charge takes n units, whether or not they may come now, and returns how far what
 // is paid for is ahead of the clock.
-func (m *meter) charge(r Rate, n int64, now time.Duration) time.Duration {
+func (m *meter) charge(r *Rate, n int64, now time.Duration) time.Duration {
 	cost := r.cost(n)
 	for {
 		until := m.until.Load()

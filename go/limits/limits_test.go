@@ -98,7 +98,7 @@ func TestARateIsThatOfItsModel(t *testing.T) {
 				now += time.Duration(random.Int64N(60)) * cost
 			}
 			before := *plain
-			wait, ok := m.take(rate, now)
+			wait, ok := m.take(&rate, now)
 			if want := plain.take(now); ok == want {
 				continue
 			}
@@ -120,15 +120,15 @@ func TestWhoWaitsAsLongAsItIsToldIsAdmitted(t *testing.T) {
 		rate, now := newRate(1+random.Int64N(10_000_000), 1+random.Int64N(5)), time.Hour
 		var m meter
 		for range 20 {
-			wait, ok := m.take(rate, now)
+			wait, ok := m.take(&rate, now)
 			if ok {
 				continue
 			}
-			if _, early := m.take(rate, now+wait-1); early {
+			if _, early := m.take(&rate, now+wait-1); early {
 				t.Fatalf("%+v: admitted before %v", rate, wait)
 			}
 			now += wait
-			if _, ok := m.take(rate, now); !ok {
+			if _, ok := m.take(&rate, now); !ok {
 				t.Fatalf("%+v: refused after %v", rate, wait)
 			}
 		}
@@ -141,7 +141,8 @@ func FuzzCost(f *testing.F) {
 		if milli < 1 || n < 0 {
 			t.Skip()
 		}
-		cost := newRate(milli, 1).cost(n)
+		rate := newRate(milli, 1)
+		cost := rate.cost(n)
 		if cost < 0 || cost > longest {
 			t.Fatalf("%d units of %d cost %v", n, milli, cost)
 		}
@@ -383,7 +384,7 @@ func TestManyAtOnceGetWhatThereIs(t *testing.T) {
 }
 
 func BenchmarkAdmit(b *testing.B) {
-	fast := perSecond(1_000_000, 1_000_000)
+	fast := perSecond(1_000_000_000, 1_000_000)
 	for name, rules := range map[string]*Rules{"token": {Token: fast}, "three": {Token: fast, TokenAndBucket: fast, All: fast}} {
 		b.Run(name, func(b *testing.B) {
 			table := New(Options{})

@@ -3,6 +3,7 @@ package limits
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,11 +38,14 @@ func (t *Table) Begin(rules *Rules, entry *EntryRules, who Subject) *Ticket {
 	if entry == nil {
 		entry = &noneOfEntry
 	}
-	k := &Ticket{table: t, rules: rules, entry: entry, who: who}
+	k := tickets.Get().(*Ticket)
+	k.table, k.rules, k.entry, k.who = t, rules, entry, who
 	k.writes = who.Operation == s3op.Write || who.Operation == s3op.Delete
 	k.accounts = k.few[:0]
 	return k
 }
+
+var tickets = sync.Pool{New: func() any { return new(Ticket) }}
 
 var (
 	none        Rules
@@ -90,6 +94,9 @@ func (k *Ticket) AdmitCommon(class string) (known bool, err error) {
 		k.hold(rule, key{scope: Class, who: class, bucket: k.who.Token})
 	case len(k.rules.Classes) > 0 && k.who.Token != "":
 		k.hold(k.rules.Token, key{scope: Token, who: k.who.Token})
+	}
+	if k.admitted == len(k.accounts) {
+		return true, nil
 	}
 	return true, k.admit(len(k.accounts), k.table.clock())
 }
@@ -169,11 +176,15 @@ func (k *Ticket) CheckSize(size int64) error {
 }
 
 // End says that the request is over, which has received and sent so many bytes in all.
+// The ticket is not used again, but by a body that is still being read: see Limited.
 func (k *Ticket) End(received, sent int64) {
 	if k == nil {
 		return
 	}
-	now := k.table.clock()
+	now := time.Duration(0)
+	if k.chunk != [2]int64{} {
+		now = k.table.clock()
+	}
 	for i := range k.accounts[:k.admitted] {
 		h := &k.accounts[i]
 		h.end()
@@ -182,6 +193,10 @@ func (k *Ticket) End(received, sent int64) {
 		if h.rule.DayBytes > 0 {
 			k.table.count(h, 0, received+sent)
 		}
+	}
+	if !k.Limited(In) {
+		*k = Ticket{}
+		tickets.Put(k)
 	}
 }
 
@@ -194,7 +209,8 @@ const (
 	Out                  // to them
 )
 
-// Limited reports whether streams in a direction have to keep to a rate.
+// Limited reports whether streams in a direction have to keep to a rate. Those of others
+// have no use for the ticket.
 func (k *Ticket) Limited(d Direction) bool { return k != nil && k.chunk[d] > 0 }
 
 // Chunk is how many bytes may be moved at once, at most n.
@@ -215,7 +231,7 @@ const (
 // chunks are small beside the rates, so that streams of one share take turns.
 func (k *Ticket) chunks() (most [2]int64) {
 	for i := range k.accounts[:k.admitted] {
-		for d, rate := range [2]Rate{In: k.accounts[i].rule.In, Out: k.accounts[i].rule.Out} {
+		for d, rate := range [2]*Rate{In: &k.accounts[i].rule.In, Out: &k.accounts[i].rule.Out} {
 			if chunk := max(smallestChunk, rate.Milli/1000/chunksInWindow); rate.limited() && (most[d] == 0 || chunk < most[d]) {
 				most[d] = chunk
 			}

@@ -41,7 +41,8 @@ type clientBody struct {
 }
 
 func newClientBody(x *exchange) *clientBody {
-	x.body = &clientBody{body: x.r.Body, conn: &x.w.conn, read: &x.received, limits: x.limits, ctx: x.r.Context()}
+	x.body = &clientBody{body: x.r.Body, conn: &x.w.conn, read: &x.received, ctx: x.r.Context()}
+	x.paceBody()
 	return x.body
 }
 

@@ -44,10 +44,15 @@ func (p *Pipeline) admit(x *exchange) error {
 		who.Address = network(p.hosts.client(x.r))
 	}
 	x.limits = p.limits.Begin(x.stores.Limits, ofEntry, who)
-	if x.body != nil { // of a form, whose fields have been read
+	return x.limited(x.limits.AdmitOwn())
+}
+
+// paceBody has the client's body keep to its rates, if there are any. It may have been
+// begun before they were known, as those of forms and of lists to delete are.
+func (x *exchange) paceBody() {
+	if x.body != nil && x.limits.Limited(limits.In) {
 		x.body.limits = x.limits
 	}
-	return x.limited(x.limits.AdmitOwn())
 }
 
 // admitAuthorised takes of the shares that the client has in common with others, once
@@ -57,6 +62,7 @@ func (x *exchange) admitAuthorised() error {
 	if !known {
 		return s3err.AccessDenied.Because(errNoSuchClass)
 	}
+	x.paceBody()
 	return x.limited(err)
 }
 

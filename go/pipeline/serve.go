@@ -30,6 +30,7 @@ func (p *Pipeline) handle(scheme string, w http.ResponseWriter, r *http.Request)
 func (x *exchange) end() {
 	x.body.release()
 	x.limits.End(x.received.Load(), x.w.sent)
+	x.limits = nil
 }
 
 // guarded turns a panic into an InternalError.
