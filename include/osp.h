@@ -125,8 +125,8 @@ int32_t osp_start(osp_text config, size_t len, osp_callbacks *callbacks, int32_t
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_info(int32_t handle, char **json);
 
-/* Swaps the stores, the client keys, the policy, or several of them, of a server that
- * runs: JSON {"cos_map"?, "hmac_keystore"?, "policy"?} as in osp_start's; what is
+/* Swaps the stores, the client keys, the policy, the limits, or several of them, of a server that
+ * runs: JSON {"cos_map"?, "hmac_keystore"?, "policy"?, "limits"?} as in osp_start's; what is
  * missing stays as it is, also beside another update. Requests under way end with what they began with;
  * after a mistake nothing has changed.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.

@@ -57,7 +57,7 @@ VALUES: dict[str, list[Any]] = {
         "s",
         None,
     ],
-    "validator": [osp.Decision(True, ttl=1, reason="r"), True],
+    "validator": [osp.Decision(True, ttl=1, reason="r", limits="bulk"), True],
     "bucket_creds_fetcher": ["key", {"access_key": "a", "secret_key": "s"}],
 }
 

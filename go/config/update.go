@@ -55,7 +55,7 @@ func (u *Update) Apply(before *stores.Set) *stores.Set {
 		after.Policy = u.policy
 	}
 	if u.limits != nil {
-		after.Limits = u.limits
+		after.Limits = u.limits.OrNone()
 	}
 	return &after
 }

@@ -54,6 +54,22 @@ type Rules struct {
 	Classes map[string]*Rule
 }
 
+// OrNone returns nil if there is no rule, so that requests don't look for one.
+func (r *Rules) OrNone() *Rules {
+	if r == nil {
+		return nil
+	}
+	for _, rule := range []*Rule{r.All, r.Entry, r.Token, r.TokenAndBucket, r.Anonymous, r.Address} {
+		if rule != nil {
+			return r
+		}
+	}
+	if len(r.Classes) > 0 {
+		return r
+	}
+	return nil
+}
+
 // EntryRules are those of one entry of cos_map. nil: those of the server hold.
 type EntryRules struct {
 	All   *Rule // in the place of Rules.Entry

@@ -126,7 +126,7 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policy, or several of them. A request goes on
+// Update swaps stores, client keys, the policy, the limits, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()

@@ -42,6 +42,7 @@ CosMapItem = TypedDict(
         "read_only": bool | None,
         "anonymous": bool | None,
         "policy": Mapping[str, Any] | str | os.PathLike[str] | None,
+        "limits": Mapping[str, Any] | None,
         "ca_file": str | os.PathLike[str] | None,
         "client_cert_file": str | os.PathLike[str] | None,
         "client_key_file": str | os.PathLike[str] | None,
@@ -88,6 +89,8 @@ Keys:
     anonymous: True lets GET and HEAD without a signature through to the policies and
         the validator, which gets the token ``""``; without any of them it is a mistake.
     policy: rules for this entry, in addition to the parameter of the same name.
+    limits: rules of the parameter of the same name for this entry, ``all`` in the place of its
+        ``entry`` and ``token`` in the place of its ``token_and_bucket``.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.
     client_cert_file, client_key_file: PEM files with which the proxy authenticates to
@@ -243,6 +246,11 @@ class ProxyServerConfig:
         policy: rules in the language of AWS's IAM, as a dict or as the path of a JSON
             file. What they deny, or do not allow, is refused before the validator is asked;
             with them alone, no request calls Python. See docs/policies.md.
+        limits: how many requests and bytes there may be, and how large objects: rules for
+            ``all``, each ``entry``, each ``token``, each ``token_and_bucket``, those who are
+            ``anonymous``, each ``address`` of theirs, and ``classes``, of which a `Decision`
+            names one: ``{"token": {"requests": 100, "write": {"bytes_in": 10_000_000}}}``.
+            See docs/limits.md.
     """
 
     cos_map: Mapping[str, Mapping[str, Any]]
@@ -299,6 +307,7 @@ class ProxyServerConfig:
     event_loop: asyncio.AbstractEventLoop | None = None
     drain_delay: float = 0.0
     policy: Policy | None = None
+    limits: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

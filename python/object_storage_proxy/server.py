@@ -132,8 +132,9 @@ class ProxyServer:
         cos_map: Mapping[str, Mapping[str, Any]] | None = None,
         hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
         policy: Policy | None = None,
+        limits: Mapping[str, Any] | None = None,
     ) -> None:
-        """Replaces the stores, the client keys, the policy, or several at once, while it serves.
+        """Replaces the stores, the client keys, the policy, the limits, or several at once.
 
         Requests in flight end with the values that they began with. What is given is copied;
         what is not given stays as the last update left it, whoever made that. The
@@ -145,6 +146,8 @@ class ProxyServer:
             hmac_keystore: likewise all key pairs; None: unchanged; []: none.
             policy: likewise the policy for all entries, of which a file is read again; None:
                 unchanged. A server that has one keeps one until it is stopped.
+            limits: likewise the limits for all entries; None: unchanged; {}: none. What was
+                taken of a rule before counts on.
 
         Raises:
             ConfigError: the new values have mistakes; it lists all of them.
@@ -153,7 +156,12 @@ class ProxyServer:
         self._serving()
         from ._document import encode, snapshot
 
-        given = {"cos_map": cos_map, "hmac_keystore": hmac_keystore, "policy": policy}
+        given = {
+            "cos_map": cos_map,
+            "hmac_keystore": hmac_keystore,
+            "policy": policy,
+            "limits": limits,
+        }
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:
             raise ConfigError(mistakes)

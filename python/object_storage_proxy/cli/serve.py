@@ -7,6 +7,7 @@ import inspect
 import logging
 import signal
 import threading
+from typing import Any
 
 from .. import _systemd
 from .._shield import shielded
@@ -44,7 +45,7 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
 An environment variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, takes
 precedence over the file, and an option over both.
 
-SIGHUP reads the configuration again, replaces the stores, the key pairs and the policy, and
+SIGHUP reads the configuration again, replaces the stores, the key pairs, the policy and the limits, and
 drops the callbacks' cached answers. Any other change waits for a restart, and the log says so.
 A configuration with mistakes changes nothing. With --watch no signal is needed: a change of the
 configuration, of .env or of a file that the configuration names is seen within two seconds."""
@@ -192,7 +193,7 @@ def _reload(
             config = now.config()
             swapped = [n for n in _SWAPPED if n not in _KEPT or getattr(config, n) is not None]
             new = {name: getattr(config, name) for name in swapped}
-            server.update(**{name: [] if value is None else value for name, value in new.items()})
+            server.update(**{n: _NONE.get(n) if value is None else value for n, value in new.items()})
     except BaseException as error:  # whatever modules and files do, the server goes on
         with shielded():
             _log_failure(error)
@@ -235,4 +236,5 @@ _SWAPPED = tuple(
     name for name in inspect.signature(ProxyServer.update).parameters if name != "self"
 )
 _KEPT = ("policy",)  # those of them that can't be taken away
+_NONE: dict[str, Any] = {"hmac_keystore": [], "limits": {}}  # what says that there are none now
 assert set(_SWAPPED) <= set(ProxyServerConfig.__slots__)
