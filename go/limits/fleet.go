@@ -24,6 +24,7 @@ const (
 // fleetAccount is what a replica knows of an account that all replicas keep together.
 type fleetAccount struct {
 	leased       atomic.Uint64 // requests that were taken in advance, and until when: see lease
+	size         atomic.Int64  // of the last lease
 	refusedUntil atomic.Int64  // on the table's clock: before that nobody need ask again
 
 	asking sync.Mutex
@@ -119,7 +120,7 @@ func (t *Table) ask(h *held, now time.Duration) (away bool) {
 // lease takes a batch of requests in advance, or notes how long there are none.
 func (t *Table) lease(h *held, now time.Duration) error {
 	rate := &h.rule.Requests
-	want := batch(rate, t.fleet.Replicas())
+	want := h.fleet.wanted(batch(rate, t.fleet.Replicas()), now)
 	claim := shared.Claim{
 		Name: h.key.fields(), Requests: want, Milli: rate.Milli, Ahead: rate.ahead,
 	}
@@ -128,17 +129,31 @@ func (t *Table) lease(h *held, now time.Duration) error {
 		return err
 	}
 	if got.Requests > 0 {
+		h.fleet.size.Store(got.Requests)
 		h.fleet.leased.Store(lease(got.Requests, now+lapse))
 		return nil
 	}
 	// Asking again at once would bring one request for a round trip; but what comes in
 	// must not be lost for want of room.
-	hold := min(batchTime/2, rate.ahead/2)
+	hold := min(batchTime/2, (rate.ahead-rate.each)/2)
 	h.fleet.refusedUntil.Store(int64(t.clock() + max(got.Wait, hold)))
 	return nil
 }
 
-// batch is how many requests one of several replicas takes in advance.
+// wanted is how many requests to take in advance: twice as many as last time if those
+// were used at once, half as many if some have lapsed, since nobody has those.
+func (f *fleetAccount) wanted(most int64, now time.Duration) int64 {
+	size, last := f.size.Load(), f.leased.Load()
+	switch {
+	case last&(1<<leasedBits-1) > 0:
+		size /= 2
+	case now < time.Duration(last>>leasedBits)*time.Millisecond-lapse/2:
+		size *= 2
+	}
+	return max(1, min(size, most))
+}
+
+// batch is how many requests one of several replicas takes in advance at most.
 func batch(rate *Rate, replicas int) int64 {
 	n := rate.Milli * int64(batchTime/time.Millisecond) / 1_000_000 / int64(replicas)
 	return max(1, min(n, rate.Burst/4))
