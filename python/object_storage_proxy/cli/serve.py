@@ -45,8 +45,9 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
 An environment variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, takes
 precedence over the file, and an option over both.
 
-SIGHUP reads the configuration again, replaces the stores, the key pairs, the policy and the limits, and
-drops the callbacks' cached answers. Any other change waits for a restart, and the log says so.
+SIGHUP reads the configuration again, replaces the stores, the key pairs, the policy and the
+limits, and drops the callbacks' cached answers. Any other change waits for a restart, and the
+log says so.
 A configuration with mistakes changes nothing. With --watch no signal is needed: a change of the
 configuration, of .env or of a file that the configuration names is seen within two seconds."""
 
@@ -193,7 +194,10 @@ def _reload(
             config = now.config()
             swapped = [n for n in _SWAPPED if n not in _KEPT or getattr(config, n) is not None]
             new = {name: getattr(config, name) for name in swapped}
-            server.update(**{n: _NONE.get(n) if value is None else value for n, value in new.items()})
+            for name in new:
+                if new[name] is None:
+                    new[name] = _NONE.get(name)
+            server.update(**new)
     except BaseException as error:  # whatever modules and files do, the server goes on
         with shielded():
             _log_failure(error)
