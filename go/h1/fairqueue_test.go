@@ -30,8 +30,8 @@ func TestEveryQueuedConnectionGoesOn(t *testing.T) {
 	wait.Wait()
 	queue.mu.Lock()
 	defer queue.mu.Unlock()
-	if len(queue.waiting) > 0 {
-		t.Errorf("%d still wait", len(queue.waiting))
+	if n := queue.waiting.Len(); n > 0 {
+		t.Errorf("%d still wait", n)
 	}
 }
 
@@ -41,7 +41,7 @@ func TestABatchGoesOnAfterAPollFirstComeFirstServed(t *testing.T) {
 	for range 7 {
 		turn := make(chan struct{}, 1)
 		came = append(came, turn)
-		queue.waiting = append(queue.waiting, turn)
+		queue.waiting.Push("", turn)
 	}
 	queue.release(queue.batch)
 	queue.release(2)
@@ -50,8 +50,8 @@ func TestABatchGoesOnAfterAPollFirstComeFirstServed(t *testing.T) {
 			t.Errorf("number %d went on: %v", i, on)
 		}
 	}
-	if len(queue.waiting) != 2 {
-		t.Errorf("%d wait", len(queue.waiting))
+	if n := queue.waiting.Len(); n != 2 {
+		t.Errorf("%d wait", n)
 	}
 }
 

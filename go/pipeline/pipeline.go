@@ -70,6 +70,7 @@ type Pipeline struct {
 
 	hosts             hosts
 	forms, preflights semaphore // of whoever has shown no signature
+	storePlaces       storePlaces
 
 	recorder *recorder
 
@@ -134,6 +135,7 @@ func (p *Pipeline) Update(u *config.Update) {
 	after := u.Apply(p.stores.Load())
 	p.stores.Store(after)
 	p.upstream.Keep(after.Buckets.Entries())
+	p.storePlaces.keep(after.Buckets.Entries())
 	if p.recorder.on() {
 		p.recorder.observer.Updated()
 	}

@@ -29,6 +29,7 @@ func (p *Pipeline) handle(scheme string, w http.ResponseWriter, r *http.Request)
 // end leaves the connection, and what others may have of its client's limits, to them.
 func (x *exchange) end() {
 	x.body.release()
+	x.atStore.leave()
 	x.limits.End(x.received.Load(), x.w.sent)
 	x.limits = nil
 }
@@ -69,6 +70,7 @@ func (p *Pipeline) serve(x *exchange) error {
 	if x.req.Unlisted != nil && (x.bucket == nil || !x.bucket.UnknownOperations) {
 		return x.req.Unlisted
 	}
+	x.tellOwner()
 	if err := p.admit(x); err != nil {
 		return err
 	}
@@ -89,6 +91,9 @@ func (p *Pipeline) serve(x *exchange) error {
 		return err
 	}
 	if err := p.checkSum(x, call); err != nil {
+		return err
+	}
+	if err := p.takePlace(x); err != nil {
 		return err
 	}
 	resp, err := p.send(x, call)

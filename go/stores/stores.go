@@ -38,6 +38,8 @@ type Bucket struct {
 	Anonymous bool           // reads without a signature go on to the policies and the validator, with an empty token
 	Policy    *policy.Policy // in addition to the one for all entries; nil: there is none
 
+	Connections int // requests that are at the store at a time; 0: any number
+
 	Limits *limits.EntryRules // nil: there are none but those for all entries
 
 	TTL             time.Duration // of decisions and credentials; 0: no caching

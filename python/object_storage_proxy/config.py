@@ -43,6 +43,7 @@ CosMapItem = TypedDict(
         "anonymous": bool | None,
         "policy": Mapping[str, Any] | str | os.PathLike[str] | None,
         "limits": Mapping[str, Any] | None,
+        "connections": int | None,
         "ca_file": str | os.PathLike[str] | None,
         "client_cert_file": str | os.PathLike[str] | None,
         "client_key_file": str | os.PathLike[str] | None,
@@ -91,6 +92,8 @@ Keys:
     policy: rules for this entry, in addition to the parameter of the same name.
     limits: rules of the parameter of the same name for this entry, ``all`` in the place of its
         ``entry`` and ``token`` in the place of its ``token_and_bucket``.
+    connections: how many requests may be at the store at a time; others wait, and clients take
+        turns, for 30 seconds at most, then 503 SlowDown. None: any number.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.
     client_cert_file, client_key_file: PEM files with which the proxy authenticates to
