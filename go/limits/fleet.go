@@ -198,7 +198,8 @@ func (t *Table) count(h *held, requests, bytes int64) {
 // settleSoon has the others told of what an account has taken.
 func (t *Table) settleSoon(h *held) {
 	if h.fleet.settling.CompareAndSwap(false, true) {
-		time.AfterFunc(settleEvery, func() { t.settle(h.account, h.rule) })
+		a, rule := h.account, h.rule // the ticket has other uses by then
+		t.later(settleEvery, func() { t.settle(a, rule) })
 	}
 }
 

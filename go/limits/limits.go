@@ -37,6 +37,7 @@ type Options struct {
 	Clock func() time.Duration // since some moment; nil: since now
 	Wall  func() time.Time     // nil: time.Now
 	Sleep func(ctx context.Context, d time.Duration) error
+	Later func(d time.Duration, f func()) // nil: time.AfterFunc
 }
 
 // Table holds the accounts. It is safe for concurrent use; make it with New.
@@ -45,13 +46,14 @@ type Table struct {
 	clock    func() time.Duration
 	wall     func() time.Time
 	sleep    func(ctx context.Context, d time.Duration) error
+	later    func(d time.Duration, f func())
 	accounts *lru.Map[key, *account]
 	opening  sync.Mutex // held by whoever opens an account
 }
 
 // New makes a Table without accounts.
 func New(o Options) *Table {
-	t := &Table{fleet: o.Fleet, clock: o.Clock, wall: o.Wall, sleep: o.Sleep}
+	t := &Table{fleet: o.Fleet, clock: o.Clock, wall: o.Wall, sleep: o.Sleep, later: o.Later}
 	if t.clock == nil {
 		begun := time.Now()
 		t.clock = func() time.Duration { return time.Since(begun) }
@@ -61,6 +63,9 @@ func New(o Options) *Table {
 	}
 	if t.sleep == nil {
 		t.sleep = sleep
+	}
+	if t.later == nil {
+		t.later = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
 	}
 	t.accounts = lru.New[key, *account](mostAccounts, hash, nil)
 	return t
