@@ -80,7 +80,7 @@ func TestTheWindowIsBounded(t *testing.T) {
 		t.Errorf("%d points, the last one at %v", len(got), got[len(got)-1].Time)
 	}
 	for i := range 10 * mostCodes {
-		w.refused(fmt.Sprint(i))
+		w.refusals.add(fmt.Sprint(i))
 	}
 	if n := len(w.totals(time.Now()).refusals); n > mostCodes+1 {
 		t.Errorf("%d codes", n)
