@@ -43,6 +43,7 @@ usage: ./build.sh <verb>
   test fleet    replicas at Redis with TLS, Sentinel and Cluster, ten thousands of requests while servers and links fail,
                 and behind more load balancers (twenty minutes, 300 MB to fetch)
   bench quick   a part of it that takes less than three minutes
+  bench fairness what a client with 512 connections does to calm ones
   bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
@@ -290,6 +291,10 @@ bench() {
   contenders
   versitygw
   (cd tests/bench/kit && go build -o "$BUILD/bench/kit" .)
+  if [[ ${1:-} == fairness ]]; then
+    (cd tests && exec "$PY" -m bench.fairness)
+    return
+  fi
   say "side by side"
   (cd tests && exec "$PY" -m bench "$@")
 }

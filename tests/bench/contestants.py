@@ -35,7 +35,8 @@ class Entrant:
     threads None is the contestant's own default. busy adds a Python thread that
     never waits to the process; neighbour runs that loop in another process.
     fetcher: clients' secrets come from hmac_fetcher. slow: the validator takes
-    its time and says in the log that it was asked. instead: fields of the case in
+    its time and says in the log that it was asked. connections: that many requests may be at a
+    store at a time. instead: fields of the case in
     which this entrant's differs from the others'.
     """
 
@@ -46,6 +47,7 @@ class Entrant:
     neighbour: bool = False
     fetcher: bool = False
     slow: bool = False
+    connections: int | None = None
     instead: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -142,6 +144,7 @@ def _python(
                 "addressing_style": "path",
                 "is_tls_enabled": False,
                 **keys,
+                **({"connections": entrant.connections} if entrant.connections else {}),
             }
             for bucket, port in stores.ports.items()
         },
