@@ -14,6 +14,7 @@ from typing import Any
 import object_storage_proxy as osp
 import pytest
 from conftest import CLIENT, Front
+from helpers import browser, monitor
 from helpers.cli import Run, mistaken, runner, write_toml
 from helpers.clients import Keys, refused
 from helpers.double import S3Double
@@ -151,6 +152,59 @@ class TestTheValidator:
         answer = refused(front.boto(retry=False).get_object, Bucket="data", Key="k")
         assert answer.code == "AccessDenied"
         assert not double.seen
+
+
+class TestObservers:
+    def test_see_which_rule_refused_and_not_whom(self, serve: Any, double: S3Double) -> None:
+        front: Front = serve(
+            {"data": double.entry()},
+            limits={"token": {"read": ONCE}, "all": {"largest_object": 5}},
+            metrics_port=0,
+        )
+        s3 = front.boto(retry=False)
+        read(s3)
+        assert refused(s3.get_object, Bucket="data", Key="k").code == "SlowDown"
+        assert refused(s3.put_object, Bucket="data", Key="k", Body=b"123456").status == 400
+        wanted = {("token.read", "requests"), ("all", "largest_object")}
+        seen = until(lambda: limited(front) >= wanted and limited(front), "both are counted")
+        assert seen == wanted
+        shown = browser.dom(f"{front.server.metrics_url}/").dom
+        assert "token.read" in shown
+        assert CLIENT.access not in shown
+
+
+def limited(front: Front) -> set[tuple[str, str]]:
+    found = monitor.scrape(front.server).matching("osp_limited_total")
+    return {(dict(labels)["rule"], dict(labels)["measure"]) for labels in found}
+
+
+class TestFairness:
+    def test_at_a_store_a_calm_client_passes_a_greedy_one(
+        self, serve: Any, double: S3Double
+    ) -> None:
+        here, go = threading.Event(), threading.Event()
+
+        def wait(seen: Any) -> None:
+            here.set()
+            go.wait(30)
+
+        double.answer = wait
+        front: Front = serve(
+            {"data": double.entry(connections=1)}, hmac_keystore=PAIRS, metrics_port=0
+        )
+        with ThreadPoolExecutor(21) as pool:
+            greedy = [pool.submit(get, front.url()) for _ in range(20)]
+            here.wait(30)
+            until(lambda: in_flight(front) == 20, "the greedy client's requests wait")
+            calm = pool.submit(get, front.url(), BOB, "/data/l")
+            until(lambda: in_flight(front) == 21, "the calm client's request waits")
+            go.set()
+            assert {each.result() for each in [*greedy, calm]} == {200}
+        assert [seen.path for seen in double.seen].index("/data/l") <= 2
+
+
+def in_flight(front: Front) -> float:
+    return monitor.scrape(front.server).value("osp_requests_in_flight")
 
 
 class TestChanges:
