@@ -169,8 +169,10 @@ func TestARefusedKeyIsNotAskedAboutAgainBeforeItsTime(t *testing.T) {
 func TestWhatWasTakenInAdvanceLapses(t *testing.T) {
 	f, replicas := fleetOf(1)
 	rules := &Rules{Token: perSecond(100, 100)}
-	if _, r := replicas[0].request(rules, alice, ""); r != nil {
-		t.Fatal(r)
+	for range 2 { // of three, the last of which was taken in advance
+		if _, r := replicas[0].request(rules, alice, ""); r != nil {
+			t.Fatal(r)
+		}
 	}
 	before := f.trips
 	f.clock.move(lapse + time.Millisecond)
