@@ -110,13 +110,13 @@ func (x *exchange) proposedSize() int64 {
 	}
 	size := max(0, x.r.ContentLength)
 	if x.verified.Payload().Streaming() {
-		size = number(x.r.Header.Get("X-Amz-Decoded-Content-Length"))
+		size = counted(x.r.Header.Get("X-Amz-Decoded-Content-Length"))
 	}
-	return size + number(x.r.Header.Get("X-Amz-Write-Offset-Bytes")) // of what is there already
+	return size + counted(x.r.Header.Get("X-Amz-Write-Offset-Bytes")) // of what is there already
 }
 
-// number reads a header that is checked elsewhere.
-func number(text string) int64 {
+// counted reads a number of bytes in a header that is checked elsewhere.
+func counted(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 62)
 	if err != nil || n < 0 {
 		return 0
