@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,11 +74,14 @@ func TestInAFullQueueTheClientWithMostMakesRoom(t *testing.T) {
 			<-end
 			return Decision{Allow: true}, nil
 		}).With(Limits(1, 3, time.Hour))
+		var mu sync.Mutex
 		results := make(map[string][]error)
 		for _, token := range []string{"greedy", "greedy", "greedy", "greedy", "calm", "greedy"} {
 			go func() {
 				_, err := h.Validator(t.Context(), &Request{Token: token})
-				results[token] = append(results[token], err) // one at a time: the bubble waits
+				mu.Lock()
+				defer mu.Unlock()
+				results[token] = append(results[token], err)
 			}()
 			synctest.Wait()
 		}
