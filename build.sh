@@ -19,6 +19,7 @@ if command -v sha256sum >/dev/null; then readonly SHA256=(sha256sum); else reado
 readonly TRINO=476
 readonly KWOK=0.8.0 GATEWAY_API=1.6.3 PROMETHEUS_OPERATOR=0.85.0
 readonly GARAGE=2.5.0 S3S_FS=0.14.1 RUST=1.92 S3PROXY=4.1.0
+readonly KEYCLOAK=26.7.3
 readonly FUZZ_TIME=${FUZZ_TIME:-20s}
 
 usage() {
@@ -37,11 +38,14 @@ usage: ./build.sh <verb>
   test quick    the part of it that takes less than two minutes
   test clients  clients that need a JVM: Spark, Trino, the AWS SDK for Java (30 minutes, 2 GB to fetch)
   test stores   more stores: Garage, moto, rclone, S3Proxy, s3s-fs, SeaweedFS (needs Rust and Java; three quarters of an hour, and half an hour once to build them)
+  test identity temporary keys by the tokens of Keycloak and Kubernetes, and every client that
+                can ask for them (needs Java; what `test clients` and `test k8s` need, too)
   test k8s      the chart in a Kubernetes without machines (10 minutes and more, once, to build it)
   bench         measure side by side with the original and nginx, and fail if a target is missed;
                 docs/performance.md is made of it
   test fleet    replicas at Redis with TLS, Sentinel and Cluster, ten thousands of requests while servers and links fail,
-                and behind more load balancers (twenty minutes, 300 MB to fetch)
+                and behind more load balancers (ten minutes, 300 MB to fetch; wires between replicas and their server are
+                cut where networks may be made: by root)
   bench quick   a part of it that takes less than three minutes
   bench fairness what a client with 512 connections does to calm ones
   bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
@@ -249,6 +253,17 @@ test_clients() {
   "$PY" -m pytest tests/test_engines.py --engines
 }
 
+test_identity() {
+  installed
+  versitygw
+  clients
+  engines
+  kubernetes
+  keycloak
+  say "temporary keys, by real issuers and for real clients"
+  "$PY" -m pytest tests --identity
+}
+
 test_k8s() {
   installed
   chart_tools
@@ -262,8 +277,9 @@ test_fleet() {
   installed
   versitygw
   balancers; more_balancers
-  command -v redis-server redis-sentinel >/dev/null || debian redis-server redis-sentinel ||
+  { command -v redis-server && command -v redis-sentinel; } >/dev/null || debian redis-server redis-sentinel ||
     die "the oldest server to support is missing: install redis-server and redis-sentinel (Debian), 7.0 or newer."
+  networks
   say "histories of a fleet"
   OSP_SOAK=${OSP_SOAK:-60s} go test -race -count 1 -run 'TestNoReplica' -v ./go/shared
   say "replicas at servers of all kinds, and behind balancers"
@@ -360,9 +376,10 @@ main() {
         quick) test_quick ;;
         clients) test_clients ;;
         stores) test_stores ;;
+        identity) test_identity ;;
         k8s) test_k8s ;;
         fleet) test_fleet ;;
-        *) die "test takes nothing, quick, clients, stores, k8s or fleet." ;;
+        *) die "test takes nothing, quick, clients, stores, identity, k8s or fleet." ;;
       esac
       ;;
     '' | help | -h | --help) usage ;;

@@ -63,9 +63,13 @@ enum osp_question {
      * -> {"allow": true or false, "ttl"?: seconds, "reason"?: text,
      *     "once"?: true, for this very request only,
      *     "limits"?: text, the class of limits that holds for the client} */
-    OSP_ASK_BUCKET_CREDS_FETCHER = 3
+    OSP_ASK_BUCKET_CREDS_FETCHER = 3,
     /* {"token": text, "bucket": text}
      * -> {"credentials": text} */
+    OSP_ASK_SHADOW_VALIDATOR = 4
+    /* {"token": text, "bucket": text, "request"?: {...}}, for which no request waits
+     * -> {"allow": true or false, "ttl"?: seconds, "reason"?: text,
+     *     "once"?: true, for this very request only, "limits"?: text} */
 };
 
 /* What `ask` returns, unless it is the length of an answer. Failure is 0, so that
@@ -80,7 +84,7 @@ enum osp_asked {
  * callable until the process ends.
  *
  * ask   is called on threads that the library made, several at the same time (at
- *       most callback_concurrency for each handle), without any lock. `json` is
+ *       most callback_concurrency for each handle, and four more for a shadow), without any lock. `json` is
  *       valid until it returns, and so is `answer`: an answer of no more than `room`
  *       bytes may be put there, and its length returned. After the handle's osp_wait returned OSP_OK it is
  *       not called again, but a call that outlived the drain time may still be
@@ -112,6 +116,17 @@ int32_t osp_check(osp_text config, size_t len, char **error);
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_explain(osp_text request, size_t len, char **json);
 
+/* Says what a policy makes of the requests of an access log: {"policy": as in a
+ * configuration, "complete"?: as in an entry, "requests": [{"token"?: text, "operation":
+ * text, "method": text, "bucket"?: text, "key"?: percent-encoded text, "client_ip"?: text,
+ * "secure"?: true for https, "time": text as in the log}, ...]}. *json is set to NULL or to a
+ * text for osp_free: [{"allowed": true or false, "decided": one of osp_explain's questions,
+ * the one that is refused or the first, "missing"?: [text, ...], condition keys and other
+ * things that the outcome may depend on and the log lacks}, ...], in the order of the
+ * requests; after OSP_CONFIG_ERROR the mistakes.
+ * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_replay(osp_text requests, size_t len, char **json);
+
 /* Starts a server in the background. When it returns OSP_OK the ports are bound
  * and *handle is a positive number; otherwise *handle is 0 and nothing runs.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_OS_ERROR (a port in use, no right to bind it),
@@ -125,8 +140,8 @@ int32_t osp_start(osp_text config, size_t len, osp_callbacks *callbacks, int32_t
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_info(int32_t handle, char **json);
 
-/* Swaps the stores, the client keys, the policy, the limits, or several of them, of a server that
- * runs: JSON {"cos_map"?, "hmac_keystore"?, "policy"?, "limits"?} as in osp_start's; what is
+/* Swaps the stores, the client keys, the policies, the limits, or several of them, of a server that
+ * runs: JSON {"cos_map"?, "hmac_keystore"?, "policy"?, "shadow_policy"?, "limits"?} as in osp_start's; what is
  * missing stays as it is, also beside another update. Requests under way end with what they began with;
  * after a mistake nothing has changed.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.

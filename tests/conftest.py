@@ -26,7 +26,7 @@ from helpers.scripts import Run, scripts
 from helpers.stores import STORES, Store
 
 ROOT = Path(__file__).resolve().parent.parent
-APART = {"engines", "fleet", "kubernetes"}  # marks, each with an option of its name
+APART = {"engines", "fleet", "identity", "kubernetes"}  # marks, each with an option of its name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kubernetes",
         action="store_true",
         help="run the tests that need a Kubernetes of their own, and nothing else",
+    )
+    parser.addoption(
+        "--identity",
+        action="store_true",
+        help="run the tests with Keycloak, Kubernetes and more clients, and nothing else",
     )
     parser.addoption(
         "--fleet",

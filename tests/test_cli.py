@@ -376,6 +376,8 @@ class TestCompletion:
         assert "--reload-parent" not in self.bash(run, "serve", "--")
         assert self.bash(run, "presign", "--method", "P") == ["PUT", "POST"]
         assert self.bash(run, "completion", "") == ["-h", "--help", "bash", "zsh", "fish"]
+        assert self.bash(run, "policy", "d") == ["diff"]
+        assert self.bash(run, "policy", "diff", "--ag") == ["--against"]
         (tmp_path / "proxy.toml").touch()
         found = self.bash(run, "serve", "--config", str(tmp_path / "pro"))
         assert found == [str(tmp_path / "proxy.toml")]

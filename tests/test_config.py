@@ -156,6 +156,7 @@ NEVER_NONE = [
     "shared_timeout",
     "shared_uses",
     "shared_required",
+    "shadow_sample",
 ]
 
 

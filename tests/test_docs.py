@@ -98,7 +98,7 @@ def test_each_configuration_is_right(block: Block, tmp_path: Path) -> None:
     (tmp_path / "policy.json").write_text(blocks(DOCS / "policies.md", "json")[0].text)
     given = tomllib.loads(text)
     env = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "value")
-    env |= {"SHARED_KEY": "A" * 43 + "="}  # which has a form
+    env |= {"SHARED_KEY": "A" * 43 + "=", "AWS_ROLE_ARN": "arn:x"}  # which have a form
     if "cos_map" not in given:
         env["OSP_COS_MAP"] = '{photos = {host = "h", port = 9000}}'
     if not {"http_port", "https_port", "unix_socket"} & set(given):

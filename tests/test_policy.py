@@ -114,8 +114,33 @@ class TestWithAValidator:
         assert get(s3) == b"x"
         assert refused(s3.get_object, Bucket="data", Key="l").code == "AccessDenied"
         assert refused(s3.get_object, Bucket="data", Key="secret").code == "AccessDenied"
-        assert refused(s3.put_object, Bucket="data", Key="k").code == "AccessDenied"
-        assert asked == ["k", "l"]  # not about what the policy refuses by itself
+        s3.put_object(Bucket="data", Key="k")  # which no statement allows
+        assert asked == ["k", "l", "k"]  # not about what the policy denies
+
+    def test_a_policy_of_denies_is_a_guardrail(self, serve: Any, double: S3Double) -> None:
+        denies = statement("s3:*", "arn:aws:s3:::data/secret*", Effect="Deny")
+        s3 = serve(
+            {"data": double.entry()}, validator=lambda token, bucket: True, policy=policy(denies)
+        ).boto(retry=False)
+        assert get(s3) == b"x"
+        assert refused(s3.get_object, Bucket="data", Key="secret").code == "AccessDenied"
+
+    def test_check_config_warns_of_statements_that_allow(self, tmp_path: Path) -> None:
+        (tmp_path / "rules.py").write_text("def may(token, bucket):\n    return True\n")
+        denies = statement("s3:*", "*", Effect="Deny")
+        (tmp_path / "policy.json").write_text(json.dumps(policy(denies, {**READS, "Sid": "Reads"})))
+        entry = {"host": "h", "port": 1, "policy": policy(ALL)}
+        config = {"http_port": 0, "policy": "policy.json", "cos_map": {"data": entry}}
+        write_toml(tmp_path / "proxy.toml", {**config, "validator": "rules:may"})
+        done = runner(tmp_path)("check-config")
+        assert done.returncode == 0, done.stderr
+        told = [line.partition("warning: ")[2] for line in done.stderr.splitlines()]
+        assert told == [
+            "policy: Reads: no effect, since the validator decides",
+            "cos_map.data.policy: Statement[0]: no effect, since the validator decides",
+        ]
+        write_toml(tmp_path / "proxy.toml", config)
+        assert not runner(tmp_path)("check-config").stderr
 
 
 class TestEntries:

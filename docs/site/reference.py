@@ -103,8 +103,19 @@ def entry() -> Iterable[str]:
         yield f"| {shown} | {spelled_type(kind)} | {cell(text)} |"
 
 
+def leaves(
+    parser: argparse.ArgumentParser, before: str = ""
+) -> Iterable[tuple[str, argparse.ArgumentParser]]:
+    """The commands, but instead of one that has commands of its own these."""
+    for name, command in commands(parser).items():
+        if commands(command):
+            yield from leaves(command, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
 def command_line() -> Iterable[str]:
-    for name, command in commands(build()).items():
+    for name, command in leaves(build()):
         yield f"## {name}"
         yield ""
         yield "```text"

@@ -33,6 +33,7 @@ type Options struct {
 	ShowReasons bool             // the callback's reason for a refusal goes to the client
 	Now         func() time.Time // nil: time.Now
 	Shared      *shared.State    // with whom decisions are shared; nil: with nobody
+	Shadow      *Shadow          // is told of each decision; nil: there is none
 }
 
 // Checker is safe for concurrent use. Make it with New.
@@ -43,6 +44,7 @@ type Checker struct {
 	now         func() time.Time
 	parts       parts
 	shared      *shared.State
+	shadow      *Shadow
 	knownBy     string // how a decision is known in a fleet
 	decisions   *cache.Cache[key, remembered]
 }
@@ -55,6 +57,7 @@ func New(owner callbacks.Set, o Options) *Checker {
 		showReasons: o.ShowReasons,
 		now:         o.Now,
 		shared:      o.Shared,
+		shadow:      o.Shadow,
 		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
 	}
 	if o.Shared != nil {
@@ -75,10 +78,10 @@ func New(owner callbacks.Set, o Options) *Checker {
 // If it does not, questions that differ in nothing else are one to it.
 func (c *Checker) SeesRequest() bool { return c.seesRequest }
 
-// Check decides about one question. What a policy denies is refused, and so is what
-// none of those that govern the question allows: then the callback is not even asked.
-// It may refuse what they allow. Without a policy and a callback every request may go
-// on: a valid signature is enough. What policies say is never kept: they are cheap.
+// Check decides about one question. What a policy denies is refused. Of everything else
+// the validator's word is final; without one, what the policies that govern the question
+// allow may go on, and nothing else. Without a policy and a callback every request may: a
+// valid signature is enough. What policies say is never kept: they are cheap.
 //
 // An allowance is kept for the question's TTL, a refusal for at most 30 s of it,
 // unless the decision brings its own; what a raised exception led to is never
@@ -86,8 +89,20 @@ func (c *Checker) SeesRequest() bool { return c.seesRequest }
 // the same time, are asked about themselves, since what decided may be something
 // that the key lacks. That nothing was decided in time goes for all of them.
 func (c *Checker) Check(ctx context.Context, q *Question) Decision {
+	d := c.check(ctx, q)
+	c.shadow.offer(q, d)
+	return d
+}
+
+// Repeated is for a question to which the answer is that to the one before, which was
+// allowed: to nobody but the shadow it may be another one.
+func (c *Checker) Repeated(q *Question) {
+	c.shadow.offer(q, Decision{Allowed: true, Source: Remembered})
+}
+
+func (c *Checker) check(ctx context.Context, q *Question) Decision {
 	switch r := c.rule(q); {
-	case r.effect != noPolicy && (r.effect != policy.Allow || c.validator == nil):
+	case r.effect == policy.Deny, r.effect != noPolicy && c.validator == nil:
 		return r.decision()
 	case c.validator == nil:
 		return Decision{Allowed: true, Source: Signature}
@@ -160,5 +175,6 @@ func (c *Checker) Stats() cache.Stats { return c.decisions.Stats() }
 // kept.
 func (c *Checker) Forget(list ...shared.Revocation) {
 	revoked := shared.RevokedBy(list)
+	c.shadow.forget(list)
 	c.decisions.DeleteFunc(func(_ key, kept remembered) bool { return revoked.About(kept.token, kept.bucket) })
 }

@@ -38,6 +38,19 @@ type Decision struct {
 	err error // why nothing was decided; nil: something was
 }
 
+// String is how the log says it.
+func (d Decision) String() string {
+	switch {
+	case d.err != nil:
+		return "no decision"
+	case d.Allowed:
+		return "allow"
+	case d.Reason == "":
+		return "refuse"
+	}
+	return "refuse: " + d.Reason
+}
+
 // Refusal is the one place where a decision becomes an answer of package s3err:
 // nil when the request may go on, AccessDenied when a policy or the callback refused
 // or it raised, SlowDown when it was not asked or did not answer in time; or the error

@@ -1,8 +1,6 @@
 package access
 
 import (
-	"net/http"
-
 	"osp/go/policy"
 	"osp/go/s3op"
 )
@@ -27,27 +25,11 @@ func (c *Checker) Explain(who Principal, what *s3op.Request, from *Origin, polic
 		return []Explained{{Operation: q.request.Operation, Resource: q.resource(), Refused: true}}
 	}
 	var out []Explained
-	explain := func(q *Question) {
+	here := Site{Terms: terms, Complete: complete, OpaqueKeys: true}
+	_ = q.Touched(what, here, func(*s3op.CopySource) (Site, error) { return here, nil }, func(q *Question, _ bool) error {
 		out = append(out, c.explain(q)...)
-		for _, other := range q.OtherVersions(complete, true) {
-			out = append(out, c.explain(other)...)
-		}
-	}
-	explain(&q)
-	if what.Fallback != "" && (!complete || what.Unlisted != nil) {
-		explain(q.Instead(what.Fallback))
-	}
-	if source := what.CopySource; source != nil {
-		explain(q.Source(source, http.MethodGet, s3op.GetObject, terms))
-	}
-	if what.RenameSource != "" {
-		source := &s3op.CopySource{Bucket: what.Bucket, Key: what.RenameSource}
-		explain(q.Source(source, http.MethodGet, s3op.GetObject, terms))
-		explain(q.Source(source, http.MethodDelete, s3op.DeleteObject, terms))
-	}
-	if what.Unlisted != nil && what.Operation != s3op.Unknown {
-		explain(q.Instead(s3op.Unknown))
-	}
+		return nil
+	})
 	return out
 }
 

@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"osp/go/policy"
 	"osp/go/s3op"
@@ -25,8 +26,9 @@ func (r ruling) decision() Decision {
 	return Decision{Allowed: r.effect == policy.Allow, Source: Policy, Reason: r.reason}
 }
 
-// rule asks the policies. They have to allow every action that the question needs;
-// an allow counts from either of them, and a deny, too.
+// rule asks the policies. One denies the question that denies any action that it needs; to
+// allow it they have to allow every one, where an allow counts from either of them. What
+// needs no action nobody could deny, so where there is a policy it is refused.
 func (c *Checker) rule(q *Question) ruling {
 	if q.Policies == (Policies{}) {
 		return ruling{effect: noPolicy}
@@ -34,17 +36,20 @@ func (c *Checker) rule(q *Question) ruling {
 	var stack [8]s3op.Action
 	actions := q.actions(stack[:0])
 	if len(actions) == 0 {
-		return ruling{reason: "no policy can allow " + q.request.Operation}
+		return ruling{policy.Deny, "no policy can allow " + q.request.Operation}
 	}
+	said := ruling{effect: policy.Allow}
 	for _, action := range actions {
 		switch v := c.decide(q, action); v.Effect {
 		case policy.Deny:
 			return ruling{policy.Deny, fmt.Sprintf("%s denies %s", v.Statement, action)}
 		case policy.None:
-			return ruling{reason: "no statement allows " + action.String()}
+			if said.effect == policy.Allow {
+				said = ruling{policy.None, "no statement allows " + action.String()}
+			}
 		}
 	}
-	return ruling{effect: policy.Allow}
+	return said
 }
 
 // decide asks all policies about one action.
@@ -72,8 +77,8 @@ func (c *Checker) Forbidden(q *Question) error {
 
 // actions are those that the question needs.
 func (q *Question) actions(to []s3op.Action) []s3op.Action {
-	return s3op.Operation(q.request.Operation).Actions(to, q.request.VersionID != "", func(field string) bool {
-		_, given := q.Field(field)
+	return s3op.Operation(q.request.Operation).Actions(to, q.request.VersionID != "", func(name string) bool {
+		_, given := q.header(name)
 		return given
 	})
 }
@@ -93,6 +98,9 @@ func (q *Question) resource() string {
 
 // Param implements policy.Request.
 func (q *Question) Param(name string) (value string, given bool) {
+	if q.unknown != nil {
+		q.unknown("s3:" + name)
+	}
 	for i := range q.request.Query {
 		if q.request.Query[i].Name == name {
 			return q.request.Query[i].Value, true
@@ -103,6 +111,13 @@ func (q *Question) Param(name string) (value string, given bool) {
 
 // Field implements policy.Request.
 func (q *Question) Field(name string) (value string, given bool) {
+	if q.unknown != nil {
+		q.unknown("s3:" + strings.ToLower(name))
+	}
+	return q.header(name)
+}
+
+func (q *Question) header(name string) (value string, given bool) {
 	if q.field == nil {
 		return "", false
 	}

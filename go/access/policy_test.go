@@ -33,6 +33,9 @@ const (
 
 func TestADenyThenTheValidatorThenAnAllow(t *testing.T) {
 	yes, no := always(callbacks.Decision{Allow: true}), always(callbacks.Decision{})
+	raises := func(*callbacks.Request) (callbacks.Decision, error) {
+		return callbacks.Decision{Allow: true}, errors.New("raised")
+	}
 	for name, c := range map[string]struct {
 		all, own  string
 		validator func(*callbacks.Request) (callbacks.Decision, error)
@@ -40,17 +43,22 @@ func TestADenyThenTheValidatorThenAnAllow(t *testing.T) {
 		asked     int32
 		source    Source
 	}{
-		"a policy allows":                                    {all: allowReads, allowed: true, source: Policy},
-		"that of the entry allows":                           {all: `{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}`, own: allowReads, allowed: true, source: Policy},
-		"a policy denies what the other one allows":          {all: allowAll, own: denyReads, source: Policy},
-		"likewise, the other way round":                      {all: denyReads, own: allowAll, source: Policy},
-		"no policy says anything":                            {all: `{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}`, source: Policy},
-		"a policy allows, and the validator":                 {all: allowReads, validator: yes, allowed: true, asked: 1, source: Asked},
-		"a policy allows, but the validator refuses":         {all: allowReads, validator: no, asked: 1, source: Asked},
-		"a policy denies what the validator would allow":     {all: allowAll + "," + denyReads, validator: yes, source: Policy},
-		"nothing is said about what the validator may allow": {own: `{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}`, validator: yes, source: Policy},
-		"there is only a validator":                          {validator: yes, allowed: true, asked: 1, source: Asked},
-		"there is neither":                                   {allowed: true, source: Signature},
+		"a policy allows":                                {all: allowReads, allowed: true, source: Policy},
+		"that of the entry allows":                       {all: `{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}`, own: allowReads, allowed: true, source: Policy},
+		"a policy denies what the other one allows":      {all: allowAll, own: denyReads, source: Policy},
+		"likewise, the other way round":                  {all: denyReads, own: allowAll, source: Policy},
+		"no policy says anything":                        {all: `{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}`, source: Policy},
+		"a policy allows, and the validator":             {all: allowReads, validator: yes, allowed: true, asked: 1, source: Asked},
+		"a policy allows, but the validator refuses":     {all: allowReads, validator: no, asked: 1, source: Asked},
+		"a policy denies what the validator would allow": {all: allowAll + "," + denyReads, validator: yes, source: Policy},
+		"what no policy allows the validator does":       {own: `{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}`, validator: yes, allowed: true, asked: 1, source: Asked},
+		"policies only deny, and the validator allows":   {all: `{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}`, validator: yes, allowed: true, asked: 1, source: Asked},
+		"policies only deny, and the validator refuses":  {all: `{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}`, validator: no, asked: 1, source: Asked},
+		"policies only deny":                             {all: `{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}`, source: Policy},
+		"a policy denies, and the validator raises":      {all: denyReads, validator: raises, source: Policy},
+		"a policy allows, and the validator raises":      {all: allowReads, validator: raises, asked: 1},
+		"there is only a validator":                      {validator: yes, allowed: true, asked: 1, source: Asked},
+		"there is neither":                               {allowed: true, source: Signature},
 	} {
 		o := &owner{decide: c.validator}
 		set := callbacks.Set{}
@@ -69,6 +77,23 @@ func TestADenyThenTheValidatorThenAnAllow(t *testing.T) {
 		}
 		if err := d.Refusal(); (err == nil) != c.allowed || err != nil && !errors.Is(err, s3err.AccessDenied) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A deny counts wherever it is among the actions, also behind one that nothing allows.
+func TestNoActionThatIsDeniedPassesTheValidator(t *testing.T) {
+	o := &owner{decide: always(callbacks.Decision{Allow: true})}
+	c := New(o.callbacks(true), Options{Capacity: 1})
+	from := &Origin{Field: func(name string) (string, bool) { return "public-read", name == "X-Amz-Acl" }}
+	for request, statement := range map[string]string{
+		"PUT /photos/k":     `{"Effect": "Deny", "Action": "s3:PutObjectAcl", "Resource": "*"}`,
+		"OPTIONS /photos/k": `{"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}`, // needs no action that could be denied
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		q := About(alice, wanted(t, method, target, nil), from, Terms{Policies: Policies{by(t, statement)}})
+		if d := c.Check(t.Context(), &q); d.Allowed || d.Source != Policy || o.calls.Load() != 0 {
+			t.Errorf("%s: %+v", request, d)
 		}
 	}
 }

@@ -26,6 +26,9 @@ type Origin struct {
 	Header func() http.Header
 	// Field is one of them that orders something of the store. Nil: there are none.
 	Field func(name string) (value string, given bool)
+	// Unknown is told of each condition key that a policy looks at whose value nobody has
+	// recorded: those of the query and the header. Nil: they are known.
+	Unknown func(conditionKey string)
 }
 
 // Policies are all that govern a question: the one for all entries, and that of its
@@ -36,6 +39,7 @@ type Policies [2]*policy.Policy
 type Terms struct {
 	TTL      time.Duration // how long a decision of the validator's is kept that says nothing about that
 	Policies Policies
+	Shadow   *policy.Policy // in the place of the policy for all entries, to the shadow; nil: there is none
 }
 
 // Question is whether a principal may do something to one object or bucket. Make
@@ -48,6 +52,7 @@ type Question struct {
 	address string            // of the client; empty where it is unknown, or there is none
 	secure  bool
 	field   func(string) (string, bool)
+	unknown func(string) // see Origin
 }
 
 // About makes the question whether who may do what a request asks for. Without a
@@ -58,7 +63,7 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 	if from == nil {
 		return q
 	}
-	q.secure, q.field = from.Secure, from.Field
+	q.secure, q.field, q.unknown = from.Secure, from.Field, from.Unknown
 	if _, err := netip.ParseAddr(from.Client); err == nil {
 		q.address = from.Client
 	}

@@ -139,6 +139,13 @@ func (c *Cache[K, V]) Lookup(key K) (V, bool) {
 	return none, false
 }
 
+// Holds reports whether there is a value for a key that may be used, even if its
+// refresh is due.
+func (c *Cache[K, V]) Holds(key K) bool {
+	s := c.find(key)
+	return s != nil && c.good(s, c.now())
+}
+
 // find returns what is there for a key, expired or not, or nil.
 func (c *Cache[K, V]) find(key K) *stored[V] {
 	s, ok := c.entries.Get(key)

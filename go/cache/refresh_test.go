@@ -154,3 +154,20 @@ func TestRenewalsAreSpreadOverATenthOfTheLifetime(t *testing.T) {
 		t.Errorf("between %v and %v", low, high)
 	}
 }
+
+func TestAValueIsHeldUntilItsEndAlsoWhenItsRefreshIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New[string, string](10, nil)
+		get(t, c, "k", func(context.Context) (Entry[string], error) { return renewable("v"), nil })
+		begun := time.Now()
+		for _, age := range []time.Duration{0, 80 * time.Second, 99 * time.Second, 100 * time.Second} {
+			time.Sleep(age - time.Since(begun))
+			if held, want := c.Holds("k"), age < 100*time.Second; held != want {
+				t.Errorf("after %v: %v", age, held)
+			}
+		}
+		if c.Holds("another") {
+			t.Error("what nobody asked for is held")
+		}
+	})
+}

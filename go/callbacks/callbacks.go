@@ -36,10 +36,14 @@ type Set struct {
 	// BucketCredsFetcher returns store credentials for a token and a bucket: an IBM
 	// API key, or a JSON object with access_key and secret_key, or api_key.
 	BucketCredsFetcher Callback[BucketCredsQuestion, secret.Value]
+	// ShadowValidator is asked what Validator is asked, and decides nothing.
+	ShadowValidator Callback[*Request, Decision]
 
 	// ValidatorSeesRequest is true when Validator looks at more than Token and
 	// Bucket, so that its answers must be cached by all that it sees.
 	ValidatorSeesRequest bool
+	// ShadowValidatorSeesRequest is the same of ShadowValidator.
+	ShadowValidatorSeesRequest bool
 }
 
 // Question is what a callback is asked.

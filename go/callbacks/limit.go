@@ -1,6 +1,7 @@
 package callbacks
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -16,7 +17,11 @@ const headStart = 500 * time.Microsecond
 // encodes, calls and decodes goes deep, and the stack for that has grown then.
 const keepWorker = time.Second
 
-// Limits returns limits that all callbacks of a Set share: at most concurrency of
+// shadowPlaces are those of the callback for which no request waits. Its questions wait
+// elsewhere.
+const shadowPlaces = 4
+
+// Limits returns limits that all callbacks of a Set share that a request waits for: at most concurrency of
 // them run at a time, at most queue wait for their turn, and none takes longer
 // than timeout from question to answer, waiting included. Past any of these
 // the caller gets ErrOverloaded, though a callback that does not return keeps its
@@ -27,6 +32,14 @@ const keepWorker = time.Second
 // When the caller's context is cancelled while its question waits, the
 // question is dropped. One that is being answered goes on to its end or
 // deadline, since its answer is worth caching by then.
+//
+// A shadow validator has places and a queue of its own, so that it never takes one from them.
 func Limits(concurrency, queue int, timeout time.Duration) Interceptor {
-	return newGate(concurrency, queue, timeout).intercept
+	waited, shadow := newGate(concurrency, queue, timeout), newGate(shadowPlaces, shadowPlaces, timeout)
+	return func(ctx context.Context, call Call) error {
+		if call.Name() == shadowValidator {
+			return shadow.intercept(ctx, call)
+		}
+		return waited.intercept(ctx, call)
+	}
 }

@@ -17,7 +17,12 @@ var table = []row{
 		(*Request).encode, decodeDecision),
 	rowOf(3, "bucket_creds_fetcher", func(s *Set) *Callback[BucketCredsQuestion, secret.Value] { return &s.BucketCredsFetcher },
 		BucketCredsQuestion.encode, decodeBucketCreds),
+	rowOf(4, shadowValidator, func(s *Set) *Callback[*Request, Decision] { return &s.ShadowValidator },
+		(*Request).encode, decodeDecision),
 }
+
+// shadowValidator is the name of the callback for which no request waits.
+const shadowValidator = "shadow_validator"
 
 // row is what holds for one callback.
 type row struct {

@@ -45,6 +45,11 @@ func osp_check(text C.osp_text, size C.size_t, failure **C.char) (code C.int32_t
 //export osp_explain
 func osp_explain(text C.osp_text, size C.size_t, out **C.char) (code C.int32_t) {
 	defer firewall(0, &code, out)
+	return answered(text, size, out, border.Explain)
+}
+
+// answered stores what a function says about a document.
+func answered(text C.osp_text, size C.size_t, out **C.char, say func([]byte) ([]byte, error)) C.int32_t {
 	if out == nil {
 		return C.OSP_BAD_ARGUMENT
 	}
@@ -53,12 +58,18 @@ func osp_explain(text C.osp_text, size C.size_t, out **C.char) (code C.int32_t) 
 	if !ok {
 		return C.OSP_BAD_ARGUMENT
 	}
-	explained, err := border.Explain(data)
+	said, err := say(data)
 	if err != nil {
 		return fail(out, err)
 	}
-	*out = C.CString(string(explained))
+	*out = C.CString(string(said))
 	return C.OSP_OK
+}
+
+//export osp_replay
+func osp_replay(text C.osp_text, size C.size_t, out **C.char) (code C.int32_t) {
+	defer firewall(0, &code, out)
+	return answered(text, size, out, border.Replay)
 }
 
 //export osp_start

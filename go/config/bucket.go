@@ -28,6 +28,7 @@ func (c *Config) readBucket(name string, v *value, governed bool) *stores.Bucket
 	b.readStore(d)
 	b.Transport = readTransport(d, c.VerifyTLS)
 	b.readCredentials(d)
+	b.readRole(d)
 	b.readDialect(d)
 	b.readNames(d, isPattern)
 	b.Policy = readPolicy(d.take("policy"))

@@ -68,6 +68,9 @@ type Config struct {
 
 	Callbacks            []string // that the owner gave, out of callbacks.Names
 	ValidatorSeesRequest bool     // it takes a request beside token and bucket
+	// ShadowValidatorSeesRequest is the same of shadow_validator.
+	ShadowValidatorSeesRequest bool
+	ShadowSample               float64 // share of the questions that the shadow is asked about; 0: it is off
 	// AuthCacheBy narrows by what a decision of a validator that sees the
 	// request is cached: names out of CacheFields. Empty: by everything.
 	AuthCacheBy []string

@@ -28,7 +28,7 @@ const (
 // Parse reads the JSON object that Python sends: the parameters of
 // ProxyServerConfig by name, with a value for each that has a default other than
 // None, but in the place of the owner's functions the list callbacks, the names
-// of those that were given, and validator_sees_request. The error is a
+// of those that were given, validator_sees_request and shadow_validator_sees_request. The error is a
 // *MistakesError with all the mistakes.
 func Parse(data []byte) (*Config, error) {
 	mistakes := &MistakesError{}
@@ -74,6 +74,7 @@ func (c *Config) readStores(top *dict) {
 	verify, given := top.take("verify").boolean()
 	c.VerifyTLS = verify || !given
 	c.Stores.Policy = readPolicy(top.take("policy"))
+	c.Stores.Shadow = readPolicy(top.take("shadow_policy"))
 	c.Stores.Limits = c.readRules(top.take("limits")).OrNone()
 	c.Stores.Buckets = c.readBuckets(top.need("cos_map"), top.fields["policy"] != nil)
 	c.Stores.Keystore = readKeystore(top.take("hmac_keystore"))
@@ -156,6 +157,8 @@ func (c *Config) readCallbacks(top *dict) {
 		}
 	}
 	c.ValidatorSeesRequest, _ = top.take("validator_sees_request").boolean()
+	c.ShadowValidatorSeesRequest, _ = top.take("shadow_validator_sees_request").boolean()
+	c.ShadowSample, _ = top.need("shadow_sample").share()
 }
 
 func readPort(d *dict, key string) *int {
@@ -195,20 +198,32 @@ func readKeystore(v *value) map[string]secret.Value {
 }
 
 func readEndpoint(v *value) string {
+	u := readURL(v)
+	switch {
+	case u == nil:
+		return iamEndpoint
+	case strings.Trim(u.Path, "/") == "": // the service's base URL, as IBM's own tools take it
+		return u.Scheme + "://" + u.Host + tokenPath
+	}
+	return u.String()
+}
+
+// readURL reads the URL of a token service.
+func readURL(v *value) *url.URL {
 	s, ok := v.str()
 	if !ok {
-		return iamEndpoint
+		return nil
 	}
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		v.reject("must be a URL that begins with https:// or http://")
+		return nil
 	case u.User != nil || u.Fragment != "" || u.RawQuery != "":
 		v.reject("must be a URL without user, query and fragment")
-	case strings.Trim(u.Path, "/") == "": // the service's base URL, as IBM's own tools take it
-		return u.Scheme + "://" + u.Host + tokenPath
+		return nil
 	}
-	return s
+	return u
 }
 
 // readServerName accepts what RFC 9110, section 5.5, allows in a field value,

@@ -76,7 +76,7 @@ func TestAnEntryHasItsDefaults(t *testing.T) {
 // Python says what they are if its user does not; a second default here could be another one.
 func TestParametersHaveNoDefaultsHere(t *testing.T) {
 	required := []string{
-		"cos_map", "host", "metrics_host", "http2", "server_name", "auth_cache_capacity", "callback_concurrency", "callback_queue",
+		"shadow_sample", "cos_map", "host", "metrics_host", "http2", "server_name", "auth_cache_capacity", "callback_concurrency", "callback_queue",
 		"callback_timeout", "drain_delay", "drain_timeout", "hmac_ttl", "max_presign_url_usage_attempts", "access_log_format", "shared_timeout", "shared_namespace", "shared_uses",
 	}
 	var want []string
@@ -102,7 +102,7 @@ func TestParametersHaveNoDefaultsHere(t *testing.T) {
 func TestNoneMeansNotGivenWhereNothingIsRequired(t *testing.T) {
 	names := []string{
 		"hmac_keystore", "https_port", "threads", "verify", "skip_signature_validation", "metrics_port", "tls_cert_path", "tls_key_path",
-		"trusted_proxies", "iam_endpoint", "max_connections", "auth_cache_by", "callbacks", "validator_sees_request", "domain", "domains", "show_reasons",
+		"trusted_proxies", "iam_endpoint", "max_connections", "auth_cache_by", "callbacks", "validator_sees_request", "shadow_validator_sees_request", "shadow_policy", "domain", "domains", "show_reasons",
 		"metrics_hosts", "access_log", "reuse_port", "tls_client_ca_path", "unix_socket", "proxy_protocol",
 		"shared_state", "shared_keys", "shared_user", "shared_password", "shared_ca_file", "shared_cert_file", "shared_key_file", "shared_required", "state_version",
 	}
@@ -113,7 +113,8 @@ func TestNoneMeansNotGivenWhereNothingIsRequired(t *testing.T) {
 	changes = append(changes, "cos_map", `{"photos": {"host": "s3.example.com", "port": 443, "region": null, "api_key": null, "apikey": null,
 		"access_key": null, "accessKey": null, "secret_key": null, "secretKey": null, "ttl": null, "time-to-live": null,
 		"addressing_style": null, "addressingStyle": null, "is_tls_enabled": null, "tls": null, "checksums": null, "bucket": null, "prefix": null, "read_only": null, "anonymous": null,
-		"ca_file": null, "client_cert_file": null, "client_key_file": null, "trust_env": null, "connect_timeout": null, "answer_timeout": null}}`)
+		"ca_file": null, "client_cert_file": null, "client_key_file": null, "trust_env": null, "connect_timeout": null, "answer_timeout": null, "assume_role_arn": null, "role_session_name": null, "external_id": null,
+		"sts_endpoint": null, "web_identity_token_file": null, "assume_role_duration": null}}`)
 	if got, want := parsed(t, with(changes...)), parsed(t, with()); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -132,6 +133,7 @@ func TestEveryFieldArrives(t *testing.T) {
 		"trusted_proxies": ["10.1.2.3/8", "::ffff:192.0.2.1", "unix"], "proxy_protocol": true, "unix_socket": "/run/osp/s3.sock", "iam_endpoint": "http://127.0.0.1:9/token",
 		"callback_concurrency": 3, "max_connections": 20000, "callback_timeout": 0.25, "callback_queue": 0, "drain_delay": 0.5, "drain_timeout": 2, "hmac_ttl": 0, "auth_cache_by": ["token", "path"],
 		"callbacks": ["validator", "bucket_creds_fetcher", "hmac_fetcher"], "validator_sees_request": true,
+		"shadow_validator_sees_request": true, "shadow_sample": 0.25, "shadow_policy": `+allows+`,
 		"shared_state": "rediss://cache:7000/2", "shared_keys": ["k2:`+strings.Repeat("A", 43)+`="], "shared_namespace": "lake", "shared_timeout": 0.05, "shared_uses": "local",
 		"shared_user": "osp", "shared_password": "word", "shared_required": true, "state_version": "7"}`)
 	s := c.Shared
@@ -143,7 +145,7 @@ func TestEveryFieldArrives(t *testing.T) {
 		c.MetricsHost != "::" || c.AccessLog != "/var/log/osp.log" || c.AccessLogFormat != "logfmt" ||
 		c.PresignUses != 9 || *c.MetricsPort != 0 || c.IAMEndpoint != "http://127.0.0.1:9/token" || c.CallbackConcurrency != 3 ||
 		c.CallbackTimeout != 250*time.Millisecond || c.CallbackQueue != 0 || c.MaxConnections != 20_000 || c.DrainDelay != 500*time.Millisecond || c.DrainTimeout != 2*time.Second || c.SecretTTL != 0 ||
-		!c.ValidatorSeesRequest || len(c.Callbacks) != 3 || !c.Has("validator") || !c.Has("bucket_creds_fetcher") || !c.Has("hmac_fetcher") {
+		!c.ValidatorSeesRequest || !c.ShadowValidatorSeesRequest || c.ShadowSample != 0.25 || c.Stores.Shadow == nil || c.Stores.Governed() || len(c.Callbacks) != 3 || !c.Has("validator") || !c.Has("bucket_creds_fetcher") || !c.Has("hmac_fetcher") {
 		t.Errorf("got %+v", c)
 	}
 	if want := (peers.Trusted{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}, Unix: true}); !reflect.DeepEqual(c.TrustedProxies, want) {

@@ -89,6 +89,13 @@ func TestAnUpdateReplacesAPolicyAndTakesNoneAway(t *testing.T) {
 	if _, err := c.ParseUpdate([]byte(`{"policy": {}}`), true); err == nil {
 		t.Error("an empty policy is accepted")
 	}
+	u, err := c.ParseUpdate([]byte(`{"shadow_policy": `+allows+`}`), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := u.Apply(&before); after.Shadow == nil || after.Policy != before.Policy {
+		t.Errorf("a policy for the shadow: %+v", after)
+	}
 }
 
 // What is remembered for an entry outlives an update with the same policy.

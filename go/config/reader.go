@@ -153,6 +153,24 @@ func (v *value) seconds(low, high time.Duration) (time.Duration, bool) {
 	return time.Duration(f * float64(time.Second)), true
 }
 
+// share returns a number between 0 and 1.
+func (v *value) share() (float64, bool) {
+	if v == nil {
+		return 0, false
+	}
+	n, isNumber := v.raw.(json.Number)
+	if !isNumber {
+		v.wrongType("a number")
+		return 0, false
+	}
+	f, err := n.Float64()
+	if err != nil || !(f >= 0 && f <= 1) {
+		v.reject("must be between 0 and 1, got %s", shorten(n.String()))
+		return 0, false
+	}
+	return f, true
+}
+
 // oneOf returns a string out of a few that are allowed.
 func (v *value) oneOf(allowed ...string) (string, bool) {
 	s, ok := v.str()

@@ -7,15 +7,16 @@ import (
 	"osp/go/stores"
 )
 
-// Update is a change of the stores, the client keys, the policy or the limits of a server that runs.
+// Update is a change of the stores, the client keys, the policies or the limits of a server that runs.
 type Update struct {
 	buckets  *stores.Buckets         // nil: they stay as they are
 	keystore map[string]secret.Value // nil likewise
 	policy   *policy.Policy          // nil likewise: a policy is replaced, but never taken away
+	shadow   *policy.Policy          // nil likewise
 	limits   *limits.Rules           // nil likewise
 }
 
-// ParseUpdate reads the parameters cos_map, hmac_keystore, policy and limits of Parse, of
+// ParseUpdate reads the parameters cos_map, hmac_keystore, policy, shadow_policy and limits of Parse, of
 // which each may be missing, for a server that was started with c; governed tells
 // that it has a policy by now. Its error is that of Parse.
 func (c *Config) ParseUpdate(data []byte, governed bool) (*Update, error) {
@@ -24,7 +25,7 @@ func (c *Config) ParseUpdate(data []byte, governed bool) (*Update, error) {
 	if top == nil {
 		return nil, mistakes
 	}
-	u := &Update{policy: readPolicy(top.take("policy"))}
+	u := &Update{policy: readPolicy(top.take("policy")), shadow: readPolicy(top.take("shadow_policy"))}
 	if v := top.take("cos_map"); v != nil {
 		buckets := c.readBuckets(v, governed || top.fields["policy"] != nil)
 		u.buckets = &buckets
@@ -53,6 +54,9 @@ func (u *Update) Apply(before *stores.Set) *stores.Set {
 	}
 	if u.policy != nil {
 		after.Policy = u.policy
+	}
+	if u.shadow != nil {
+		after.Shadow = u.shadow
 	}
 	if u.limits != nil {
 		after.Limits = u.limits.OrNone()

@@ -28,7 +28,7 @@ func BenchmarkFor(b *testing.B) {
 	own.AccessKey, own.SecretKey = "key", secret.New("s")
 	for name, entry := range map[string]*stores.Bucket{"of the entry": own, "fetched before": bucket("photos", time.Hour)} {
 		b.Run(name, func(b *testing.B) {
-			r := New((&owner{}).fetch, noBearer, Options{})
+			r := New((&owner{}).fetch, noBearer, nil, Options{})
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := r.For(b.Context(), entry, "token"); err != nil {

@@ -1,7 +1,8 @@
 // Package creds finds keys, on both sides of the proxy: the secret with which a
 // client should have signed (ClientKeys), and the credentials with which its
-// request goes on to a store (Resolver): the entry's own first, else those
-// that the owner's fetcher gives for the client's token and the bucket. It
+// request goes on to a store (Resolver): the entry's own first, or of
+// the role that it assumes, else those that the owner's fetcher gives for the
+// client's token and the bucket. It
 // keeps the fetchers' answers, those for stores per token and bucket, so that
 // one client's credentials never serve another. It signs nothing and never
 // logs.
@@ -50,6 +51,15 @@ type Bearer interface {
 	Reject(apiKey, token secret.Value)
 }
 
+// Roles assumes the roles of entries, as assume.Roles does.
+type Roles interface {
+	// Keys returns keys for a role, of a session that began no earlier than after.
+	// Its errors are answers of package s3err.
+	Keys(ctx context.Context, role stores.RoleHandle, after time.Time) (Credentials, error)
+	// Reject forgets keys that a store refused.
+	Reject(role stores.RoleHandle, used Credentials)
+}
+
 // Fetch is callbacks.Set.BucketCredsFetcher.
 type Fetch = callbacks.Callback[callbacks.BucketCredsQuestion, secret.Value]
 
@@ -74,6 +84,7 @@ func (o Options) withDefaults() Options {
 type Resolver struct {
 	fetch   Fetch
 	bearer  Bearer
+	roles   Roles
 	now     func() time.Time
 	shared  *shared.State
 	fetched *cache.Cache[key, answer]
@@ -100,10 +111,10 @@ func keyOf(b *stores.Bucket, token string) key {
 }
 
 // New makes a Resolver. fetch is nil when the owner gave no fetcher.
-func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
+func New(fetch Fetch, bearer Bearer, roles Roles, o Options) *Resolver {
 	o = o.withDefaults()
 	r := &Resolver{
-		fetch: fetch, bearer: bearer, now: o.Now, shared: o.Shared,
+		fetch: fetch, bearer: bearer, roles: roles, now: o.Now, shared: o.Shared,
 		fetched:   cache.New[key, answer](o.Capacity, o.Now),
 		confirmed: cache.New[key, Credentials](o.Capacity, o.Now),
 		forgotten: newForgotten(),
@@ -118,10 +129,12 @@ func New(fetch Fetch, bearer Bearer, o Options) *Resolver {
 // For returns the credentials for a bucket's store on behalf of a client's
 // token. Its errors are answers of package s3err: AccessDenied when there are
 // no credentials or the fetcher raised or answered nonsense, SlowDown when it
-// was not asked or did not answer in time, and those of the bearer exchange;
-// or ctx's own error.
+// was not asked or did not answer in time, and those of the exchanges; or ctx's own
+// error.
 func (r *Resolver) For(ctx context.Context, b *stores.Bucket, token string) (Credentials, error) {
 	switch {
+	case !b.Role.None():
+		return r.roles.Keys(ctx, b.Role, r.forgotten.last(token, b.Name))
 	case b.AccessKey != "":
 		return Credentials{AccessKey: b.AccessKey, SecretKey: b.SecretKey}, nil
 	case !b.APIKey.Empty():
@@ -223,7 +236,11 @@ func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, us
 
 // drop forgets the credentials used, but no newer ones.
 func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
-	if !b.APIKey.Empty() {
+	switch {
+	case !b.Role.None():
+		r.roles.Reject(b.Role, used)
+		return
+	case !b.APIKey.Empty():
 		r.bearer.Reject(b.APIKey, used.Bearer)
 		return
 	}
@@ -253,7 +270,8 @@ func (c Credentials) same(other Credentials) bool {
 func (r *Resolver) Stats() cache.Stats { return r.fetched.Stats() }
 
 // Forget drops the fetcher's answers that any of these revocations is about. Bearer
-// tokens that were exchanged before serve nobody whom it is about any more.
+// tokens and keys of roles that were asked for before serve nobody whom it is about
+// any more.
 func (r *Resolver) Forget(list ...shared.Revocation) {
 	for _, one := range list { // first: what looks at it from now on may be kept
 		r.forgotten.mark(one.Token, one.Bucket, r.now())

@@ -72,7 +72,7 @@ func accessKey(t *testing.T, r *Resolver, b *stores.Bucket, token string) string
 func TestTheEntrysOwnCredentialsComeFirst(t *testing.T) {
 	o := &owner{}
 	expires := time.Unix(5, 0)
-	r := New(o.fetch, &tokens{expires: expires}, Options{})
+	r := New(o.fetch, &tokens{expires: expires}, nil, Options{})
 	pair := &stores.Bucket{AccessKey: "AK", SecretKey: secret.New("SK"), APIKey: secret.New("K")}
 	if c, err := r.For(t.Context(), pair, "t"); err != nil || c.AccessKey != "AK" || c.SecretKey.Reveal() != "SK" || !c.Bearer.Empty() {
 		t.Errorf("got %+v, %v", c, err)
@@ -90,7 +90,7 @@ func TestAFetchedAPIKeyIsExchanged(t *testing.T) {
 	fetch := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 		return secret.New("K"), nil
 	}
-	r := New(fetch, &tokens{}, Options{})
+	r := New(fetch, &tokens{}, nil, Options{})
 	if c, err := r.For(t.Context(), bucket("b", time.Hour), "t"); err != nil || c.Bearer.Reveal() != "bearer of K#0" {
 		t.Errorf("got %+v, %v", c, err)
 	}
@@ -98,7 +98,7 @@ func TestAFetchedAPIKeyIsExchanged(t *testing.T) {
 
 func TestOneClientsCredentialsNeverServeAnother(t *testing.T) {
 	o := &owner{}
-	r := New(o.fetch, noBearer, Options{})
+	r := New(o.fetch, noBearer, nil, Options{})
 	entries := map[string]*stores.Bucket{"one": bucket("one", time.Hour), "two": bucket("two", time.Hour)}
 	for range 2 {
 		for _, token := range []string{"alice", "bob"} {
@@ -132,7 +132,7 @@ func TestHowLongAnAnswerServes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			now := noon
 			o := &owner{extra: c.extra}
-			r := New(o.fetch, noBearer, Options{Now: func() time.Time { return now }})
+			r := New(o.fetch, noBearer, nil, Options{Now: func() time.Time { return now }})
 			b := bucket("b", c.ttl)
 			accessKey(t, r, b, "t")
 			if c.want > 0 {
@@ -158,7 +158,7 @@ func TestHowLongAnAnswerServes(t *testing.T) {
 func TestCredentialsAreRenewedWhileTheOldOnesServe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &owner{}
-		r := New(o.fetch, noBearer, Options{})
+		r := New(o.fetch, noBearer, nil, Options{})
 		b := bucket("b", 100*time.Second)
 		accessKey(t, r, b, "t")
 		time.Sleep(91 * time.Second)
@@ -191,7 +191,7 @@ func TestWhatFailsIsDeniedAndNotKept(t *testing.T) {
 		}, s3err.SlowDown, callbacks.ErrOverloaded},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := New(c.fetch, noBearer, Options{})
+			r := New(c.fetch, noBearer, nil, Options{})
 			got, err := r.For(t.Context(), bucket("b", time.Hour), "t")
 			if !errors.Is(err, c.want) || c.cause != nil && !errors.Is(err, c.cause) || got != (Credentials{}) {
 				t.Errorf("got %+v, %v", got, err)
@@ -204,7 +204,7 @@ func TestWhatFailsIsDeniedAndNotKept(t *testing.T) {
 }
 
 func TestAnOutageOfTheExchangeKeepsItsOwnAnswer(t *testing.T) {
-	r := New(nil, &tokens{err: s3err.ServiceUnavailable}, Options{})
+	r := New(nil, &tokens{err: s3err.ServiceUnavailable}, nil, Options{})
 	c, err := r.For(t.Context(), &stores.Bucket{APIKey: secret.New("K")}, "t")
 	if !errors.Is(err, s3err.ServiceUnavailable) || c != (Credentials{}) {
 		t.Errorf("got %+v, %v", c, err)
@@ -216,7 +216,7 @@ func TestAClientThatLeftIsNotRefused(t *testing.T) {
 		r := New(func(ctx context.Context, _ callbacks.BucketCredsQuestion) (secret.Value, error) {
 			<-ctx.Done()
 			return secret.Value{}, ctx.Err()
-		}, noBearer, Options{})
+		}, noBearer, nil, Options{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := r.For(ctx, bucket("b", time.Hour), "t")
@@ -238,7 +238,7 @@ func TestForgetting(t *testing.T) {
 	} {
 		t.Run(c.token+"@"+c.bucket, func(t *testing.T) {
 			o := &owner{}
-			r := New(o.fetch, noBearer, Options{})
+			r := New(o.fetch, noBearer, nil, Options{})
 			entries := map[string]*stores.Bucket{"one": bucket("one", time.Hour), "two": bucket("two", time.Hour)}
 			first := map[string]string{}
 			each := func(do func(id, got string)) {
@@ -268,7 +268,7 @@ func named(s string) *string {
 
 func TestCredentialsForOneStoreNeverGoToAnother(t *testing.T) {
 	o := &owner{}
-	r := New(o.fetch, noBearer, Options{})
+	r := New(o.fetch, noBearer, nil, Options{})
 	before, after := bucket("b", time.Hour), bucket("b", time.Hour)
 	if accessKey(t, r, before, "t") == accessKey(t, r, after, "t") {
 		t.Error("an entry that was replaced lent its credentials to the new one")
@@ -277,7 +277,7 @@ func TestCredentialsForOneStoreNeverGoToAnother(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	o := &owner{}
-	r := New(o.fetch, noBearer, Options{Capacity: 8})
+	r := New(o.fetch, noBearer, nil, Options{Capacity: 8})
 	for i := range 100 {
 		accessKey(t, r, bucket("b", time.Hour), fmt.Sprint("token", i))
 	}

@@ -15,9 +15,9 @@ import (
 const maxForgotten = 4096
 
 // forgotten says since when nothing that was asked for before may serve a
-// token and a bucket. Bearer tokens need it: one serves all who have the same
-// API key, so it can't be dropped for one of them, and it outlives the answer
-// that led to that key. Make it with newForgotten; reading it takes no lock.
+// token and a bucket. Bearer tokens and the keys of roles need it: one serves all who
+// have the same API key or role, so it can't be dropped for one of them, and it outlives
+// the answer that led to that key. Make it with newForgotten; reading it takes no lock.
 type forgotten struct {
 	mu    sync.Mutex                // held while a mark is made; guards the next
 	upTo  time.Time                 // of the last mark: none goes back behind it

@@ -34,7 +34,7 @@ func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
 			t.Run(c.token+"@"+c.bucket+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					bearer := &tokens{}
-					r := New(apiKey, bearer, Options{})
+					r := New(apiKey, bearer, nil, Options{})
 					time.Sleep(time.Second)
 					forgotten := time.Now()
 					r.Forget(shared.Revocation{Token: named(c.token), Bucket: named(c.bucket)})
@@ -102,7 +102,7 @@ func TestMarksAreBoundedAndNoneIsLost(t *testing.T) {
 func TestThatCredentialsWereConfirmedIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &rotating{key: "old"}
-		r, b := New(o.fetch, noBearer, Options{}), bucket("b", time.Hour)
+		r, b := New(o.fetch, noBearer, nil, Options{}), bucket("b", time.Hour)
 		used := mustFor(t, r, b)
 		if _, changed, err := r.Renew(t.Context(), b, "t", used); changed || err != nil {
 			t.Fatalf("got %v, %v", changed, err)
@@ -137,7 +137,7 @@ func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
 	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 		return secret.New("K"), nil
 	}
-	r := New(apiKey, bearer, Options{Now: func() time.Time {
+	r := New(apiKey, bearer, nil, Options{Now: func() time.Time {
 		do := meanwhile
 		meanwhile = func() {}
 		do()

@@ -34,7 +34,7 @@ func TestAFetcherWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 		}, time.Hour, Options{})
 		stores := New(func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
 			return secret.Value{}, late()
-		}, noBearer, Options{})
+		}, noBearer, nil, Options{})
 		b := bucket("b", time.Hour)
 		for of, ask := range map[string]func(context.Context) error{
 			"hmac_fetcher": func(ctx context.Context) error {

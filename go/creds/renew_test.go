@@ -50,7 +50,7 @@ func mustFor(t *testing.T, r *Resolver, b *stores.Bucket) Credentials {
 func TestRefusedCredentialsAreRenewedOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &rotating{key: "old", delay: time.Second}
-		r, b := New(o.fetch, noBearer, Options{}), bucket("b", time.Hour)
+		r, b := New(o.fetch, noBearer, nil, Options{}), bucket("b", time.Hour)
 		used := mustFor(t, r, b)
 		o.set("new")
 		var wg sync.WaitGroup
@@ -72,7 +72,7 @@ func TestRefusedCredentialsAreRenewedOnceForAll(t *testing.T) {
 func TestAQuestionFromBeforeTheRotationIsNotTheLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &rotating{key: "old"}
-		r, b := New(o.fetch, noBearer, Options{}), bucket("b", time.Minute)
+		r, b := New(o.fetch, noBearer, nil, Options{}), bucket("b", time.Minute)
 		used := mustFor(t, r, b)
 		time.Sleep(2 * time.Minute) // it has expired: the next request asks
 		o.delay = time.Second
@@ -93,7 +93,7 @@ func TestAQuestionFromBeforeTheRotationIsNotTheLast(t *testing.T) {
 func TestTheSameCredentialsAgainAreNotAskedForByEveryRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &rotating{key: "old"}
-		r, b := New(o.fetch, noBearer, Options{}), bucket("b", time.Hour)
+		r, b := New(o.fetch, noBearer, nil, Options{}), bucket("b", time.Hour)
 		used := mustFor(t, r, b)
 		renew := func() {
 			if _, changed, err := r.Renew(t.Context(), b, "t", used); changed || err != nil {
@@ -122,7 +122,7 @@ func TestRefusedBearerTokensAreExchangedAgain(t *testing.T) {
 		"of the entry":   {Name: "b", APIKey: secret.New("K"), TTL: time.Hour},
 		"of the fetcher": bucket("b", time.Hour),
 	} {
-		r := New(apiKey, &tokens{}, Options{})
+		r := New(apiKey, &tokens{}, nil, Options{})
 		used := mustFor(t, r, entry)
 		fresh, changed, err := r.Renew(t.Context(), entry, "t", used)
 		if err != nil || !changed || fresh.Bearer.Reveal() != "bearer of K#1" {
@@ -133,7 +133,7 @@ func TestRefusedBearerTokensAreExchangedAgain(t *testing.T) {
 
 func TestWhatCannotBeRenewed(t *testing.T) {
 	o := &rotating{key: "old"}
-	r := New(o.fetch, noBearer, Options{})
+	r := New(o.fetch, noBearer, nil, Options{})
 	own := &stores.Bucket{AccessKey: "AK", SecretKey: secret.New("SK")}
 	if _, changed, err := r.Renew(t.Context(), own, "t", mustFor(t, r, own)); changed || err != nil || o.calls != 0 {
 		t.Errorf("the entry's own: %v, %v after %d calls", changed, err, o.calls)

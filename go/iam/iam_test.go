@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"osp/go/grants"
 	"osp/go/s3err"
 	"osp/go/secret"
 )
@@ -82,7 +83,7 @@ func TestTheEndOfEachExchangeIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		d := &double{t: t, script: []string{"503", "net", "200 60", "400"}}
-		e := New("https://iam.example/token", Options{Transport: d, Exchanged: func(outcome string) { told = append(told, outcome) }})
+		e := New("https://iam.example/token", Options{Transport: d, Options: grants.Options{Exchanged: func(outcome string) { told = append(told, outcome) }}})
 		if _, err := token(t, e, "key"); err != nil {
 			t.Fatal(err)
 		}
@@ -159,27 +160,12 @@ func TestAnOutageIsServiceUnavailable(t *testing.T) {
 		for _, fault := range []string{"503", "net", "500", "200 {", `200 {"access_token": "a b", "expires_in": 60}`, `200 {"expires_in": 60}`, "200 -5", "200 0"} {
 			e, d := exchange(t, fault)
 			_, err := token(t, e, "the-key")
-			if !errors.Is(err, s3err.ServiceUnavailable) || d.count() != attempts {
+			if !errors.Is(err, s3err.ServiceUnavailable) || d.count() != grants.Attempts {
 				t.Errorf("%s: %v after %d attempts", fault, err, d.count())
 			}
 			if strings.Contains(err.Error(), "the-key") {
 				t.Errorf("the error names the key: %v", err)
 			}
-		}
-	})
-}
-
-func TestAnOutageIsNotWaitedForPastADeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e, _ := exchange(t, "503") // which wants a second between two attempts
-		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-		defer cancel()
-		begun := time.Now()
-		if _, err := e.load(ctx, secret.New("key")); !errors.Is(err, s3err.ServiceUnavailable) {
-			t.Errorf("got %v", err)
-		}
-		if took := time.Since(begun); took != 1500*time.Millisecond {
-			t.Errorf("it took %v", took)
 		}
 	})
 }
@@ -219,7 +205,7 @@ func TestARefusedKeyIsRefusedAndSoonAskedAgain(t *testing.T) {
 					t.Errorf("the error says %s", text)
 				}
 			}
-			time.Sleep(keepRefusal)
+			time.Sleep(grants.KeepRefusal)
 			if _, err := token(t, e, "the-key"); err != nil {
 				t.Errorf("a key that is good by now: %v", err)
 			}
@@ -230,11 +216,11 @@ func TestARefusedKeyIsRefusedAndSoonAskedAgain(t *testing.T) {
 func TestExpirationStandsInForExpiresIn(t *testing.T) {
 	now := time.Now()
 	g, err := readGrant(fmt.Appendf(nil, `{"access_token": "t", "expiration": %d}`, now.Add(time.Hour).Unix()), now)
-	if life := g.expires.Sub(now); err != nil || life > time.Hour || life < time.Hour-time.Second {
+	if life := g.Expires.Sub(now); err != nil || life > time.Hour || life < time.Hour-time.Second {
 		t.Errorf("%v, %v", life, err)
 	}
 	g, _ = readGrant([]byte(`{"access_token": "t", "expires_in": 99999999999}`), now)
-	if life := g.expires.Sub(now); life != longestToken {
+	if life := g.Expires.Sub(now); life != longestToken {
 		t.Errorf("an absurd life: %v", life)
 	}
 }
@@ -306,7 +292,7 @@ func TestAnOutageIsOneForAllWhoWait(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if d.count() != attempts {
+		if d.count() != grants.Attempts {
 			t.Errorf("%d exchanges", d.count())
 		}
 	})

@@ -47,7 +47,7 @@ type Metrics struct {
 	requests, errors, bytes, presigned, presignedRejected *prometheus.CounterVec
 	duration, size, upstream                              *prometheus.HistogramVec
 	refusals, signatureRefusals, upstreamErrors           *prometheus.CounterVec
-	limited, callbacks, tokens                            *prometheus.CounterVec
+	limited, callbacks, tokens, shadow                    *prometheus.CounterVec
 	callbackDuration                                      *prometheus.HistogramVec
 }
 
@@ -73,7 +73,8 @@ func New(from Source) *Metrics {
 	m.upstreamErrors = m.counter("upstream_errors_total", "Requests to stores that failed, by S3 error code, ServerError (a status of 500 or above) or CredentialsRefused.", "bucket", "error")
 	m.callbackDuration = m.histogram("callback_duration_seconds", "Time from a question to a callback to its answer, including the wait for a place.", seconds, "callback")
 	m.callbacks = m.counter("callbacks_total", "Questions to callbacks, by how they ended.", "callback", "outcome")
-	m.tokens = m.counter("token_renewals_total", "Exchanges of IBM API keys for tokens, by how they ended.", "outcome")
+	m.shadow = m.counter("shadow_decisions_total", "Decisions that were compared with those of the shadow: agreed, would_allow, would_refuse, failed (it came to none), dropped (it was not asked).", "outcome")
+	m.tokens = m.counter("token_renewals_total", "Exchanges of IBM API keys for tokens and of roles for keys, by how they ended.", "outcome")
 	m.registry.MustRegister(
 		&sampled{from: from},
 		collectors.NewGoCollector(),
@@ -163,8 +164,11 @@ func (m *Metrics) CallbackEnded(c observe.Callback) {
 	m.callbackDuration.WithLabelValues(c.Name).Observe(c.Took.Seconds())
 }
 
-// TokenExchanged counts an exchange of an IBM API key, by an outcome of package iam.
-func (m *Metrics) TokenExchanged(outcome string) { m.tokens.WithLabelValues(outcome).Inc() }
+// GrantExchanged counts an exchange at a token service, by an outcome of package grants.
+func (m *Metrics) GrantExchanged(outcome string) { m.tokens.WithLabelValues(outcome).Inc() }
+
+// ShadowCompared counts a question to the shadow, by an outcome of package access.
+func (m *Metrics) ShadowCompared(outcome string) { m.shadow.WithLabelValues(outcome).Inc() }
 
 // Handler serves the metrics in the text formats of Prometheus and OpenMetrics.
 func (m *Metrics) Handler(log *slog.Logger) http.Handler {

@@ -65,7 +65,8 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 403, Code: "AccessDenied", Presigned: true, UsedUp: true})
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 502, Code: "BadGateway", Asked: true, StoreError: "BadGateway"})
 	m.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Refused, Took: 20 * time.Millisecond})
-	m.TokenExchanged("granted")
+	m.ShadowCompared("would_refuse")
+	m.GrantExchanged("granted")
 	expect(t, scrape(t, m),
 		`osp_requests_total{bucket="team-*",method="PUT",status="200"} 1`,
 		`osp_transfer_bytes_total{bucket="team-*",direction="in"} 1000`,
@@ -87,6 +88,7 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 		`osp_callbacks_total{callback="validator",outcome="refused"} 1`,
 		`osp_callback_duration_seconds_sum{callback="validator"} 0.02`,
 		`osp_token_renewals_total{outcome="granted"} 1`,
+		`osp_shadow_decisions_total{outcome="would_refuse"} 1`,
 		`osp_active_connections 7`, `osp_requests_in_flight 3`,
 		`osp_cache_requests_total{cache="decisions",result="hit"} 5`,
 		`osp_cache_requests_total{cache="decisions",result="miss"} 2`,

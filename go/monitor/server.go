@@ -94,8 +94,11 @@ func (s *Server) CallbackEnded(c observe.Callback) {
 	s.window.callbackEnded(c)
 }
 
-// TokenExchanged counts an exchange of an IBM API key.
-func (s *Server) TokenExchanged(outcome string) { s.metrics.TokenExchanged(outcome) }
+// GrantExchanged counts an exchange at a token service.
+func (s *Server) GrantExchanged(outcome string) { s.metrics.GrantExchanged(outcome) }
+
+// ShadowCompared counts a question to the shadow.
+func (s *Server) ShadowCompared(outcome string) { s.metrics.ShadowCompared(outcome) }
 
 // Updated records that the entries of cos_map have changed.
 func (s *Server) Updated() {

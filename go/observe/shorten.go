@@ -19,7 +19,14 @@ func ShortKey(key string) string {
 		return key
 	}
 	sum := sha256.Sum256([]byte(key))
-	return key[:shownOfKey] + "...sha256:" + hex.EncodeToString(sum[:])[:shownOfHash]
+	return key[:shownOfKey] + shortened + hex.EncodeToString(sum[:])[:shownOfHash]
+}
+
+const shortened = "...sha256:"
+
+// IsShortened reports whether a key in a log is not the whole key.
+func IsShortened(key string) bool {
+	return len(key) == shownOfKey+len(shortened)+shownOfHash && key[shownOfKey:][:len(shortened)] == shortened
 }
 
 // longestText is how much of a client's text a log shows, in bytes: strangers

@@ -1,13 +1,10 @@
 package pipeline
 
 import (
-	"net/http"
-
 	"osp/go/access"
 	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/s3op"
-	"osp/go/stores"
 )
 
 // authorize asks about all that the request may do at its store: to the object
@@ -27,21 +24,18 @@ func (p *Pipeline) authorize(x *exchange) error {
 			return err
 		}
 	}
-	question := p.question(x, x.terms(x.bucket))
+	here := x.site(x.bucket)
+	question := p.question(x, here.Terms)
 	if x.req.Operation == s3op.DeleteObjects {
 		if err := p.authorizeDeletions(x, question); err != nil {
 			return err
 		}
-	} else if err := p.authorizeOperation(x, question); err != nil {
+	}
+	if err := question.Touched(x.req, here, x.sourceSite, func(q *access.Question, again bool) error { return p.check(x, q, again) }); err != nil {
 		return err
 	}
-	if err := p.authorizeSource(x, question); err != nil {
+	if err := x.checkSameStore(); err != nil {
 		return err
-	}
-	if x.req.Unlisted != nil && x.req.Operation != s3op.Unknown {
-		if err := p.check(x, x.bucket, question.Instead(s3op.Unknown)); err != nil {
-			return err
-		}
 	}
 	if err := x.admitAuthorised(); err != nil {
 		return err
@@ -62,32 +56,17 @@ func (p *Pipeline) countUse(x *exchange) error {
 	return err
 }
 
-func (p *Pipeline) authorizeOperation(x *exchange, question *access.Question) error {
-	if err := p.check(x, x.bucket, question); err != nil {
-		return err
-	}
-	complete := x.bucket.Complete && x.req.Unlisted == nil
-	if x.req.Fallback == "" || complete || !question.Detailed() {
+// check asks one question, unless whoever decides can't tell it from the one before.
+func (p *Pipeline) check(x *exchange, question *access.Question, again bool) error {
+	if again && !p.looksCloser(x) {
+		p.access.Repeated(question)
 		return nil
 	}
-	return p.check(x, x.bucket, question.Instead(x.req.Fallback))
-}
-
-// check asks about one bucket and what is to happen in it.
-func (p *Pipeline) check(x *exchange, b *stores.Bucket, question *access.Question) error {
 	begun := p.recorder.clock()
 	defer p.recorder.waited(x, begun)
 	decision := p.access.Check(x.r.Context(), question)
-	if err := decision.Refusal(); err != nil {
-		return err
-	}
 	x.chosen(decision)
-	for _, other := range question.OtherVersions(b.Complete, b.OpaqueKeys) {
-		if err := p.access.Check(x.r.Context(), other).Refusal(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return decision.Refusal()
 }
 
 // checkAll is check for several questions together; see access.CheckAll.
@@ -97,38 +76,26 @@ func (p *Pipeline) checkAll(x *exchange, questions []*access.Question) ([]access
 	return p.access.CheckAll(x.r.Context(), questions)
 }
 
-// authorizeSource asks for the second object that the request names, if any.
-func (p *Pipeline) authorizeSource(x *exchange, question *access.Question) error {
-	if key := x.req.RenameSource; key != "" {
-		return p.authorizeRenaming(x, question, &s3op.CopySource{Bucket: x.req.Bucket, Key: key})
+// sourceSite finds where the second object is that the request names.
+func (x *exchange) sourceSite(object *s3op.CopySource) (access.Site, error) {
+	if x.req.RenameSource != "" {
+		return x.site(x.bucket), names.CheckRenameSource(x.bucket, object.Key)
 	}
-	source := x.req.CopySource
-	if source == nil {
+	from := x.stores.Buckets.Find(object.Bucket)
+	if from == nil {
+		return access.Site{}, s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
+	}
+	return x.site(from), names.CheckSource(from, object)
+}
+
+// checkSameStore refuses a copy from another store, once it is known to be allowed.
+func (x *exchange) checkSameStore() error {
+	if x.req.CopySource == nil {
 		return nil
 	}
-	from := x.stores.Buckets.Find(source.Bucket)
-	if from == nil {
-		return s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
-	}
-	if err := names.CheckSource(from, source); err != nil {
-		return err
-	}
-	if err := p.check(x, from, question.Source(source, http.MethodGet, s3op.GetObject, x.terms(from))); err != nil {
-		return err
-	}
+	from := x.stores.Buckets.Find(x.req.CopySource.Bucket)
 	if from.Host != x.bucket.Host || from.Port != x.bucket.Port {
 		return s3err.NotImplemented.Msg("Copies between two stores are not supported.")
 	}
 	return nil
-}
-
-// authorizeRenaming: whoever renames reads an object, and takes it away.
-func (p *Pipeline) authorizeRenaming(x *exchange, question *access.Question, source *s3op.CopySource) error {
-	if err := names.CheckRenameSource(x.bucket, source.Key); err != nil {
-		return err
-	}
-	if err := p.check(x, x.bucket, question.Source(source, http.MethodGet, s3op.GetObject, x.terms(x.bucket))); err != nil {
-		return err
-	}
-	return p.check(x, x.bucket, question.Source(source, http.MethodDelete, s3op.DeleteObject, x.terms(x.bucket)))
 }

@@ -44,6 +44,17 @@ type exchange struct {
 	record   record        // for the observer
 }
 
+// release lets go of what is large, of the connection, and of its places among others. A
+// callback that has not answered in time, or the shadow, may look at the request for
+// longer than it lasts.
+func (x *exchange) release() {
+	x.body.release()
+	x.atStore.leave()
+	x.limits.End(x.received.Load(), x.w.sent)
+	x.limits = nil
+	x.deletions, x.deleteErrors, x.document = nil, nil, nil
+}
+
 // newRequestID has the look of S3's own. It is a name, not a secret.
 func newRequestID() string {
 	const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

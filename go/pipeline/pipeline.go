@@ -15,10 +15,12 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"osp/go/access"
+	"osp/go/assume"
 	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/config"
 	"osp/go/creds"
+	"osp/go/grants"
 	"osp/go/iam"
 	"osp/go/limits"
 	"osp/go/observe"
@@ -33,7 +35,8 @@ import (
 type Observer interface {
 	observe.Observer
 	CallbackEnded(observe.Callback)
-	TokenExchanged(outcome string) // an IBM API key for a bearer token
+	ShadowCompared(outcome string) // a decision with that of the shadow
+	GrantExchanged(outcome string) // by a token service: a bearer token, or the keys of a role
 	Updated()                      // there are other entries now
 }
 
@@ -56,10 +59,12 @@ type Pipeline struct {
 	verifier *sigv4.Verifier
 	clients  *creds.ClientKeys
 	access   *access.Checker
+	shadow   *access.Shadow // nil: off
 	uses     *access.Uses
 	limits   *limits.Table
 	creds    *creds.Resolver
 	iam      *iam.Exchange
+	assumed  *assume.Roles
 	upstream *upstream.Client
 	started  time.Time
 
@@ -82,26 +87,32 @@ type Pipeline struct {
 // New makes a Pipeline of a checked configuration. It opens no connection.
 func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	var interceptors []callbacks.Interceptor
-	exchanges := iam.Options{Shared: o.Shared}
+	exchanges := grants.Options{Shared: o.Shared}
 	keys := creds.Options{Shared: o.Shared}
 	if o.Observer != nil {
 		interceptors = append(interceptors, observe.Questions(o.Observer.CallbackEnded))
-		exchanges.Exchanged = o.Observer.TokenExchanged
+		exchanges.Exchanged = o.Observer.GrantExchanged
 	}
 	owner = owner.With(append(interceptors, callbacks.Limits(cfg.CallbackConcurrency, cfg.CallbackQueue, cfg.CallbackTimeout))...)
 	uses := access.UsesOptions{Shared: o.Shared, Local: cfg.Shared != nil && cfg.Shared.LocalUses}
-	tokens := iam.New(cfg.IAMEndpoint, exchanges)
+	decisions := access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy}
+	shadow := access.NewShadow(owner, decisions, cfg.ShadowSample, newComparisons(o).seen)
+	decisions.ShowReasons, decisions.Shared, decisions.Shadow = cfg.ShowReasons, o.Shared, shadow
+	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Options: exchanges})
+	assumed := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
 	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
 		cfg:      cfg,
 		log:      o.Log,
 		verifier: sigv4.New(sigv4.Options{}),
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
-		access:   access.New(owner, access.Options{Capacity: cfg.AccessCacheSize, CacheBy: cfg.AuthCacheBy, ShowReasons: cfg.ShowReasons, Shared: o.Shared}),
+		access:   access.New(owner, decisions),
+		shadow:   shadow,
 		uses:     access.NewUses(cfg.PresignUses, uses),
 		limits:   limits.New(limitsOptions(o.Shared)),
-		creds:    creds.New(owner.BucketCredsFetcher, tokens, keys),
+		creds:    creds.New(owner.BucketCredsFetcher, tokens, assumed, keys),
 		iam:      tokens,
+		assumed:  assumed,
 		upstream: upstream.New(),
 		started:  time.Now(),
 
@@ -127,7 +138,7 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policy, the limits, or several of them. A request goes on
+// Update swaps stores, client keys, the policies, the limits, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
@@ -161,7 +172,7 @@ func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }
 // Caches say how useful each cache was, by the name of what it remembers.
 func (p *Pipeline) Caches() map[string]func() cache.Stats {
 	return map[string]func() cache.Stats{
-		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats,
+		"decisions": p.access.Stats, "credentials": p.creds.Stats, "secrets": p.clients.Stats, "tokens": p.iam.Stats, "store_roles": p.assumed.Stats,
 	}
 }
 
@@ -178,5 +189,6 @@ func (p *Pipeline) Close(grace time.Duration) {
 	case <-time.After(grace):
 		p.log.Warn("requests were still in flight when the server stopped")
 	}
+	p.shadow.Close()
 	p.upstream.Close()
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/xml"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -47,7 +48,7 @@ func (x *exchange) prepareForm(call *upstream.Call) error {
 	case limited && x.form.length > most:
 		return s3err.EntityTooLarge
 	}
-	call.Method, call.Query, call.Header = http.MethodPut, nil, x.form.header
+	call.Method, call.Query, call.Header = http.MethodPut, nil, maps.Clone(x.form.header) // the shadow may still look at it
 	spec, err := payload.Parse(payload.Declaration{Header: call.Header, ContentLength: x.form.length, Kind: payload.Unsigned})
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 // is a part of the exchange, and made once.
 func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 	var from *access.Origin
-	if p.access.SeesRequest() || x.stores.Governed() { // or nobody would look at it
+	if p.looksCloser(x) || p.shadow.On(x.stores.Shadow) { // or nobody would look at it
 		from = &access.Origin{
 			Client: p.hosts.client(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
 			Header: x.shownHeader, Field: x.field,
@@ -24,9 +24,19 @@ func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 	return &x.question
 }
 
+// looksCloser reports whether whoever decides looks at more than token and bucket.
+func (p *Pipeline) looksCloser(x *exchange) bool {
+	return p.access.SeesRequest() || x.stores.Governed()
+}
+
 // terms are what holds for decisions about a bucket.
 func (x *exchange) terms(b *stores.Bucket) access.Terms {
-	return access.Terms{TTL: b.TTL, Policies: access.Policies{x.stores.Policy, b.Policy}}
+	return access.Terms{TTL: b.TTL, Policies: access.Policies{x.stores.Policy, b.Policy}, Shadow: x.stores.Shadow}
+}
+
+// site is what the pipeline knows of a bucket and a question does not.
+func (x *exchange) site(b *stores.Bucket) access.Site {
+	return access.Site{Terms: x.terms(b), Complete: b.Complete, OpaqueKeys: b.OpaqueKeys}
 }
 
 // field is a header of S3's that the store gets, by its canonical name: one that the

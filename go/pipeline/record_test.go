@@ -46,7 +46,8 @@ func (o *onlooker) next(t *testing.T) observe.Exchange {
 }
 
 func (o *onlooker) CallbackEnded(observe.Callback) {}
-func (o *onlooker) TokenExchanged(string)          {}
+func (o *onlooker) ShadowCompared(string)          {}
+func (o *onlooker) GrantExchanged(string)          {}
 func (o *onlooker) Updated()                       {}
 
 // recorded is start with an onlooker.

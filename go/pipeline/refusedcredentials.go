@@ -62,7 +62,7 @@ func (x *exchange) credentialsRefusedBy(resp *http.Response) (*refusedCredential
 
 func aboutCredentials(code string) bool {
 	switch code {
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidTokenId", "TokenRefreshRequired",
 		"RequestTimeTooSkewed", "RequestExpired", "AuthorizationHeaderMalformed", "InvalidSecurity":
 		return true
 	}

@@ -86,6 +86,7 @@ func TestAStoreErrorPassesUnlessItIsAboutTheProxysKeys(t *testing.T) {
 		{403, "SignatureDoesNotMatch", "AccessDenied"},
 		{403, "InvalidAccessKeyId", "AccessDenied"},
 		{400, "ExpiredToken", "AccessDenied"},
+		{403, "InvalidTokenId", "AccessDenied"}, // of MinIO, about a session
 	} {
 		r := start(t, callbacks.Set{}, nil)
 		r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {

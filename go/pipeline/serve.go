@@ -19,19 +19,11 @@ func (p *Pipeline) handle(scheme string, w http.ResponseWriter, r *http.Request)
 		p.recorder.begin(x)
 		defer p.recorder.end(x) // also when the connection is broken off
 	}
-	defer x.end()
+	defer x.release()
 	w.Header()["Server"] = p.serverHeader
 	if err := p.guarded(x); err != nil {
 		p.refuse(x, err)
 	}
-}
-
-// end leaves the connection, and what others may have of its client's limits, to them.
-func (x *exchange) end() {
-	x.body.release()
-	x.atStore.leave()
-	x.limits.End(x.received.Load(), x.w.sent)
-	x.limits = nil
 }
 
 // guarded turns a panic into an InternalError.

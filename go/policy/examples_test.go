@@ -182,8 +182,8 @@ func TestPoliciesThatCatalogsWriteNarrow(t *testing.T) {
 		. s3:GetObject lake/db/x
 		. s3:GetObject other/db/t/data/1.parquet
 		. s3:DeleteBucket lake
-		. s3:PutObjectAcl lake/db/t/data/1.parquet
-		. s3:GetObjectVersion lake/db/t/data/1.parquet version=v
+		. s3:PutObjectAcl lake/db/t2/data/1.parquet
+		. s3:GetObjectVersion lake/db/t2/data/1.parquet version=v
 		+ s3:ListBucket lake prefix=db/t/
 		+ s3:ListBucket lake prefix=db/t/data/
 		. s3:ListBucket lake prefix=db/t2/
@@ -195,31 +195,55 @@ func TestPoliciesThatCatalogsWriteNarrow(t *testing.T) {
 		+ s3:DeleteObject lake/db/t/data/2.parquet
 		. s3:PutObject lake/db/t2/2.parquet
 		. s3:DeleteObject lake/db/t2/2.parquet`
+	const versions = `
+		+ s3:GetObjectVersion lake/db/t/data/1.parquet version=v
+		. s3:DeleteObjectVersion lake/db/t/data/1.parquet version=v
+		. s3:PutObjectAcl lake/db/t/data/1.parquet`
+	const exact = `
+		. s3:PutObjectAcl lake/db/t/data/1.parquet
+		. s3:GetObjectVersion lake/db/t/data/1.parquet version=v`
 	const uploads = `
 		+ s3:AbortMultipartUpload lake/db/t/data/2.parquet
 		+ s3:ListMultipartUploadParts lake/db/t/data/2.parquet
 		. s3:AbortMultipartUpload lake/db/t2/2.parquet`
 	for name, c := range map[string]struct{ document, outcomes string }{
 		"Lakekeeper": {`{"Version": "2012-10-17", "Statement": [
-			{"Sid": "TableAccess", "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], "Resource": ["arn:aws:s3:::lake/db/t/*", "arn:aws:s3:::lake/db/t"]},
-			{"Sid": "ListBucketForFolder", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake", "Condition": {"StringLike": {"s3:prefix": ["db/t/*"]}}}]}`, writes + uploads},
+			{"Sid": "TableAccess", "Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:DeleteObject"], "Resource": "arn:aws:s3:::lake/db/t/*"},
+			{"Sid": "ListBucketForFolder", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake", "Condition": {"StringLike": {"s3:prefix": "db/t/*"}}},
+			{"Sid": "GetBucketLocation", "Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": "arn:aws:s3:::lake"},
+			{"Sid": "KmsAccess", "Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "arn:aws:kms:eu-central-1:123456789012:key/7c9a"}]}`, writes + uploads + versions + `
+			+ s3:GetBucketLocation lake
+			. s3:GetBucketLocation other`},
+		"Lakekeeper, before it knew versions": {`{"Version": "2012-10-17", "Statement": [
+			{"Sid": "TableAccess", "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], "Resource": ["arn:aws:s3:::lake/db/t/", "arn:aws:s3:::lake/db/t/*"]},
+			{"Sid": "ListBucketForFolder", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake", "Condition": {"StringLike": {"s3:prefix": "db/t/*"}}}]}`, writes + uploads + exact},
 		"Polaris": {`{"Version": "2012-10-17", "Statement": [
 			{"Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": "arn:aws:s3:::lake/db/t/*"},
 			{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake", "Condition": {"StringLike": {"s3:prefix": "db/t/*"}}},
 			{"Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": "arn:aws:s3:::lake"},
-			{"Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectAttributes"], "Resource": "arn:aws:s3:::lake/db/t/*"},
-			{"Effect": "Allow", "Action": ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "arn:aws:kms:us-east-1:123456789012:key/*"}]}`, writes + `
+			{"Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": "arn:aws:s3:::lake/db/t/*"}]}`, writes + versions + `
 			+ s3:GetBucketLocation lake
 			. s3:GetBucketLocation other`},
+		"Polaris, with an encrypted bucket": {`{"Version": "2012-10-17", "Statement": [
+			{"Effect": "Allow", "Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": "arn:aws:s3:::lake/db/t/*"},
+			{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake", "Condition": {"StringLike": {"s3:prefix": "db/t/*"}}},
+			{"Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": "arn:aws:s3:::lake"},
+			{"Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectAttributes"], "Resource": "arn:aws:s3:::lake/db/t/*"},
+			{"Effect": "Allow", "Action": ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "arn:aws:kms:us-east-1:123456789012:key/*"}]}`, writes + exact},
+		"Unity Catalog, by patterns of actions": {`{"Version": "2012-10-17", "Statement": [
+			{"Effect": "Allow", "Action": ["s3:GetO*", "s3:PutO*", "s3:DeleteO*", "s3:*Multipart*"], "Resource": ["arn:aws:s3:::lake/db/t/*", "arn:aws:s3:::lake/db/t"]},
+			{"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::lake"], "Condition": {"StringLike": {"s3:prefix": ["db/t", "db/t/", "db/t/*"]}}}]}`, writes + uploads + `
+			+ s3:GetObjectVersion lake/db/t/data/1.parquet version=v
+			+ s3:PutObjectAcl lake/db/t/data/1.parquet`},
 		"Unity Catalog": {`{"Version": "2012-10-17", "Statement": [
 			{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], "Resource": ["arn:aws:s3:::lake/db/t/*", "arn:aws:s3:::lake/db/t"]},
 			{"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::lake"], "Condition": {"StringLike": {"s3:prefix": ["db/t", "db/t/", "db/t/*"]}}},
-			{"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": ["*"], "Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}}]}`, writes + uploads + `
+			{"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": ["*"], "Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}}]}`, writes + uploads + exact + `
 			+ s3:ListBucket lake prefix=db/t`},
 		"Gravitino, to read": {`{"Version": "2012-10-17", "Statement": [
 			{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/db/t/*"},
 			{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::lake", "Condition": {"StringLike": {"s3:prefix": ["db/t", "db/t/*"]}}},
-			{"Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": "arn:aws:s3:::lake"}]}`, `
+			{"Effect": "Allow", "Action": "s3:GetBucketLocation", "Resource": "arn:aws:s3:::lake"}]}`, exact + `
 			. s3:PutObject lake/db/t/data/2.parquet
 			. s3:DeleteObject lake/db/t/data/2.parquet`},
 		"a path with characters that mean something": {`{"Version": "2012-10-17", "Statement": [

@@ -90,10 +90,17 @@ func (o *observers) CallbackEnded(c observe.Callback) {
 	}
 }
 
-// TokenExchanged implements pipeline.Observer.
-func (o *observers) TokenExchanged(outcome string) {
+// GrantExchanged implements pipeline.Observer.
+func (o *observers) GrantExchanged(outcome string) {
 	if o.monitor != nil {
-		o.monitor.TokenExchanged(outcome)
+		o.monitor.GrantExchanged(outcome)
+	}
+}
+
+// ShadowCompared implements pipeline.Observer.
+func (o *observers) ShadowCompared(outcome string) {
+	if o.monitor != nil {
+		o.monitor.ShadowCompared(outcome)
 	}
 }
 

@@ -38,6 +38,29 @@ func everyParam() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// What a log says of a request is as much as the operation says by itself.
+func TestARecordedOperationHasItsFallback(t *testing.T) {
+	for i := range model {
+		op := model[i].name
+		r := Recorded(op, model[i].method, "b", "a b")
+		if r == nil || r.Path != "/b/a%20b" || r.Writes() != op.Writes() {
+			t.Fatalf("%s: %+v", op, r)
+		}
+	}
+	for target, method := range map[string]string{"/b/k?tagging": "DELETE", "/b?website": "PUT", "/b/k": "GET", "/b?list-type=2": "GET", "/b/k?uploadId=u": "DELETE"} {
+		parsed, err := Parse(method, target, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := Recorded(parsed.Operation, method, parsed.Bucket, parsed.Key); r.Fallback != parsed.Fallback || r.Path != parsed.Path {
+			t.Errorf("%s %s: %+v", method, target, r)
+		}
+	}
+	if Recorded("Nonsense", "GET", "b", "k") != nil {
+		t.Error("an operation that there is not")
+	}
+}
+
 func TestEveryOperationIsFoundByItsOwnRequest(t *testing.T) {
 	for i := range model {
 		s := &model[i]

@@ -21,6 +21,7 @@ func TestReplicasThatKeepAnswersForAnotherTimeShareNone(t *testing.T) {
 }
 
 func TestTheAgeOfAnAnswerCountsFromBeforeItWasLookedFor(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	f := newFleet(t, s)
 	v, err := f.replica().get(t.Context(), "x", "y")

@@ -38,7 +38,7 @@ func newHistory(t *testing.T, replicas, tokens int) *history {
 	for range replicas {
 		r := newRelay(t, h.server.socket)
 		h.relays = append(h.relays, r)
-		h.replicas = append(h.replicas, h.replica(func(o *Options) { o.Address.Socket = r.path }))
+		h.replicas = append(h.replicas, h.replica(by(r), func(o *Options) { o.Timeout = 500 * time.Millisecond }))
 	}
 	return h
 }
@@ -147,6 +147,7 @@ func soak(t *testing.T) time.Duration {
 }
 
 func TestNoReplicaAnswersByWhatWasRevokedWhateverFails(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t, 5, 4)
 	ctx, cancel := context.WithTimeout(t.Context(), soak(t))
 	defer cancel()
@@ -161,6 +162,7 @@ func TestNoReplicaAnswersByWhatWasRevokedWhateverFails(t *testing.T) {
 }
 
 func TestNoReplicaAnswersByWhatWasRevoked(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t, 4, 2)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()

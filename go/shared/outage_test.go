@@ -49,8 +49,10 @@ func TestARevocationThatNobodyWaitsForIsRecorded(t *testing.T) {
 }
 
 func TestAnAskerWhoLeavesSaysNothingAboutTheServer(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
-	r := newFleet(t, s).replica()
+	r := newFleet(t, s).replica(func(o *Options) { o.Timeout = time.Second })
+	r.fallSilent() // a heartbeat would say something
 	ctx, cancel := context.WithCancel(t.Context())
 	s.signal(syscall.SIGSTOP)
 	time.AfterFunc(20*time.Millisecond, cancel)

@@ -75,6 +75,7 @@ func TestAnAnswerThatCameDuringAnOwnQuestionIsUsedWhenThatFails(t *testing.T) {
 
 // Its marker is gone, so others are not told that it failed.
 func TestARenewalThatFailedIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	r := newFleet(t, s).replica()
 	item, broken, calls := itemOf("x", "y"), errors.New("raised"), 0

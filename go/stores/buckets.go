@@ -17,10 +17,11 @@ type Set struct {
 	Buckets  Buckets
 	Keystore map[string]secret.Value // client access key -> secret key
 	Policy   *policy.Policy          // for all entries; nil: there is none
+	Shadow   *policy.Policy          // in its place, to the shadow; nil: there is none
 	Limits   *limits.Rules           // nil: there are none but those of entries
 }
 
-// Governed reports whether there is a policy, be it that of one entry.
+// Governed reports whether there is a policy that decides, be it that of one entry.
 func (s *Set) Governed() bool { return s.Policy != nil || s.Buckets.governed }
 
 // Buckets are the entries of cos_map.

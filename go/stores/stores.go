@@ -33,6 +33,7 @@ type Bucket struct {
 	AccessKey string       // static HMAC credentials, or empty
 	SecretKey secret.Value // goes with AccessKey
 	APIKey    secret.Value // static IBM API key, or empty
+	Role      RoleHandle   // assumed for the store's keys, of which the entry then has none; or none
 
 	ReadOnly  bool           // whatever is not known to be a read is refused
 	Anonymous bool           // reads without a signature go on to the policies and the validator, with an empty token
@@ -71,6 +72,10 @@ func (b *Bucket) TokenKey() seal.Key {
 	if b.Prefix == "" {
 		return seal.Key{}
 	}
-	return seal.Derive("tokens of an entry with a folder", []secret.Value{b.SecretKey, b.APIKey},
+	pair := b.SecretKey
+	if !b.Role.None() {
+		pair = b.Role.Role().SecretKey
+	}
+	return seal.Derive("tokens of an entry with a folder", []secret.Value{pair, b.APIKey},
 		b.Name, b.Host, strconv.Itoa(b.Port), b.Remote, b.Prefix)
 }

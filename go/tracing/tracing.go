@@ -173,8 +173,11 @@ func text(name, value string) attribute.KeyValue {
 	return attribute.String(name, strings.ToValidUTF8(value, "\ufffd"))
 }
 
-// CallbackEnded makes the span of a question to a callback.
+// CallbackEnded makes the span of a question to a callback, unless no request has asked it.
 func (t *Tracer) CallbackEnded(c observe.Callback) {
+	if !trace.SpanContextFromContext(c.Ctx).IsValid() {
+		return
+	}
 	_, span := t.tracer.Start(c.Ctx, c.Name, trace.WithTimestamp(c.Begun))
 	span.SetAttributes(attribute.String("osp.callback.outcome", c.Outcome))
 	if c.Outcome == observe.Failed || c.Outcome == observe.Overloaded {

@@ -98,6 +98,7 @@ func TestARequestItsStoreAndItsCallbackAreOneTrace(t *testing.T) {
 	begun := time.Now().Add(-time.Second)
 	ctx := tracer.Begin(r, begun)
 	tracer.CallbackEnded(observe.Callback{Ctx: ctx, Name: "validator", Outcome: observe.Failed, Begun: begun, Took: time.Millisecond})
+	tracer.CallbackEnded(observe.Callback{Ctx: t.Context(), Name: "shadow_validator", Outcome: observe.Answered, Begun: begun})
 	header := http.Header{"Traceparent": {parent}}
 	_, end := tracer.Upstream(ctx, "GET", "store.example", 443, header)
 	end(503, nil)
@@ -110,6 +111,9 @@ func TestARequestItsStoreAndItsCallbackAreOneTrace(t *testing.T) {
 	server, client, callback := d.span(t, "GetObject"), d.span(t, "GET"), d.span(t, "validator")
 	if hex.EncodeToString(server.TraceId) != traceID || hex.EncodeToString(server.ParentSpanId) != "b7ad6b7169203331" || server.Kind != spans.Span_SPAN_KIND_SERVER {
 		t.Errorf("the request's span: %v", server)
+	}
+	if len(d.got) != 3 { // none of a question that no request has asked
+		t.Errorf("%d spans", len(d.got))
 	}
 	for _, child := range []*spans.Span{client, callback} {
 		if !bytes.Equal(child.TraceId, server.TraceId) || !bytes.Equal(child.ParentSpanId, server.SpanId) || child.Status.GetCode() != spans.Status_STATUS_CODE_ERROR {

@@ -33,6 +33,7 @@ _log = logging.getLogger("object_storage_proxy")
 
 # enum osp_question and enum osp_asked of include/osp.h
 _TABLE = {int(ffi.integer_const(f"OSP_ASK_{row.name.upper()}")): row for row in TABLE}
+_FAILURES = {row.name: row.failure for row in TABLE}
 _FAILED = int(ffi.integer_const("OSP_ASK_FAILED"))
 _ANSWERED = int(ffi.integer_const("OSP_ASK_ANSWERED"))
 _PENDING = int(ffi.integer_const("OSP_ASK_PENDING"))
@@ -178,9 +179,8 @@ class _Reports:
         self._last: dict[str, float] = {}
         self._suppressed: Counter[str] = Counter()
 
-    def __call__(
-        self, name: str, error: BaseException, outcome: str = "the request is refused"
-    ) -> None:
+    def __call__(self, name: str, error: BaseException, outcome: str | None = None) -> None:
+        outcome = outcome or _FAILURES[name]
         with self._lock:
             now = self._now()
             if now - self._last.get(name, -math.inf) < 1:

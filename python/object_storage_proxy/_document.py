@@ -59,7 +59,8 @@ def render(config: ProxyServerConfig) -> tuple[bytes, list[Mistake]]:
         mistakes.append(("event_loop", f"must be an event loop, got {_kind(config.event_loop)}"))
     forms = {row.name: _form(row, getattr(config, row.name), mistakes) for row in TABLE}
     document["callbacks"] = [name for name, form in forms.items() if form]
-    document["validator_sees_request"] = "request" in forms["validator"]
+    for name in ("validator", "shadow_validator"):
+        document[f"{name}_sees_request"] = "request" in forms[name]
     return encode(document), mistakes
 
 

@@ -54,14 +54,22 @@ class Library:
 
     def explain(self, document: bytes) -> dict[str, Any]:
         """What a policy makes of a request. Raises ConfigError."""
+        explained: dict[str, Any] = self._answered(self._lib.osp_explain, document)
+        return explained
+
+    def replay(self, document: bytes) -> list[dict[str, Any]]:
+        """What a policy makes of requests of an access log. Raises ConfigError."""
+        outcomes: list[dict[str, Any]] = self._answered(self._lib.osp_replay, document)
+        return outcomes
+
+    def _answered(self, function: Any, document: bytes) -> Any:
         text = self._ffi.new("char **")
-        code = self._lib.osp_explain(document, len(document), text)
+        code = function(document, len(document), text)
         detail = self._take(text)
         if code == self._lib.OSP_CONFIG_ERROR:
             raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)
         self._expect(code, detail)
-        explained: dict[str, Any] = detail
-        return explained
+        return detail
 
     def no_handle(self) -> Any:
         """A place for the handle of a server, handle[0]; 0: it has not started."""

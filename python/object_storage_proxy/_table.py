@@ -29,12 +29,14 @@ class Row(NamedTuple):
         spell: spells what a function has returned; raises BadAnswerError.
         prepare: gets a question ready for a function, and returns what spells the answer
             to this very question; None: spell does.
+        failure: what follows when a function fails, for the log.
     """
 
     name: str
     forms: tuple[tuple[str, ...], ...]
     spell: Spell
     prepare: Prepare | None = None
+    failure: str = "the request is refused"
 
     def form(self, function: object) -> tuple[str, ...] | None:
         """The form that a function takes; None: none of them."""
@@ -59,13 +61,17 @@ class Row(NamedTuple):
         return lambda question: (question[member],)
 
 
+_DECIDES = (("token", "bucket", "request"), ("token", "bucket"))
+
 TABLE = (
     Row("hmac_fetcher", (("access_key",),), _answers.secret),
+    Row("validator", _DECIDES, _answers.decision, _answers.by_headers),
+    Row("bucket_creds_fetcher", (("token", "bucket"),), _answers.bucket_creds),
     Row(
-        "validator",
-        (("token", "bucket", "request"), ("token", "bucket")),
+        "shadow_validator",
+        _DECIDES,
         _answers.decision,
         _answers.by_headers,
+        "there is nothing to compare",
     ),
-    Row("bucket_creds_fetcher", (("token", "bucket"),), _answers.bucket_creds),
 )

@@ -27,6 +27,12 @@ CosMapItem = TypedDict(
         "accessKey": str | None,
         "secret_key": str | None,
         "secretKey": str | None,
+        "assume_role_arn": str | None,
+        "role_session_name": str | None,
+        "external_id": str | None,
+        "web_identity_token_file": str | os.PathLike[str] | None,
+        "sts_endpoint": str | None,
+        "assume_role_duration": int | float | None,
         "ttl": int | float | None,
         "time-to-live": int | float | None,
         "addressing_style": str | None,
@@ -67,6 +73,18 @@ Keys:
     access_key, secret_key (accessKey, secretKey): HMAC keys of the store; they take
         precedence over an API key.
     api_key (apikey): an IBM Cloud API key.
+    assume_role_arn: a role that is assumed for the store's keys, and assumed again before
+        they expire, with ``web_identity_token_file``, or with ``access_key`` and
+        ``secret_key``, which then sign for nothing else.
+    web_identity_token_file: file with the token of a web identity (OIDC), read each time
+        that the role is assumed.
+    role_session_name: 2 to 64 characters by which the store's log knows the proxy; default
+        ``"object-storage-proxy"``.
+    external_id: what the role's owner asks for in addition to ``access_key``, if anything.
+    sts_endpoint: URL of the token service, which is reached as the store is (``ca_file``,
+        client certificate, ``trust_env``, timeouts); default: for AWS's hosts that of
+        ``region``, for all others the store itself, as MinIO and Ceph have it.
+    assume_role_duration: seconds that a session lasts, 900 to 43200; default 3600.
     ttl (time-to-live): seconds that decisions and credentials for this bucket are
         cached; default 300; 0: not at all.
     addressing_style (addressingStyle): where the store expects the bucket, ``"virtual"``
@@ -143,8 +161,9 @@ class ProxyServerConfig:
             is required, or ``unix_socket``.
         validator: ``f(token, bucket)`` or ``f(token, bucket, request)`` returns True
             to allow, or a `Decision`. False refuses; anything else, even if true in Python,
-            refuses and is logged. None: what ``policy`` allows, and without a policy a valid
-            signature is enough. ``request`` is a dict:
+            refuses and is logged. It is not asked about what ``policy`` denies. None: what
+            ``policy`` allows, and without a policy a valid signature is enough. ``request``
+            is a dict:
             the query parameters, and the proxy's own entries, which no query parameter can
             replace: ``method``, ``path``, ``source`` (the client's address),
             ``operation``, ``bucket``, ``key``, ``headers``, ``query`` (all parameters, as
@@ -247,8 +266,16 @@ class ProxyServerConfig:
             ``/readyz`` says 503 and each response ends its connection, so that balancers and
             clients go elsewhere, but whoever comes is served.
         policy: rules in the language of AWS's IAM, as a dict or as the path of a JSON
-            file. What they deny, or do not allow, is refused before the validator is asked;
-            with them alone, no request calls Python. See docs/policies.md.
+            file. What they deny is refused, whatever the validator says; what they allow
+            counts where there is none, and then no request calls Python. See
+            docs/policies.md.
+        shadow_policy: rules in the place of ``policy``, which are compared with those that
+            decide and have no effect themselves: metrics count differences, the log shows
+            them.
+        shadow_validator: likewise in the place of ``validator``. Together the two are the
+            other set of rules: what is not given does not exist there. No request waits for
+            it, and it takes no place from other callbacks.
+        shadow_sample: the share of the questions that the two are asked about, 0 to 1.
         limits: how many requests and bytes there may be, and how large objects: rules for
             ``all``, each ``entry``, each ``token``, each ``token_and_bucket``, those who are
             ``anonymous``, each ``address`` of theirs, and ``classes``, of which a `Decision`
@@ -310,6 +337,9 @@ class ProxyServerConfig:
     event_loop: asyncio.AbstractEventLoop | None = None
     drain_delay: float = 0.0
     policy: Policy | None = None
+    shadow_policy: Policy | None = None
+    shadow_validator: Validator | None = None
+    shadow_sample: float = 1.0
     limits: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:

@@ -132,9 +132,10 @@ class ProxyServer:
         cos_map: Mapping[str, Mapping[str, Any]] | None = None,
         hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
         policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
         limits: Mapping[str, Any] | None = None,
     ) -> None:
-        """Replaces the stores, the client keys, the policy, the limits, or several at once.
+        """Replaces stores, client keys, policies, limits, or several at once, while it serves.
 
         Requests in flight end with the values that they began with. What is given is copied;
         what is not given stays as the last update left it, whoever made that. The
@@ -146,6 +147,7 @@ class ProxyServer:
             hmac_keystore: likewise all key pairs; None: unchanged; []: none.
             policy: likewise the policy for all entries, of which a file is read again; None:
                 unchanged. A server that has one keeps one until it is stopped.
+            shadow_policy: likewise the policy of the shadow.
             limits: likewise the limits for all entries; None: unchanged; {}: none. What was
                 taken of a rule before counts on.
 
@@ -160,6 +162,7 @@ class ProxyServer:
             "cos_map": cos_map,
             "hmac_keystore": hmac_keystore,
             "policy": policy,
+            "shadow_policy": shadow_policy,
             "limits": limits,
         }
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
@@ -184,8 +187,9 @@ class ProxyServer:
         """Drops the callbacks' cached answers: decisions, store credentials, client secrets.
 
         Requests that arrive after it has returned are never served by anything that was asked
-        for before, including the store's bearer tokens. With both arguments it drops what is
-        cached for that token and that bucket together; client secrets belong to a token alone.
+        for before, including the store's bearer tokens and the sessions of roles. With both
+        arguments it drops what is cached for that token and that bucket together; client
+        secrets belong to a token alone.
 
         Args:
             token: a client's access key id; None: all. "" stands for clients without
@@ -429,6 +433,24 @@ def explain(request: Mapping[str, Any]) -> dict[str, Any]:
     from ._document import encode
 
     return _lib.load(_at_exit).explain(encode(request))
+
+
+def replay(
+    policy: Policy, requests: Sequence[Mapping[str, Any]], complete: bool
+) -> list[dict[str, Any]]:
+    """What a policy makes of requests of an access log; see osp_replay in osp.h.
+
+    Raises:
+        ConfigError: the policy or a request has mistakes; it lists all of them.
+        RuntimeError, ImportError: as ProxyServer.start() does.
+    """
+    from ._document import encode, snapshot
+
+    document, mistakes = snapshot({"policy": policy})
+    if mistakes:
+        raise ConfigError(mistakes)
+    document |= {"complete": complete, "requests": requests}
+    return _lib.load(_at_exit).replay(encode(document))
 
 
 def enable_request_counting() -> None:

@@ -18,7 +18,10 @@ COLD = tuple(Entrant(name, fetcher=True) for name in (OURS, ORIGINAL))
 # What ours does otherwise in the same case, to compare with.
 HTTP1 = Entrant(OURS, "HTTP/1.1", instead={"scheme": "https"})
 WARM = Entrant(OURS, "warm", fetcher=True, instead={"cold": False})
+# With a policy nothing is cached: each request is decided as the first one was.
+POLICY = Entrant(OURS, policy=True, instead={"cold": False})
 PLAIN = Entrant(OURS, "unsigned", instead={"payload": UNSIGNED})
+SHARED = Entrant(OURS, "shared state", shared=True)
 
 
 def _busy(*names: str, fetcher: bool = False) -> tuple[Entrant, ...]:
@@ -124,6 +127,13 @@ CASES = (
     replace(_GET, id="get-1k-c1", connections=1, entrants=_judged(ALL)),
     replace(_GET, id="get-1k-c512", connections=512, entrants=_judged(ALL)),
     replace(_GET, id="get-1k-https", scheme="https"),
+    replace(
+        _GET,
+        id="get-1k-shared",
+        note="shared state",
+        times=3,
+        entrants=_judged((Entrant(OURS), SHARED), place=1),
+    ),
     replace(_GET, id="get-1k-h2", scheme="h2", entrants=_judged((*ALL, HTTP1))),
     replace(_GET, id="get-1k-h2-c1", scheme="h2", connections=1, streams=32),
     _GET_100K,
@@ -152,6 +162,12 @@ CASES = (
     replace(_PUT_10M, id="put-10m-https-trailer", scheme="https", payload=TRAILER),
     replace(_PUT_10M, id="put-10m-h2", scheme="h2", entrants=_judged((*ALL, HTTP1))),
     replace(_COLD, quick=True, times=3, entrants=_judged((*COLD, WARM))),
+    replace(
+        _COLD,
+        id="get-1k-policy",
+        note="cold, a policy alone",
+        entrants=_judged((POLICY, COLD[1])),
+    ),
     replace(_COLD, id="get-1k-cold-c512", connections=512, entrants=COLD),
     replace(
         _GET,

@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from helpers.certificates import Certificates
 from helpers.children import Child
+from helpers.fleet import key
+from helpers.valkey import Valkey, valkey
 from helpers.wait import free_port
 
 from bench import nginx, processes
@@ -34,9 +36,11 @@ class Entrant:
 
     threads None is the contestant's own default. busy adds a Python thread that
     never waits to the process; neighbour runs that loop in another process.
-    fetcher: clients' secrets come from hmac_fetcher. slow: the validator takes
-    its time and says in the log that it was asked. connections: that many requests may be at a
-    store at a time. instead: fields of the case in
+    fetcher: clients' secrets come from hmac_fetcher. shared: it has a shared state,
+    in a Valkey of its own. slow: the validator takes its time and says in the log
+    that it was asked. policy: a policy of a hundred statements decides, instead of
+    the validator. connections: that many requests may be at a store at a time.
+    instead: fields of the case in
     which this entrant's differs from the others'.
     """
 
@@ -46,8 +50,10 @@ class Entrant:
     busy: bool = False
     neighbour: bool = False
     fetcher: bool = False
+    shared: bool = False
     slow: bool = False
     connections: int | None = None
+    policy: bool = False
     instead: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -111,19 +117,23 @@ def started(
         return
     folder.mkdir(parents=True, exist_ok=True)
     http, https = free_port(), free_port()
-    if entrant.name == NGINX:
-        child = nginx.proxy(folder, http, https, stores.ports, certificates, entrant.threads)
-    else:
-        child = _python(entrant, http, https, stores, certificates, folder)
-    running = Running(entrant, http, https, child)
-    try:
+    with ExitStack() as stack:
+        if entrant.name == NGINX:
+            child = nginx.proxy(folder, http, https, stores.ports, certificates, entrant.threads)
+        else:
+            state = stack.enter_context(valkey(folder / "state")) if entrant.shared else None
+            child = _python(entrant, http, https, stores, certificates, folder, state)
+        running = Running(entrant, http, https, child)
+        stack.callback(_stop, running)
         child.listening(http)
         child.listening(https)
         running._signal(signal.SIGSTOP)
         yield running
-    finally:
-        with suppress(ProcessLookupError):
-            running.stop()
+
+
+def _stop(running: Running) -> None:
+    with suppress(ProcessLookupError):
+        running.stop()
 
 
 def _python(
@@ -133,6 +143,7 @@ def _python(
     stores: Stores,
     certificates: Certificates,
     folder: Path,
+    state: Valkey | None,
 ) -> Child:
     keys = {"access_key": stores.keys.access, "secret_key": stores.keys.secret}
     settings: dict[str, object] = {
@@ -156,14 +167,35 @@ def _python(
         settings["threads"] = entrant.threads
     if entrant.name != ORIGINAL:
         settings["host"] = "127.0.0.1"  # the original has no such parameter
+    if state is not None:
+        settings |= {"shared_state": state.url, "shared_keys": [key("k1", 1)]}
     wanted = {
         "settings": settings,
         "busy": entrant.busy,
         "slow": entrant.slow,
         "prefix": NEW_KEYS if entrant.fetcher else "",
         "secret": stores.keys.secret,
+        "policy": _policy(list(stores.ports)) if entrant.policy else None,
     }
     python = _THEIRS if entrant.name == ORIGINAL else sys.executable
     env = {"TLS_CERT_PATH": str(certificates.cert), "TLS_KEY_PATH": str(certificates.key)}
     args = [python, _SERVED, json.dumps(wanted)]
     return Child(args, folder / "proxy.log", env=env, cwd=folder)
+
+
+def _policy(buckets: list[str]) -> dict[str, object]:
+    """A folder for each of many teams, and all of the buckets for whoever is measured."""
+    folders = [f"arn:aws:s3:::{buckets[0]}/teams/{number}/*" for number in range(99)]
+    statements: list[tuple[object, object, object]] = [
+        ({"Token": f"team-{number}-*"}, ["s3:GetObject", "s3:PutObject"], folder)
+        for number, folder in enumerate(folders)
+    ]
+    objects = [f"arn:aws:s3:::{bucket}/*" for bucket in buckets]
+    statements.append(({"Token": "*"}, ["s3:GetObject", "s3:PutObject"], objects))
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": who, "Action": actions, "Resource": resource}
+            for who, actions, resource in statements
+        ],
+    }

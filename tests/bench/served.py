@@ -38,7 +38,10 @@ def never_wait() -> None:
 
 
 settings = wanted["settings"]
-settings["validator"] = allow_slowly if wanted["slow"] else allow
+if wanted["policy"]:
+    settings["policy"] = wanted["policy"]
+else:
+    settings["validator"] = allow_slowly if wanted["slow"] else allow
 if wanted["prefix"]:
     settings["hmac_fetcher"] = secret_of
 if wanted["busy"]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from bench.cases import HTTP1, PACES, PLAIN, WARM, paced
+from bench.cases import HTTP1, PACES, PLAIN, SHARED, WARM, paced
 from bench.contestants import NGINX, ORIGINAL, OURS
 from bench.noise import Figure, of_median
 from bench.results import Results, again
@@ -90,6 +90,7 @@ _METRICS = {
 _WHOSE = {
     ORIGINAL: "the original's",
     NGINX: "nginx's",
+    OURS: "ours without it",
     str(HTTP1): "ours over HTTP/1.1 with TLS",
     _BESIDE: "those with the loop in another process",
     _ONE_THREAD: "those of threads=1",
@@ -135,10 +136,15 @@ RATIOS = (
     Ratio(
         "the same, a busy Python thread inside", "get-1k-cold-busy", "rate", 0.7, _BESIDE, _INSIDE
     ),
+    Ratio("a policy alone, and a new key for the original", "get-1k-policy", "rate", 3),
     Ratio("GET 1 KiB, one connection", "get-1k-c1", "cpu", 0.5),
     Ratio("GET 1 KiB, one connection", "get-1k-c1", "p50", 1.3, NGINX),
     *_small("GET 1 KiB", "get-1k"),
     *_small("PUT 1 KiB with a payload hash", "put-1k-hash"),
+    *(
+        Ratio("GET 1 KiB with a shared state", "get-1k-shared", metric, 1.03, OURS, str(SHARED))
+        for metric in ("cpu", "p50")
+    ),
     Ratio("GET 10 MiB, http", "get-10m", "cpu_gib", 0.7),
     Ratio("GET 10 MiB, http", "get-10m", "cpu_gib", 0.8, NGINX),
     Ratio("GET 10 MiB, https with the same cipher", "get-10m-https", "cpu_gib", 1, NGINX),

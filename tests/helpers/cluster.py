@@ -113,29 +113,80 @@ class Cluster:
 def running(folder: Path, users: dict[str, str]) -> Iterator[dict[str, Cluster]]:
     """A cluster; yields it as each of these users, given with their groups."""
     with ExitStack() as stack:
-
-        def start(program: str, *args: str) -> Child:
-            log = folder / f"{program}.log"
-            return stack.enter_context(Child([BINARIES / program, *args], log, cwd=folder))
-
-        database = _etcd(start, folder)
-        tokens = {name: secrets.token_urlsafe() for name in users}
-        lines = [f'{tokens[n]},{n},{n},"{groups}"\n' for n, groups in users.items()]
-        (folder / "tokens.csv").write_text("".join(lines))
-        _key(folder / "accounts.pem")
-        port = free_port()
-        server = _api_server(start, folder, port, database)
-        server.listening(port, 120)
-        seen = {
-            name: Cluster(f"https://127.0.0.1:{port}", folder / "certificates/apiserver.crt", token)
-            for name, token in tokens.items()
-        }
-        for each in seen.values():
-            stack.callback(each.close)
-        admin = seen["admin"]
-        until(lambda: admin.ask("GET", "/readyz").status_code == 200, "the API server", 120)
-        _controllers(start, folder, admin)
+        start = _starter(stack, folder)
+        seen = _control_plane(stack, start, folder, users)
+        _controllers(start, folder, seen["admin"])
         yield seen
+
+
+@contextmanager
+def api_server(folder: Path) -> Iterator[Cluster]:
+    """An API server alone, as its administrator sees it.
+
+    Anybody may ask it for the keys with which it signs the tokens of service accounts.
+    """
+    with ExitStack() as stack:
+        start = _starter(stack, folder)
+        admin = _control_plane(stack, start, folder, {"admin": "system:masters"}, public=True)[
+            "admin"
+        ]
+        role = "system:service-account-issuer-discovery"
+        rights = "rbac.authorization.k8s.io"
+        admin.create(
+            f"/apis/{rights}/v1/clusterrolebindings",
+            {
+                "metadata": {"name": "anybody-discovers"},
+                "roleRef": {"apiGroup": rights, "kind": "ClusterRole", "name": role},
+                "subjects": [
+                    {"apiGroup": rights, "kind": "Group", "name": "system:unauthenticated"}
+                ],
+            },
+        )
+        yield admin
+
+
+def account_token(admin: Cluster, namespace: str, account: str, audience: str) -> str:
+    """A token such as pods get by a projected volume, for an account that is made with it."""
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    if admin.ask("GET", f"{accounts}/{account}").status_code == 404:
+        admin.create(accounts, {"metadata": {"name": account}})
+    request = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"audiences": [audience], "expirationSeconds": 600},
+    }
+    return str(admin.create(f"{accounts}/{account}/token", request)["status"]["token"])
+
+
+def _starter(stack: ExitStack, folder: Path) -> Any:
+    def start(program: str, *args: str) -> Child:
+        log = folder / f"{program}.log"
+        return stack.enter_context(Child([BINARIES / program, *args], log, cwd=folder))
+
+    return start
+
+
+def _control_plane(
+    stack: ExitStack, start: Any, folder: Path, users: dict[str, str], *, public: bool = False
+) -> dict[str, Cluster]:
+    """The API server and its database, as each of these users sees it."""
+    database = _etcd(start, folder)
+    tokens = {name: secrets.token_urlsafe() for name in users}
+    lines = [f'{tokens[n]},{n},{n},"{groups}"\n' for n, groups in users.items()]
+    (folder / "tokens.csv").write_text("".join(lines))
+    _key(folder / "accounts.pem")
+    port = free_port()
+    server = _api_server(start, folder, port, database, public=public)
+    server.listening(port, 120)
+    seen = {
+        name: Cluster(f"https://127.0.0.1:{port}", folder / "certificates/apiserver.crt", token)
+        for name, token in tokens.items()
+    }
+    for each in seen.values():
+        stack.callback(each.close)
+    admin = seen["admin"]
+    until(lambda: admin.ask("GET", "/readyz").status_code == 200, "the API server", 120)
+    return seen
 
 
 def _etcd(start: Any, folder: Path) -> str:
@@ -151,7 +202,9 @@ def _etcd(start: Any, folder: Path) -> str:
     return client
 
 
-def _api_server(start: Any, folder: Path, port: int, database: str) -> Child:
+def _api_server(start: Any, folder: Path, port: int, database: str, *, public: bool) -> Child:
+    """Its address is that of the issuer of its tokens, so that both can be reached."""
+    url = f"https://127.0.0.1:{port}"
     return start(  # type: ignore[no-any-return]
         "kube-apiserver",
         f"--etcd-servers={database}",
@@ -160,8 +213,9 @@ def _api_server(start: Any, folder: Path, port: int, database: str) -> Child:
         f"--secure-port={port}",
         f"--token-auth-file={folder / 'tokens.csv'}",
         "--authorization-mode=RBAC",
-        "--anonymous-auth=false",
-        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--anonymous-auth={str(public).lower()}",
+        f"--service-account-issuer={url}",
+        f"--service-account-jwks-uri={url}/openid/v1/jwks",
         f"--service-account-key-file={folder / 'accounts.pem'}",
         f"--service-account-signing-key-file={folder / 'accounts.pem'}",
         "--service-cluster-ip-range=10.0.0.0/24",

@@ -132,6 +132,24 @@ control_plane() (
   nice -n 15 go build -trimpath -ldflags '-s -w' -o "$1/etcd" go.etcd.io/etcd/server/v3
 )
 
+# keycloak is an issuer of identity tokens, prepared for a database in memory.
+keycloak() {
+  command -v java >/dev/null || die "Java is missing: install 17 or newer (Debian: openjdk-17-jre-headless)."
+  command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
+  need_python
+  local into=$BUILD/keycloak
+  fresh keycloak "$KEYCLOAK" "$into" && return
+  say "Keycloak into .build/keycloak (200 MB to fetch, once)"
+  rm -rf "$into" "$BUILD/keycloak-$KEYCLOAK"
+  mvn -q -B dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$KEYCLOAK:zip" -DoutputDirectory="$BUILD"
+  "${PYTHON:-python3}" -m zipfile -e "$BUILD/keycloak-quarkus-dist-$KEYCLOAK.zip" "$BUILD"
+  rm "$BUILD/keycloak-quarkus-dist-$KEYCLOAK.zip"
+  mv "$BUILD/keycloak-$KEYCLOAK" "$into"
+  bash "$into/bin/kc.sh" build --db dev-mem --cache local --health-enabled false >"$BUILD/keycloak.log" 2>&1 ||
+    { cat "$BUILD/keycloak.log" >&2; die "Keycloak does not start here."; }
+  stamp keycloak "$KEYCLOAK"
+}
+
 # module PATH@VERSION prints the folder of a Go module.
 module() { (cd tests/tools && go mod download -json "$1") | "${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin)["Dir"])'; }
 
@@ -163,6 +181,12 @@ chromium() {
   local name
   for name in chromium chromium-browser google-chrome; do command -v "$name" >/dev/null && return; done
   debian chromium || true
+}
+
+# networks of their own are what replicas are cut off in. Where they can't be made that
+# test is skipped, and says so.
+networks() {
+  { command -v ip && command -v nft; } >/dev/null || debian iproute2 nftables || true
 }
 
 # pyright is the type checker of many editors; it runs on node.

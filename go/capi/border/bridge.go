@@ -59,7 +59,7 @@ func NewBridge(calls *Calls, owner Ask) *Bridge {
 // Callbacks are those that cfg says its owner gave.
 func (b *Bridge) Callbacks(cfg *config.Config) callbacks.Set {
 	s := callbacks.Connect(cfg.Callbacks, b.question)
-	s.ValidatorSeesRequest = cfg.ValidatorSeesRequest
+	s.ValidatorSeesRequest, s.ShadowValidatorSeesRequest = cfg.ValidatorSeesRequest, cfg.ShadowValidatorSeesRequest
 	return s
 }
 

@@ -54,14 +54,18 @@ func Explain(document []byte) ([]byte, error) {
 	out := explanation{Allowed: true}
 	who := access.Principal{AccessKey: w.Token, Mechanism: sigv4.InHeader}
 	for _, e := range checker.Explain(who, what, from, access.Policies{w.Policy}, w.Complete) {
-		q := question{Operation: e.Operation, Action: e.Action, Resource: e.Resource, Effect: e.Effect.String()}
-		if e.Statement != nil {
-			q.Statement, q.Line = e.Statement.String(), e.Statement.Line
-		}
 		out.Allowed = out.Allowed && !e.Refused
-		out.Questions = append(out.Questions, q)
+		out.Questions = append(out.Questions, asked(e))
 	}
 	return json.Marshal(out)
+}
+
+func asked(e access.Explained) question {
+	q := question{Operation: e.Operation, Action: e.Action, Resource: e.Resource, Effect: e.Effect.String()}
+	if e.Statement != nil {
+		q.Statement, q.Line = e.Statement.String(), e.Statement.Line
+	}
+	return q
 }
 
 // unanswerable returns why a request gets no answer of the policy's: the gate refuses

@@ -29,6 +29,7 @@ func Document(changes map[string]any) []byte {
 		"shared_namespace":               "test",
 		"shared_timeout":                 1,
 		"shared_uses":                    "closed",
+		"shadow_sample":                  1,
 	}
 	maps.Copy(all, changes)
 	document, err := json.Marshal(all)

@@ -53,6 +53,19 @@ def _shown(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     ]
 
 
+def _known(command: argparse.ArgumentParser) -> list[argparse.Action]:
+    """What a command takes; of one with commands of its own, their names and all options."""
+    actions = _shown(command)
+    names = [a for a in command._actions if isinstance(a, argparse._SubParsersAction)]
+    inner = [a for c in commands(command).values() for a in _shown(c) if a.option_strings]
+    flags = {flag for action in actions for flag in action.option_strings}
+    for action in inner:
+        if flags.isdisjoint(action.option_strings):
+            actions.append(action)
+            flags.update(action.option_strings)
+    return [*actions, *names]
+
+
 def _flags(parser: argparse.ArgumentParser) -> list[str]:
     return [flag for action in _shown(parser) for flag in action.option_strings]
 
@@ -66,7 +79,7 @@ def _bash(parser: argparse.ArgumentParser) -> str:
     values: list[str] = []
     words: list[str] = []
     for name, command in known.items():
-        for action in _shown(command):
+        for action in _known(command):
             if action.option_strings and action.nargs != 0:
                 pattern = "|".join(f"{name}:{flag}" for flag in action.option_strings)
                 if action.metavar in _FILES:
@@ -74,10 +87,9 @@ def _bash(parser: argparse.ArgumentParser) -> str:
                 else:
                     answer = f'compgen -W {shlex.quote(" ".join(_choices(action)))} -- "$word"'
                 values.append(f"    {pattern}) mapfile -t COMPREPLY < <({answer}); return ;;")
-        arguments = [c for a in _shown(command) if not a.option_strings for c in _choices(a)]
-        words.append(
-            f"    {name}) words={shlex.quote(' '.join([*_flags(command), *arguments]))} ;;"
-        )
+        flags = [flag for action in _known(command) for flag in action.option_strings]
+        arguments = [c for a in _known(command) if not a.option_strings for c in _choices(a)]
+        words.append(f"    {name}) words={shlex.quote(' '.join([*flags, *arguments]))} ;;")
     first = shlex.quote(" ".join([*known, *_flags(parser)]))
     return "\n".join(
         [
@@ -131,7 +143,7 @@ def _zsh(parser: argparse.ArgumentParser) -> str:
     ]
     for name, command in known.items():
         specs = []
-        for action in _shown(command):
+        for action in _known(command):
             wanted = f"({' '.join(_choices(action))})" if action.choices else ""
             wanted = "_files" if action.metavar in _FILES else wanted
             if not action.option_strings:
@@ -154,7 +166,7 @@ def _fish(parser: argparse.ArgumentParser) -> str:
         lines.append(_fish_line("__fish_use_subcommand", _fish_option(action)))
     for name, command in commands(parser).items():
         here = f"__fish_seen_subcommand_from {name}"
-        for action in _shown(command):
+        for action in _known(command):
             if action.option_strings:
                 lines.append(_fish_line(here, _fish_option(action)))
             elif action.choices:

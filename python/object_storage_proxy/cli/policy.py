@@ -1,4 +1,7 @@
-"""`policy explain`: which statements of a policy decide a request, and how."""
+"""`policy explain`: which statements of a policy decide a request, and how.
+
+`policy diff` has a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..server import explain
+from . import policy_diff
 from .common import Adder, add_command
 from .problems import MistakesError
 
@@ -33,13 +37,24 @@ _EXAMPLES = """\
   object-storage-proxy policy explain --policy policy.json --token alice --method PUT \\
       --path /photos/b.jpg --header x-amz-copy-source:/photos/a.jpg"""
 
+_ALL = """\
+  object-storage-proxy policy explain --help
+  object-storage-proxy policy diff --help"""
+
 
 def add(adder: Adder) -> None:
-    """Adds the command."""
+    """Adds the command, with its own commands."""
+    summary = "say what a policy makes of requests"
+    parser = add_command(adder, "policy", summary, "Says what a policy makes of requests.", _ALL)
+    inner = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_explain(inner)
+    policy_diff.add(inner)
+
+
+def _add_explain(adder: Adder) -> None:
     parser = add_command(
-        adder, "policy", "explain what a policy says about a request", _DESCRIPTION, _EXAMPLES
+        adder, "explain", "explain what a policy says about a request", _DESCRIPTION, _EXAMPLES
     )
-    parser.add_argument("what", choices=["explain"])
     parser.add_argument("--policy", metavar="FILE", required=True, help="the policy, a JSON file")
     parser.add_argument("--token", metavar="ID", help="the client's access key; default: unsigned")
     parser.add_argument("-m", "--method", type=str.upper, default="GET", help="default: GET")

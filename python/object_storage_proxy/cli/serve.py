@@ -45,7 +45,7 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
 An environment variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, takes
 precedence over the file, and an option over both.
 
-SIGHUP reads the configuration again, replaces the stores, the key pairs, the policy and the
+SIGHUP reads the configuration again, replaces the stores, the key pairs, the policies and the
 limits, and drops the callbacks' cached answers. Any other change waits for a restart, and the
 log says so.
 A configuration with mistakes changes nothing. With --watch no signal is needed: a change of the
@@ -239,6 +239,6 @@ def _log_failure(error: BaseException) -> None:
 _SWAPPED = tuple(
     name for name in inspect.signature(ProxyServer.update).parameters if name != "self"
 )
-_KEPT = ("policy",)  # those of them that can't be taken away
+_KEPT = ("policy", "shadow_policy")  # those of them that can't be taken away
 _NONE: dict[str, Any] = {"hmac_keystore": [], "limits": {}}  # what says that there are none now
 assert set(_SWAPPED) <= set(ProxyServerConfig.__slots__)

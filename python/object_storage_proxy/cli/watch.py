@@ -68,9 +68,8 @@ class Watch:
 
 
 def named_in(values: Mapping[str, Any]) -> Iterator[str]:
-    """The files that entries of cos_map name, and that of the policy for all of them."""
-    if isinstance(values.get("policy"), str):
-        yield values["policy"]
+    """The files that entries of cos_map name, and those of the policies for all of them."""
+    yield from (values[n] for n in ("policy", "shadow_policy") if isinstance(values.get(n), str))
     entries = values.get("cos_map")
     for entry in entries.values() if isinstance(entries, Mapping) else ():
         for key in _BY_NAME if isinstance(entry, Mapping) else ():

@@ -1,0 +1,81 @@
+package border
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"time"
+
+	"osp/go/access"
+	"osp/go/callbacks"
+	"osp/go/config"
+	"osp/go/observe"
+	"osp/go/s3op"
+	"osp/go/sigv4"
+)
+
+// outcome is what a policy makes of one request of a log.
+type outcome struct {
+	Allowed bool     `json:"allowed"`
+	Decided question `json:"decided"`           // the question that is refused, or the first
+	Missing []string `json:"missing,omitempty"` // what the log lacks, and the outcome may depend on
+}
+
+// Replay says what a policy makes of the requests of a log, both in the JSON of
+// include/osp.h. Its error is a *config.MistakesError.
+func Replay(document []byte) ([]byte, error) {
+	r, err := config.ParseReplay(document)
+	if err != nil {
+		return nil, err
+	}
+	var now time.Time
+	checker := access.New(callbacks.Set{}, access.Options{Capacity: 1, Now: func() time.Time { return now }})
+	outcomes := make([]outcome, len(r.Requests))
+	for i := range r.Requests {
+		now = r.Requests[i].Time
+		outcomes[i] = replayed(checker, &r.Requests[i], access.Policies{r.Policy}, r.Complete)
+	}
+	return json.Marshal(outcomes)
+}
+
+func replayed(checker *access.Checker, r *config.Recorded, by access.Policies, complete bool) (out outcome) {
+	key, err := url.PathUnescape(r.Key)
+	if err != nil {
+		return outcome{Missing: []string{"the key"}}
+	}
+	what := s3op.Recorded(s3op.Operation(r.Operation), r.Method, r.Bucket, key)
+	if what == nil {
+		return outcome{Missing: []string{"the operation"}}
+	}
+	out.Missing = missing(r)
+	from := &access.Origin{Client: r.Client, Secure: r.Secure, Unknown: func(conditionKey string) {
+		if !slices.Contains(out.Missing, conditionKey) {
+			out.Missing = append(out.Missing, conditionKey)
+		}
+	}}
+	out.Allowed = true
+	for i, e := range checker.Explain(access.Principal{AccessKey: r.Token, Mechanism: sigv4.InHeader}, what, from, by, complete) {
+		if i == 0 || out.Allowed && e.Refused {
+			out.Decided = asked(e)
+		}
+		out.Allowed = out.Allowed && !e.Refused
+	}
+	if out.Allowed && copies[what.Operation] {
+		out.Missing = append(out.Missing, "the source")
+	}
+	return out
+}
+
+// missing is what the log lacks of a request by itself.
+func missing(r *config.Recorded) (list []string) {
+	if observe.IsShortened(r.Token) {
+		list = append(list, "the whole access key")
+	}
+	if s3op.Operation(r.Operation) == s3op.DeleteObjects {
+		list = append(list, "the keys of the list")
+	}
+	return list
+}
+
+// copies are the operations that name a second object.
+var copies = map[s3op.Operation]bool{s3op.CopyObject: true, s3op.UploadPartCopy: true, s3op.RenameObject: true}
