@@ -21,7 +21,7 @@ import (
 	"osp/go/shared"
 )
 
-// mostAccounts bounds the memory that accounts take, at some 300 bytes each. Whoever
+// mostAccounts bounds the memory that accounts take, at some 400 bytes each. Whoever
 // is displaced, since he was not heard of for longest, begins anew.
 const mostAccounts = 1 << 16
 
