@@ -8,7 +8,7 @@
  *   is read (and copied where it must last) before the function returns; what the
  *   library passes to the owner's functions is valid until they return.
  *   Texts have a length and need no terminating zero; texts that the library hands
- *   out have one. All of them are UTF-8, but for the two that osp_forget takes.
+ *   out have one. All of them are UTF-8, but for those of an osp_about.
  *
  * Threads
  *   Every function may be called from any thread, at the same time as any other.
@@ -66,10 +66,15 @@ enum osp_question {
     OSP_ASK_BUCKET_CREDS_FETCHER = 3,
     /* {"token": text, "bucket": text}
      * -> {"credentials": text} */
-    OSP_ASK_SHADOW_VALIDATOR = 4
+    OSP_ASK_SHADOW_VALIDATOR = 4,
     /* {"token": text, "bucket": text, "request"?: {...}}, for which no request waits
      * -> {"allow": true or false, "ttl"?: seconds, "reason"?: text,
      *     "once"?: true, for this very request only, "limits"?: text} */
+    OSP_ASK_ROLE_ASSUMER = 5
+    /* {"request": {...}}
+     * -> {"assumed": true or false, "name"?: text, "token"?: text,
+     *     "claims"?: {text: [text, ...], ...}, "tags"?: {text: text, ...},
+     *     "policy"?: JSON in a text, "duration"?: seconds} */
 };
 
 /* What `ask` returns, unless it is the length of an answer. Failure is 0, so that
@@ -148,22 +153,47 @@ int32_t osp_info(int32_t handle, char **json);
  * *error is set to NULL or to a text for osp_free. */
 int32_t osp_update(int32_t handle, osp_text update, size_t len, char **error);
 
+/* Issues temporary keys, in whose requests callbacks and policies see a token of the
+ * owner's: {"token": text, "ttl": seconds, "name"?: text, "policy"?: as in a
+ * configuration, without principals, "claims"?: {name: text or [text, ...]}}.
+ * *json is set to NULL or to a text for osp_free: {"access_key": text, "secret_key": text,
+ * "session_token": text, "expiration": Unix seconds}; after OSP_CONFIG_ERROR the mistakes.
+ * -> OSP_OK, OSP_CONFIG_ERROR, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
+int32_t osp_issue(int32_t handle, osp_text request, size_t len, char **json);
+
+/* osp_issue by the keyring of a configuration (as osp_start's), without a server.
+ * -> as osp_issue, OSP_CONFIG_ERROR (also without shared_keys), but not OSP_BAD_HANDLE. */
+int32_t osp_mint(osp_text config, size_t len, osp_text request, size_t request_len, char **json);
+
+/* What a revocation is about: bytes as clients sent them, not necessarily UTF-8; NULL
+ * stands for all. With a role, a subject or both it is about temporary keys alone. */
+typedef struct {
+    osp_text token;
+    size_t token_len;
+    osp_text bucket;
+    size_t bucket_len;
+    osp_text role;
+    size_t role_len;
+    osp_text subject;
+    size_t subject_len;
+    int32_t keep_sessions; /* not 0: no temporary keys end */
+} osp_about;
+
 /* Forgets what callbacks and token services said about a token, a bucket or, with
- * both, about the two together; NULL stands for all. They are bytes as clients
- * sent them, not necessarily UTF-8. Whoever comes after it has returned OSP_OK is served
+ * both, about the two together, and ends temporary keys: unless a bucket is given, all
+ * that were issued until now under that token, or have it as their access key. Whoever
+ * comes after it has returned OSP_OK is served
  * by nothing that was asked for before: answers to questions under way change nothing.
  * In a fleet this holds for all replicas, for which it waits at most wait_ms
  * milliseconds; this one has forgotten in any case.
  * -> OSP_OK, OSP_AGAIN (recorded, but not every replica has confirmed it yet), OSP_AWAY
  *    (not recorded, as far as is known), OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.
  * *error is set to NULL or to a text for osp_free. */
-int32_t osp_forget(int32_t handle, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len,
-                   int64_t wait_ms, char **error);
+int32_t osp_forget(int32_t handle, osp_about *about, int64_t wait_ms, char **error);
 
 /* osp_forget for the fleet of a configuration (as osp_start's), without a server.
  * -> as osp_forget, OSP_CONFIG_ERROR (also without shared_state), but not OSP_BAD_HANDLE. */
-int32_t osp_revoke(osp_text config, size_t len, osp_text token, size_t token_len, osp_text bucket, size_t bucket_len,
-                   int64_t wait_ms, char **error);
+int32_t osp_revoke(osp_text config, size_t len, osp_about *about, int64_t wait_ms, char **error);
 
 /* Looks at the shared state of a configuration (as osp_start's) and does once what
  * a replica does there, within wait_ms milliseconds. What is wrong is told in the

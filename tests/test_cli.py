@@ -370,7 +370,7 @@ class TestCompletion:
         return done.stdout.split()
 
     def test_commands_options_and_choices(self, tmp_path: Path, run: Run) -> None:
-        assert self.bash(run, "c") == ["check-config", "completion"]
+        assert self.bash(run, "c") == ["check-config", "credentials", "completion"]
         assert set(self.bash(run, "")) >= set(COMMANDS)
         assert self.bash(run, "serve", "--http-") == ["--http-port"]
         assert "--reload-parent" not in self.bash(run, "serve", "--")

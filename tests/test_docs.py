@@ -81,7 +81,7 @@ def test_the_map_of_the_tests_has_each_file_once_and_each_folder() -> None:
 
 def test_every_page_with_python_has_a_test() -> None:
     with_code = {page.name for page in PAGES if blocks(page, "python")}
-    assert with_code == {"authorisation.md", "index.md"}
+    assert with_code == {"authorisation.md", "index.md", "roles.md", "sts.md"}
 
 
 @pytest.mark.parametrize("block", TOML, ids=str)

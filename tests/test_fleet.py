@@ -235,7 +235,6 @@ def test_a_server_that_is_needed(double: S3Double, serve: Any, state: Valkey) ->
         ({"shared_uses": "open"}, "shared_uses: must be"),
         ({"shared_ca_file": "/none"}, "shared_ca_file: "),
         ({"shared_cert_file": "/none"}, "shared_cert_file: needs shared_key_file"),
-        ({"shared_state": None}, "shared_keys: needs shared_state"),
     ],
 )
 def test_mistakes_name_the_parameter_and_quote_nothing(

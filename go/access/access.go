@@ -43,6 +43,7 @@ type Checker struct {
 	showReasons bool
 	now         func() time.Time
 	parts       parts
+	bounds      bounds
 	shared      *shared.State
 	shadow      *Shadow
 	knownBy     string // how a decision is known in a fleet
@@ -57,6 +58,7 @@ func New(owner callbacks.Set, o Options) *Checker {
 		showReasons: o.ShowReasons,
 		now:         o.Now,
 		shared:      o.Shared,
+		bounds:      newBounds(),
 		shadow:      o.Shadow,
 		decisions:   cache.New[key, remembered](o.Capacity, o.Now),
 	}
@@ -78,10 +80,12 @@ func New(owner callbacks.Set, o Options) *Checker {
 // If it does not, questions that differ in nothing else are one to it.
 func (c *Checker) SeesRequest() bool { return c.seesRequest }
 
-// Check decides about one question. What a policy denies is refused. Of everything else
+// Check decides about one question. What a bound of a session does not allow, or a policy
+// denies, is refused. Of everything else
 // the validator's word is final; without one, what the policies that govern the question
 // allow may go on, and nothing else. Without a policy and a callback every request may: a
-// valid signature is enough. What policies say is never kept: they are cheap.
+// valid signature is enough, but not for a role. What policies say is never kept: they are
+// cheap.
 //
 // An allowance is kept for the question's TTL, a refusal for at most 30 s of it,
 // unless the decision brings its own; what a raised exception led to is never
@@ -101,9 +105,14 @@ func (c *Checker) Repeated(q *Question) {
 }
 
 func (c *Checker) check(ctx context.Context, q *Question) Decision {
+	if r, refused := c.outside(q); refused {
+		return r.decision()
+	}
 	switch r := c.rule(q); {
 	case r.effect == policy.Deny, r.effect != noPolicy && c.validator == nil:
 		return r.decision()
+	case c.validator == nil && q.ofRole():
+		return ruling{reason: "nothing says what the session's role may do"}.decision()
 	case c.validator == nil:
 		return Decision{Allowed: true, Source: Signature}
 	}

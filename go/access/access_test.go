@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/s3err"
+	"osp/go/session"
 	"osp/go/shared"
 )
 
@@ -51,6 +53,8 @@ func about(r *callbacks.Request, ttl time.Duration) *Question {
 // changes alter one thing each that a validator may see.
 var changes = map[string]func(*callbacks.Request){
 	"Token":         func(r *callbacks.Request) { r.Token = "bob" },
+	"Session":       func(r *callbacks.Request) { r.Session = &session.Session{Name: "laptop"} },
+	"Certificate":   func(r *callbacks.Request) { r.Certificate = &x509.Certificate{Raw: []byte("another")} },
 	"Bucket":        func(r *callbacks.Request) { r.Bucket = "videos" },
 	"Method":        func(r *callbacks.Request) { r.Method = "PUT" },
 	"Path":          func(r *callbacks.Request) { r.Path = "/photos/secret" },
@@ -81,11 +85,11 @@ func TestADecisionServesOnlyForWhatItWasMadeBy(t *testing.T) {
 	}{
 		{"two arguments", false, nil, "Token Bucket"},
 		{"two arguments and auth_cache_by", false, []string{"method", "path"}, "Token Bucket"},
-		{"three arguments", true, nil, "Token Bucket Method Path Query Source Operation Key VersionID Region Presigned ClientIP ContentLength CopySource"},
-		{"narrowed to the token", true, []string{"token"}, "Token Bucket"},
-		{"narrowed to the method", true, []string{"token", "bucket", "method"}, "Token Bucket Method Operation"},
-		{"narrowed to path and query", true, []string{"path", "query"}, "Token Bucket Path Key Query VersionID"},
-		{"narrowed to the source", true, []string{"source"}, "Token Bucket Source ClientIP"},
+		{"three arguments", true, nil, "Token Bucket Session Certificate Method Path Query Source Operation Key VersionID Region Presigned ClientIP ContentLength CopySource"},
+		{"narrowed to the token", true, []string{"token"}, "Token Bucket Session Certificate"},
+		{"narrowed to the method", true, []string{"token", "bucket", "method"}, "Token Bucket Session Certificate Method Operation"},
+		{"narrowed to path and query", true, []string{"path", "query"}, "Token Bucket Session Certificate Path Key Query VersionID"},
+		{"narrowed to the source", true, []string{"source"}, "Token Bucket Session Certificate Source ClientIP"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for change, apply := range changes {
@@ -116,6 +120,23 @@ func TestEveryFieldOfARequestIsEitherInTheKeyOrHidden(t *testing.T) {
 		if _, tested := changes[f.Name]; !tested && f.Name != "Header" && f.Name != "RawPath" {
 			t.Errorf("a new field, %s: put it into the key and into this test", f.Name)
 		}
+	}
+}
+
+func TestNoTwoHoldersShareADecision(t *testing.T) {
+	seen := map[key]string{}
+	for name, r := range map[string]*callbacks.Request{
+		"nobody":              {},
+		"a session":           {Session: &session.Session{AccessKey: "a"}},
+		"another session":     {Session: &session.Session{AccessKey: "b"}},
+		"a certificate":       {Certificate: &x509.Certificate{Raw: []byte("a")}},
+		"another certificate": {Certificate: &x509.Certificate{Raw: []byte("b")}},
+	} {
+		k := partsOf([]string{"token"}).key(r)
+		if other, ok := seen[k]; ok {
+			t.Errorf("%s and %s are one", name, other)
+		}
+		seen[k] = name
 	}
 }
 

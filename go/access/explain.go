@@ -36,7 +36,7 @@ func (c *Checker) Explain(who Principal, what *s3op.Request, from *Origin, polic
 func (c *Checker) explain(q *Question) (out []Explained) {
 	about := Explained{Operation: q.request.Operation, Resource: q.resource(), Refused: true}
 	for _, action := range q.actions(nil) {
-		about.Action, about.Verdict = action.String(), c.decide(q, action)
+		about.Action, about.Verdict = action.String(), c.decide(q, action, q.Policies[:])
 		about.Refused = about.Effect == policy.Deny || about.Effect == policy.None && about.Operation != string(s3op.ListBuckets)
 		out = append(out, about)
 	}

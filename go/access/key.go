@@ -14,17 +14,18 @@ import (
 type key [sha256.Size]byte
 
 // parts says what goes into a key besides token and bucket, which always do:
-// a decision never serves another client or another bucket.
-type parts struct{ method, path, query, source, rest bool }
+// a decision never serves another client or another bucket. Nor does it serve another
+// session or certificate, if the validator sees them.
+type parts struct{ holder, method, path, query, source, rest bool }
 
-var everything = parts{method: true, path: true, query: true, source: true, rest: true}
+var everything = parts{holder: true, method: true, path: true, query: true, source: true, rest: true}
 
 // partsOf reads auth_cache_by.
 func partsOf(names []string) parts {
 	if len(names) == 0 {
 		return everything
 	}
-	var p parts
+	p := parts{holder: true}
 	for _, name := range names {
 		switch name {
 		case "token", "bucket": // they are in every key
@@ -45,7 +46,7 @@ func partsOf(names []string) parts {
 
 // String tells parts apart.
 func (p parts) String() string {
-	return fmt.Sprintf("%v", [...]bool{p.method, p.path, p.query, p.source, p.rest})
+	return fmt.Sprintf("%v", [...]bool{p.holder, p.method, p.path, p.query, p.source, p.rest})
 }
 
 // key hashes the fields, each with its length before it, so that no two
@@ -56,6 +57,9 @@ func (p parts) key(r *callbacks.Request) key {
 	var stack [1024]byte // longer requests spill to the heap
 	b := field(stack[:0], r.Token)
 	b = field(b, r.Bucket)
+	if p.holder {
+		b = appendHolder(b, r)
+	}
 	if p.method {
 		b = field(b, r.Method)
 		b = field(b, r.Operation)
@@ -85,6 +89,20 @@ func (p parts) key(r *callbacks.Request) key {
 		}
 	}
 	return sha256.Sum256(b)
+}
+
+// appendHolder appends who holds a temporary key, and a certificate.
+func appendHolder(b []byte, r *callbacks.Request) []byte {
+	var has byte
+	if r.Session != nil {
+		digest := r.Session.Digest()
+		b, has = append(b, digest[:]...), has|1
+	}
+	if r.Certificate != nil {
+		digest := sha256.Sum256(r.Certificate.Raw)
+		b, has = append(b, digest[:]...), has|2
+	}
+	return append(b, has)
 }
 
 func field(b []byte, s string) []byte {

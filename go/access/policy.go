@@ -33,6 +33,11 @@ func (c *Checker) rule(q *Question) ruling {
 	if q.Policies == (Policies{}) {
 		return ruling{effect: noPolicy}
 	}
+	return c.ruleBy(q, q.Policies[:]...)
+}
+
+// ruleBy asks these policies alone.
+func (c *Checker) ruleBy(q *Question, policies ...*policy.Policy) ruling {
 	var stack [8]s3op.Action
 	actions := q.actions(stack[:0])
 	if len(actions) == 0 {
@@ -40,7 +45,7 @@ func (c *Checker) rule(q *Question) ruling {
 	}
 	said := ruling{effect: policy.Allow}
 	for _, action := range actions {
-		switch v := c.decide(q, action); v.Effect {
+		switch v := c.decide(q, action, policies); v.Effect {
 		case policy.Deny:
 			return ruling{policy.Deny, fmt.Sprintf("%s denies %s", v.Statement, action)}
 		case policy.None:
@@ -52,13 +57,13 @@ func (c *Checker) rule(q *Question) ruling {
 	return said
 }
 
-// decide asks all policies about one action.
-func (c *Checker) decide(q *Question, action s3op.Action) (v policy.Verdict) {
+// decide asks policies about one action.
+func (c *Checker) decide(q *Question, action s3op.Action, policies []*policy.Policy) (v policy.Verdict) {
 	asked := policy.Question{
-		Action: action, Resource: q.resource(), Token: q.request.Token, VersionID: q.request.VersionID,
+		Action: action, Resource: q.resource(), Token: q.request.Token, Session: q.request.Session, VersionID: q.request.VersionID,
 		ClientIP: q.address, Secure: q.secure, Now: c.now, Request: q,
 	}
-	for _, p := range q.Policies {
+	for _, p := range policies {
 		if said := p.Decide(&asked); said.Effect > v.Effect {
 			v = said
 		}
@@ -69,6 +74,9 @@ func (c *Checker) decide(q *Question, action s3op.Action) (v policy.Verdict) {
 // Forbidden returns AccessDenied if a policy denies the question explicitly, and nil
 // if it does not: that something else has to allow it is left to the caller.
 func (c *Checker) Forbidden(q *Question) error {
+	if r, refused := c.outside(q); refused && r.effect == policy.Deny {
+		return r.decision().Refusal()
+	}
 	if r := c.rule(q); r.effect == policy.Deny {
 		return r.decision().Refusal()
 	}

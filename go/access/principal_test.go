@@ -11,10 +11,10 @@ func TestWhoDidNotSignIsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := PrincipalOf(r), (Principal{Mechanism: sigv4.Nowhere}); got != want {
+	if got, want := PrincipalOf(r, nil), (Principal{Mechanism: sigv4.Nowhere}); got != want {
 		t.Errorf("got %+v", got)
 	}
-	if got := PrincipalOf(nil); got != (Principal{}) {
+	if got := PrincipalOf(nil, nil); got != (Principal{}) {
 		t.Errorf("of what was not verified: %+v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"crypto/x509"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -17,9 +18,10 @@ import (
 // Origin is where what is wanted comes from: the message that asks for it, if
 // there is one.
 type Origin struct {
-	Client        string // its address, or "unix"; empty: unknown
-	Secure        bool   // it came by https
-	ContentLength int64  // of the object's bytes; -1: no body or unknown
+	Client        string            // its address, or "unix"; empty: unknown
+	Secure        bool              // it came by https
+	Certificate   *x509.Certificate // that the client has shown, verified; nil: none
+	ContentLength int64             // of the object's bytes; -1: no body or unknown
 	// Header makes the fields that may be shown, anew each time: no signature, and
 	// nothing that an attacker could have added. It is a function because few are
 	// looked at. Nil: there are none.
@@ -31,9 +33,12 @@ type Origin struct {
 	Unknown func(conditionKey string)
 }
 
-// Policies are all that govern a question: the one for all entries, and that of its
-// entry; nil: there is none.
-type Policies [2]*policy.Policy
+// Policies are all that govern a question: the one for all entries, that of its entry,
+// and that of the role of its session; nil: there is none.
+type Policies [3]*policy.Policy
+
+// ofRole is the place of a role's policy, which is a bound, too.
+const ofRole = 2
 
 // Terms are what holds for the decisions about a bucket.
 type Terms struct {
@@ -59,7 +64,7 @@ type Question struct {
 // from it is about no more than the token and the bucket, which is for who knows
 // that nobody looks at the rest.
 func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Question {
-	q := Question{Terms: terms, request: callbacks.Request{Token: who.AccessKey, Bucket: what.Bucket}}
+	q := Question{Terms: terms, request: callbacks.Request{Token: who.Token(), Bucket: what.Bucket, Session: who.Session}}
 	if from == nil {
 		return q
 	}
@@ -72,7 +77,7 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 	r.Path, r.RawPath, r.Key = what.Path, what.RawPath, what.Key
 	r.Source, r.ClientIP = from.Client, from.Client
 	r.Region, r.Presigned = who.Region, who.Mechanism == sigv4.InQuery
-	r.ContentLength, r.Header = from.ContentLength, from.Header
+	r.ContentLength, r.Header, r.Certificate = from.ContentLength, from.Header, from.Certificate
 	r.VersionID, _ = what.Query.Get("versionId")
 	for _, p := range what.Query {
 		if hidden(p.Field()) {
@@ -90,6 +95,9 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 	}
 	return q
 }
+
+// ofRole reports whether a session asks that somebody got as a role.
+func (q *Question) ofRole() bool { return q.request.Session != nil && q.request.Session.Role != "" }
 
 // Detailed reports whether the question is about more than the token and the bucket.
 func (q *Question) Detailed() bool { return q.request.Method != "" }

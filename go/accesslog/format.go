@@ -38,11 +38,15 @@ func (f Format) line(b []byte, x *observe.Exchange) []byte {
 // seconds. The key is percent-encoded, as in AWS's own logs
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html),
 // because a key may consist of any bytes.
-func attributes(x *observe.Exchange) [18]slog.Attr {
+func attributes(x *observe.Exchange) [21]slog.Attr {
+	holder := x.Holder()
 	return [...]slog.Attr{
 		slog.String("request_id", x.RequestID),
 		slog.String("client", x.Client),
 		slog.String("access_key", observe.ShortKey(x.AccessKey)),
+		slog.String("token", observe.ShortKey(holder.Token)),
+		slog.String("role", shorten(holder.Role)),
+		slog.String("session", shorten(holder.Name)),
 		slog.String("method", shorten(x.Method)),
 		slog.String("operation", x.Operation),
 		slog.String("bucket", shorten(x.Bucket)),

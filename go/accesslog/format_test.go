@@ -9,14 +9,15 @@ import (
 	"unicode/utf8"
 
 	"osp/go/observe"
+	"osp/go/session"
 )
 
 func TestTheFormats(t *testing.T) {
 	for format, want := range map[Format]string{
-		JSON: `{"time":"2026-01-02T03:04:05.001506Z","request_id":"ID","client":"192.0.2.7","access_key":"AKIAEXAMPLE","method":"GET",` +
+		JSON: `{"time":"2026-01-02T03:04:05.001506Z","request_id":"ID","client":"192.0.2.7","access_key":"AKIAEXAMPLE","token":"","role":"","session":"","method":"GET",` +
 			`"operation":"GetObject","bucket":"photos","key":"a%20b","status":206,"code":"","bytes_in":1,"bytes_out":2,` +
 			`"total":0.001500,"upstream":0.001000,"callback":0.000002,"presigned":true,"scheme":"https","protocol":"HTTP/1.1","user_agent":"agent/1"}`,
-		Logfmt: `time=2026-01-02T03:04:05.001506Z request_id=ID client=192.0.2.7 access_key=AKIAEXAMPLE method=GET operation=GetObject ` +
+		Logfmt: `time=2026-01-02T03:04:05.001506Z request_id=ID client=192.0.2.7 access_key=AKIAEXAMPLE token= role= session= method=GET operation=GetObject ` +
 			`bucket=photos key=a%20b status=206 code= bytes_in=1 bytes_out=2 total=0.001500 upstream=0.001000 callback=0.000002 ` +
 			`presigned=true scheme=https protocol=HTTP/1.1 user_agent=agent/1`,
 		Combined: `192.0.2.7 - AKIAEXAMPLE [02/Jan/2026:03:04:05 +0000] "GET /photos/a%20b HTTP/1.1" 206 2 "https://example.com/page" "agent/1"`,
@@ -50,6 +51,7 @@ func TestNoTextForgesALine(t *testing.T) {
 		x := &observe.Exchange{
 			RequestID: text, Scheme: text, Proto: text, Method: text, Path: text, Referer: text, UserAgent: text, Client: text,
 			AccessKey: text, Operation: text, Bucket: text, Key: text, Code: text, Status: 200,
+			Session: &session.Session{Token: text, Role: text, Name: text},
 		}
 		for _, format := range []Format{JSON, Logfmt, Combined} {
 			line := string(format.line(nil, x))
@@ -59,7 +61,7 @@ func TestNoTextForgesALine(t *testing.T) {
 			switch format {
 			case JSON:
 				var got map[string]any
-				if err := json.Unmarshal([]byte(line), &got); err != nil || len(got) != 19 || got["status"] != 200.0 {
+				if err := json.Unmarshal([]byte(line), &got); err != nil || len(got) != 22 || got["status"] != 200.0 {
 					t.Errorf("%.20q: %v in %.300s", text, err, line)
 				}
 			case Combined:
@@ -67,7 +69,7 @@ func TestNoTextForgesALine(t *testing.T) {
 					t.Errorf("%.20q: %.300s", text, line)
 				}
 			case Logfmt:
-				if n := logfmtFields(line); n != 19 {
+				if n := logfmtFields(line); n != 22 {
 					t.Errorf("%.20q: %d fields in %.300s", text, n, line)
 				}
 			}
@@ -99,6 +101,13 @@ func TestTextsSurviveInJSON(t *testing.T) {
 func TestAKeyThatMayBeATokenIsNotShown(t *testing.T) {
 	token := "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 	x := request
+	x.AccessKey = "ASIAEXAMPLE"
+	x.Session = &session.Session{Token: token}
+	for _, format := range []Format{JSON, Logfmt} {
+		if line := string(format.line(nil, &x)); strings.Contains(line, token[4:12]) || !strings.Contains(line, "eyJh...sha256:") {
+			t.Errorf("%s in a session: %s", format, line)
+		}
+	}
 	x.AccessKey = token
 	for _, format := range []Format{JSON, Logfmt, Combined} {
 		line := string(format.line(nil, &x))

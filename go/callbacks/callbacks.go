@@ -7,11 +7,13 @@ package callbacks
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"time"
 
 	"osp/go/secret"
+	"osp/go/session"
 )
 
 // ErrUnknownKey is what HMACFetcher returns for an access key that the owner does
@@ -36,6 +38,8 @@ type Set struct {
 	// BucketCredsFetcher returns store credentials for a token and a bucket: an IBM
 	// API key, or a JSON object with access_key and secret_key, or api_key.
 	BucketCredsFetcher Callback[BucketCredsQuestion, secret.Value]
+	// RoleAssumer says who gets temporary keys, and which.
+	RoleAssumer Callback[*RoleQuestion, RoleAnswer]
 	// ShadowValidator is asked what Validator is asked, and decides nothing.
 	ShadowValidator Callback[*Request, Decision]
 
@@ -96,8 +100,11 @@ type Decision struct {
 // Strings hold the bytes that the client meant, which need not be UTF-8. One that
 // takes no more than token and bucket is asked with these two alone.
 type Request struct {
-	Token  string // the client's access key id
+	Token  string // the client's access key id, or what its session says
 	Bucket string
+
+	Session     *session.Session  // in which a temporary key of the proxy's own was used; nil: none
+	Certificate *x509.Certificate // that the client's connection has shown, verified; nil: none
 
 	Method        string
 	Path          string  // /bucket or /bucket/key, UriEncoded: one spelling for one object

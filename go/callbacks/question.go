@@ -1,6 +1,8 @@
 package callbacks
 
 import (
+	"crypto/x509"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"osp/go/session"
 	"osp/go/wire"
 )
 
@@ -132,7 +135,8 @@ func (r *Request) encode() []byte {
 var facts = map[string]bool{
 	"method": true, "path": true, "raw_path": true, "query": true, "source": true, "operation": true,
 	"bucket": true, "key": true, "version_id": true, "access_key": true, "region": true, "presigned": true,
-	"client_ip": true, "headers": true, "content_length": true, "copy_source": true,
+	"client_ip": true, "headers": true, "content_length": true, "copy_source": true, "session": true,
+	"client_certificate": true,
 }
 
 // request appends the members of the validator's request: the query parameters
@@ -165,6 +169,12 @@ func (e *encoder) request(r *Request) {
 	}
 	e.close(']')
 	e.headers(r)
+	if r.Session != nil {
+		e.session(r.Session)
+	}
+	if r.Certificate != nil {
+		e.certificate(r.Certificate)
+	}
 
 	taken := maps.Clone(facts)
 	for _, p := range r.Query {
@@ -187,4 +197,56 @@ func (e *encoder) headers(r *Request) {
 		e.str(strings.ToLower(name), strings.Join(h[name], ", "))
 	}
 	e.close('}')
+}
+
+// session appends who holds a temporary key. There is no secret in it, and none of its
+// policies, which have been asked.
+func (e *encoder) session(s *session.Session) {
+	e.object("session")
+	e.str("role", s.Role)
+	e.str("name", s.Name)
+	e.str("subject", s.Subject)
+	e.str("issuer", s.Issuer)
+	e.str("source_identity", s.SourceIdentity)
+	e.str("access_key", s.AccessKey)
+	e.number("expires", s.Expires.Unix())
+	e.object("claims")
+	for _, name := range slices.Sorted(maps.Keys(s.Claims)) {
+		e.texts(name, s.Claims[name])
+	}
+	e.close('}')
+	e.object("tags")
+	for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
+		e.str(name, s.Tags[name])
+	}
+	e.close('}')
+	e.close('}')
+}
+
+// certificate appends whose certificate it is.
+func (e *encoder) certificate(c *x509.Certificate) {
+	e.object("client_certificate")
+	e.str("subject", c.Subject.String())
+	e.texts("dns_names", c.DNSNames)
+	e.texts("email_addresses", c.EmailAddresses)
+	e.texts("uris", textsOf(c.URIs))
+	e.texts("ip_addresses", textsOf(c.IPAddresses))
+	e.close('}')
+}
+
+func textsOf[T fmt.Stringer](values []T) []string {
+	texts := make([]string, 0, len(values))
+	for _, value := range values {
+		texts = append(texts, value.String())
+	}
+	return texts
+}
+
+func (e *encoder) texts(name string, values []string) {
+	e.name(name)
+	e.open('[')
+	for _, value := range values {
+		e.item(value)
+	}
+	e.close(']')
 }

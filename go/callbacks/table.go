@@ -19,6 +19,8 @@ var table = []row{
 		BucketCredsQuestion.encode, decodeBucketCreds),
 	rowOf(4, shadowValidator, func(s *Set) *Callback[*Request, Decision] { return &s.ShadowValidator },
 		(*Request).encode, decodeDecision),
+	rowOf(5, "role_assumer", func(s *Set) *Callback[*RoleQuestion, RoleAnswer] { return &s.RoleAssumer },
+		(*RoleQuestion).encode, decodeRole),
 }
 
 // shadowValidator is the name of the callback for which no request waits.

@@ -209,6 +209,8 @@ func TestAnswersHaveTheMembersOfTheHeader(t *testing.T) {
 		"allow": true, "once": true, "limits": "bulk", "reason": "r", "ttl": 1,
 		"secret_key": "s", "session_token": "t", "expiration": 1, "unknown": false,
 		"credentials": "c",
+		"assumed":     true, "name": "n", "token": "t", "policy": "{}", "duration": 1,
+		"claims": map[string][]string{"c": {"v"}}, "tags": map[string]string{"k": "v"},
 	}
 	for name, c := range contracts(t) {
 		answer := make(map[string]any)

@@ -18,6 +18,7 @@ import (
 	"osp/go/config"
 	"osp/go/logs"
 	"osp/go/proxy"
+	"osp/go/session"
 	"osp/go/shared"
 )
 
@@ -144,16 +145,63 @@ func osp_update(handle C.int32_t, text C.osp_text, size C.size_t, failure **C.ch
 	return C.OSP_OK
 }
 
+//export osp_issue
+func osp_issue(handle C.int32_t, text C.osp_text, size C.size_t, out **C.char) (code C.int32_t) {
+	defer firewall(handle, &code, out)
+	if out == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*out = nil
+	data, ok := borrow(text, size)
+	if !ok {
+		return C.OSP_BAD_ARGUMENT
+	}
+	instance, code := healthy(handle)
+	if instance == nil {
+		return code
+	}
+	keys, err := instance.Server().Issue(data)
+	return issued(out, keys, err)
+}
+
+//export osp_mint
+func osp_mint(text C.osp_text, size C.size_t, request C.osp_text, requestSize C.size_t, out **C.char) (code C.int32_t) {
+	defer firewall(0, &code, out)
+	if out == nil {
+		return C.OSP_BAD_ARGUMENT
+	}
+	*out = nil
+	data, ok1 := borrow(text, size)
+	wanted, ok2 := borrow(request, requestSize)
+	if !ok1 || !ok2 {
+		return C.OSP_BAD_ARGUMENT
+	}
+	cfg, err := config.Parse(data)
+	if err != nil {
+		return fail(out, err)
+	}
+	keys, err := proxy.Issue(cfg, wanted)
+	return issued(out, keys, err)
+}
+
+// issued hands temporary keys out, or says why there are none.
+func issued(out **C.char, keys session.Keys, err error) C.int32_t {
+	if err != nil {
+		return fail(out, err)
+	}
+	*out = C.CString(string(border.Issued(keys)))
+	return C.OSP_OK
+}
+
 //export osp_forget
-func osp_forget(handle C.int32_t, token C.osp_text, tokenSize C.size_t, bucket C.osp_text, bucketSize C.size_t, wait C.int64_t, failure **C.char) (code C.int32_t) {
+func osp_forget(handle C.int32_t, about *C.osp_about, wait C.int64_t, failure **C.char) (code C.int32_t) {
 	defer firewall(handle, &code, failure)
 	if failure == nil {
 		return C.OSP_BAD_ARGUMENT
 	}
 	*failure = nil
-	aboutToken, ok1 := optional(token, tokenSize)
-	aboutBucket, ok2 := optional(bucket, bucketSize)
-	if !ok1 || !ok2 {
+	what, ok := revocation(about)
+	if !ok {
 		return C.OSP_BAD_ARGUMENT
 	}
 	instance, code := healthy(handle)
@@ -162,20 +210,19 @@ func osp_forget(handle C.int32_t, token C.osp_text, tokenSize C.size_t, bucket C
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), milliseconds(wait))
 	defer cancel()
-	return revoked(failure, instance.Server().Forget(ctx, aboutToken, aboutBucket))
+	return revoked(failure, instance.Server().Forget(ctx, what))
 }
 
 //export osp_revoke
-func osp_revoke(text C.osp_text, size C.size_t, token C.osp_text, tokenSize C.size_t, bucket C.osp_text, bucketSize C.size_t, wait C.int64_t, failure **C.char) (code C.int32_t) {
+func osp_revoke(text C.osp_text, size C.size_t, about *C.osp_about, wait C.int64_t, failure **C.char) (code C.int32_t) {
 	defer firewall(0, &code, failure)
 	if failure == nil {
 		return C.OSP_BAD_ARGUMENT
 	}
 	*failure = nil
-	data, ok := borrow(text, size)
-	aboutToken, ok1 := optional(token, tokenSize)
-	aboutBucket, ok2 := optional(bucket, bucketSize)
-	if !ok || !ok1 || !ok2 {
+	data, ok1 := borrow(text, size)
+	what, ok2 := revocation(about)
+	if !ok1 || !ok2 {
 		return C.OSP_BAD_ARGUMENT
 	}
 	cfg, err := ofFleet(data)
@@ -184,7 +231,7 @@ func osp_revoke(text C.osp_text, size C.size_t, token C.osp_text, tokenSize C.si
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), milliseconds(wait))
 	defer cancel()
-	return revoked(failure, proxy.Revoke(ctx, cfg, logger, aboutToken, aboutBucket))
+	return revoked(failure, proxy.Revoke(ctx, cfg, logger, what))
 }
 
 //export osp_examine

@@ -16,6 +16,7 @@ import (
 	"unsafe"
 
 	"osp/go/config"
+	"osp/go/shared"
 )
 
 // borrow copies a text of the owner.
@@ -34,6 +35,28 @@ func optional(text C.osp_text, size C.size_t) (*string, bool) {
 	data, ok := borrow(text, size)
 	s := string(data)
 	return &s, ok
+}
+
+// revocation reads what a call makes void, as of now.
+func revocation(about *C.osp_about) (shared.Revocation, bool) {
+	if about == nil {
+		return shared.Revocation{}, false
+	}
+	what := shared.Revocation{KeepSessions: about.keep_sessions != 0, At: time.Now()}
+	valid := true
+	for _, part := range []struct {
+		to   **string
+		text C.osp_text
+		size C.size_t
+	}{
+		{&what.Token, about.token, about.token_len}, {&what.Bucket, about.bucket, about.bucket_len},
+		{&what.Role, about.role, about.role_len}, {&what.Subject, about.subject, about.subject_len},
+	} {
+		var ok bool
+		*part.to, ok = optional(part.text, part.size)
+		valid = valid && ok
+	}
+	return what, valid
 }
 
 // fail describes err for the owner and returns its code.

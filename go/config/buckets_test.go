@@ -15,7 +15,7 @@ var running = &Config{VerifyTLS: true, Callbacks: []string{"validator"}}
 
 func storesOf(t *testing.T, cosMap string) *stores.Set {
 	t.Helper()
-	u, err := running.ParseUpdate([]byte(`{"cos_map": `+cosMap+`}`), false)
+	u, err := running.ParseUpdate([]byte(`{"cos_map": `+cosMap+`}`), Running{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestAnUpdateKeepsEntriesThatAreTheSame(t *testing.T) {
 
 func updated(t *testing.T, before *stores.Set, update string) *stores.Set {
 	t.Helper()
-	u, err := running.ParseUpdate([]byte(update), false)
+	u, err := running.ParseUpdate([]byte(update), Running{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestAnUpdateChangesNothingButWhatItHas(t *testing.T) {
 
 func TestEntriesOfAnUpdateCheckCertificatesAsTheServerWasStarted(t *testing.T) {
 	for _, verify := range []bool{true, false} {
-		u, err := (&Config{VerifyTLS: verify}).ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1}}}`), false)
+		u, err := (&Config{VerifyTLS: verify}).ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1}}}`), Running{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestWithoutAValidatorNoEntryIsAnonymous(t *testing.T) {
 	if c := parsed(t, with("cos_map", entries, "callbacks", `["validator"]`)); !c.Stores.Buckets.Find("bkt").Anonymous {
 		t.Error("with a validator it is not anonymous")
 	}
-	if _, err := (&Config{}).ParseUpdate([]byte(`{"cos_map": `+entries+`}`), false); err == nil {
+	if _, err := (&Config{}).ParseUpdate([]byte(`{"cos_map": `+entries+`}`), Running{}); err == nil {
 		t.Error("an update opened a bucket")
 	}
 }
@@ -147,12 +147,12 @@ func TestMistakesOfEntriesHaveTheirPaths(t *testing.T) {
 		`"bkt": {"anonymous": "yes"}`:                           `cos_map["bkt"].anonymous: must be True or False`,
 		`"bkt": {"read_only": 1}`:                               `cos_map["bkt"].read_only: must be True or False`,
 	} {
-		_, err := running.ParseUpdate([]byte(`{"cos_map": {`+entry+`}}`), false)
+		_, err := running.ParseUpdate([]byte(`{"cos_map": {`+entry+`}}`), Running{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", entry, err, want)
 		}
 	}
-	if _, err := running.ParseUpdate([]byte(`{"cos_map": {}, "http_port": 1}`), false); err == nil || !strings.Contains(err.Error(), "http_port: unknown key") {
+	if _, err := running.ParseUpdate([]byte(`{"cos_map": {}, "http_port": 1}`), Running{}); err == nil || !strings.Contains(err.Error(), "http_port: unknown key") {
 		t.Errorf("what no update changes: %v", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"osp/go/peers"
+	"osp/go/roles"
+	"osp/go/seal"
 	"osp/go/stores"
 )
 
@@ -35,7 +37,8 @@ type Config struct {
 	Unix      string // absolute path of a socket that speaks HTTP; empty: none
 	TLS       *TLS   // of the HTTPS front
 
-	Stores stores.Set // as it starts
+	Stores stores.Set     // as it starts
+	Roles  roles.Settings // likewise
 
 	ServerName      string   // the Server header of every answer; empty: none
 	Threads         int      // GOMAXPROCS; 0: all that the process may use
@@ -61,6 +64,10 @@ type Config struct {
 	CallbackTimeout     time.Duration // from the question to the answer, waiting included
 	DrainDelay          time.Duration // how long a stop that was announced still serves everybody
 	DrainTimeout        time.Duration // how long a stop waits for requests in flight
+
+	// Keyring seals session tokens, and what a fleet shares. Empty: the process has a
+	// random key of its own.
+	Keyring seal.Keyring
 
 	Shared *Shared // with whom the process remembers; nil: it is alone
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"osp/go/callbacks"
+	"osp/go/roles"
 	"osp/go/secret"
 	"osp/go/wire"
 )
@@ -42,7 +43,10 @@ func Parse(data []byte) (*Config, error) {
 	c.readFronts(top)
 	c.readLimits(top)
 	c.readLogs(top)
-	c.Shared = readShared(top)
+	c.readShared(top)
+	c.Roles = readIdentities(top, roles.Settings{})
+	c.Stores.Roles = boundsOf(c.Roles.Roles)
+	c.checkBearers(mistakes, &c.Stores.Buckets, c.Roles)
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes

@@ -10,7 +10,9 @@ import (
 
 // readPolicy reads a policy: a dict, or the path of a file with its JSON, which is
 // read each time.
-func readPolicy(v *value) *policy.Policy {
+func readPolicy(v *value) *policy.Policy { return v.policy(policy.Parse) }
+
+func (v *value) policy(parse func([]byte) (*policy.Policy, error)) *policy.Policy {
 	if v == nil {
 		return nil
 	}
@@ -19,7 +21,7 @@ func readPolicy(v *value) *policy.Policy {
 	if document == nil {
 		return nil
 	}
-	p, err := policy.Parse(document)
+	p, err := parse(document)
 	var wrong *policy.MistakesError
 	if errors.As(err, &wrong) {
 		for _, m := range wrong.Mistakes {

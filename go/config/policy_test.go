@@ -77,7 +77,7 @@ func TestAnUpdateReplacesAPolicyAndTakesNoneAway(t *testing.T) {
 	}
 	before := c.Stores
 	for text, changes := range map[string]bool{`{}`: false, `{"policy": null}`: false, `{"policy": "` + path + `"}`: true} {
-		u, err := c.ParseUpdate([]byte(text), true)
+		u, err := c.ParseUpdate([]byte(text), Running{Governed: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,10 +86,10 @@ func TestAnUpdateReplacesAPolicyAndTakesNoneAway(t *testing.T) {
 			t.Errorf("%s: %p becomes %p", text, before.Policy, after.Policy)
 		}
 	}
-	if _, err := c.ParseUpdate([]byte(`{"policy": {}}`), true); err == nil {
+	if _, err := c.ParseUpdate([]byte(`{"policy": {}}`), Running{Governed: true}); err == nil {
 		t.Error("an empty policy is accepted")
 	}
-	u, err := c.ParseUpdate([]byte(`{"shadow_policy": `+allows+`}`), true)
+	u, err := c.ParseUpdate([]byte(`{"shadow_policy": `+allows+`}`), Running{Governed: true})
 	if err != nil {
 		t.Fatal(err)
 	}

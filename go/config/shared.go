@@ -34,8 +34,24 @@ func (c *Config) RequireShared() error {
 	return mistakes
 }
 
-// readShared reads what belongs to the shared state; nil without one.
-func readShared(top *dict) *Shared {
+// readShared reads the keyring, and what belongs to the shared state, if there is one.
+func (c *Config) readShared(top *dict) {
+	keys := top.take("shared_keys")
+	if keys != nil {
+		c.Keyring = readKeyring(keys)
+	}
+	c.Shared = readState(top)
+	if c.Shared == nil {
+		return
+	}
+	c.Shared.Keyring = c.Keyring
+	if keys == nil {
+		top.mistakes.add("shared_keys", "is required with shared_state: one text at least, ID:KEY with 32 random bytes in base64")
+	}
+}
+
+// readState reads what belongs to the shared state; nil without one.
+func readState(top *dict) *Shared {
 	state := top.take("shared_state")
 	s := &Shared{}
 	s.Timeout, _ = top.need("shared_timeout").seconds(time.Millisecond, maxTimeout)
@@ -47,26 +63,14 @@ func readShared(top *dict) *Shared {
 	uses, _ := top.need("shared_uses").oneOf("closed", "local")
 	s.LocalUses = uses == "local"
 	s.Required, _ = top.take("shared_required").boolean()
-	keys := top.take("shared_keys")
 	access := readSharedAccess(top)
 	text, ok := state.str()
 	if !ok {
-		if state == nil && keys != nil {
-			keys.reject("needs shared_state: nobody shares anything without it")
-		}
 		return nil
 	}
 	a, err := address.Parse(text)
 	if err != nil {
 		state.reject("%s", err)
-	}
-	switch {
-	case keys != nil:
-		s.Keyring = readKeyring(keys)
-	case err == nil:
-		top.mistakes.add("shared_keys", "is required with shared_state: one text at least, ID:KEY with 32 random bytes in base64")
-	}
-	if err != nil {
 		return nil
 	}
 	if access.User != "" {

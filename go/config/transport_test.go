@@ -34,7 +34,7 @@ func TestHowAStoreIsReached(t *testing.T) {
 		`"trust_env": "yes"`:              `trust_env: must be True or False`,
 		`"client_cert_file": ` + nonsense + `, "client_key_file": ` + nonsense: `client_cert_file: must name a file with a PEM certificate`,
 	} {
-		_, err := running.ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1, `+entry+`}}}`), false)
+		_, err := running.ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1, `+entry+`}}}`), Running{})
 		if err == nil || !strings.Contains(err.Error(), `cos_map["bkt"].`+want) || strings.Contains(err.Error(), "exist\"") {
 			t.Errorf("%s: got %v, want %s", entry, err, want)
 		}
@@ -52,7 +52,7 @@ func TestAFileThatWaitsForAWriterIsRefused(t *testing.T) {
 	}
 	for _, keys := range []string{`"ca_file": %`, `"client_cert_file": %, "client_key_file": %`} {
 		entry := strings.ReplaceAll(keys, "%", strconv.Quote(fifo))
-		_, err := running.ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1, `+entry+`}}}`), false)
+		_, err := running.ParseUpdate([]byte(`{"cos_map": {"bkt": {"host": "h", "port": 1, `+entry+`}}}`), Running{})
 		if err == nil || !strings.Contains(err.Error(), "cannot be read: not a regular file") {
 			t.Errorf("%s: got %v", keys, err)
 		}

@@ -137,6 +137,7 @@ func (c *ClientKeys) Stats() cache.Stats { return c.known.Stats() }
 func (c *ClientKeys) Forget(list ...shared.Revocation) {
 	for _, one := range list {
 		switch {
+		case one.OnlySessions():
 		case one.Token != nil:
 			c.known.Delete(sha256.Sum256([]byte(*one.Token)))
 		case one.Bucket == nil:

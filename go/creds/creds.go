@@ -274,6 +274,9 @@ func (r *Resolver) Stats() cache.Stats { return r.fetched.Stats() }
 // any more.
 func (r *Resolver) Forget(list ...shared.Revocation) {
 	for _, one := range list { // first: what looks at it from now on may be kept
+		if one.OnlySessions() {
+			continue
+		}
 		r.forgotten.mark(one.Token, one.Bucket, r.now())
 	}
 	revoked := shared.RevokedBy(list)

@@ -6,6 +6,7 @@
 package metrics
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -47,7 +48,7 @@ type Metrics struct {
 	requests, errors, bytes, presigned, presignedRejected *prometheus.CounterVec
 	duration, size, upstream                              *prometheus.HistogramVec
 	refusals, signatureRefusals, upstreamErrors           *prometheus.CounterVec
-	limited, callbacks, tokens, shadow                    *prometheus.CounterVec
+	limited, callbacks, tokens, sts, shadow               *prometheus.CounterVec
 	callbackDuration                                      *prometheus.HistogramVec
 }
 
@@ -75,6 +76,7 @@ func New(from Source) *Metrics {
 	m.callbacks = m.counter("callbacks_total", "Questions to callbacks, by how they ended.", "callback", "outcome")
 	m.shadow = m.counter("shadow_decisions_total", "Decisions that were compared with those of the shadow: agreed, would_allow, would_refuse, failed (it came to none), dropped (it was not asked).", "outcome")
 	m.tokens = m.counter("token_renewals_total", "Exchanges of IBM API keys for tokens and of roles for keys, by how they ended.", "outcome")
+	m.sts = m.counter("sts_requests_total", "Requests for temporary keys, by action and result: ok, or the error code.", "action", "result")
 	m.registry.MustRegister(
 		&sampled{from: from},
 		collectors.NewGoCollector(),
@@ -146,6 +148,9 @@ func (m *Metrics) Ended(x *observe.Exchange) {
 		b = buckets[""]
 	}
 	b.ended(x)
+	if x.Action != "" {
+		m.sts.WithLabelValues(x.Action, cmp.Or(x.Code, "ok")).Inc()
+	}
 	if x.Code == "" {
 		return
 	}

@@ -64,6 +64,8 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	})
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 403, Code: "AccessDenied", Presigned: true, UsedUp: true})
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 502, Code: "BadGateway", Asked: true, StoreError: "BadGateway"})
+	m.Ended(&observe.Exchange{Method: "POST", Status: 200, Action: "AssumeRole"})
+	m.Ended(&observe.Exchange{Method: "POST", Status: 400, Action: "AssumeRole", Code: "ValidationError"})
 	m.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Refused, Took: 20 * time.Millisecond})
 	m.ShadowCompared("would_refuse")
 	m.GrantExchanged("granted")
@@ -88,6 +90,8 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 		`osp_callbacks_total{callback="validator",outcome="refused"} 1`,
 		`osp_callback_duration_seconds_sum{callback="validator"} 0.02`,
 		`osp_token_renewals_total{outcome="granted"} 1`,
+		`osp_sts_requests_total{action="AssumeRole",result="ok"} 1`,
+		`osp_sts_requests_total{action="AssumeRole",result="ValidationError"} 1`,
 		`osp_shadow_decisions_total{outcome="would_refuse"} 1`,
 		`osp_active_connections 7`, `osp_requests_in_flight 3`,
 		`osp_cache_requests_total{cache="decisions",result="hit"} 5`,

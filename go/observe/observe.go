@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"osp/go/callbacks"
+	"osp/go/session"
 )
 
 // Exchange is one request that has ended, with its response. Texts are as the
@@ -25,9 +26,11 @@ type Exchange struct {
 	UserAgent string
 	Client    string // address; behind trusted proxies the one that they report. Empty if no observer needs it
 
-	AccessKey string // that the request claims; unproven if Code says so
+	AccessKey string           // that the request claims; unproven if Code says so
+	Session   *session.Session // in which it was sent; nil: none
 	Presigned bool
 	Operation string // S3's name; empty if the request could not be read
+	Action    string // of a request for temporary keys; empty: it is none
 	Bucket    string // as the client named it
 	Entry     string // the name of its entry in cos_map, perhaps a pattern; empty: there is none
 	Key       string // decoded
@@ -52,6 +55,14 @@ type Exchange struct {
 // Limit is what refused a request that came too soon, too often, or with too much; the
 // zero Limit is none.
 type Limit struct{ Rule, Measure string } // as in a configuration: token.write, requests
+
+// Holder is who holds the temporary key of the request, empty if it is none.
+func (x *Exchange) Holder() session.Session {
+	if x.Session == nil {
+		return session.Session{}
+	}
+	return *x.Session
+}
 
 // What StoreError can be, in addition to the codes of package s3err.
 const (

@@ -5,6 +5,7 @@ import (
 	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/sigv4"
 )
 
 // authorize asks about all that the request may do at its store: to the object
@@ -84,6 +85,9 @@ func (x *exchange) sourceSite(object *s3op.CopySource) (access.Site, error) {
 	from := x.stores.Buckets.Find(object.Bucket)
 	if from == nil {
 		return access.Site{}, s3err.NoSuchBucket.Msg("The bucket of the copy source does not exist.")
+	}
+	if x.who.Mechanism == sigv4.InBearer && from.Bearer != x.bucket.Bearer {
+		return access.Site{}, errOtherBearer
 	}
 	return x.site(from), names.CheckSource(from, object)
 }

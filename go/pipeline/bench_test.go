@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"osp/go/callbacks"
 	"osp/go/pipeline/pipelinetest"
+	"osp/go/session"
 )
 
 // These measure what a warm GET of 1 KiB costs: BenchmarkStages the stages up
@@ -27,7 +30,14 @@ func warm(b testing.TB, seesRequest bool) (*rig, *http.Request) {
 		return callbacks.Decision{Allow: true}, nil
 	}
 	r := start(b, callbacks.Set{Validator: allow, ValidatorSeesRequest: seesRequest}, pipelinetest.Canned(b))
-	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(r.Wire())))
+	return r, r.serves(r.Wire())
+}
+
+// serves returns a request that has been served once, as net/http hands it over.
+func (r *rig) serves(wire []byte) *http.Request {
+	b := r.T
+	b.Helper()
+	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -37,7 +47,7 @@ func warm(b testing.TB, seesRequest bool) (*rig, *http.Request) {
 	if served.Code != http.StatusOK || served.Body.Len() != pipelinetest.ObjectSize {
 		b.Fatalf("got %d with %d bytes", served.Code, served.Body.Len())
 	}
-	return r, request
+	return request
 }
 
 func BenchmarkStages(b *testing.B) {
@@ -47,6 +57,29 @@ func BenchmarkStages(b *testing.B) {
 		if err := stages(r.pipeline, request); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkSession compares a session with a key of the keystore.
+func BenchmarkSession(b *testing.B) {
+	r, _ := warm(b, true)
+	for name, keys := range map[string]aws.Credentials{
+		"a static key": {AccessKeyID: clientKey, SecretAccessKey: clientSecret},
+		"a session":    r.issued(session.Session{Token: "alice", Role: "analyst", Name: "laptop"}),
+	} {
+		b.Run(name, func(b *testing.B) {
+			var wire bytes.Buffer
+			if err := r.by(keys, "GET", "/photos/2026/03/01/0001.jpg", "").Write(&wire); err != nil {
+				b.Fatal(err)
+			}
+			request := r.serves(wire.Bytes())
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := stages(r.pipeline, request); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -23,6 +23,7 @@ type exchange struct {
 	stores    *stores.Set // as they were when the request came
 
 	// what it asks for
+	protocol     *protocol // nil: S3
 	req          *s3op.Request
 	bucket       *stores.Bucket // nil: there is none of that name
 	hosts        []string       // that the client may have signed
@@ -31,6 +32,7 @@ type exchange struct {
 
 	// who asks, and whether that may be
 	verified     *sigv4.VerifiedRequest
+	who          access.Principal
 	limits       *limits.Ticket // nil: there are none
 	atStore      *places        // of its entry's store, of which it has one; nil: there are any number
 	class        string         // of limits, that the validator chose; empty: none

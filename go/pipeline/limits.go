@@ -37,14 +37,21 @@ func (p *Pipeline) admit(x *exchange) error {
 	if x.bucket != nil {
 		who.Entry = x.bucket.Entry().Name
 	}
-	if x.verified != nil {
-		who.Token = x.verified.AccessKey()
-	}
+	who.Token = x.owner()
 	if who.Token == "" {
 		who.Address = network(p.hosts.client(x.r))
 	}
 	x.limits = p.limits.Begin(x.stores.Limits, ofEntry, who)
 	return x.limited(x.limits.AdmitOwn())
+}
+
+// owner is whose share and whose turn it is: the client as the callbacks see it, so that
+// new temporary keys bring no new share. Empty: nobody has signed.
+func (x *exchange) owner() string {
+	if token := x.who.Token(); token != "" {
+		return token
+	}
+	return x.who.AccessKey
 }
 
 // paceBody has the client's body keep to its rates, if there are any. It may have been

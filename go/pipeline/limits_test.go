@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"osp/go/callbacks"
+	"osp/go/config"
 	"osp/go/pipeline/pipelinetest"
 )
 
@@ -227,7 +228,7 @@ func TestAnUpdateChangesLimitsAndKeepsWhatWasTaken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u, err := r.Config.ParseUpdate(document, false)
+		u, err := r.Config.ParseUpdate(document, config.Running{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 	}
 	list := bucketList{Owner: bucketOwner{ID: "object-storage-proxy", DisplayName: "object-storage-proxy"}, Prefix: prefix}
 	created := p.started.UTC().Format(time.RFC3339)
-	question := p.question(x, access.Terms{Policies: access.Policies{x.stores.Policy}})
+	question := p.question(x, access.Terms{Policies: access.Policies{x.stores.Policy, nil, x.role()}})
 	if err := p.access.Forbidden(question); err != nil {
 		return err
 	}

@@ -24,9 +24,12 @@ import (
 	"osp/go/iam"
 	"osp/go/limits"
 	"osp/go/observe"
+	"osp/go/roles"
+	"osp/go/session"
 	"osp/go/shared"
 	"osp/go/sigv4"
 	"osp/go/stores"
+	"osp/go/sts"
 	"osp/go/tracing"
 	"osp/go/upstream"
 )
@@ -58,6 +61,10 @@ type Pipeline struct {
 	log      *slog.Logger
 	verifier *sigv4.Verifier
 	clients  *creds.ClientKeys
+	sessions *session.Issuer
+	sts      *sts.Service
+	roles    *roles.Roles
+	going    *access.Sessions
 	access   *access.Checker
 	shadow   *access.Shadow // nil: off
 	uses     *access.Uses
@@ -73,9 +80,11 @@ type Pipeline struct {
 	updating sync.Mutex
 	stores   atomic.Pointer[stores.Set] // what requests begin with
 
-	hosts             hosts
-	forms, preflights semaphore // of whoever has shown no signature
-	storePlaces       storePlaces
+	hosts hosts
+	// of whoever has shown no signature
+	forms, preflights, keyRequests semaphore
+
+	storePlaces storePlaces
 
 	recorder *recorder
 
@@ -106,6 +115,9 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		log:      o.Log,
 		verifier: sigv4.New(sigv4.Options{}),
 		clients:  creds.NewClientKeys(owner.HMACFetcher, cfg.SecretTTL, keys),
+		sessions: session.New(cfg.Keyring, nil),
+		roles:    roles.New(cfg.Roles, owner.RoleAssumer, roles.Options{}),
+		going:    access.NewSessions(o.Shared),
 		access:   access.New(owner, decisions),
 		shadow:   shadow,
 		uses:     access.NewUses(cfg.PresignUses, uses),
@@ -120,8 +132,10 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		hosts:        hosts{forwarders: forwarders, domains: cfg.Domains},
 		forms:        make(semaphore, maxForms),
 		preflights:   make(semaphore, maxPreflights),
+		keyRequests:  make(semaphore, maxKeyRequests),
 		recorder:     newRecorder(o, forwarders),
 	}
+	p.sts = sts.New(sts.Options{Identify: p.roles.Verify, Assume: p.roles.Assume, Issue: p.sessions.Issue})
 	p.stores.Store(&cfg.Stores)
 	return p
 }
@@ -138,13 +152,14 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policies, the limits, or several of them. A request goes on
+// Update swaps stores, client keys, the policies, issuers, roles, the limits, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
 	defer p.updating.Unlock()
 	after := u.Apply(p.stores.Load())
 	p.stores.Store(after)
+	p.roles.Update(u.ApplyRoles)
 	p.upstream.Keep(after.Buckets.Entries())
 	p.storePlaces.keep(after.Buckets.Entries())
 	if p.recorder.on() {
@@ -153,18 +168,25 @@ func (p *Pipeline) Update(u *config.Update) {
 }
 
 // Forget drops everything that is remembered and that any of these revocations is
-// about: decisions, credentials and client secrets.
+// about: decisions, credentials and client secrets; and ends sessions.
 func (p *Pipeline) Forget(list ...shared.Revocation) {
+	p.going.End(list...)
 	p.access.Forget(list...)
+	p.roles.Forget(list...)
 	p.creds.Forget(list...)
 	p.clients.Forget(list...)
 }
 
+// Sessions issues temporary keys, and knows them again.
+func (p *Pipeline) Sessions() *session.Issuer { return p.sessions }
+
 // Entries are the entries of cos_map as they stand.
 func (p *Pipeline) Entries() []*stores.Bucket { return p.stores.Load().Buckets.Entries() }
 
-// Governed reports whether there is a policy for all entries.
-func (p *Pipeline) Governed() bool { return p.stores.Load().Policy != nil }
+// Running is what an update has to fit.
+func (p *Pipeline) Running() config.Running {
+	return config.Running{Governed: p.stores.Load().Policy != nil, Roles: p.roles.Settings()}
+}
 
 // InFlight is how many requests are under way, if there are observers.
 func (p *Pipeline) InFlight() int64 { return p.recorder.running.Load() }

@@ -103,7 +103,7 @@ func (p *Pipeline) takePlace(x *exchange) error {
 		return nil
 	}
 	at := p.storePlaces.of(entry)
-	owner := x.verified.AccessKey()
+	owner := x.owner()
 	if owner == "" {
 		owner = network(p.hosts.client(x.r))
 	}
@@ -117,7 +117,7 @@ func (p *Pipeline) takePlace(x *exchange) error {
 // tellOwner tells the server whose request this is, so that connections of one client
 // share its turns.
 func (x *exchange) tellOwner() {
-	if server, ok := x.w.ResponseWriter.(interface{ BelongsTo(client string) }); ok && x.verified.AccessKey() != "" {
-		server.BelongsTo(x.verified.AccessKey())
+	if server, ok := x.w.ResponseWriter.(interface{ BelongsTo(client string) }); ok && x.owner() != "" {
+		server.BelongsTo(x.owner())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"osp/go/callbacks"
+	"osp/go/config"
 	"osp/go/pipeline/pipelinetest"
 )
 
@@ -172,7 +173,7 @@ func TestRequestsEndWithThePolicyThatTheyBeganWith(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u, err := r.Config.ParseUpdate(document, true)
+		u, err := r.Config.ParseUpdate(document, config.Running{Governed: true})
 		if err != nil {
 			t.Fatal(err)
 		}

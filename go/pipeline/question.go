@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"osp/go/access"
+	"osp/go/policy"
 	"osp/go/stores"
 )
 
@@ -19,24 +20,35 @@ func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 			Client: p.hosts.client(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
 			Header: x.shownHeader, Field: x.field,
 		}
+		if x.r.TLS != nil && len(x.r.TLS.PeerCertificates) > 0 {
+			from.Certificate = x.r.TLS.PeerCertificates[0]
+		}
 	}
-	x.question = access.About(access.PrincipalOf(x.verified), x.req, from, terms)
+	x.question = access.About(x.who, x.req, from, terms)
 	return &x.question
 }
 
 // looksCloser reports whether whoever decides looks at more than token and bucket.
 func (p *Pipeline) looksCloser(x *exchange) bool {
-	return p.access.SeesRequest() || x.stores.Governed()
+	return p.access.SeesRequest() || x.stores.Governed() || x.who.Session != nil
 }
 
 // terms are what holds for decisions about a bucket.
 func (x *exchange) terms(b *stores.Bucket) access.Terms {
-	return access.Terms{TTL: b.TTL, Policies: access.Policies{x.stores.Policy, b.Policy}, Shadow: x.stores.Shadow}
+	return access.Terms{TTL: b.TTL, Policies: access.Policies{x.stores.Policy, b.Policy, x.role()}, Shadow: x.stores.Shadow}
 }
 
 // site is what the pipeline knows of a bucket and a question does not.
 func (x *exchange) site(b *stores.Bucket) access.Site {
 	return access.Site{Terms: x.terms(b), Complete: b.Complete, OpaqueKeys: b.OpaqueKeys}
+}
+
+// role is the policy of the session's role, nil if there is none.
+func (x *exchange) role() *policy.Policy {
+	if in := x.who.Session; in != nil && in.Configured {
+		return x.stores.Roles[in.Role]
+	}
+	return nil
 }
 
 // field is a header of S3's that the store gets, by its canonical name: one that the

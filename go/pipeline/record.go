@@ -12,6 +12,7 @@ import (
 	"osp/go/limits"
 	"osp/go/observe"
 	"osp/go/s3err"
+	"osp/go/session"
 	"osp/go/tracing"
 )
 
@@ -19,6 +20,8 @@ import (
 type record struct {
 	begun      time.Time
 	accessKey  string // that the request claims
+	action     string // of a request for temporary keys
+	session    *session.Session
 	code       string // of its refusal
 	storeError string
 	status     int // of its refusal
@@ -77,7 +80,7 @@ func (r *recorder) end(x *exchange) {
 	s := exchanges.Get().(*observe.Exchange)
 	*s = observe.Exchange{
 		Ctx: x.r.Context(), Begun: x.record.begun, RequestID: x.requestID, Scheme: x.scheme, Proto: x.r.Proto, Method: x.r.Method,
-		AccessKey: x.record.accessKey, Presigned: x.record.presigned,
+		AccessKey: x.record.accessKey, Session: x.record.session, Presigned: x.record.presigned,
 		Status: x.record.status, Code: x.record.code, BadSignature: x.record.badSignature, UsedUp: x.record.usedUp,
 		Limit: x.limitBroken(), Asked: x.record.asked, StoreError: x.record.storeError,
 		BytesIn: x.received.Load(), BytesOut: x.w.sent,
@@ -92,7 +95,7 @@ func (r *recorder) end(x *exchange) {
 	if x.req != nil {
 		s.Path, s.Operation, s.Bucket, s.Key = x.req.RawPath, string(x.req.Operation), x.req.Bucket, x.req.Key
 	} else {
-		s.Path = x.r.URL.EscapedPath()
+		s.Path, s.Operation, s.Action = x.r.URL.EscapedPath(), x.record.action, x.record.action
 	}
 	if r.detailed {
 		s.Client = r.forwarders.client(x.r)

@@ -11,6 +11,7 @@ import (
 
 	"osp/go/observe"
 	"osp/go/s3err"
+	"osp/go/sts"
 )
 
 // clientLeft is what a request comes to whose client did not wait for its
@@ -23,6 +24,9 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 	if errors.Is(err, context.Canceled) {
 		e = clientLeft
 	}
+	if x.protocol != nil && e != clientLeft {
+		e = sts.Translate(e)
+	}
 	x.record.code, x.record.status = e.Code, e.Status
 	p.logRefusal(x, e)
 	if x.w.begun || errors.Is(err, context.Canceled) {
@@ -32,7 +36,7 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 	// What belonged to a response that could not be given goes; the connection is the server's.
 	maps.DeleteFunc(header, func(name string, _ []string) bool { return name != "Connection" })
 	header["Server"] = p.serverHeader
-	header.Set("X-Amz-Request-Id", x.requestID)
+	x.sayWhich(header)
 	if e.Status == http.StatusServiceUnavailable {
 		wait := e.Wait()
 		if wait == 0 {
@@ -45,11 +49,29 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 		x.w.WriteHeader(e.Status)
 		return
 	}
-	body := e.XML(x.r.URL.Path, x.requestID)
-	header.Set("Content-Type", "application/xml")
+	mediaType, body := x.failure(e)
+	header.Set("Content-Type", mediaType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	x.w.WriteHeader(e.Status)
 	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
+}
+
+// failure is the body of the response to what was refused.
+func (x *exchange) failure(e *s3err.Error) (mediaType string, body []byte) {
+	if x.protocol != nil {
+		return x.protocol.mediaType, x.protocol.failure(e, x.requestID)
+	}
+	return "application/xml", e.XML(x.r.URL.Path, x.requestID)
+}
+
+// sayWhich puts into a header which request it responds to.
+func (x *exchange) sayWhich(header http.Header) {
+	if x.protocol == nil {
+		header.Set("X-Amz-Request-Id", x.requestID)
+		return
+	}
+	header.Set("X-Amzn-Requestid", x.requestID)
+	header.Set("Cache-Control", "no-store") // whatever this protocol's responses say
 }
 
 // Malformed is the body of the response to what is no request of HTTP, by the
@@ -74,6 +96,12 @@ func (p *Pipeline) logRefusal(x *exchange, e *s3err.Error) {
 	attrs := []slog.Attr{
 		slog.String("request_id", x.requestID), slog.String("code", e.Code), slog.String("message", observe.Clip(e.Message)),
 		slog.String("client", p.hosts.client(x.r)), slog.String("access_key", observe.ShortKey(x.record.accessKey)),
+	}
+	if x.record.action != "" {
+		attrs = append(attrs, slog.String("operation", x.record.action))
+	}
+	if in := x.record.session; in != nil {
+		attrs = append(attrs, slog.String("role", observe.Clip(in.Role)), slog.String("session", observe.Clip(in.Name)))
 	}
 	if x.req != nil {
 		attrs = append(attrs, slog.String("operation", string(x.req.Operation)), slog.String("bucket", observe.Clip(x.req.Bucket)))

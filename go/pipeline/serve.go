@@ -43,11 +43,14 @@ func (p *Pipeline) guarded(x *exchange) (err error) {
 
 // serve is the way of a request, one direction. Nothing before the last two
 // steps touches the body, so that `100 Continue` is sent to authorised clients
-// only; but forms and lists of keys to delete say in their bodies what they
-// are about.
+// only; but forms, lists of keys to delete and requests for temporary keys say
+// in their bodies what they are about.
 func (p *Pipeline) serve(x *exchange) error {
 	if err := p.parse(x); err != nil {
 		return err
+	}
+	if x.protocol != nil {
+		return x.protocol.serve(p, x)
 	}
 	if x.isPreflight() {
 		return p.preflight(x)
@@ -103,6 +106,9 @@ func (p *Pipeline) parse(x *exchange) error {
 	var virtual string
 	virtual, x.hosts = p.hosts.of(x.r)
 	x.clientScheme = p.hosts.scheme(x.r, x.scheme)
+	if x.protocol = protocolOf(x.r, virtual); x.protocol != nil {
+		return nil
+	}
 	var err error
 	if x.req, err = s3op.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
 		return err

@@ -136,7 +136,7 @@ func TestAnUpdateReplacesThePolicyOfTheShadow(t *testing.T) {
 		{`{"shadow_policy": {"Version": "2012-10-17", "Statement": {"Sid": "NoReads", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}}}`, access.WouldRefuse},
 		{`{"hmac_keystore": null}`, access.WouldRefuse},
 	} {
-		u, err := r.Config.ParseUpdate([]byte(c.update), false)
+		u, err := r.Config.ParseUpdate([]byte(c.update), r.pipeline.Running())
 		if err != nil {
 			t.Fatal(err)
 		}

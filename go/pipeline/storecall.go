@@ -18,7 +18,7 @@ func (p *Pipeline) prepare(x *exchange) (*upstream.Call, error) {
 		return nil, err
 	}
 	begun := p.recorder.clock()
-	call.Creds, err = p.creds.For(x.r.Context(), x.bucket, x.verified.AccessKey())
+	call.Creds, err = p.creds.For(x.r.Context(), x.bucket, x.who.Token())
 	p.recorder.waited(x, begun)
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error
 	if refused.certain {
 		x.record.storeError = observe.CredentialsRefused
 	}
-	fresh, renewed, err := p.creds.Renew(x.r.Context(), x.bucket, x.verified.AccessKey(), call.Creds)
+	fresh, renewed, err := p.creds.Renew(x.r.Context(), x.bucket, x.who.Token(), call.Creds)
 	switch {
 	case err != nil:
 		_ = resp.Body.Close() // its response is of no use

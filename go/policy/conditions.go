@@ -27,7 +27,7 @@ func truthOf(b bool) truth {
 // applies reports whether a statement that is about the action, about who asks and, by
 // one of its patterns, about the resource applies to the question.
 func (s *Statement) applies(q *Question) truth {
-	if s.notResources && matchesAny(s.resources, q.Resource, q.Token) {
+	if s.notResources && matchesAny(s.resources, q.Resource, q, false) {
 		return no
 	}
 	result := yes
@@ -40,16 +40,37 @@ func (s *Statement) applies(q *Question) truth {
 	return result
 }
 
-func (s *Statement) isAbout(token string) bool {
-	return s.everybody || token != "" && matchesAny(s.tokens, token, "")
+// isAbout reports whether a statement is about who asks.
+func (s *Statement) isAbout(q *Question) bool {
+	switch {
+	case s.everybody:
+		return true
+	case q.Token == "":
+		return false
+	case matchesAny(s.tokens, q.Token, q, false):
+		return true
+	case q.Session == nil:
+		return false
+	case q.Session.Role != "" && matchesAny(s.roles, q.Session.Role, q, false):
+		return true
+	}
+	for i := range s.claims {
+		for _, value := range claimOf(q, s.claims[i].name) {
+			if matchesAny(s.claims[i].patterns, value, q, false) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
-func matchesAny(patterns []pattern, text, token string) bool {
+// matchesAny compares a text with patterns; with fold, whatever the case of variables.
+func matchesAny(patterns []pattern, text string, q *Question, fold bool) bool {
 	for _, p := range patterns {
 		if len(p) > 0 && p[0].kind == literal && !strings.HasPrefix(text, p[0].text) {
 			continue // as most of many do
 		}
-		if p.matches(text, token) {
+		if p.matches(text, q, fold) {
 			return true
 		}
 	}
@@ -59,11 +80,12 @@ func matchesAny(patterns []pattern, text, token string) bool {
 // condition is one key of one operator, with the values of which one has to fit;
 // negated, none may ("Creating a condition with multiple keys or values").
 type condition struct {
-	key     key
+	key     *key
 	test    test
 	negated bool
 	ifNone  bool // whether it holds where the key has no value
 	isSet   bool // ForAllValues and ForAnyValue, to which an empty text is no value
+	every   bool // the first of them
 
 	patterns []pattern // of a text
 	numbers  []float64
@@ -90,8 +112,10 @@ const (
 
 func (c *condition) holds(q *Question) truth {
 	if c.test == isNull {
-		_, given := c.key.text(q)
-		return truthOf(c.truths[0] != given)
+		return truthOf(c.truths[0] != c.key.given(q))
+	}
+	if c.key.values != nil {
+		return truthOf(c.holdsOf(c.key.values(q), q))
 	}
 	found, given := c.compare(q)
 	if !given {
@@ -111,11 +135,7 @@ func (c *condition) compare(q *Question) (found truth, given bool) {
 		if !given || c.isSet && text == "" {
 			return no, false
 		}
-		token := q.Token
-		if c.test == fitsFold {
-			text, token = strings.ToLower(text), strings.ToLower(token)
-		}
-		return truthOf(matchesAny(c.patterns, text, token)), true
+		return truthOf(c.fits(text, q)), true
 	case c.test == isTrue:
 		return truthOf(c.truths[0] == q.Secure), true
 	case c.test == inNetwork:
@@ -130,6 +150,40 @@ func (c *condition) compare(q *Question) (found truth, given bool) {
 		}
 	}
 	return no, true
+}
+
+func (c *condition) fits(text string, q *Question) bool {
+	if c.test == fitsFold {
+		text = strings.ToLower(text)
+	}
+	return matchesAny(c.patterns, text, q, c.test == fitsFold)
+}
+
+// holdsOf is holds for a key that may have several values. Without a word about them, it
+// is enough that one of them fits or, negated, one is too many.
+func (c *condition) holdsOf(values []string, q *Question) bool {
+	number, fitting := 0, 0
+	for _, value := range values {
+		if c.isSet && value == "" {
+			continue
+		}
+		number++
+		if c.fits(value, q) {
+			fitting++
+		}
+	}
+	switch {
+	case number == 0:
+		return c.ifNone
+	case !c.isSet:
+		return (fitting > 0) != c.negated
+	case c.negated:
+		fitting = number - fitting
+	}
+	if c.every {
+		return fitting == number
+	}
+	return fitting > 0
 }
 
 func (c *condition) compareAddress(text string) (truth, bool) {

@@ -78,7 +78,7 @@ func (x *index) find(q *Question, least truth) *Statement {
 		for j := range n.rules {
 			r := &n.rules[j]
 			s := r.statement
-			if s.actions.has(q.Action) && s.isAbout(q.Token) && r.rest.matches(rest, q.Token) && s.applies(q) >= least {
+			if s.actions.has(q.Action) && s.isAbout(q) && r.rest.matches(rest, q, false) && s.applies(q) >= least {
 				return s
 			}
 		}

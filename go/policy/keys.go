@@ -6,8 +6,15 @@ import (
 	"strings"
 )
 
-// key is what a condition looks at, by the row in keys.
-type key uint8
+// key is what a condition looks at, or, if it says who asks, a variable.
+type key struct {
+	name string
+	kind kind
+	text func(*Question) (value string, given bool) // the value, if there is one
+	who  bool
+	// values are those of a key that may have several; nil: it has one at most.
+	values func(*Question) []string
+}
 
 // kind is which values a key has, and so which operators it takes.
 type kind uint8
@@ -23,33 +30,92 @@ const (
 // keys are the condition keys ("AWS global condition context keys"; "Condition
 // keys for Amazon S3" in the Service Authorization Reference). Their names are
 // compared without regard to case. A key has no value where text says so.
-var keys = []struct {
-	name string
-	kind kind
-	text func(*Question) (value string, given bool)
-}{
-	{"aws:SourceIp", address, func(q *Question) (string, bool) { return q.ClientIP, q.ClientIP != "" }},
-	{"aws:SecureTransport", boolean, func(q *Question) (string, bool) { return strconv.FormatBool(q.Secure), true }},
-	{"aws:CurrentTime", date, func(q *Question) (string, bool) { return "", true }},
-	{"aws:EpochTime", date | number, func(q *Question) (string, bool) { return strconv.FormatInt(q.Now().Unix(), 10), true }},
-	{"aws:username", text, token},
-	{"aws:userid", text, token},
-	{"s3:prefix", text, param("prefix")},
-	{"s3:delimiter", text, param("delimiter")},
-	{"s3:max-keys", number, param("max-keys")},
-	{"s3:VersionId", text, func(q *Question) (string, bool) { return q.VersionID, q.VersionID != "" }},
-	{"s3:x-amz-acl", text, field("x-amz-acl")},
-	{"s3:x-amz-grant-full-control", text, field("x-amz-grant-full-control")},
-	{"s3:x-amz-grant-read", text, field("x-amz-grant-read")},
-	{"s3:x-amz-grant-read-acp", text, field("x-amz-grant-read-acp")},
-	{"s3:x-amz-grant-write", text, field("x-amz-grant-write")},
-	{"s3:x-amz-grant-write-acp", text, field("x-amz-grant-write-acp")},
-	{"s3:x-amz-server-side-encryption", text, field("x-amz-server-side-encryption")},
-	{"s3:x-amz-server-side-encryption-aws-kms-key-id", text, field("x-amz-server-side-encryption-aws-kms-key-id")},
-	{"s3:x-amz-storage-class", text, field("x-amz-storage-class")},
+var keys = []key{
+	about("aws:SourceIp", address, func(q *Question) (string, bool) { return q.ClientIP, q.ClientIP != "" }),
+	about("aws:SecureTransport", boolean, func(q *Question) (string, bool) { return strconv.FormatBool(q.Secure), true }),
+	about("aws:CurrentTime", date, func(q *Question) (string, bool) { return "", true }),
+	about("aws:EpochTime", date|number, func(q *Question) (string, bool) { return strconv.FormatInt(q.Now().Unix(), 10), true }),
+	ofWho("aws:username", func(q *Question) (string, bool) { return q.Token, q.Token != "" }),
+	ofWho("aws:userid", userID),
+	ofWho("aws:SourceIdentity", func(q *Question) (string, bool) {
+		if q.Session == nil {
+			return "", false
+		}
+		return q.Session.SourceIdentity, q.Session.SourceIdentity != ""
+	}),
+	about("s3:prefix", text, param("prefix")),
+	about("s3:delimiter", text, param("delimiter")),
+	about("s3:max-keys", number, param("max-keys")),
+	about("s3:VersionId", text, func(q *Question) (string, bool) { return q.VersionID, q.VersionID != "" }),
+	about("s3:x-amz-acl", text, field("x-amz-acl")),
+	about("s3:x-amz-grant-full-control", text, field("x-amz-grant-full-control")),
+	about("s3:x-amz-grant-read", text, field("x-amz-grant-read")),
+	about("s3:x-amz-grant-read-acp", text, field("x-amz-grant-read-acp")),
+	about("s3:x-amz-grant-write", text, field("x-amz-grant-write")),
+	about("s3:x-amz-grant-write-acp", text, field("x-amz-grant-write-acp")),
+	about("s3:x-amz-server-side-encryption", text, field("x-amz-server-side-encryption")),
+	about("s3:x-amz-server-side-encryption-aws-kms-key-id", text, field("x-amz-server-side-encryption-aws-kms-key-id")),
+	about("s3:x-amz-storage-class", text, field("x-amz-storage-class")),
 }
 
-func token(q *Question) (string, bool) { return q.Token, q.Token != "" }
+func about(name string, k kind, value func(*Question) (string, bool)) key {
+	return key{name: name, kind: k, text: value}
+}
+
+func ofWho(name string, value func(*Question) (string, bool)) key {
+	return key{name: name, kind: text, text: value, who: true}
+}
+
+// userID is the client's access key or, as of AWS's assumed roles, role:name.
+func userID(q *Question) (string, bool) {
+	if q.Session != nil && q.Session.Role != "" {
+		return q.Session.Role + ":" + q.Session.Name, true
+	}
+	return q.Token, q.Token != ""
+}
+
+// What the keys begin with of which there are as many as sessions have tags and claims.
+const (
+	tagKeys   = "aws:PrincipalTag/"
+	claimKeys = "jwt:"
+)
+
+// tagKey is the key of a session's tag.
+func tagKey(tag string) *key {
+	k := ofWho(tagKeys+tag, func(q *Question) (value string, given bool) {
+		if q.Session != nil {
+			value, given = q.Session.Tags[tag]
+		}
+		return value, given
+	})
+	return &k
+}
+
+// claimKey is the key of a claim of the identity token that a session came of. As a
+// variable it has a value only if there is one alone.
+func claimKey(claim string) *key {
+	values := func(q *Question) []string { return claimOf(q, claim) }
+	k := ofWho(claimKeys+claim, func(q *Question) (string, bool) {
+		if list := values(q); len(list) == 1 {
+			return list[0], true
+		}
+		return "", false
+	})
+	k.values = values
+	return &k
+}
+
+func claimOf(q *Question, claim string) []string {
+	switch {
+	case q.Session == nil:
+		return nil
+	case claim == "iss" && q.Session.Issuer != "":
+		return []string{q.Session.Issuer}
+	case claim == "sub" && q.Session.Subject != "":
+		return []string{q.Session.Subject}
+	}
+	return q.Session.Claims[claim]
+}
 
 func param(name string) func(*Question) (string, bool) {
 	return func(q *Question) (string, bool) { return q.Request.Param(name) }
@@ -60,15 +126,33 @@ func field(name string) func(*Question) (string, bool) {
 	return func(q *Question) (string, bool) { return q.Request.Field(name) }
 }
 
-func keyNamed(name string) (key, bool) {
+func keyNamed(name string) (k *key, known bool) {
+	if tag, ok := cutPrefixFold(name, tagKeys); ok {
+		return tagKey(tag), tag != ""
+	}
+	if claim, ok := cutPrefixFold(name, claimKeys); ok {
+		return claimKey(claim), claim != ""
+	}
 	for i := range keys {
 		if strings.EqualFold(keys[i].name, name) {
-			return key(i), true
+			return &keys[i], true
 		}
 	}
-	return 0, false
+	return nil, false
 }
 
-func (k key) kind() kind { return keys[k].kind }
+func cutPrefixFold(text, prefix string) (rest string, found bool) {
+	if len(text) < len(prefix) || !strings.EqualFold(text[:len(prefix)], prefix) {
+		return "", false
+	}
+	return text[len(prefix):], true
+}
 
-func (k key) text(q *Question) (value string, given bool) { return keys[k].text(q) }
+// given reports whether a key has a value.
+func (k *key) given(q *Question) bool {
+	if k.values != nil {
+		return len(k.values(q)) > 0
+	}
+	_, given := k.text(q)
+	return given
+}

@@ -84,7 +84,7 @@ func (r *reader) membersOf(n *node) []*node {
 // readKeys reads the keys that an operator is about. All of them have to hold, so that
 // one that is there twice, in another case, would not be what its author means.
 func (r *reader) readKeys(n *node, prototype condition, op operator) (out []condition) {
-	seen := map[key]bool{}
+	seen := map[string]bool{}
 	for i, name := range n.names {
 		c, values := prototype, n.members[i]
 		var known bool
@@ -92,14 +92,14 @@ func (r *reader) readKeys(n *node, prototype condition, op operator) (out []cond
 		case !known:
 			r.add(values, "is no condition key that is known here")
 			continue
-		case seen[c.key]:
+		case seen[c.key.name]:
 			r.add(values, "is given more than once, in another case")
 			continue
-		case c.key.kind()&op.kind == 0:
-			r.add(values, "does not go with this operator: it is %s", c.key.kind())
+		case c.key.kind&op.kind == 0:
+			r.add(values, "does not go with this operator: it is %s", c.key.kind)
 			continue
 		}
-		seen[c.key] = true
+		seen[c.key.name] = true
 		r.readValues(values, op, &c)
 		out = append(out, c)
 	}
@@ -125,7 +125,7 @@ func (r *reader) readOperator(n *node, full string) (c condition, op operator, o
 	case r.membersOf(n) == nil:
 		return c, op, false
 	}
-	c = condition{test: op.test, negated: op.negated, isSet: all || some, ifNone: op.negated}
+	c = condition{test: op.test, negated: op.negated, isSet: all || some, every: all, ifNone: op.negated}
 	if all || some || optional {
 		c.ifNone = !some
 	}

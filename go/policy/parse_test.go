@@ -61,7 +61,7 @@ func TestWhatIsNotUnderstoodIsAMistakeAtItsPlace(t *testing.T) {
 		strings.Replace(valid, `"arn:aws:s3:::b/*"`, `"arn:aws:s3:::/k"`, 1):                       "Statement[0].Resource",
 		strings.Replace(valid, `"arn:aws:s3:::b/*"`, `"arn:aws:s3:eu-west-1:1:accesspoint/a"`, 1):  "Statement[0].Resource",
 		strings.Replace(valid, `"arn:aws:s3:::b/*"`, `"arn:aws:sqs:::q"`, 1):                       "Statement[0].Resource",
-		strings.Replace(valid, `"arn:aws:s3:::b/*"`, `"arn:aws:s3:::b/${aws:PrincipalTag/x}"`, 1):  "Statement[0].Resource",
+		strings.Replace(valid, `"arn:aws:s3:::b/*"`, `"arn:aws:s3:::b/${aws:PrincipalTag/}"`, 1):   "Statement[0].Resource",
 		strings.Replace(valid, `"arn:aws:s3:::b/*"`, `"arn:aws:s3:::b/${aws:username"`, 1):         "Statement[0].Resource",
 		strings.Replace(valid, `"arn:aws:s3:::b/*"`, `"arn:aws:s3:::b/\ud800"`, 1):                 "Statement[0].Resource",
 		strings.Replace(valid, `"Resource": "arn:aws:s3:::b/*"`, `"Resource": null`, 1):            "Statement[0].Resource",

@@ -13,19 +13,20 @@ type pattern []piece
 type pieceKind uint8
 
 const (
-	literal pieceKind = iota // the text itself
-	one                      // ?, any single character
-	many                     // *, any number of characters
-	name                     // the name of who asks, else text if that is given
+	literal  pieceKind = iota // the text itself
+	one                       // ?, any single character
+	many                      // *, any number of characters
+	variable                  // what is known of who asks, else text if that is given
 )
 
 type piece struct {
 	kind     pieceKind
 	text     string
-	fallback bool // of a name: text takes its place where there is none
+	key      *key // of a variable
+	fallback bool // of a variable: text takes its place where it has no value
 }
 
-var errVariable = errors.New("has a variable that is not understood; there are ${aws:username}, ${aws:userid}, ${*}, ${?} and ${$}")
+var errVariable = errors.New("has a variable that is not understood; there are ${aws:username}, ${aws:userid}, ${aws:SourceIdentity}, ${aws:PrincipalTag/...}, ${jwt:...}, ${*}, ${?} and ${$}")
 
 // What a pattern may have, so that it is compared fast with any text.
 const (
@@ -118,25 +119,26 @@ func (p pattern) withVariable(inner string) (pattern, error) {
 	case "*", "?", "$":
 		return p.with(inner), nil
 	}
-	key, fallback, has := strings.Cut(inner, ",")
-	if k := strings.ToLower(strings.TrimSpace(key)); k != "aws:username" && k != "aws:userid" {
+	name, fallback, has := strings.Cut(inner, ",")
+	k, known := keyNamed(strings.TrimSpace(name))
+	if !known || !k.who {
 		return nil, errVariable
 	}
 	if !has {
-		return append(p, piece{kind: name}), nil
+		return append(p, piece{kind: variable, key: k}), nil
 	}
 	text, opened := strings.CutPrefix(strings.TrimSpace(fallback), "'")
 	text, closed := strings.CutSuffix(text, "'")
 	if !opened || !closed || strings.ContainsAny(text, "'${") {
 		return nil, errVariable
 	}
-	return append(p, piece{name, text, true}), nil
+	return append(p, piece{variable, text, k, true}), nil
 }
 
 // hasVariable reports whether a pattern depends on who asks.
 func (p pattern) hasVariable() bool {
 	for i := range p {
-		if p[i].kind == name {
+		if p[i].kind == variable {
 			return true
 		}
 	}
@@ -151,10 +153,10 @@ func (p pattern) split() (prefix string, rest pattern) {
 	return "", p
 }
 
-// matches reports whether the whole text fits. token is the name of who asks. It is
-// text, whatever it contains: no star in it is a wildcard. A variable without a
-// value equals nothing.
-func (p pattern) matches(text, token string) bool {
+// matches reports whether the whole text fits. A variable's value is text, whatever it
+// contains: no star in it is a wildcard; without a value it equals nothing. With fold
+// it is taken in lower case.
+func (p pattern) matches(text string, q *Question, fold bool) bool {
 	at := 0
 	star, tail := -1, "" // what follows the last star, and where in the text to try it
 	for {
@@ -166,7 +168,7 @@ func (p pattern) matches(text, token string) bool {
 			star, tail = at, text
 			continue
 		case at < len(p):
-			if size, ok := p[at].takes(text, token); ok {
+			if size, ok := p[at].takes(text, q, fold); ok {
 				text, at = text[size:], at+1
 				continue
 			}
@@ -183,16 +185,21 @@ func (p pattern) matches(text, token string) bool {
 }
 
 // takes returns how much of the beginning of a text a piece stands for.
-func (c *piece) takes(text, token string) (size int, ok bool) {
+func (c *piece) takes(text string, q *Question, fold bool) (size int, ok bool) {
 	want := c.text
-	switch {
-	case c.kind == one:
+	switch c.kind {
+	case one:
 		_, size = utf8.DecodeRuneInString(text) // a byte that is not UTF-8 is a character, too
 		return size, size > 0
-	case c.kind == name && token != "":
-		want = token
-	case c.kind == name && !c.fallback:
-		return 0, false
+	case variable:
+		if value, given := c.key.text(q); given {
+			want = value
+		} else if !c.fallback {
+			return 0, false
+		}
+		if fold {
+			want = strings.ToLower(want)
+		}
 	}
 	return len(want), strings.HasPrefix(text, want)
 }

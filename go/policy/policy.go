@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"osp/go/s3op"
+	"osp/go/session"
 )
 
 // Effect is what a policy says about a question.
@@ -45,11 +46,12 @@ type Request interface {
 // Question is whether somebody may perform one action on one resource.
 type Question struct {
 	Action    s3op.Action
-	Resource  string // `bucket/key`, or `bucket`, decoded; empty: the service
-	Token     string // the client's access key id; empty: nobody signed
-	VersionID string // empty: none is named
-	ClientIP  string // empty: unknown
-	Secure    bool   // the client came by https
+	Resource  string           // `bucket/key`, or `bucket`, decoded; empty: the service
+	Token     string           // the client's access key id, or what its session says; empty: nobody signed
+	Session   *session.Session // of a temporary key; nil: none
+	VersionID string           // empty: none is named
+	ClientIP  string           // empty: unknown
+	Secure    bool             // the client came by https
 	Now       func() time.Time
 	Request   Request
 }
@@ -91,6 +93,8 @@ type Statement struct {
 	actions      actionSet
 	everybody    bool      // also who has not signed
 	tokens       []pattern // of those who have, unless it is about everybody
+	roles        []pattern // of sessions, likewise
+	claims       []claim   // likewise
 	resources    []pattern
 	notResources bool // it is about all others
 	conditions   []condition
@@ -102,6 +106,12 @@ func (s *Statement) String() string {
 		return "statement " + strconv.Quote(s.Sid)
 	}
 	return "Statement[" + strconv.Itoa(s.Index) + "]"
+}
+
+// claim is one that the identity token of a session may have, with its values.
+type claim struct {
+	name     string
+	patterns []pattern
 }
 
 // actionSet has a bit for each s3op.Action.

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"crypto/sha256"
-	"errors"
 	"strings"
 
 	"osp/go/s3op"
@@ -15,10 +14,17 @@ const (
 	maxEffort     = 20_000 // of all patterns together: a fraction of a second for the longest key
 )
 
-// Parse reads a policy ("IAM JSON policy element reference"). The error is a
-// *MistakesError with all the mistakes.
-func Parse(document []byte) (*Policy, error) {
-	r := &reader{sids: map[string]bool{}}
+// Parse reads a policy ("IAM JSON policy element reference"), whose statements say whom
+// they are about. The error is a *MistakesError with all the mistakes.
+func Parse(document []byte) (*Policy, error) { return parse(document, false) }
+
+// ParseIdentity reads a policy that is attached to somebody, to a role or to a session,
+// whom all of its statements are about: none of them names a principal ("Identity-based
+// policies"). The error is that of Parse.
+func ParseIdentity(document []byte) (*Policy, error) { return parse(document, true) }
+
+func parse(document []byte, attached bool) (*Policy, error) {
+	r := &reader{sids: map[string]bool{}, attached: attached}
 	var statements []*Statement
 	if root := readDocument(document, &r.MistakesError); root != nil {
 		statements = r.readPolicy(root)
@@ -40,8 +46,9 @@ func Parse(document []byte) (*Policy, error) {
 // reader collects the mistakes of a document.
 type reader struct {
 	MistakesError
-	sids   map[string]bool
-	effort int // of the patterns until now
+	sids     map[string]bool
+	attached bool // see ParseIdentity
+	effort   int  // of the patterns until now
 }
 
 // spend counts what a pattern costs.
@@ -139,9 +146,7 @@ func (r *reader) readStatement(n *node) *Statement {
 		}
 		s.denies = effect.text == "Deny"
 	}
-	if who := r.need(n, "Principal"); who != nil {
-		r.readPrincipal(who, s)
-	}
+	r.readPrincipal(n, s)
 	actions, inverted := r.either(n, "Action", "NotAction")
 	if actions == nil {
 		return nil
@@ -199,37 +204,6 @@ func (r *reader) readSid(n *node) string {
 	return n.text
 }
 
-// readPrincipal reads to whom a statement applies: "*" is everybody, who may not
-// even have signed; {"Token": ...} are clients by their access keys, of which
-// patterns are allowed. AWS's principals are accounts, users and roles of its own,
-// so that none of them is understood here.
-func (r *reader) readPrincipal(n *node, s *Statement) {
-	if n.kind == isString {
-		if s.everybody = n.text == "*"; !s.everybody {
-			r.add(n, `must be "*" or an object, such as {"Token": "alice"}`)
-		}
-		return
-	}
-	if !r.object(n, "Token") {
-		return
-	}
-	if tokens := r.need(n, "Token"); tokens != nil {
-		for _, t := range r.texts(tokens) {
-			p, err := parsePattern(t.text)
-			if errors.Is(err, errWildcards) {
-				r.add(t, "%s", err)
-				continue
-			}
-			if err != nil || p.hasVariable() {
-				r.add(t, "must have no variable but ${*}, ${?} and ${$}")
-				continue
-			}
-			r.spend(t, p)
-			s.tokens = append(s.tokens, p)
-		}
-	}
-}
-
 // readActions reads names of actions, in any case, with wildcards. It reports
 // whether all of them are about other services; the only one whose actions are
 // known to be none of S3's is KMS, whose keys encrypt objects.
@@ -261,7 +235,7 @@ func (s *Statement) addActions(lower string) bool {
 	}
 	found := false
 	for i, known := range s3op.Actions() {
-		if p.matches(strings.ToLower(known), "") {
+		if p.matches(strings.ToLower(known), nil, false) {
 			s.actions.add(s3op.Action(i))
 			found = true
 		}

@@ -30,6 +30,8 @@ type Server struct {
 	pipeline  *pipeline.Pipeline
 	observers *observers
 
+	temporary sync.Once // a word about temporary keys that end with the process
+
 	fleet   *shared.State // nil: the process is alone
 	fronts  []*listening
 	serving sync.WaitGroup
@@ -99,13 +101,12 @@ func fleetOptions(cfg *config.Config, log *slog.Logger, forget func([]shared.Rev
 	}
 }
 
-// Revoke makes void what the fleet of a configuration remembers about a token, a
-// bucket, or both together; nil matches all. It needs no server. Its errors are
-// those of shared.State's Revoke.
-func Revoke(ctx context.Context, cfg *config.Config, log *slog.Logger, token, bucket *string) error {
+// Revoke makes void what a revocation is about in the fleet of a configuration. It needs
+// no server. Its errors are those of shared.State's Revoke.
+func Revoke(ctx context.Context, cfg *config.Config, log *slog.Logger, what shared.Revocation) error {
 	state := shared.New(fleetOptions(cfg, log, nil))
 	defer state.Close()
-	return state.Revoke(ctx, token, bucket)
+	return state.Revoke(ctx, what)
 }
 
 // Examine looks at the shared state of a configuration, which has one. It needs
@@ -147,7 +148,7 @@ func (s *Server) warn() {
 		s.log.Warn("skip_signature_validation is on: client signatures and chunk signatures are NOT checked; whoever reaches this port can claim to be any client. Development only.")
 	}
 	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.Has("hmac_fetcher") && !s.cfg.SkipSignature {
-		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign, and every request will be refused")
+		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign but with temporary keys, and every other request will be refused")
 	}
 }
 
@@ -163,12 +164,12 @@ func (s *Server) MetricsPort() int { return s.observers.port() }
 // ReopenLogs opens the file of the access log anew. Its error wraps the system's.
 func (s *Server) ReopenLogs() error { return s.observers.reopen() }
 
-// Update reads an update as config.ParseUpdate does and swaps stores, client
-// keys, the policy, or several of them: what the update lacks stays as the update before has left it.
+// Update reads an update as config.ParseUpdate does and swaps stores, client keys, the
+// policy, issuers, roles, or several of them: what the update lacks stays as the update before has left it.
 // Requests under way end with what they began with. Its errors are those of
 // config.Parse; after one nothing has changed.
 func (s *Server) Update(document []byte) error {
-	update, err := s.cfg.ParseUpdate(document, s.pipeline.Governed())
+	update, err := s.cfg.ParseUpdate(document, s.pipeline.Running())
 	if err != nil {
 		return err
 	}
@@ -176,13 +177,12 @@ func (s *Server) Update(document []byte) error {
 	return nil
 }
 
-// Forget drops the decisions, credentials and client secrets that are
-// remembered about a token, a bucket or, with both, about the two together;
-// nil matches all. In a fleet it then waits, as long as ctx lasts, until no
-// replica answers by them; its errors are those of shared.State's Revoke.
-func (s *Server) Forget(ctx context.Context, token, bucket *string) error {
-	s.pipeline.Forget(shared.Revocation{Token: token, Bucket: bucket})
-	return s.fleet.Revoke(ctx, token, bucket)
+// Forget drops what a revocation is about: decisions, credentials, client secrets and
+// sessions. In a fleet it then waits, as long as ctx lasts, until no replica answers by
+// them; its errors are those of shared.State's Revoke.
+func (s *Server) Forget(ctx context.Context, what shared.Revocation) error {
+	s.pipeline.Forget(what)
+	return s.fleet.Revoke(ctx, what)
 }
 
 // Done is closed when the server has stopped.

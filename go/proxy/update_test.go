@@ -8,6 +8,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/pipeline/pipelinetest"
+	"osp/go/shared"
 )
 
 func TestStoresAreSwappedUnderLoad(t *testing.T) {
@@ -43,7 +44,7 @@ func TestStoresAreSwappedUnderLoad(t *testing.T) {
 		if err := r.server.Update(raw); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.server.Forget(t.Context(), nil, nil); err != nil {
+		if err := r.server.Forget(t.Context(), shared.Revocation{}); err != nil {
 			t.Error(err)
 		}
 	}

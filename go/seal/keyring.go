@@ -84,6 +84,25 @@ func (k Keyring) Namers(purpose string) []*Namer {
 	return namers
 }
 
+// RandomKeyring has one key, which nobody else has: what it seals opens in this
+// process alone.
+func RandomKeyring() Keyring {
+	raw := make([]byte, keySize)
+	if _, err := rand.Read(raw); err != nil {
+		panic(err) // crypto/rand never fails
+	}
+	return Keyring{[]ringKey{{"process", secret.New(string(raw))}}}
+}
+
+// Minter makes secrets for one purpose.
+func (k Keyring) Minter(purpose string) *Minter {
+	m := &Minter{keys: make(map[string][]byte, len(k.keys))}
+	for _, key := range k.keys {
+		m.keys[key.id] = derived(key, "secrets: "+purpose)
+	}
+	return m
+}
+
 // Box seals for one purpose. What is sealed for another does not open.
 func (k Keyring) Box(purpose string) *Box {
 	b := &Box{seal: k.keys[0].id, aead: make(map[string]cipher.AEAD, len(k.keys))}
@@ -127,6 +146,30 @@ func (n *Namer) Name(texts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }
 
+// Minter makes secrets that belong to texts, and that need not be stored: whoever
+// has the keyring makes them again. It is safe for concurrent use.
+type Minter struct{ keys map[string][]byte }
+
+// Format implements fmt.Formatter with a placeholder for every verb.
+func (m *Minter) Format(f fmt.State, verb rune) { secret.Value{}.Format(f, verb) }
+
+// Mint is the secret that a key of the ring makes for a list of texts: the HMAC-SHA256
+// of that list and of the key's id. It reports false for a key that the ring lacks.
+func (m *Minter) Mint(keyID string, texts ...string) (sum [sha256.Size]byte, ok bool) {
+	key, ok := m.keys[keyID]
+	if !ok {
+		return sum, false
+	}
+	mac := hmac.New(sha256.New, key)
+	sized := appendSized(nil, keyID)
+	for _, text := range texts {
+		sized = appendSized(sized, text)
+	}
+	mac.Write(sized)
+	mac.Sum(sum[:0])
+	return sum, true
+}
+
 // Box seals values for a place that others can write to: AES-256-GCM with a
 // random nonce, so a key must not seal more than 2^32 values. It is safe for
 // concurrent use.
@@ -156,17 +199,27 @@ func (b *Box) Seal(name string, value []byte) []byte {
 // Open returns what was sealed under a name by a key of the ring. It reports
 // false for everything else.
 func (b *Box) Open(name string, sealed []byte) ([]byte, bool) {
-	if len(sealed) < 2 || sealed[0] != boxVersion || len(sealed) < 2+int(sealed[1]) {
+	id, ok := KeyOf(sealed)
+	if !ok {
 		return nil, false
 	}
-	head := sealed[:2+int(sealed[1])]
-	aead := b.aead[string(head[2:])]
+	head := sealed[:2+len(id)]
+	aead := b.aead[id]
 	rest := sealed[len(head):]
 	if aead == nil || len(rest) < aead.NonceSize() {
 		return nil, false
 	}
 	value, err := aead.Open(nil, rest[:aead.NonceSize()], rest[aead.NonceSize():], b.bound(name, head))
 	return value, err == nil
+}
+
+// KeyOf is the id of the key that has sealed a value, as the value says: nothing is
+// verified by that.
+func KeyOf(sealed []byte) (id string, ok bool) {
+	if len(sealed) < 2 || sealed[0] != boxVersion || len(sealed) < 2+int(sealed[1]) {
+		return "", false
+	}
+	return string(sealed[2 : 2+int(sealed[1])]), true
 }
 
 // bound is what is authenticated beside the value.

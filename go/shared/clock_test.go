@@ -22,7 +22,7 @@ func TestReplicasThatSeemSilentAreWaitedFor(t *testing.T) {
 	}
 	a.news()
 	eventually(t, "the other replica is not removed", func() bool { return s.command("ZSCORE", heard, b.id) == "" })
-	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+	if err := a.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 		t.Fatal(err)
 	}
 	if b.Generation() != 0 {

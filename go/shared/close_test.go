@@ -22,7 +22,7 @@ func hangs(t *testing.T, ctx context.Context, recorded bool, then func(*replica)
 		defer s.signal(syscall.SIGCONT)
 	}
 	done := make(chan error, 1)
-	go func() { done <- r.Revoke(ctx, ptr("x"), nil) }()
+	go func() { done <- r.Revoke(ctx, Revocation{Token: ptr("x")}) }()
 	then(r)
 	select {
 	case err := <-done:

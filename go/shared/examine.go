@@ -175,7 +175,7 @@ func (r *Report) limit(ctx context.Context, s *State) error {
 
 func (r *Report) revoke(ctx context.Context, s *State) error {
 	nobody := newID()
-	if err := s.Revoke(ctx, &nobody, nil); err != nil {
+	if err := s.Revoke(ctx, Revocation{Token: &nobody, KeepSessions: true, At: time.Now()}); err != nil {
 		return fmt.Errorf("revocations: %w", err)
 	}
 	return nil

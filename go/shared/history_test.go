@@ -62,7 +62,7 @@ func (h *history) revoke(r *State, token int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
 	defer cancel()
 	name := strconv.Itoa(token)
-	err := r.Revoke(ctx, &name, nil)
+	err := r.Revoke(ctx, Revocation{Token: &name})
 	h.revocations.Add(1)
 	switch {
 	case err == nil:

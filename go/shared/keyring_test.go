@@ -37,7 +37,7 @@ func TestWhoeverRevokesReachesReplicasOfAnyKeyring(t *testing.T) {
 				if n := f.asked("x/y"); n != i+1 {
 					t.Errorf("asked %d times after %d revocations", n, i)
 				}
-				if err := revoker.Revoke(t.Context(), ptr("x"), nil); err != nil {
+				if err := revoker.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -57,7 +57,7 @@ func TestARevocationLeavesOthersAnswersWhereAllHaveItsKeys(t *testing.T) {
 		r := f.replica(ring(t, ids...))
 		v, err := r.get(t.Context(), "other", "y")
 		must(t, v, err, "answer to other/y")
-		if err := r.Revoke(t.Context(), ptr("x"), nil); err != nil {
+		if err := r.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, fmt.Sprint(f.asked("other/y")))

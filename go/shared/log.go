@@ -65,8 +65,20 @@ func (p position) valid() bool {
 
 // entry is a Revocation as it stands in the log. nil matches all.
 type entry struct {
-	Token  []byte `json:"t"` // bytes as clients sent them, which need not be UTF-8
-	Bucket []byte `json:"b"`
+	Token   []byte `json:"t"` // bytes as clients sent them, which need not be UTF-8
+	Bucket  []byte `json:"b"`
+	Role    []byte `json:"r"`
+	Subject []byte `json:"s"`
+	Keep    bool   `json:"k"`  // no session ends
+	At      int64  `json:"at"` // Unix microseconds
+}
+
+func entryOf(r Revocation) entry {
+	return entry{bytes(r.Token), bytes(r.Bucket), bytes(r.Role), bytes(r.Subject), r.KeepSessions, r.At.UnixMicro()}
+}
+
+func (e entry) revocation() Revocation {
+	return Revocation{text(e.Token), text(e.Bucket), text(e.Role), text(e.Subject), e.Keep, time.UnixMicro(e.At)}
 }
 
 // live beats until ctx ends: regularly, and whenever there is news.
@@ -194,6 +206,9 @@ func (s *State) lose(log string) {
 func (s *State) join(ctx context.Context) error {
 	at, err := s.adopt(ctx)
 	if err == nil {
+		err = s.found(ctx)
+	}
+	if err == nil {
 		s.at.Store(&at)
 	}
 	return err
@@ -316,7 +331,7 @@ func (s *State) read(from, to position, entries []string) ([]Revocation, bool) {
 		if !ok || json.Unmarshal(raw, &e) != nil {
 			return nil, false
 		}
-		out[i] = Revocation{text(e.Token), text(e.Bucket)}
+		out[i] = e.revocation()
 	}
 	return out, entries[len(entries)-1][:idSize] == to.last
 }

@@ -38,13 +38,13 @@ func TestANumberThatIsGivenAgainIsAnotherRevocation(t *testing.T) {
 			}
 			v, err := a.get(t.Context(), "x", "y")
 			must(t, v, err, "answer to x/y")
-			if err := a.Revoke(t.Context(), ptr("nobody"), nil); err != nil {
+			if err := a.Revoke(t.Context(), Revocation{Token: ptr("nobody")}); err != nil {
 				t.Fatal(err)
 			}
 			before, generation := *a.at.Load(), a.Generation()
 			restart(s)
 			// Another replica, which has seen nothing, gives the number again.
-			if err := f.replica().Revoke(t.Context(), ptr("x"), nil); err != nil {
+			if err := f.replica().Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 				t.Fatal(err)
 			}
 			f.changesItsMind()
@@ -66,7 +66,7 @@ func TestOldValuesAreNotGoodAgainAfterALoss(t *testing.T) {
 	must(t, v, err, "answer to x/y")
 	s.command("SAVE")
 	f.changesItsMind()
-	if err := b.Revoke(t.Context(), ptr("x"), nil); err != nil {
+	if err := b.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 		t.Fatal(err)
 	}
 	s.kill()
@@ -87,7 +87,7 @@ func TestAStartOfTheServerIsALoss(t *testing.T) {
 	must(t, v, err, "answer to x/y")
 	b.fallSilent()
 	s.command("SAVE")
-	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+	if err := a.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 		t.Fatal(err)
 	}
 	a.Close() // nobody is left who knows of it
@@ -113,7 +113,7 @@ func TestReplicasThatTheServerHasForgottenAreWaitedFor(t *testing.T) {
 			for _, k := range keys {
 				s.command("DEL", a.logKey(a.at.Load().log, k))
 			}
-			if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+			if err := a.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 				t.Fatal(err)
 			}
 			if b.Generation() != 0 {
@@ -176,7 +176,7 @@ func TestALateAnswerIsNotEvenWritten(t *testing.T) {
 	f := newFleet(t, s)
 	a, b := f.replica(), f.replica()
 	f.says(func(string) (string, time.Duration, error) {
-		if err := b.Revoke(context.Background(), ptr("x"), nil); err != nil {
+		if err := b.Revoke(context.Background(), Revocation{Token: ptr("x")}); err != nil {
 			t.Error(err)
 		}
 		return "late", time.Hour, nil
@@ -286,7 +286,7 @@ func TestARenewalThatFailsServesNothingThatWasRevoked(t *testing.T) {
 		begun := false
 		_, err = renewed(b, func(ctx context.Context) (cache.Entry[string], error) {
 			begun = true
-			if err := a.Revoke(ctx, ptr("x"), nil); err != nil {
+			if err := a.Revoke(ctx, Revocation{Token: ptr("x")}); err != nil {
 				t.Error(err)
 			}
 			return cache.Entry[string]{}, broken

@@ -23,7 +23,7 @@ func TestARevocationIsRecordedAsSoonAsTheServerIsBack(t *testing.T) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		done <- r.Revoke(ctx, ptr("x"), nil)
+		done <- r.Revoke(ctx, Revocation{Token: ptr("x")})
 	}()
 	s.start()
 	if err := <-done; err != nil {
@@ -38,7 +38,7 @@ func TestARevocationThatNobodyWaitsForIsRecorded(t *testing.T) {
 	must(t, v, err, "answer to x/y")
 	ctx, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	if err := a.Revoke(ctx, ptr("x"), nil); !errors.Is(err, ErrUnconfirmed) {
+	if err := a.Revoke(ctx, Revocation{Token: ptr("x")}); !errors.Is(err, ErrUnconfirmed) {
 		t.Errorf("got %v", err)
 	}
 	f.changesItsMind()

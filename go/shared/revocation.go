@@ -1,10 +1,25 @@
 package shared
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"time"
+)
 
 // Revocation says what is void: all that is remembered about a token, a bucket,
-// or both together; nil matches all.
-type Revocation struct{ Token, Bucket *string }
+// or both together; nil matches all. One with a role or a subject is about sessions
+// alone, those of both if both are given.
+type Revocation struct {
+	Token, Bucket *string
+	Role, Subject *string
+	KeepSessions  bool      // it ends none
+	At            time.Time // when it was made: sessions that were issued later go on
+}
+
+// OfSessions reports whether it ends sessions: one for a bucket does not.
+func (r Revocation) OfSessions() bool { return r.Bucket == nil && !r.KeepSessions }
+
+// OnlySessions reports whether it is about nothing else.
+func (r Revocation) OnlySessions() bool { return r.Role != nil || r.Subject != nil }
 
 // Revoked tells what any of several revocations is about, however many they are,
 // so that a cache is gone through once.
@@ -28,6 +43,7 @@ func RevokedBy(list []Revocation) *Revoked {
 	r := &Revoked{tokens: map[tokenHash]struct{}{}, buckets: map[string]struct{}{}, both: map[pair]struct{}{}}
 	for _, one := range list {
 		switch {
+		case one.OnlySessions():
 		case one.Token == nil && one.Bucket == nil:
 			r.all = true
 		case one.Bucket == nil:

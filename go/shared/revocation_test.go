@@ -17,8 +17,9 @@ func TestWhatSeveralRevocationsAreAbout(t *testing.T) {
 		"all":          {[]Revocation{{}}, "true true true true"},
 		"a token":      {[]Revocation{{Token: ptr("a")}}, "true true false false"},
 		"a bucket":     {[]Revocation{{Bucket: ptr("1")}}, "true false true false"},
-		"both":         {[]Revocation{{ptr("b"), ptr("2")}}, "false false false true"},
-		"several":      {[]Revocation{{ptr("b"), ptr("2")}, {Token: ptr("c")}, {Bucket: ptr("1")}}, "true false true true"},
+		"both":         {[]Revocation{{Token: ptr("b"), Bucket: ptr("2")}}, "false false false true"},
+		"several":      {[]Revocation{{Token: ptr("b"), Bucket: ptr("2")}, {Token: ptr("c")}, {Bucket: ptr("1")}}, "true false true true"},
+		"a role":       {[]Revocation{{Role: ptr("a")}, {Subject: ptr("b")}}, "false false false false"},
 		"an empty one": {[]Revocation{{Token: ptr("")}}, "false false false false"},
 	} {
 		revoked := RevokedBy(c.list)
@@ -43,7 +44,7 @@ func TestAHeartbeatForgetsWhatManyRevocationsAreAboutAtOnce(t *testing.T) {
 	b.fallSilent()
 	for i := range 50 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		_ = a.Revoke(ctx, ptr(fmt.Sprint(i)), nil) // it is not confirmed
+		_ = a.Revoke(ctx, Revocation{Token: ptr(fmt.Sprint(i))}) // it is not confirmed
 		cancel()
 	}
 	if err := b.beat(t.Context()); err != nil || fmt.Sprint(forgotten) != "[50]" {

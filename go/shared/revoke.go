@@ -31,13 +31,12 @@ type recorded struct {
 	since time.Time
 }
 
-// Revoke makes everything void that the fleet remembers about a token, a
-// bucket, or both together; nil matches all. It returns when no replica answers
+// Revoke makes everything void that a revocation is about, in the fleet. It returns when no replica answers
 // by it any more: each has said so, or its lease is over, which takes a little
 // more than a Lease at most. Its errors are ErrNotRecorded and ErrUnconfirmed,
 // when ctx ends before, or the State is closed; recording is tried for a second in
 // any case.
-func (s *State) Revoke(ctx context.Context, token, bucket *string) error {
+func (s *State) Revoke(ctx context.Context, what Revocation) error {
 	if s == nil {
 		return nil
 	}
@@ -46,7 +45,7 @@ func (s *State) Revoke(ctx context.Context, token, bucket *string) error {
 	waiting, cancel := s.alive(context.WithCancel(ctx))
 	defer cancel()
 	for {
-		r, err := s.record(recording, token, bucket)
+		r, err := s.record(recording, what)
 		if err != nil {
 			return err
 		}
@@ -73,9 +72,9 @@ func (s *State) alive(ctx context.Context, cancel context.CancelFunc) (context.C
 
 // record writes the revocation into the log. It tries until ctx ends, whatever
 // the breaker says: this must not be lost.
-func (s *State) record(ctx context.Context, token, bucket *string) (recorded, error) {
+func (s *State) record(ctx context.Context, what Revocation) (recorded, error) {
 	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
-		r, err := s.write(ctx, token, bucket)
+		r, err := s.write(ctx, what)
 		if err == nil {
 			return r, nil
 		}
@@ -88,20 +87,23 @@ func (s *State) record(ctx context.Context, token, bucket *string) (recorded, er
 
 // write writes it once, at the end of the log that is there. No copy of the server
 // need have it: one that takes over begins a new log.
-func (s *State) write(ctx context.Context, token, bucket *string) (recorded, error) {
+func (s *State) write(ctx context.Context, what Revocation) (recorded, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	at, err := s.adopt(ctx)
+	if err == nil { // before the log has it: who looks after that finds it
+		err = s.endSessions(ctx, what)
+	}
 	if err != nil {
 		return recorded{}, err
 	}
 	at.last = newID()
-	raw, err := json.Marshal(entry{bytes(token), bytes(bucket)})
+	raw, err := json.Marshal(entryOf(what))
 	if err != nil {
 		panic(err) // bytes always marshal
 	}
 	sealed := s.entries.Seal(s.entryName(at.log, at.last), raw)
-	list, err := s.list(ctx, revoke, s.revoked(at.log, token, bucket),
+	list, err := s.list(ctx, revoke, s.revoked(at.log, what),
 		append([]string{at.log, at.last, string(sealed), strconv.Itoa(keepLog), milliseconds(keepKeys)}, s.marks...)...)
 	if err == nil && len(list) != 2 {
 		err = errLost // since it was looked at
@@ -118,13 +120,16 @@ func (s *State) write(ctx context.Context, token, bucket *string) (recorded, err
 	return r, nil
 }
 
-// revoked are KEYS of the script revoke.
-func (s *State) revoked(log string, token, bucket *string) []string {
+// revoked are KEYS of the script revoke. Sessions are in no scope.
+func (s *State) revoked(log string, what Revocation) []string {
 	keys := []string{s.key("head"), s.logKey(log, "log"), s.key("changed"), s.scope(log, nil, nil, nil), s.logKey(log, "any")}
+	if what.OnlySessions() {
+		return keys
+	}
 	for _, names := range s.namers { // replicas whose keyring begins with another key look there
-		keys = append(keys, s.scope(log, names, token, bucket))
-		if token != nil {
-			keys = append(keys, s.clientScope(log, names, *token))
+		keys = append(keys, s.scope(log, names, what.Token, what.Bucket))
+		if what.Token != nil {
+			keys = append(keys, s.clientScope(log, names, *what.Token))
 		}
 	}
 	return keys

@@ -35,7 +35,7 @@ func TestARevocationReachesAllAndOnlyWhatItIsAbout(t *testing.T) {
 			}
 			all()
 			begun := time.Now()
-			if err := replicas[0].Revoke(t.Context(), c.token, c.bucket); err != nil {
+			if err := replicas[0].Revoke(t.Context(), Revocation{Token: c.token, Bucket: c.bucket}); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(begun); took > Lease/2 || took < Moment {
@@ -75,7 +75,7 @@ func TestWhatIsAboutEveryoneIsVoidAfterAnyRevocation(t *testing.T) {
 		t.Errorf("asked %d times", asked)
 	}
 	for i, about := range [][2]*string{{nil, nil}, {ptr("x"), nil}, {nil, ptr("y")}, {ptr("x"), ptr("y")}} {
-		if err := a.Revoke(t.Context(), about[0], about[1]); err != nil {
+		if err := a.Revoke(t.Context(), Revocation{Token: about[0], Bucket: about[1]}); err != nil {
 			t.Fatal(err)
 		}
 		ask(b)
@@ -104,7 +104,7 @@ func TestAnAnswerThatComesAfterItsRevocationIsNotShared(t *testing.T) {
 		late <- v
 	}()
 	<-asked
-	if err := b.Revoke(t.Context(), ptr("alice"), nil); err != nil {
+	if err := b.Revoke(t.Context(), Revocation{Token: ptr("alice")}); err != nil {
 		t.Fatal(err)
 	}
 	v, err := b.get(t.Context(), "alice", "photos")
@@ -127,7 +127,7 @@ func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
 		must(t, v, err, "answer to x/y")
 	}
 	b.fallSilent()
-	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+	if err := a.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 		t.Fatal(err)
 	}
 	if b.Generation() != 0 {
@@ -137,7 +137,7 @@ func TestARevocationWaitsForTheLeaseOfWhoeverDoesNotAnswer(t *testing.T) {
 	defer cancel()
 	c := f.replica()
 	c.fallSilent()
-	if err := a.Revoke(short, ptr("x"), nil); !errors.Is(err, ErrUnconfirmed) {
+	if err := a.Revoke(short, Revocation{Token: ptr("x")}); !errors.Is(err, ErrUnconfirmed) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestARevocationIsConfirmedOnlyWhenItIsApplied(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- a.Revoke(ctx, ptr("x"), nil) }()
+	go func() { done <- a.Revoke(ctx, Revocation{Token: ptr("x")}) }()
 	<-applying
 	select {
 	case err := <-done:
@@ -172,7 +172,7 @@ func TestABeatEndsHoweverManyRevocationsCome(t *testing.T) {
 	a.fallSilent()
 	b.fallSilent() // it only revokes
 	revoke := func() {
-		if _, err := b.record(t.Context(), ptr("x"), nil); err != nil {
+		if _, err := b.record(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -204,7 +204,7 @@ func TestNothingIsRevokedAtAServerThatIsAway(t *testing.T) {
 	s.kill()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond) // it tries for longer
 	defer cancel()
-	if err := r.Revoke(ctx, nil, nil); !errors.Is(err, ErrNotRecorded) {
+	if err := r.Revoke(ctx, Revocation{}); !errors.Is(err, ErrNotRecorded) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := r.Use(t.Context(), "u", 1, time.Now().Add(time.Hour)); !errors.Is(err, ErrAway) {

@@ -85,7 +85,7 @@ func TestAServerThatStartsEmptyForgetsNoRevocation(t *testing.T) {
 	f := newFleet(t, s)
 	a, b := f.replica(), f.replica()
 	for range 3 {
-		if err := a.Revoke(t.Context(), ptr("nobody"), nil); err != nil {
+		if err := a.Revoke(t.Context(), Revocation{Token: ptr("nobody")}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestWhoeverCanWriteToTheServerGrantsNothing(t *testing.T) {
 	log := r.at.Load().log
 	mine, theirs := r.keys(log, itemOf("a", "mine")).value, r.keys(log, itemOf("a", "theirs")).value
 	good, old, oldEpochs := s.command("HGET", mine, "sealed"), s.command("HGET", theirs, "sealed"), s.command("HGET", theirs, "epochs")
-	if err := r.Revoke(t.Context(), ptr("a"), nil); err != nil {
+	if err := r.Revoke(t.Context(), Revocation{Token: ptr("a")}); err != nil {
 		t.Fatal(err)
 	}
 	f.says(func(string) (string, time.Duration, error) { return "no", time.Hour, nil })
@@ -160,7 +160,7 @@ func TestKeysAreChangedWithoutAGap(t *testing.T) {
 				}
 			}
 			kept := f.asked(token + "/b")
-			if err := revoker.Revoke(t.Context(), &token, nil); err != nil {
+			if err := revoker.Revoke(t.Context(), Revocation{Token: &token}); err != nil {
 				t.Fatal(err)
 			}
 			for _, r := range replicas {

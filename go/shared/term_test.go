@@ -40,7 +40,7 @@ func TestAServerThatComesBackHasNothingThatIsGood(t *testing.T) {
 	way.lead(second.socket)
 	inNewLog(t, old, a, b)
 	f.changesItsMind()
-	if err := a.Revoke(t.Context(), ptr("x"), nil); err != nil {
+	if err := a.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 		t.Fatal(err)
 	}
 	v, err = b.get(t.Context(), "x", "y")
@@ -95,7 +95,7 @@ func TestALogThatIsLostStaysLost(t *testing.T) {
 	k := a.keys(log, itemOf("x", "y"))
 	epoch := s.command("GET", k.scopes[1])
 	f.changesItsMind()
-	if err := b.Revoke(t.Context(), ptr("x"), nil); err != nil {
+	if err := b.Revoke(t.Context(), Revocation{Token: ptr("x")}); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range []*replica{a, b} {

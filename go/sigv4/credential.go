@@ -11,7 +11,8 @@ type credential struct {
 	accessKey string
 	date      string // yyyymmdd
 	region    string
-	scope     string // date/region/s3/aws4_request
+	service   Service
+	scope     string // date/region/service/aws4_request
 }
 
 const maxRegion = 64
@@ -19,7 +20,7 @@ const maxRegion = 64
 // parseCredential takes the scope from the last four parts and leaves
 // everything before them to the access key, including slashes. AWS cuts at the
 // first slash, but its own keys have none.
-func parseCredential(s string, fail refuse) (credential, error) {
+func parseCredential(s string, of Service, fail refuse) (credential, error) {
 	var cut [4]int // positions of the last four slashes, from the right
 	at := len(s)
 	for i := range cut {
@@ -35,6 +36,7 @@ func parseCredential(s string, fail refuse) (credential, error) {
 		accessKey: s[:cut[3]],
 		date:      s[cut[3]+1 : cut[2]],
 		region:    s[cut[2]+1 : cut[1]],
+		service:   of,
 		scope:     s[cut[3]+1:],
 	}
 	return c, c.check(s[cut[1]+1:cut[0]], s[cut[0]+1:], fail)
@@ -44,8 +46,8 @@ func (c credential) check(svc, end string, fail refuse) error {
 	switch {
 	case end != terminator:
 		return fail("incorrect terminal " + quote(end) + `. This endpoint uses "aws4_request".`)
-	case svc != service:
-		return fail("incorrect service " + quote(svc) + `. This endpoint belongs to "s3".`)
+	case svc != string(c.service):
+		return fail("incorrect service " + quote(svc) + `. This endpoint belongs to ` + quote(string(c.service)) + `.`)
 	case !isDay(c.date):
 		return fail("incorrect date format " + quote(c.date) + `. This date in the credential must be in the format "yyyyMMdd".`)
 	case !isRegion(c.region):

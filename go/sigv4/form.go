@@ -34,7 +34,7 @@ func ParsePostPolicy(bucket string, fields []Field) (*SignedRequest, error) {
 		token:     secret.New(byName["x-amz-security-token"]),
 		payload:   Payload{Kind: Unsigned},
 	}
-	if s.cred, err = parseCredential(byName["x-amz-credential"], refuseForm); err != nil {
+	if s.cred, err = parseCredential(byName["x-amz-credential"], S3, refuseForm); err != nil {
 		return nil, err
 	}
 	if err := checkSignature(s.signature); err != nil {

@@ -13,7 +13,7 @@ func parseHeaderAuth(r *Request, query []param, h authHeaders) (*SignedRequest, 
 		return nil, err
 	}
 	s := &SignedRequest{mechanism: InHeader, signature: parts.signature}
-	if s.cred, err = parseCredential(parts.credential, refuseHeader); err != nil {
+	if s.cred, err = parseCredential(parts.credential, r.service(), refuseHeader); err != nil {
 		return nil, err
 	}
 	if s.signed, err = splitSignedHeaders(parts.signedHeaders, refuseHeader); err != nil {
@@ -31,14 +31,24 @@ func parseHeaderAuth(r *Request, query []param, h authHeaders) (*SignedRequest, 
 	if s.token, err = sessionToken(h.token, nil); err != nil {
 		return nil, err
 	}
-	switch len(h.payloadHash) {
-	case 0:
-		return nil, missingHeader("x-amz-content-sha256")
-	case 1:
-		return s.finish(r, query, h.payloadHash[0])
-	default:
-		return nil, errPayloadHash
+	hash, err := r.signedHash(h.payloadHash)
+	if err != nil {
+		return nil, err
 	}
+	return s.finish(r, query, hash)
+}
+
+// signedHash is the payload hash of the canonical request.
+func (r *Request) signedHash(said []string) (string, error) {
+	switch {
+	case r.service() != S3 && len(said) == 0:
+		return r.BodyHash, nil
+	case len(said) == 0:
+		return "", missingHeader("x-amz-content-sha256")
+	case len(said) > 1 || r.service() != S3 && said[0] != r.BodyHash:
+		return "", errPayloadHash
+	}
+	return said[0], nil
 }
 
 // authorization holds the three components of the header.

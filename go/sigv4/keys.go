@@ -80,7 +80,7 @@ func (c keyCache) get(key secret.Value, cred credential) *signingKey {
 func deriveKey(key secret.Value, cred credential) digest {
 	k := sign([]byte("AWS4"+key.Reveal()), []byte(cred.date))
 	k = sign(k[:], []byte(cred.region))
-	k = sign(k[:], []byte(service))
+	k = sign(k[:], []byte(cred.service))
 	return sign(k[:], []byte(terminator))
 }
 

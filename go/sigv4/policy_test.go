@@ -17,7 +17,7 @@ func formFields(document string, more ...Field) []Field {
 }
 
 func signedPolicy(encoded string, more ...Field) []Field {
-	cred, err := parseCredential(formCredential, refuseForm)
+	cred, err := parseCredential(formCredential, S3, refuseForm)
 	if err != nil {
 		panic(err)
 	}

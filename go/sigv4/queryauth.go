@@ -9,7 +9,12 @@ import (
 	"osp/go/wire"
 )
 
-const maxExpires = 7 * 24 * 3600 // seconds; AWS's limit for presigned URLs
+const (
+	maxExpires = 7 * 24 * 3600 // seconds; AWS's limit for presigned URLs
+	// otherValidity is how long a presigned URL for another service than S3 is good at
+	// most, whatever it says: STS takes none that is older.
+	otherValidity = 15 * time.Minute
+)
 
 // queryClaim holds the authentication parameters of a query, decoded. A nil
 // field means that the parameter is absent.
@@ -94,7 +99,7 @@ func parseQueryAuth(r *Request, query []param, h authHeaders, c *queryClaim) (*S
 	}
 	s := &SignedRequest{mechanism: InQuery, signature: *c.signature, timestamp: *c.date}
 	var err error
-	if s.cred, err = parseCredential(*c.credential, refuseQueryCredential); err != nil {
+	if s.cred, err = parseCredential(*c.credential, r.service(), refuseQueryCredential); err != nil {
 		return nil, err
 	}
 	if s.signed, err = splitSignedHeaders(*c.signedHeaders, refuseQuery); err != nil {
@@ -119,6 +124,13 @@ func parseQueryAuth(r *Request, query []param, h authHeaders, c *queryClaim) (*S
 	hash, err := presignedHash(h.payloadHash, c.payloadHash)
 	if err != nil {
 		return nil, err
+	}
+	if r.service() != S3 {
+		s.expires = min(s.expires, otherValidity)
+		if hash != unsignedPayload && hash != r.BodyHash {
+			return nil, errPayloadHash
+		}
+		hash = r.BodyHash
 	}
 	return s.finish(r, query, hash)
 }

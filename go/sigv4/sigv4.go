@@ -1,7 +1,8 @@
 // Package sigv4 decides whether a request was signed by the holder of a secret
 // key: AWS Signature Version 4 for S3, in the Authorization header, in a
 // presigned URL and in a POST policy form, with the signature chain of
-// aws-chunked bodies.
+// aws-chunked bodies; and for STS, whose requests have their whole body here. A
+// signature for one service is none for the other.
 //
 // The stages are types. Parse and ParsePostPolicy turn what the wire carried
 // into a SignedRequest, which proves nothing; only a Verifier turns that into
@@ -35,12 +36,22 @@ import (
 const (
 	algorithm      = "AWS4-HMAC-SHA256"
 	algorithmECDSA = "AWS4-ECDSA-P256-SHA256" // SigV4A
-	service        = "s3"
 	terminator     = "aws4_request"
+)
+
+// Service is what a signature is for: the name in its credential scope.
+type Service string
+
+// The services. They hash bodies differently: a request to S3 says its hash, or that
+// there is none, in x-amz-content-sha256; clients of others leave the field out.
+const (
+	S3  Service = "s3"
+	STS Service = "sts"
 )
 
 // Request is what a client's signature covers, as it was on the wire.
 type Request struct {
+	Service  Service // that the request is for; empty: S3
 	Method   string
 	RawPath  string // undecoded; begins with "/"
 	RawQuery string // undecoded, without the "?"
@@ -55,6 +66,16 @@ type Request struct {
 	// TransferEncoding stands in for a signed Transfer-Encoding that Header
 	// lacks, as it was sent.
 	TransferEncoding []string
+	// BodyHash is the SHA-256 of the body, in lower-case hex, for services other than
+	// S3. A body's signature is a promise at S3, about bytes to come; here it is kept.
+	BodyHash string
+}
+
+func (r *Request) service() Service {
+	if r.Service == "" {
+		return S3
+	}
+	return r.Service
 }
 
 // Mechanism says where a signature was found. The zero Mechanism is that of a
@@ -67,11 +88,12 @@ const (
 	InQuery            // of a presigned URL
 	InForm             // of a POST policy form
 	Nowhere            // nobody signed, and nobody had to
+	InBearer           // nobody signed: a bearer token says who sent it
 )
 
 // String implements fmt.Stringer.
 func (m Mechanism) String() string {
-	return [...]string{"unsigned", "header", "presigned", "form", "anonymous"}[m]
+	return [...]string{"unsigned", "header", "presigned", "form", "anonymous", "bearer"}[m]
 }
 
 // SignedRequest is a request that claims a signature. It is parsed and
@@ -107,6 +129,9 @@ func (s *SignedRequest) Region() string { return s.cred.region }
 
 // Presigned reports whether the signature travels in the query.
 func (s *SignedRequest) Presigned() bool { return s.mechanism == InQuery }
+
+// SessionToken is what came with a temporary key; empty: nothing did.
+func (s *SignedRequest) SessionToken() secret.Value { return s.token }
 
 // Format keeps signature, token and canonical request out of logs, whatever
 // the verb.

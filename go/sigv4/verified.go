@@ -41,10 +41,6 @@ func (r *VerifiedRequest) Presigned() bool { return r.parts().Presigned() }
 // Mechanism says how it was signed. It is zero for what is not Usable.
 func (r *VerifiedRequest) Mechanism() Mechanism { return r.parts().mechanism }
 
-// Session reports whether a session token came with the key, which is a temporary
-// one then.
-func (r *VerifiedRequest) Session() bool { return !r.parts().token.Empty() }
-
 // Signature is the request's signature, 64 lower-case hex digits. It has one
 // spelling, whatever the order of the query, so it identifies a presigned URL.
 func (r *VerifiedRequest) Signature() string { return r.parts().signature }

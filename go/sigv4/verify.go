@@ -148,7 +148,7 @@ func (m Mechanism) refuse() refuse {
 // token are unknown; a token that does not belong to the key is invalid.
 func checkToken(got, want secret.Value) error {
 	switch {
-	case got.Empty() && want.Empty():
+	case got == want: // by what stands for them, which takes the same time for all
 		return nil
 	case got.Empty():
 		return s3err.InvalidAccessKeyID

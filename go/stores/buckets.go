@@ -15,10 +15,11 @@ import (
 // Set is the part of a configuration that may change while a server runs.
 type Set struct {
 	Buckets  Buckets
-	Keystore map[string]secret.Value // client access key -> secret key
-	Policy   *policy.Policy          // for all entries; nil: there is none
-	Shadow   *policy.Policy          // in its place, to the shadow; nil: there is none
-	Limits   *limits.Rules           // nil: there are none but those of entries
+	Keystore map[string]secret.Value   // client access key -> secret key
+	Policy   *policy.Policy            // for all entries; nil: there is none
+	Shadow   *policy.Policy            // in its place, to the shadow; nil: there is none
+	Roles    map[string]*policy.Policy // of each role the policy that bounds it; nil: it has none
+	Limits   *limits.Rules             // nil: there are none but those of entries
 }
 
 // Governed reports whether there is a policy that decides, be it that of one entry.

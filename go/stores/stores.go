@@ -37,6 +37,7 @@ type Bucket struct {
 
 	ReadOnly  bool           // whatever is not known to be a read is refused
 	Anonymous bool           // reads without a signature go on to the policies and the validator, with an empty token
+	Bearer    string         // role of who shows an identity token instead of a signature; empty: nobody may
 	Policy    *policy.Policy // in addition to the one for all entries; nil: there is none
 
 	Connections int // requests that are at the store at a time; 0: any number

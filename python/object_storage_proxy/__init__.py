@@ -15,6 +15,7 @@ what, and with which credentials for the store::
 Importing it neither loads the library nor starts a thread; the first start of a proxy does.
 """
 
+from ._issue import TemporaryKeys
 from ._version import __version__
 from .config import CosMapItem, ProxyServerConfig
 from .decision import Decision
@@ -26,6 +27,7 @@ from .server import (
     get_request_count,
     start_server,
 )
+from .session import Session
 
 __all__ = [
     "ConfigError",
@@ -33,7 +35,9 @@ __all__ = [
     "Decision",
     "ProxyServer",
     "ProxyServerConfig",
+    "Session",
     "SharedStateError",
+    "TemporaryKeys",
     "__version__",
     "disable_request_counting",
     "enable_request_counting",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from json.encoder import encode_basestring_ascii
@@ -16,6 +16,7 @@ from typing import Any
 
 from ._headers import Headers
 from .decision import Decision
+from .session import Session
 
 _ENCODER = json.JSONEncoder(allow_nan=False)  # json.dumps would make one for each call
 _ALLOWED, _REFUSED = b'{"allow":true}', b'{"allow":false}'
@@ -67,11 +68,11 @@ def _terms(value: Decision) -> dict[str, object]:
     return answer
 
 
-def _ttl(value: object) -> int | float:
+def _ttl(value: object, what: str = "ttl") -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise BadAnswerError(f"must give seconds as ttl, not {_kind(value)}")
+        raise BadAnswerError(f"must give seconds as {what}, not {_kind(value)}")
     if not 0 <= value <= _LONGEST_TTL:
-        raise BadAnswerError("must give a ttl between 0 and a year")
+        raise BadAnswerError(f"must give a {what} between 0 and a year")
     return value
 
 
@@ -103,10 +104,51 @@ def bucket_creds(value: object) -> bytes:
     return _dump({"credentials": _text(value, "the credentials")})
 
 
-def _text(value: object, what: str) -> str:
+def session(value: object) -> bytes:
+    """The answer for a role_assumer: only a Session is one; None refuses."""
+    if value is None:
+        return b'{"assumed":false}'
+    if not isinstance(value, Session):
+        raise BadAnswerError(f"must return a Session or None, not {_kind(value)}")
+    answer: dict[str, object] = {"assumed": True}
+    for name in ("name", "token"):
+        if (text := getattr(value, name)) is not None:
+            answer[name] = _text(text, name)
+    if value.claims is not None:
+        answer["claims"] = {
+            _text(name, "a claim"): _texts(texts, "a claim") for name, texts in _items(value.claims)
+        }
+    if value.tags is not None:
+        answer["tags"] = {
+            _text(name, "a tag"): _text(text, "a tag", empty=True)
+            for name, text in _items(value.tags)
+        }
+    if value.policy is not None:
+        policy = value.policy
+        answer["policy"] = (
+            policy if isinstance(policy, str) else _dump(dict(_items(policy))).decode()
+        )
+    if value.duration is not None:
+        answer["duration"] = _ttl(value.duration, "duration")
+    return _dump(answer)
+
+
+def _items(value: object) -> ItemsView[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise BadAnswerError(f"must give a mapping in its Session, not {_kind(value)}")
+    return value.items()
+
+
+def _texts(value: object, what: str) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return [_text(value, what, empty=True)]
+    return [_text(text, what, empty=True) for text in value]
+
+
+def _text(value: object, what: str, *, empty: bool = False) -> str:
     if not isinstance(value, str):
         raise BadAnswerError(f"must return a str for {what}, not {_kind(value)}")
-    if not value:
+    if not value and not empty:
         raise BadAnswerError(f"returned an empty str for {what}")
     if not value.isascii():
         try:

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from ._aside import aside
 from .config import ProxyServerConfig
-from .server import milliseconds, prepared, wire
+from .server import milliseconds, prepared, revocation
 
 __all__ = ["Report", "examine", "revoke"]
 
@@ -33,7 +33,14 @@ class Report(TypedDict):
     problems: list[str]
 
 
-def revoke(config: ProxyServerConfig, token: str | None, bucket: str | None, wait: float) -> None:
+def revoke(
+    config: ProxyServerConfig,
+    token: str | None,
+    bucket: str | None,
+    role: str | None,
+    subject: str | None,
+    wait: float,
+) -> None:
     """Does what `ProxyServer.invalidate` does, for a fleet, from outside of it.
 
     Raises:
@@ -41,10 +48,10 @@ def revoke(config: ProxyServerConfig, token: str | None, bucket: str | None, wai
         ConfigError: the configuration has mistakes, or no shared_state.
         RuntimeError, ImportError: as start() does.
     """
-    about = wire("token", token), wire("bucket", bucket)
+    about = revocation(token, bucket, role, subject)
     wait_ms = milliseconds("wait", wait)
     lib, document = prepared(config)
-    aside(lambda: lib.revoke(document, *about, wait_ms))
+    aside(lambda: lib.revoke(document, about, wait_ms))
 
 
 def examine(config: ProxyServerConfig, timeout: float) -> Report:

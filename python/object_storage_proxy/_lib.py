@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import ConfigError, SharedStateError
@@ -113,23 +113,45 @@ class Library:
             raise ConfigError((mistake["path"], mistake["message"]) for mistake in detail)
         self._expect(code, detail)
 
-    def forget(self, handle: int, token: bytes | None, bucket: bytes | None, wait_ms: int) -> None:
-        """Drops cached answers; None stands for all.
+    def issue(self, handle: int, request: bytes) -> dict[str, Any]:
+        """Returns temporary keys. Raises ConfigError."""
+        text = self._ffi.new("char **")
+        return self._issued(self._lib.osp_issue(handle, request, len(request), text), text)
+
+    def mint(self, document: bytes, request: bytes) -> dict[str, Any]:
+        """Does the same by the keyring of a configuration."""
+        text = self._ffi.new("char **")
+        code = self._lib.osp_mint(document, len(document), request, len(request), text)
+        return self._issued(code, text)
+
+    def _issued(self, code: int, text: Any) -> dict[str, Any]:
+        keys: Any = self._take(text)
+        if code == self._lib.OSP_CONFIG_ERROR:
+            raise ConfigError((mistake["path"], mistake["message"]) for mistake in keys)
+        self._expect(code, keys)
+        issued: dict[str, Any] = keys
+        return issued
+
+    def forget(
+        self, handle: int, about: Mapping[str, bytes | None], keep_sessions: bool, wait_ms: int
+    ) -> None:
+        """Drops cached answers and ends temporary keys; None stands for all.
 
         Raises TimeoutError and SharedStateError.
         """
         error = self._ffi.new("char **")
-        about = self._about(token, bucket)
-        self._revoked(self._lib.osp_forget(handle, *about, wait_ms, error), error)
+        what, kept = self._about(about)
+        what.keep_sessions = keep_sessions
+        self._revoked(self._lib.osp_forget(handle, what, wait_ms, error), error)
+        del kept
 
-    def revoke(
-        self, document: bytes, token: bytes | None, bucket: bytes | None, wait_ms: int
-    ) -> None:
+    def revoke(self, document: bytes, about: Mapping[str, bytes | None], wait_ms: int) -> None:
         """Does the same for the fleet of a configuration. Raises ConfigError, too."""
         error = self._ffi.new("char **")
-        about = self._about(token, bucket)
-        code = self._lib.osp_revoke(document, len(document), *about, wait_ms, error)
+        what, kept = self._about(about)
+        code = self._lib.osp_revoke(document, len(document), what, wait_ms, error)
         self._revoked(code, error)
+        del kept
 
     def examine(self, document: bytes, wait_ms: int) -> Any:
         """Returns what is found out about the shared state. Raises ConfigError."""
@@ -141,11 +163,15 @@ class Library:
         self._expect(code, report)
         return report
 
-    def _about(self, *texts: bytes | None) -> list[Any]:
-        arguments: list[Any] = []
-        for text in texts:
-            arguments += [self._ffi.NULL, 0] if text is None else [text, len(text)]
-        return arguments
+    def _about(self, about: Mapping[str, bytes | None]) -> tuple[Any, list[Any]]:
+        """An osp_about, and what has to live as long as it."""
+        what, kept = self._ffi.new("osp_about *"), []
+        for name, text in about.items():
+            if text is not None:
+                kept.append(self._ffi.from_buffer(text))
+                setattr(what, name, kept[-1])
+                setattr(what, f"{name}_len", len(text))
+        return what, kept
 
     def _revoked(self, code: int, error: Any) -> None:
         detail = self._take(error)

@@ -74,4 +74,5 @@ TABLE = (
         _answers.by_headers,
         "there is nothing to compare",
     ),
+    Row("role_assumer", (("request",),), _answers.session),
 )

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from .decision import Decision
+from .session import Session
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,6 +48,7 @@ CosMapItem = TypedDict(
         "prefix": str | None,
         "read_only": bool | None,
         "anonymous": bool | None,
+        "bearer": str | None,
         "policy": Mapping[str, Any] | str | os.PathLike[str] | None,
         "limits": Mapping[str, Any] | None,
         "connections": int | None,
@@ -107,6 +109,9 @@ Keys:
     read_only: True refuses everything that is not known to be a read.
     anonymous: True lets GET and HEAD without a signature through to the policies and
         the validator, which gets the token ``""``; without any of them it is a mistake.
+    bearer: a role of ``roles``, which whoever sends an identity token (``Authorization:
+        Bearer``) instead of a signature gets for the request; over https, or from this
+        machine. See docs/roles.md.
     policy: rules for this entry, in addition to the parameter of the same name.
     limits: rules of the parameter of the same name for this entry, ``all`` in the place of its
         ``entry`` and ``token`` in the place of its ``token_and_bucket``.
@@ -131,6 +136,7 @@ Validator = (
 Credentials = str | Mapping[str, "str | float | datetime | None"]
 BucketCredsFetcher = Callable[[str, str], Credentials | Awaitable[Credentials]]
 HmacFetcher = Callable[[str], Credentials | Awaitable[Credentials | None] | None]
+RoleAssumer = Callable[[dict[str, Any]], Session | Awaitable[Session | None] | None]
 Path = str | os.PathLike[str]
 Policy = Mapping[str, Any] | Path
 
@@ -246,7 +252,8 @@ class ProxyServerConfig:
             see docs/scaling.md. None: the process is alone.
         shared_namespace: what this fleet's names at the server begin with.
         shared_keys: the keyring, ``"ID:KEY"`` with 32 random bytes in base64 each; the first
-            seals what is shared, all of them open it. Required with ``shared_state``.
+            seals what is shared and temporary keys, all of them open it. Required with
+            ``shared_state``. None: temporary keys end with the process that has issued them.
         shared_timeout: seconds that one command may take; a server that takes longer counts
             as away for a second.
         shared_user, shared_password: who the proxy is at the server; None: nobody.
@@ -276,6 +283,18 @@ class ProxyServerConfig:
             other set of rules: what is not given does not exist there. No request waits for
             it, and it takes no place from other callbacks.
         shadow_sample: the share of the questions that the two are asked about, 0 to 1.
+        issuers: who may issue identity tokens, by the URL that is their ``iss``, each with
+            ``audiences``, of which a token must name one, and perhaps ``ca_file``,
+            ``jwks_url`` and ``token_file``; see docs/roles.md.
+        roles: what clients can get temporary keys for, by name: whom by ``issuers`` and
+            ``audiences``, ``subjects`` and ``claims``, or by ``keys``, and what they get by
+            ``policy``, ``token``, ``tags``, ``min_duration`` and ``max_duration``,
+            ``external_id`` and ``end_with_token``; see docs/roles.md.
+        role_assumer: ``f(request)`` returns the `Session` that somebody gets who asks for
+            temporary keys, or None to refuse. It narrows what ``roles`` says, and alone
+            decides about roles that are not there. ``request`` is a dict with ``action``,
+            ``role``, ``session_name``, ``duration``, ``tags``, and ``identity`` or
+            ``caller``; see docs/roles.md.
         limits: how many requests and bytes there may be, and how large objects: rules for
             ``all``, each ``entry``, each ``token``, each ``token_and_bucket``, those who are
             ``anonymous``, each ``address`` of theirs, and ``classes``, of which a `Decision`
@@ -337,6 +356,9 @@ class ProxyServerConfig:
     event_loop: asyncio.AbstractEventLoop | None = None
     drain_delay: float = 0.0
     policy: Policy | None = None
+    issuers: Mapping[str, Mapping[str, Any]] | None = None
+    roles: Mapping[str, Mapping[str, Any]] | None = None
+    role_assumer: RoleAssumer | None = None
     shadow_policy: Policy | None = None
     shadow_validator: Validator | None = None
     shadow_sample: float = 1.0

@@ -20,6 +20,7 @@ from .errors import ConfigError
 
 if TYPE_CHECKING:
     from ._drain import LogDrain
+    from ._issue import Claims, TemporaryKeys
     from ._run import Run
 
 __all__ = [
@@ -133,9 +134,11 @@ class ProxyServer:
         hmac_keystore: Sequence[Mapping[str, str | None]] | None = None,
         policy: Policy | None = None,
         shadow_policy: Policy | None = None,
+        issuers: Mapping[str, Mapping[str, Any]] | None = None,
+        roles: Mapping[str, Mapping[str, Any]] | None = None,
         limits: Mapping[str, Any] | None = None,
     ) -> None:
-        """Replaces stores, client keys, policies, limits, or several at once, while it serves.
+        """Replaces stores, keys, policies, issuers, roles, limits, or several, while it serves.
 
         Requests in flight end with the values that they began with. What is given is copied;
         what is not given stays as the last update left it, whoever made that. The
@@ -147,6 +150,8 @@ class ProxyServer:
             hmac_keystore: likewise all key pairs; None: unchanged; []: none.
             policy: likewise the policy for all entries, of which a file is read again; None:
                 unchanged. A server that has one keeps one until it is stopped.
+            issuers: likewise all issuers of identity tokens; None: unchanged; {}: none.
+            roles: likewise all roles; the sessions of one that is not there any more end.
             shadow_policy: likewise the policy of the shadow.
             limits: likewise the limits for all entries; None: unchanged; {}: none. What was
                 taken of a rule before counts on.
@@ -162,6 +167,8 @@ class ProxyServer:
             "cos_map": cos_map,
             "hmac_keystore": hmac_keystore,
             "policy": policy,
+            "issuers": issuers,
+            "roles": roles,
             "shadow_policy": shadow_policy,
             "limits": limits,
         }
@@ -181,37 +188,87 @@ class ProxyServer:
                 if self._updates == number:
                     return
 
-    def invalidate(
-        self, token: str | None = None, bucket: str | None = None, *, wait: float = 5.0
-    ) -> None:
-        """Drops the callbacks' cached answers: decisions, store credentials, client secrets.
+    def issue(
+        self,
+        token: str,
+        *,
+        ttl: float = 3600,
+        policy: Policy | None = None,
+        claims: Claims | None = None,
+        name: str | None = None,
+    ) -> TemporaryKeys:
+        """Makes temporary keys, to hand out to somebody.
 
-        Requests that arrive after it has returned are never served by anything that was asked
-        for before, including the store's bearer tokens and the sessions of roles. With both
-        arguments it drops what is cached for that token and that bucket together; client
-        secrets belong to a token alone.
+        Every replica with the same ``shared_keys`` accepts them; without ``shared_keys`` they
+        end with this process. Nothing is stored; invalidate() ends them earlier.
 
         Args:
-            token: a client's access key id; None: all. "" stands for clients without
-                a signature.
+            token: as whom callbacks, policies and limits see whoever signs with them.
+            ttl: seconds until they end: from 1 to 129600, which are 36 hours.
+            policy: narrows what they may do, in addition to all that narrows the token: a dict
+                or the path of a JSON file, without principals.
+            claims: what else policies and a validator's ``request["session"]`` know of the
+                holder: texts, or lists of texts, by name.
+            name: what it knows as the session's name.
+
+        Raises:
+            ConfigError: an argument has mistakes, or there is too much in them: about 3 KB
+                fit, in which policies are compressed.
+            RuntimeError: the server is not running, or this process is a fork.
+        """
+        from ._issue import TemporaryKeys, request
+
+        wanted = request(token, ttl, policy, claims, name)
+        lib, handle = self._serving()
+        return TemporaryKeys.of(lib.issue(handle, wanted))
+
+    def invalidate(
+        self,
+        token: str | None = None,
+        bucket: str | None = None,
+        *,
+        role: str | None = None,
+        subject: str | None = None,
+        sessions: bool = True,
+        wait: float = 5.0,
+    ) -> None:
+        """Drops the callbacks' cached answers, and ends temporary keys.
+
+        Answers are decisions, store credentials, client secrets.
+        Requests that arrive after it has returned are never served by anything that was asked
+        for before, including the store's bearer tokens and the sessions of roles there. With
+        both arguments it drops what is cached for that token and that bucket together; client
+        secrets belong to a token alone. Unless a bucket is given, it also ends the temporary keys
+        that this proxy has issued before, under that token or with that access key.
+
+        Args:
+            token: a client's access key id, or the token of temporary keys; None: all. ""
+                stands for clients without a signature.
             bucket: a bucket's name as clients use it; None: all.
+            role: ends the temporary keys of a role that were issued before, and does nothing
+                else.
+            subject: likewise those that were issued for an identity token's subject; with a
+                role, those of both.
+            sessions: False ends no temporary keys, and only drops answers.
             wait: with ``shared_state``, seconds that it may take until no replica of the
                 fleet answers by what was dropped, an hour at most. Three suffice, even if
                 some are cut off. Signals are handled meanwhile; a stop ends it.
 
         Raises:
             TypeError: an argument is neither a str nor None, or wait is no number.
-            ValueError: wait is negative, or more than an hour.
+            ValueError: wait is negative, or more than an hour; or a role or a subject is given
+                together with a token or a bucket.
             TimeoutError: it is recorded, but some replica had not confirmed it in time; it
                 will, or stop using what it remembers, within two seconds.
             SharedStateError: it could not be recorded, which is tried for a second at least:
                 this replica has dropped the answers, others may not.
             RuntimeError: the server is not running, or this process is a fork.
         """
-        about = wire("token", token), wire("bucket", bucket)
+        about = revocation(token, bucket, role, subject)
+        keep = not sessions
         wait_ms = milliseconds("wait", wait)
         lib, handle = self._serving()
-        aside(lambda: lib.forget(handle, *about, wait_ms))
+        aside(lambda: lib.forget(handle, about, keep, wait_ms))
 
     def reopen_logs(self) -> None:
         """Reopens the access log's file, after it has been moved away.
@@ -371,6 +428,17 @@ def wire(name: str, text: str | None) -> bytes | None:
     if not isinstance(text, (str, type(None))):
         raise TypeError(f"{name} must be a str or None, not {type(text).__name__}")
     return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def revocation(
+    token: str | None, bucket: str | None, role: str | None, subject: str | None
+) -> dict[str, bytes | None]:
+    """What a revocation is about, as the library reads it."""
+    of_sessions = role is not None or subject is not None
+    if of_sessions and (token is not None or bucket is not None):
+        raise ValueError("role and subject can't be combined with token and bucket")
+    given = {"token": token, "bucket": bucket, "role": role, "subject": subject}
+    return {name: wire(name, text) for name, text in given.items()}
 
 
 def prepared(config: ProxyServerConfig) -> tuple[_lib.Library, bytes]:

@@ -50,6 +50,9 @@ def serve() -> None:
     server.update(cos_map={"photos": STORE})
     server.update(hmac_keystore=[])
     server.invalidate(token="alice", bucket="photos")
+    server.invalidate(role="analyst", subject="a1")
+    keys = server.issue("alice", ttl=60, claims={"groups": ["a"], "team": "b"}, name="n")
+    assert_type(keys, osp.TemporaryKeys)
     assert_type(server.wait(timeout=0.1), bool)
     server.stop(drain=0.5)
     with osp.ProxyServer(config()) as running:

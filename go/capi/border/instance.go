@@ -5,6 +5,9 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"osp/go/session"
+	"osp/go/shared"
 )
 
 // Server is what the border needs of a proxy.Server that listens.
@@ -15,7 +18,8 @@ type Server interface {
 	MetricsPort() int
 	ReopenLogs() error
 	Update(document []byte) error
-	Forget(ctx context.Context, token, bucket *string) error
+	Issue(document []byte) (session.Keys, error)
+	Forget(ctx context.Context, what shared.Revocation) error
 	AnnounceStop()
 	Stop(ctx context.Context) error
 	Done() <-chan struct{}

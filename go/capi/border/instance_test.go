@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"osp/go/callbacks"
+
+	"osp/go/session"
+	"osp/go/shared"
 )
 
 // busy is a server whose requests end only when they are cut off, or by end.
@@ -20,15 +23,16 @@ type busy struct {
 
 func newBusy() *busy { return &busy{end: make(chan struct{}), done: make(chan struct{})} }
 
-func (b *busy) Serve()                                         {}
-func (b *busy) HTTPPort() int                                  { return 1 }
-func (b *busy) HTTPSPort() int                                 { return 2 }
-func (b *busy) MetricsPort() int                               { return 3 }
-func (b *busy) ReopenLogs() error                              { return nil }
-func (b *busy) Update([]byte) error                            { return nil }
-func (b *busy) Forget(context.Context, *string, *string) error { return nil }
-func (b *busy) AnnounceStop()                                  { b.announced = true }
-func (b *busy) Done() <-chan struct{}                          { return b.done }
+func (b *busy) Serve()                                          {}
+func (b *busy) HTTPPort() int                                   { return 1 }
+func (b *busy) HTTPSPort() int                                  { return 2 }
+func (b *busy) MetricsPort() int                                { return 3 }
+func (b *busy) ReopenLogs() error                               { return nil }
+func (b *busy) Update([]byte) error                             { return nil }
+func (b *busy) Forget(context.Context, shared.Revocation) error { return nil }
+func (b *busy) Issue([]byte) (session.Keys, error)              { return session.Keys{}, nil }
+func (b *busy) AnnounceStop()                                   { b.announced = true }
+func (b *busy) Done() <-chan struct{}                           { return b.done }
 func (b *busy) Stop(ctx context.Context) error {
 	defer close(b.done)
 	b.asked = time.Now()

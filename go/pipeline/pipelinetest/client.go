@@ -40,13 +40,18 @@ func (r *Rig) Signed(method, target, body string, header ...string) *http.Reques
 // Sign signs a request as it stands.
 func (r *Rig) Sign(req *http.Request, body string) *http.Request {
 	r.T.Helper()
+	return r.SignBy(aws.Credentials{AccessKeyID: ClientKey, SecretAccessKey: ClientSecret}, req, body)
+}
+
+// SignBy is Sign with other keys.
+func (r *Rig) SignBy(keys aws.Credentials, req *http.Request, body string) *http.Request {
+	r.T.Helper()
 	hash := req.Header.Get("X-Amz-Content-Sha256")
 	if hash == "" {
 		sum := sha256.Sum256([]byte(body))
 		hash = hex.EncodeToString(sum[:])
 		req.Header.Set("X-Amz-Content-Sha256", hash)
 	}
-	keys := aws.Credentials{AccessKeyID: ClientKey, SecretAccessKey: ClientSecret}
 	if err := sdkSigner().SignHTTP(r.T.Context(), keys, req, hash, "s3", "us-east-1", time.Now()); err != nil {
 		r.T.Fatal(err)
 	}
@@ -56,11 +61,16 @@ func (r *Rig) Sign(req *http.Request, body string) *http.Request {
 // Presigned returns the target of a presigned URL.
 func (r *Rig) Presigned(method, target string, age time.Duration) string {
 	r.T.Helper()
+	return r.PresignedBy(aws.Credentials{AccessKeyID: ClientKey, SecretAccessKey: ClientSecret}, method, target, age)
+}
+
+// PresignedBy is Presigned with other keys.
+func (r *Rig) PresignedBy(keys aws.Credentials, method, target string, age time.Duration) string {
+	r.T.Helper()
 	req := r.Request(method, target, "")
 	q := req.URL.Query()
 	q.Set("X-Amz-Expires", "60")
 	req.URL.RawQuery = q.Encode()
-	keys := aws.Credentials{AccessKeyID: ClientKey, SecretAccessKey: ClientSecret}
 	signed, _, err := sdkSigner().PresignHTTP(r.T.Context(), keys, req, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now().Add(-age))
 	if err != nil {
 		r.T.Fatal(err)

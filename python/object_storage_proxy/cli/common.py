@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TypeAlias
 
-__all__ = ["PROG", "Adder", "add_command", "add_config"]
+from .problems import MistakesError
+
+__all__ = ["PROG", "Adder", "add_command", "add_config", "seconds"]
 
 PROG = "object-storage-proxy"
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Adder: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -35,3 +40,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         help="the configuration, a TOML file; default: the environment variable OSP_CONFIG, "
         "else proxy.toml in the working directory, if there is one",
     )
+
+
+def seconds(option: str, text: str, most: str) -> int:
+    """What an option says in seconds, or in another unit: from one of them to a longest time."""
+    found = re.fullmatch(r"(\d{1,9})([smhd]?)", text, re.ASCII)
+    value = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 1 <= value <= int(most[:-1]) * _UNITS[most[-1]]:
+        raise MistakesError(f"{option} must be from 1s to {most}, such as 90, 15m or 12h")
+    return value

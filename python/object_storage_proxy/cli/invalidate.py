@@ -15,7 +15,8 @@ from .problems import CommandError, MistakesError
 _DESCRIPTION = """\
 Makes all replicas that share a state (shared_state in the configuration) drop the cached
 answers of their callbacks about a client, a bucket, or both together: decisions, store
-credentials, the client's secret. It returns when none of them responds by them any more.
+credentials, the client's secret; and ends the temporary keys that were issued before, by
+token, access key, role or subject. It returns when none of them responds by them any more.
 No replica need run here.
 
 The exit status is 0 if that is so; 1 if it could not be recorded, or if some replica had
@@ -24,6 +25,7 @@ not confirmed it in time."""
 _EXAMPLES = """\
   object-storage-proxy invalidate --token alice
   object-storage-proxy invalidate --token alice --bucket photos --wait 3
+  object-storage-proxy invalidate --role analyst
   object-storage-proxy invalidate --all"""
 
 
@@ -35,6 +37,10 @@ def add(adder: Adder) -> None:
     add_config(parser)
     parser.add_argument("--token", metavar="KEY", help="a client's access key id")
     parser.add_argument("--bucket", metavar="NAME", help="a bucket, by the name that clients use")
+    parser.add_argument("--role", metavar="NAME", help="ends the temporary keys of a role")
+    parser.add_argument(
+        "--subject", metavar="SUBJECT", help="ends those of an identity token's subject"
+    )
     parser.add_argument("--all", action="store_true", help="everything")
     parser.add_argument(
         "--wait", type=float, default=5.0, metavar="SECONDS", help="how long; default: 5"
@@ -44,14 +50,25 @@ def add(adder: Adder) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Returns when it is done."""
-    given = options.token is not None or options.bucket is not None
-    if given == options.all:
-        raise MistakesError("one of --token, --bucket and --all is required; --all stands alone")
+    answers = options.token is not None or options.bucket is not None
+    sessions = options.role is not None or options.subject is not None
+    if answers + sessions + options.all != 1:
+        raise MistakesError(
+            "one of --token, --bucket, --role, --subject and --all is required; --token goes with "
+            "--bucket, --role with --subject, and --all stands alone"
+        )
     if not 0 <= options.wait <= LONGEST_WAIT:
         raise MistakesError(f"--wait must be between 0 and {LONGEST_WAIT} seconds")
     DotEnv().load()
     try:
-        revoke(settings.read(options.config).config(), options.token, options.bucket, options.wait)
+        revoke(
+            settings.read(options.config).config(),
+            options.token,
+            options.bucket,
+            options.role,
+            options.subject,
+            options.wait,
+        )
     except (SharedStateError, TimeoutError) as error:
         raise CommandError(str(error)) from error
     return 0

@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 
 from .._version import __version__
-from . import check_config, completion, doctor, invalidate, keygen, policy, presign, serve
+from . import (
+    check_config,
+    completion,
+    credentials,
+    doctor,
+    invalidate,
+    issue,
+    keygen,
+    policy,
+    presign,
+    serve,
+)
 from .common import PROG
 
 __all__ = ["build"]
@@ -36,6 +47,17 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     parser.set_defaults(run=None, parser=parser)
     adder = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for command in (serve, check_config, presign, keygen, policy, doctor, invalidate, completion):
+    for command in (
+        serve,
+        check_config,
+        presign,
+        keygen,
+        issue,
+        credentials,
+        policy,
+        doctor,
+        invalidate,
+        completion,
+    ):
         command.add(adder)
     return parser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from datetime import datetime, timezone
 from typing import Any
@@ -12,10 +11,10 @@ from urllib.parse import urlsplit
 
 from . import settings
 from .buckets import entry_name
-from .common import Adder, add_command, add_config
+from .common import Adder, add_command, add_config, seconds
 from .environment import DotEnv
 from .problems import MistakesError
-from .sigv4 import LONGEST, PARAMETERS, Credentials, presign
+from .sigv4 import PARAMETERS, Credentials, presign
 
 _DESCRIPTION = """\
 Prints a URL with which anybody can do one thing until it expires: get, put, delete ...
@@ -39,7 +38,6 @@ _EXAMPLES = """\
   object-storage-proxy presign photos/a.jpg --access-key alice \\
       --endpoint https://s3.example.com --query response-content-type=image/jpeg"""
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 
 
@@ -108,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
             host,
             path,
             region=region or "us-east-1",
-            expires=_seconds(options.expires),
+            expires=seconds("--expires", options.expires, "7d"),
             now=datetime.now(timezone.utc),
             query=query,
             headers=dict(_pair(text, ":", "--header") for text in options.header),
@@ -216,14 +214,6 @@ def _secret_in(path: str) -> str:
     if not text.strip("\r\n"):
         raise MistakesError(f"--secret-key-file: {path} is empty")
     return text.strip("\r\n")
-
-
-def _seconds(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,9})([smhd]?)", text, re.ASCII)
-    seconds = int(found[1]) * _UNITS[found[2]] if found else 0
-    if not 1 <= seconds <= LONGEST:
-        raise MistakesError("--expires must be from 1s to 7d, such as 90, 15m, 12h or 7d")
-    return seconds
 
 
 def _pair(text: str, separator: str, option: str) -> tuple[str, str]:

@@ -45,11 +45,11 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
 An environment variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, takes
 precedence over the file, and an option over both.
 
-SIGHUP reads the configuration again, replaces the stores, the key pairs, the policies and the
-limits, and drops the callbacks' cached answers. Any other change waits for a restart, and the
-log says so.
-A configuration with mistakes changes nothing. With --watch no signal is needed: a change of the
-configuration, of .env or of a file that the configuration names is seen within two seconds."""
+SIGHUP reads the configuration again, replaces the stores, the key pairs, the policies, issuers,
+roles and limits, and drops the callbacks' cached answers. Any other change waits for a restart,
+and the log says so. A configuration with mistakes changes nothing. With --watch no signal is
+needed: a change of the configuration, of .env or of a file that the configuration names is seen
+within two seconds."""
 
 _EXAMPLES = """\
   object-storage-proxy serve
@@ -194,10 +194,9 @@ def _reload(
             config = now.config()
             swapped = [n for n in _SWAPPED if n not in _KEPT or getattr(config, n) is not None]
             new = {name: getattr(config, name) for name in swapped}
-            for name in new:
-                if new[name] is None:
-                    new[name] = _NONE.get(name)
-            server.update(**new)
+            server.update(
+                **{n: _NONE.get(n) if value is None else value for n, value in new.items()}
+            )
     except BaseException as error:  # whatever modules and files do, the server goes on
         with shielded():
             _log_failure(error)
@@ -218,7 +217,7 @@ def _reload(
 def _drop_answers(server: ProxyServer) -> None:
     """Cached answers may be those of another configuration. This replica's are gone in any case."""
     try:
-        server.invalidate()
+        server.invalidate(sessions=False)
     except (SharedStateError, TimeoutError, RuntimeError) as error:  # RuntimeError: it has stopped
         with shielded():
             _log.error("other replicas may still use what they remember: %s", error)
@@ -240,5 +239,6 @@ _SWAPPED = tuple(
     name for name in inspect.signature(ProxyServer.update).parameters if name != "self"
 )
 _KEPT = ("policy", "shadow_policy")  # those of them that can't be taken away
-_NONE: dict[str, Any] = {"hmac_keystore": [], "limits": {}}  # what says that there are none now
+# What says of others that there are none now.
+_NONE: dict[str, Any] = {"hmac_keystore": [], "issuers": {}, "roles": {}, "limits": {}}
 assert set(_SWAPPED) <= set(ProxyServerConfig.__slots__)

@@ -68,13 +68,14 @@ class Watch:
 
 
 def named_in(values: Mapping[str, Any]) -> Iterator[str]:
-    """The files that entries of cos_map name, and those of the policies for all of them."""
+    """The files that entries, issuers and roles name, and those of the policies for all entries."""
     yield from (values[n] for n in ("policy", "shadow_policy") if isinstance(values.get(n), str))
-    entries = values.get("cos_map")
-    for entry in entries.values() if isinstance(entries, Mapping) else ():
-        for key in _BY_NAME if isinstance(entry, Mapping) else ():
-            if isinstance(entry.get(key), str):
-                yield entry[key]
+    for name in ("cos_map", "issuers", "roles"):
+        named = values.get(name)
+        for item in named.values() if isinstance(named, Mapping) else ():
+            for key in _BY_NAME if isinstance(item, Mapping) else ():
+                if isinstance(item.get(key), str):
+                    yield item[key]
 
 
 def _looked(files: Mapping[str, _Stamp]) -> dict[str, _Stamp]:

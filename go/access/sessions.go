@@ -1,0 +1,142 @@
+package access
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"osp/go/cache"
+	"osp/go/lru"
+	"osp/go/s3err"
+	"osp/go/session"
+	"osp/go/shared"
+)
+
+const (
+	// mostEnds bounds how many ends of sessions are remembered here. Past that all
+	// sessions end that were issued before, which costs their holders new keys.
+	mostEnds = 1 << 16
+	// mostGoing bounds of how many sessions it is remembered that they go on.
+	mostGoing = 1 << 14
+)
+
+var (
+	errEnded   = s3err.ExpiredToken.Because(errors.New("the session was revoked"))
+	errUnknown = errors.New("nobody can tell whether the session was revoked")
+)
+
+// Sessions knows which sessions were ended before their time. A replica remembers that
+// itself, and asks the fleet once about each session, for as long as it has its lease. It
+// is safe for concurrent use. Make it with NewSessions.
+type Sessions struct {
+	fleet *shared.State // nil: the process is alone
+	going *cache.Cache[[sha256.Size]byte, struct{}]
+
+	mu   sync.Mutex // held by who ends some
+	any  atomic.Bool
+	ends *lru.Map[shared.EndOf, time.Time]
+}
+
+// NewSessions makes Sessions of a process, in a fleet unless that is nil.
+func NewSessions(fleet *shared.State) *Sessions {
+	s := &Sessions{
+		fleet: fleet,
+		going: cache.New[[sha256.Size]byte, struct{}](mostGoing, nil),
+		ends:  lru.New[shared.EndOf, time.Time](mostEnds, maphash.Comparable, nil),
+	}
+	if fleet != nil {
+		s.going.Trust(fleet.Generation, shared.Moment)
+	}
+	return s
+}
+
+// End ends the sessions that any of these revocations is about.
+func (s *Sessions) End(list ...shared.Revocation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ended := false
+	for _, one := range list {
+		for _, of := range one.Ends() {
+			s.end(of, one.At)
+			ended = true
+		}
+	}
+	if ended {
+		s.going.Purge()
+	}
+}
+
+// end notes one end; the caller holds mu.
+func (s *Sessions) end(of shared.EndOf, at time.Time) {
+	if s.ends.Len() >= mostEnds {
+		of = everySession
+		s.ends.Purge()
+	}
+	if before, ok := s.ends.Get(of); !ok || at.After(before) {
+		s.ends.Add(of, at)
+	}
+	s.any.Store(true)
+}
+
+var everySession = shared.Revocation{}.Ends()[0]
+
+// Check returns nil if a session goes on: else ExpiredToken, or ServiceUnavailable where
+// that can't be told.
+func (s *Sessions) Check(ctx context.Context, in *session.Session) error {
+	if s.any.Load() {
+		for _, of := range endsOf(in) {
+			if at, ok := s.ends.Get(of); ok && !in.Issued.After(at) {
+				return errEnded
+			}
+		}
+	}
+	if s.fleet == nil {
+		return nil
+	}
+	digest := in.Digest()
+	if _, ok := s.going.Lookup(digest); ok {
+		return nil
+	}
+	_, err := s.going.Get(ctx, digest, func(ctx context.Context) (cache.Entry[struct{}], error) {
+		return s.ask(ctx, in)
+	})
+	switch {
+	case err == nil, errors.Is(err, errEnded), ctx.Err() != nil:
+		return err
+	}
+	return s3err.ServiceUnavailable.Because(errors.Join(errUnknown, err))
+}
+
+// ask asks the fleet. What it says goes for all who wait.
+func (s *Sessions) ask(ctx context.Context, in *session.Session) (going cache.Entry[struct{}], err error) {
+	at, err := s.fleet.EndedAt(ctx, endsOf(in))
+	switch {
+	case err != nil:
+		return going, cache.ForAll(err)
+	case !in.Issued.After(at):
+		return going, cache.ForAll(errEnded)
+	}
+	going.TTL = time.Until(in.Expires)
+	return going, nil
+}
+
+// endsOf are all by which a session may have been ended.
+func endsOf(in *session.Session) []shared.EndOf {
+	role, subject := &in.Role, &in.Subject
+	ends := shared.Revocation{Token: &in.Token}.Ends()[:1]
+	ends = append(ends, shared.Revocation{Token: &in.AccessKey}.Ends()[1], everySession)
+	if in.Role != "" {
+		ends = append(ends, shared.Revocation{Role: role}.Ends()...)
+	}
+	if in.Subject != "" {
+		ends = append(ends, shared.Revocation{Subject: subject}.Ends()...)
+	}
+	if in.Role != "" && in.Subject != "" {
+		ends = append(ends, shared.Revocation{Role: role, Subject: subject}.Ends()...)
+	}
+	return ends
+}

@@ -1,0 +1,53 @@
+package pipeline
+
+import (
+	"net/netip"
+
+	"osp/go/s3err"
+	"osp/go/s3op"
+	"osp/go/session"
+	"osp/go/sigv4"
+)
+
+var (
+	errBearerInClear = s3err.AccessDenied.Msg("Bearer tokens are taken over https only: this one may have been read by others.")
+	errOtherBearer   = s3err.AccessDenied.Msg("The bucket of the copy source does not take this bearer token.")
+)
+
+// bearer is the token that stands in for a signature, empty if there is none, or the
+// bucket's entry takes none. A form carries a signature in any case.
+func (x *exchange) bearer() string {
+	if x.bucket == nil || x.bucket.Bearer == "" || x.req.Operation == s3op.PostObject {
+		return ""
+	}
+	return sigv4.BearerToken(x.signable())
+}
+
+// verifyBearer verifies an identity token for the role that the bucket's entry names.
+func (p *Pipeline) verifyBearer(x *exchange, raw string) (*sigv4.VerifiedRequest, *session.Session, error) {
+	if x.clientScheme != "https" && !x.isLocal() {
+		return nil, nil, errBearerInClear
+	}
+	verified, err := sigv4.Bearer(x.signable())
+	if err != nil {
+		return nil, nil, err
+	}
+	begun := p.recorder.clock()
+	in, err := p.roles.Bearer(x.r.Context(), raw, x.bucket.Bearer, p.hosts.client(x.r))
+	p.recorder.waited(x, begun)
+	if err != nil {
+		return nil, nil, err
+	}
+	x.record.session = in
+	return verified, in, p.inForce(x, in)
+}
+
+// isLocal reports whether the request did not leave this machine, as far as the
+// connection tells: not from a forwarder that serves others.
+func (x *exchange) isLocal() bool {
+	if len(x.r.Header["X-Forwarded-For"]) > 0 || len(x.r.Header["Forwarded"]) > 0 {
+		return false
+	}
+	address, err := netip.ParseAddrPort(x.r.RemoteAddr)
+	return err != nil || address.Addr().Unmap().IsLoopback() // what is none is a unix socket
+}

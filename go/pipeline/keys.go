@@ -1,0 +1,164 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"osp/go/access"
+	"osp/go/s3err"
+	"osp/go/s3op"
+	"osp/go/sigv4"
+	"osp/go/sts"
+)
+
+// maxKeyRequests for temporary keys are under way at a time of those who have shown no
+// signature: each has a body of up to sts.LongestBody, and may wait for an issuer.
+const maxKeyRequests = 128
+
+// protocol is one by which clients get temporary keys, at the same port as S3.
+type protocol struct {
+	mediaType string
+	failure   func(e *s3err.Error, requestID string) []byte
+	serve     func(*Pipeline, *exchange) error
+}
+
+var (
+	stsProtocol       = &protocol{"text/xml", sts.ErrorXML, (*Pipeline).serveSTS}
+	containerProtocol = &protocol{"application/json", sts.ErrorJSON, (*Pipeline).serveContainer}
+)
+
+// protocolOf tells these protocols from S3, for which it returns nil. Where the host
+// names a bucket, everything is S3's.
+func protocolOf(r *http.Request, virtual string) *protocol {
+	switch {
+	case virtual != "":
+		return nil
+	case sts.Speaks(r):
+		return stsProtocol
+	case sts.Contains(r):
+		return containerProtocol
+	}
+	return nil
+}
+
+// serveSTS reads the whole request before it is known who sends it, because a signature
+// covers the hash of the body. Of those whom nobody knows there are few at a time.
+func (p *Pipeline) serveSTS(x *exchange) error {
+	x.record.action = string(s3op.Unknown)
+	acquired, err := p.keyRequests.acquire()
+	if err != nil {
+		return err
+	}
+	release := sync.OnceFunc(acquired)
+	defer release()
+	body, err := x.readShort(sts.LongestBody)
+	if err != nil {
+		return err
+	}
+	request, err := sts.Read(x.r.Method, x.rawQuery(), body)
+	if err != nil {
+		return err
+	}
+	x.record.action = request.Action()
+	from := sts.Caller{ClientIP: p.hosts.client(x.r)}
+	if request.Signed() {
+		release() // from here on it waits where requests to S3 do
+		if from.Principal, err = p.verifyForSTS(x, body); err != nil {
+			x.record.badSignature = true
+			return err
+		}
+	}
+	begun := p.recorder.clock()
+	response, err := p.sts.Answer(x.r.Context(), request, from)
+	p.recorder.waited(x, begun)
+	if err != nil {
+		return err
+	}
+	x.respondKeys(response.XML(x.requestID))
+	return nil
+}
+
+// verifyForSTS is the same gate as S3's, for signatures of the other service. Nobody gets
+// keys for a mere claim: they would be good where claims are not.
+func (p *Pipeline) verifyForSTS(x *exchange, body []byte) (*access.Principal, error) {
+	sum := sha256.Sum256(body)
+	r := &sigv4.Request{
+		Service: sigv4.STS, BodyHash: hex.EncodeToString(sum[:]), Method: x.r.Method, RawPath: "/", RawQuery: x.rawQuery(),
+		Hosts: x.hosts, Header: x.r.Header, ContentLength: x.r.ContentLength, TransferEncoding: x.r.TransferEncoding,
+	}
+	if !sigv4.ClaimsSignature(r) {
+		return nil, sts.MissingAuthenticationToken
+	}
+	signed, err := sigv4.Parse(r)
+	if err != nil {
+		return nil, err
+	}
+	x.record.accessKey, x.record.presigned = signed.AccessKey(), signed.Presigned()
+	verified, in, err := p.verifySigned(x, signed)
+	if err != nil {
+		return nil, err
+	}
+	if !verified.Verified() {
+		return nil, s3err.AccessDenied.Because(errors.New("with skip_signature_validation there are no temporary keys for signed requests"))
+	}
+	who := access.PrincipalOf(verified, in)
+	return &who, nil
+}
+
+// serveContainer answers SDKs that ask as in a container of AWS's.
+func (p *Pipeline) serveContainer(x *exchange) error {
+	x.record.action = sts.ContainerAction
+	release, err := p.keyRequests.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	begun := p.recorder.clock()
+	body, err := p.sts.Container(x.r.Context(), x.rawQuery(), x.r.Header["Authorization"], p.hosts.client(x.r))
+	p.recorder.waited(x, begun)
+	if err != nil {
+		return err
+	}
+	x.respondKeys(body)
+	return nil
+}
+
+// rawQuery is the query as on the wire.
+func (x *exchange) rawQuery() string {
+	_, query, _ := strings.Cut(x.r.RequestURI, "?")
+	return query
+}
+
+// readShort reads a body of a bounded length.
+func (x *exchange) readShort(most int64) ([]byte, error) {
+	if x.r.ContentLength > most {
+		return nil, s3err.MaxMessageLengthExceeded
+	}
+	if x.r.Body == http.NoBody {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(newClientBody(x), most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(body)) > most {
+		return nil, s3err.MaxMessageLengthExceeded
+	}
+	return body, nil
+}
+
+// respondKeys sends a body that may hold secrets.
+func (x *exchange) respondKeys(body []byte) {
+	header := x.w.Header()
+	header.Set("Content-Type", x.protocol.mediaType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	x.sayWhich(header)
+	x.w.WriteHeader(http.StatusOK)
+	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
+}

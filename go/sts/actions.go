@@ -1,0 +1,226 @@
+package sts
+
+import (
+	"context"
+	"errors"
+
+	"osp/go/identity"
+	"osp/go/policy"
+	"osp/go/roles"
+	"osp/go/s3err"
+	"osp/go/session"
+)
+
+// version is that of the API.
+const version = "2011-06-15"
+
+// The names of the actions.
+const (
+	assumeRole           = "AssumeRole"
+	assumeByIdentity     = "AssumeRoleWithWebIdentity"
+	getSessionToken      = "GetSessionToken"
+	getCallerIdentity    = "GetCallerIdentity"
+	getScopedCredentials = "GetScopedCredentials"
+)
+
+// action is one that there is here.
+type action struct {
+	name     string
+	unsigned bool
+	link     bool     // SDKs make presigned URLs for GET of it
+	takes    []string // parameters; of lists, the list
+	do       func(s *Service, ctx context.Context, r *Request, from Caller) (any, error)
+}
+
+var actions = func() map[string]*action {
+	byName := map[string]*action{}
+	for _, a := range []action{
+		{name: assumeRole, do: (*Service).assumeRole, takes: []string{
+			"RoleArn", "RoleSessionName", "Policy", "DurationSeconds", "Tags", "ExternalId", "SourceIdentity", "MinimumSessionTokenSize"}},
+		{name: assumeByIdentity, do: (*Service).assumeByIdentity, unsigned: true, takes: []string{
+			"RoleArn", "RoleSessionName", "WebIdentityToken", "Policy", "DurationSeconds", "MinimumSessionTokenSize"}},
+		{name: getSessionToken, do: (*Service).sessionToken, takes: []string{"DurationSeconds", "MinimumSessionTokenSize"}},
+		{name: getCallerIdentity, do: (*Service).callerIdentity, link: true},
+		{name: getScopedCredentials, do: (*Service).scopedCredentials, takes: []string{
+			"Policy", "DurationSeconds", "ScopedSessionDescription", "MinimumSessionTokenSize"}},
+	} {
+		byName[a.name] = &a
+	}
+	return byName
+}()
+
+// How long sessions may be asked for, in seconds.
+const (
+	longestRole  = 12 * 3600
+	longestToken = 36 * 3600
+)
+
+func (s *Service) assumeRole(ctx context.Context, r *Request, from Caller) (any, error) {
+	f := &fields{params: r.params}
+	want := &roles.Request{
+		Action: assumeRole, Role: roleOf(f.need("RoleArn", roleARN)), SessionName: f.need("RoleSessionName", sessionName),
+		ExternalID: f.text("ExternalId", externalID), SourceIdentity: f.text("SourceIdentity", sessionName),
+		Duration: f.duration(longestRole), Tags: f.tags(), Policies: f.policy(longPolicy),
+		Caller: from.Principal, ClientIP: from.ClientIP,
+	}
+	f.tokenSize()
+	if f.err != nil {
+		return nil, f.err
+	}
+	given, err := s.grant(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	return given.result(), nil
+}
+
+func (s *Service) assumeByIdentity(ctx context.Context, r *Request, from Caller) (any, error) {
+	f := &fields{params: r.params}
+	want := &roles.Request{
+		Action: assumeByIdentity, Role: roleOf(f.need("RoleArn", roleARN)), SessionName: f.need("RoleSessionName", sessionName),
+		Duration: f.duration(longestRole), Policies: f.policy(shortPolicy), ClientIP: from.ClientIP,
+	}
+	token := trim(f.need("WebIdentityToken", webToken))
+	f.tokenSize()
+	if f.err != nil {
+		return nil, f.err
+	}
+	var err error
+	if want.Identity, err = s.identify(ctx, token); err != nil {
+		return nil, err
+	}
+	given, err := s.grant(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	return identityResult{
+		roleResult: given.result(),
+		Subject:    want.Identity.Subject, Provider: want.Identity.Issuer, Audience: first(want.Identity.Audiences),
+	}, nil
+}
+
+func (s *Service) sessionToken(ctx context.Context, r *Request, from Caller) (any, error) {
+	f := &fields{params: r.params}
+	want := &roles.Request{Action: getSessionToken, Duration: f.duration(longestToken), Caller: from.Principal, ClientIP: from.ClientIP}
+	f.tokenSize()
+	if f.err != nil {
+		return nil, f.err
+	}
+	if from.Principal.Session != nil {
+		return nil, s3err.AccessDenied.Msg("Temporary keys can't get others of longer life.")
+	}
+	given, err := s.grant(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	return tokenResult{credentials{given.keys}}, nil
+}
+
+func (s *Service) callerIdentity(_ context.Context, _ *Request, from Caller) (any, error) {
+	return identityOf(from.Principal), nil
+}
+
+// scopedCredentials narrows the session that has signed: nothing is given that was not
+// given before, so nobody else is asked.
+func (s *Service) scopedCredentials(_ context.Context, r *Request, from Caller) (any, error) {
+	f := &fields{params: r.params}
+	duration, policies := f.duration(longestToken), f.policy(shortPolicy)
+	f.text("ScopedSessionDescription", description)
+	f.tokenSize()
+	if duration == 0 && policies == nil {
+		f.fail(MissingParameter.Msg("The request must contain one of the parameters Policy and DurationSeconds."))
+	}
+	caller := from.Principal.Session
+	if caller == nil {
+		f.fail(InvalidSubjectCredentials)
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	scoped, err := s.scope(*caller, policies)
+	if err != nil {
+		return nil, err
+	}
+	if duration > 0 {
+		until := s.Now().Add(duration)
+		if until.After(caller.Expires) {
+			return nil, InsufficientLifetime
+		}
+		scoped.Expires = until
+	}
+	keys, _, err := s.Issue(scoped)
+	if err != nil {
+		return nil, refusedSession(err)
+	}
+	return scopedResult{
+		Credentials: credentials{keys}, SessionInfo: scopedSession{identityOf(from.Principal)},
+		SourceIdentity: scoped.SourceIdentity, ScopedPoliciesCount: len(scoped.Policies),
+	}, nil
+}
+
+// scope adds a policy to a session.
+func (s *Service) scope(of session.Session, policies []string) (session.Session, error) {
+	if len(of.Policies)+len(policies) > session.MostPolicies {
+		return of, s3err.AccessDenied.Msg("A session can be narrowed three times, and this one was.")
+	}
+	of.Policies = append(of.Policies[:len(of.Policies):len(of.Policies)], policies...)
+	return of, nil
+}
+
+// given is a session with its keys.
+type given struct {
+	session session.Session
+	keys    session.Keys
+	packed  int // percent
+}
+
+// result is that of a role's session.
+func (g *given) result() roleResult {
+	return roleResult{
+		Credentials: credentials{g.keys}, AssumedRoleUser: userOf(&g.session),
+		PackedPolicySize: g.packed, SourceIdentity: g.session.SourceIdentity,
+	}
+}
+
+// grant asks for a session and issues it.
+func (s *Service) grant(ctx context.Context, want *roles.Request) (*given, error) {
+	granted, err := s.Assume(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	keys, packed, err := s.Issue(granted)
+	if err != nil {
+		return nil, refusedSession(err)
+	}
+	return &given{granted, keys, packed}, nil
+}
+
+func (s *Service) identify(ctx context.Context, token string) (*identity.Identity, error) {
+	id, err := s.Identify(ctx, token)
+	if err != nil {
+		return nil, refusedToken(err)
+	}
+	return id, nil
+}
+
+// policy is the session policy, which is understood completely or refused.
+func (f *fields) policy(b bound) []string {
+	text := f.text("Policy", b)
+	if _, given := f.params["Policy"]; !given || f.err != nil {
+		return nil
+	}
+	if _, err := policy.ParseIdentity([]byte(text)); err != nil {
+		f.fail(MalformedPolicyDocument.Msg(wording(err)).Because(err))
+	}
+	return []string{text}
+}
+
+// wording is what a client may know of a mistake in its policy: the first one. It quotes
+// nothing.
+func wording(err error) string {
+	var all *policy.MistakesError
+	if errors.As(err, &all) && len(all.Mistakes) > 0 {
+		return "The policy is not understood: " + all.Mistakes[0].String() + "."
+	}
+	return MalformedPolicyDocument.Message
+}
