@@ -48,6 +48,7 @@ usage: ./build.sh <verb>
                 cut where networks may be made: by root)
   bench quick   a part of it that takes less than three minutes
   bench copies  measure copies between two stores, by the proxy and by a client
+  bench fairness what a client with 512 connections does to calm ones
   bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
@@ -313,6 +314,10 @@ bench() {
   contenders
   versitygw
   (cd tests/bench/kit && go build -o "$BUILD/bench/kit" .)
+  if [[ ${1:-} == fairness ]]; then
+    (cd tests && exec "$PY" -m bench.fairness)
+    return
+  fi
   say "side by side"
   (cd tests && exec "$PY" -m bench "$@")
 }

@@ -103,6 +103,9 @@ func (c *Copy) Transfer(ctx context.Context) (*Result, error) {
 	return c.put(ctx)
 }
 
+// Size is how many bytes there are to copy.
+func (c *Copy) Size() int64 { return c.source.length }
+
 // Moved is how many bytes of the object the target's store has stored.
 func (c *Copy) Moved() int64 { return c.moved }
 

@@ -51,6 +51,9 @@ func (p *Pipeline) copyBetweenStores(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := p.takePlace(x); err != nil {
+		return err
+	}
 	x.record.copies = true
 	ctx, cancel := context.WithCancel(x.r.Context())
 	defer cancel()
@@ -59,6 +62,9 @@ func (p *Pipeline) copyBetweenStores(x *exchange) error {
 		return err
 	}
 	defer c.Close()
+	if err := x.limits.CheckSize(c.Size()); err != nil {
+		return x.limited(err)
+	}
 	made := make(chan madeCopy, 1)
 	go func() {
 		var m madeCopy

@@ -27,6 +27,12 @@ type twoStores struct {
 
 func startTwo(t *testing.T, h callbacks.Set, o Options, from, to settings) *twoStores {
 	t.Helper()
+	return startTwoWith(t, h, nil, o, from, to)
+}
+
+// startTwoWith is startTwo with changes of the configuration.
+func startTwoWith(t *testing.T, h callbacks.Set, change settings, o Options, from, to settings) *twoStores {
+	t.Helper()
 	other := pipelinetest.NewStore(t)
 	at, err := url.Parse(other.URL)
 	if err != nil {
@@ -40,7 +46,7 @@ func startTwo(t *testing.T, h callbacks.Set, o Options, from, to settings) *twoS
 	for name, value := range from {
 		source[name] = value
 	}
-	r := &twoStores{observed(t, h, nil, map[string]settings{"from": source, "target": to}, o), other}
+	r := &twoStores{observed(t, h, change, map[string]settings{"from": source, "target": to}, o), other}
 	other.Answers(object("hello", nil))
 	return r
 }
@@ -354,6 +360,19 @@ func TestASourceThatChangedIsNotReadASecondTime(t *testing.T) {
 	})
 	if a := r.Do(r.copy()); a.StatusCode != 503 || puts.Load() != 1 {
 		t.Errorf("got %d %s after %d uploads", a.StatusCode, a.Content, puts.Load())
+	}
+}
+
+func TestACopyBetweenTwoStoresIsHeldToTheLargestObject(t *testing.T) {
+	for largest, want := range map[int]string{4: "EntityTooLarge", 5: ""} {
+		change := settings{"limits": settings{"all": settings{"largest_object": largest}}}
+		r := startTwoWith(t, callbacks.Set{}, change, Options{}, nil, nil)
+		if a := r.Do(r.copy()); a.Code() != want {
+			t.Errorf("largest_object %d: got %d %s", largest, a.StatusCode, a.Content)
+		}
+		if want != "" {
+			r.Store.Untouched(t)
+		}
 	}
 }
 
