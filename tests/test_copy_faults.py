@@ -28,12 +28,12 @@ class Between:
     source: FaultyStore
     target: FaultyStore
     proxy: Apart
+    s3: Any  # one client, whose connection is one
     store: Store  # behind both
     buckets: dict[str, str]
 
     def copy(self, key: str = "large", **order: Any) -> Any:
-        s3 = self.proxy.boto(CLIENT, retries={"total_max_attempts": 1})
-        return s3.copy_object(
+        return self.s3.copy_object(
             Bucket="target", Key="k", CopySource={"Bucket": "from", "Key": key}, **order
         )
 
@@ -67,7 +67,8 @@ def running(
         pair = {"access_key": CLIENT.access, "secret_key": CLIENT.secret}
         config = {"cos_map": cos_map, "hmac_keystore": [pair]}
         proxy = stack.enter_context(Apart(tmp_path_factory.mktemp("proxy") / "p", config))
-        made = Between(source, target, proxy, store, buckets)
+        s3 = proxy.boto(CLIENT, retries={"total_max_attempts": 1})
+        made = Between(source, target, proxy, s3, store, buckets)
         made.copy()
         before = proxy.level().goroutines
         yield made
