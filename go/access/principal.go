@@ -1,6 +1,8 @@
 package access
 
 import (
+	"time"
+
 	"osp/go/session"
 	"osp/go/sigv4"
 )
@@ -11,13 +13,16 @@ import (
 type Principal struct {
 	AccessKey string           // empty: nobody signed
 	Session   *session.Session // of a temporary key that this proxy has issued; nil: it is none
+	Temporary bool             // it has a key for a while
+	Expires   time.Time        // of that; zero: it does not say so, or is none
 	Region    string           // of the credential scope
 	Mechanism sigv4.Mechanism
 }
 
 // PrincipalOf is who has signed a request, in a session or, if that is nil, by himself.
 func PrincipalOf(r *sigv4.VerifiedRequest, in *session.Session) Principal {
-	return Principal{AccessKey: r.AccessKey(), Session: in, Region: r.Region(), Mechanism: r.Mechanism()}
+	until, temporary := r.Temporary()
+	return Principal{AccessKey: r.AccessKey(), Session: in, Temporary: temporary, Expires: until, Region: r.Region(), Mechanism: r.Mechanism()}
 }
 
 // Token is as whom the callbacks see the principal: its access key, or what its

@@ -36,9 +36,10 @@ type Sessions struct {
 	fleet *shared.State // nil: the process is alone
 	going *cache.Cache[[sha256.Size]byte, struct{}]
 
-	mu   sync.Mutex // held by who ends some
-	any  atomic.Bool
-	ends *lru.Map[shared.EndOf, time.Time]
+	mu     sync.Mutex // held by who ends some
+	latest time.Time  // of all ends
+	any    atomic.Bool
+	ends   *lru.Map[shared.EndOf, time.Time]
 }
 
 // NewSessions makes Sessions of a process, in a fleet unless that is nil.
@@ -72,8 +73,11 @@ func (s *Sessions) End(list ...shared.Revocation) {
 
 // end notes one end; the caller holds mu.
 func (s *Sessions) end(of shared.EndOf, at time.Time) {
+	if at.After(s.latest) {
+		s.latest = at
+	}
 	if s.ends.Len() >= mostEnds {
-		of = everySession
+		of, at = everySession, s.latest
 		s.ends.Purge()
 	}
 	if before, ok := s.ends.Get(of); !ok || at.After(before) {
@@ -89,7 +93,7 @@ var everySession = shared.Revocation{}.Ends()[0]
 func (s *Sessions) Check(ctx context.Context, in *session.Session) error {
 	if s.any.Load() {
 		for _, of := range endsOf(in) {
-			if at, ok := s.ends.Get(of); ok && !in.Issued.After(at) {
+			if at, ok := s.ends.Get(of); ok && !in.Since.After(at) {
 				return errEnded
 			}
 		}
@@ -117,7 +121,7 @@ func (s *Sessions) ask(ctx context.Context, in *session.Session) (going cache.En
 	switch {
 	case err != nil:
 		return going, cache.ForAll(err)
-	case !in.Issued.After(at):
+	case !in.Since.After(at):
 		return going, cache.ForAll(errEnded)
 	}
 	going.TTL = time.Until(in.Expires)
@@ -129,6 +133,12 @@ func endsOf(in *session.Session) []shared.EndOf {
 	role, subject := &in.Role, &in.Subject
 	ends := shared.Revocation{Token: &in.Token}.Ends()[:1]
 	ends = append(ends, shared.Revocation{Token: &in.AccessKey}.Ends()[1], everySession)
+	for _, key := range in.From {
+		ends = append(ends, shared.Revocation{Token: &key}.Ends()[1])
+	}
+	if in.Caller != "" && in.Caller != in.Token {
+		ends = append(ends, shared.Revocation{Token: &in.Caller}.Ends()[0])
+	}
 	if in.Role != "" {
 		ends = append(ends, shared.Revocation{Role: role}.Ends()...)
 	}

@@ -13,7 +13,8 @@ import (
 
 func TestWhatARevocationEnds(t *testing.T) {
 	now := time.Now()
-	in := &session.Session{Token: "alice", Role: "analyst", Subject: "a1", AccessKey: "ASIAEXAMPLE", Issued: now}
+	in := &session.Session{Token: "alice", Role: "analyst", Subject: "a1", AccessKey: "ASIAEXAMPLE", From: []string{"ASIAFIRST", "ASIASECOND"}, Caller: "ci",
+		Since: now, Issued: now.Add(time.Minute)}
 	name := func(text string) *string { return &text }
 	for what, c := range map[string]struct {
 		by   shared.Revocation
@@ -21,6 +22,9 @@ func TestWhatARevocationEnds(t *testing.T) {
 	}{
 		"its token":            {shared.Revocation{Token: name("alice")}, true},
 		"its access key":       {shared.Revocation{Token: name("ASIAEXAMPLE")}, true},
+		"what it was made of":  {shared.Revocation{Token: name("ASIAFIRST")}, true},
+		"what that made":       {shared.Revocation{Token: name("ASIASECOND")}, true},
+		"who signed for it":    {shared.Revocation{Token: name("ci")}, true},
 		"its role":             {shared.Revocation{Role: name("analyst")}, true},
 		"its subject":          {shared.Revocation{Subject: name("a1")}, true},
 		"both":                 {shared.Revocation{Role: name("analyst"), Subject: name("a1")}, true},
@@ -40,7 +44,7 @@ func TestWhatARevocationEnds(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 		later := *in
-		later.Issued = now.Add(time.Microsecond)
+		later.Since = now.Add(time.Microsecond)
 		if err := sessions.Check(t.Context(), &later); err != nil {
 			t.Errorf("%s: a session that was issued later: %v", what, err)
 		}
@@ -55,12 +59,27 @@ func TestWhatARevocationEnds(t *testing.T) {
 func TestMoreEndsThanCanBeRememberedEndAllSessions(t *testing.T) {
 	now := time.Now()
 	sessions := NewSessions(nil)
-	in := &session.Session{Token: "alice", AccessKey: "ASIAEXAMPLE", Issued: now}
+	in := &session.Session{Token: "alice", AccessKey: "ASIAEXAMPLE", Since: now}
 	for n := 0; sessions.Check(t.Context(), in) == nil; n++ {
 		if n > mostEnds {
 			t.Fatal("the marks have no bound, or some are lost")
 		}
 		token := strconv.Itoa(n)
 		sessions.End(shared.Revocation{Token: &token, At: now})
+	}
+}
+
+func TestTheEndOfAllIsNoEarlierThanAnyEndThatItStandsFor(t *testing.T) {
+	now := time.Now()
+	sessions := NewSessions(nil)
+	alice := "alice"
+	sessions.End(shared.Revocation{Token: &alice, At: now})
+	in := &session.Session{Token: alice, AccessKey: "ASIAEXAMPLE", Since: now}
+	for n := range mostEnds {
+		token := strconv.Itoa(n)
+		sessions.End(shared.Revocation{Token: &token, At: now.Add(-time.Hour)})
+	}
+	if err := sessions.Check(t.Context(), in); !errors.Is(err, s3err.ExpiredToken) {
+		t.Errorf("a session that was ended goes on: %v", err)
 	}
 }

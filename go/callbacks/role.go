@@ -22,8 +22,9 @@ type RoleQuestion struct {
 	ExternalID     string
 	ClientIP       string
 
-	Caller   string        // the access key of who has signed; empty: nobody has
-	Identity *RoleIdentity // what an identity token proves; nil: there is none
+	Caller        string        // the access key of who has signed; empty: nobody has
+	CallerExpires time.Time     // when that key ends; zero: never, or nobody knows
+	Identity      *RoleIdentity // what an identity token proves; nil: there is none
 }
 
 // client is who has signed, or whom an identity token is about.
@@ -79,6 +80,9 @@ func (q *RoleQuestion) encode() []byte {
 	if q.Caller != "" {
 		e.object("caller")
 		e.str("access_key", q.Caller)
+		if !q.CallerExpires.IsZero() {
+			e.number("expires", q.CallerExpires.Unix())
+		}
 		e.close('}')
 	}
 	if q.Identity != nil {

@@ -2,6 +2,7 @@ package callbacks
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,6 +22,10 @@ func TestARoleIsAskedForWithAllThatIsKnown(t *testing.T) {
 	signed := &RoleQuestion{Action: "GetSessionToken", Caller: "alice"}
 	const short = `{"request":{"action":"GetSessionToken","role":"","session_name":"","tags":{},"source_identity":"","external_id":"","client_ip":"","caller":{"access_key":"alice"}}}`
 	if got := string(signed.encode()); got != short {
+		t.Errorf("got %s", got)
+	}
+	signed.CallerExpires = time.Unix(1800000000, 5)
+	if got := string(signed.encode()); !strings.Contains(got, `"caller":{"access_key":"alice","expires":1800000000}`) {
 		t.Errorf("got %s", got)
 	}
 	if signed.Digest() == q.Digest() || signed.crowd() != known || q.crowd() != anonymous {

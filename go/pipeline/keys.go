@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"osp/go/access"
 	"osp/go/s3err"
@@ -50,6 +51,7 @@ func protocolOf(r *http.Request, virtual string) *protocol {
 // serveSTS reads the whole request before it is known who sends it, because a signature
 // covers the hash of the body. Of those whom nobody knows there are few at a time.
 func (p *Pipeline) serveSTS(x *exchange) error {
+	since := time.Now()
 	x.record.action = string(s3op.Unknown)
 	acquired, err := p.keyRequests.acquire()
 	if err != nil {
@@ -66,7 +68,7 @@ func (p *Pipeline) serveSTS(x *exchange) error {
 		return err
 	}
 	x.record.action = request.Action()
-	from := sts.Caller{ClientIP: p.hosts.client(x.r)}
+	from := sts.Caller{ClientIP: p.hosts.client(x.r), Since: since}
 	if request.Signed() {
 		release() // from here on it waits where requests to S3 do
 		if from.Principal, err = p.verifyForSTS(x, body); err != nil {

@@ -55,7 +55,7 @@ func (a *assumer) narrow(ctx context.Context, w *wish) error {
 		w.session.Policies = append(w.session.Policies, answer.Policy)
 	}
 	if answer.Name != "" {
-		w.session.Name = answer.Name
+		w.session.Name, w.session.Named = answer.Name, true
 	}
 	if answer.Token != "" {
 		w.session.Token = answer.Token
@@ -78,7 +78,7 @@ func (w *wish) question() *callbacks.RoleQuestion {
 		SourceIdentity: w.SourceIdentity, ExternalID: w.ExternalID, ClientIP: w.ClientIP,
 	}
 	if w.Identity == nil {
-		q.Caller = w.Caller.AccessKey
+		q.Caller, q.CallerExpires = w.Caller.AccessKey, w.Caller.Expires
 		return q
 	}
 	q.Identity = &callbacks.RoleIdentity{

@@ -31,7 +31,7 @@ func bearingOf(raw, role, clientIP string) bearing {
 }
 
 // Bearer returns the session of who shows an identity token for a role instead of keys.
-// It ends with the token, at the latest, and counts as old as that: a revocation ends
+// It ends with the token, at the latest, and counts as old as that, or as the first request with it here: a revocation ends
 // it however often the token is shown again. It is kept until it ends, so that a warm
 // request verifies nothing. Errors are values of package s3err, or ctx's own.
 func (r *Roles) Bearer(ctx context.Context, raw, role, clientIP string) (*session.Session, error) {
@@ -49,6 +49,7 @@ func (r *Roles) Bearer(ctx context.Context, raw, role, clientIP string) (*sessio
 }
 
 func (r *Roles) bear(ctx context.Context, raw, role, clientIP string) (*session.Session, error) {
+	began := r.now()
 	i, err := r.Verify(ctx, raw)
 	if err != nil {
 		return nil, bearerRefusal(ctx, err)
@@ -57,7 +58,10 @@ func (r *Roles) bear(ctx context.Context, raw, role, clientIP string) (*session.
 	if err != nil {
 		return nil, err
 	}
-	s.Issued = i.Issued
+	s.Issued, s.Since = i.Issued, i.Issued
+	if s.Since.After(began) { // by the issuer's clock
+		s.Since = began
+	}
 	if end := i.Expires; end.Before(s.Expires) {
 		s.Expires = end
 	}

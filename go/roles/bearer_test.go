@@ -27,7 +27,7 @@ func TestATokensSessionIsAsOldAsTheTokenAndEndsWithIt(t *testing.T) {
 	raw := issuer.Token(t, claimsOf(issuer, now, 10*time.Minute))
 	at = now.Add(time.Minute)
 	first, err := r.Bearer(t.Context(), raw, "reader", "")
-	if err != nil || !first.Issued.Equal(now) || !first.Expires.Equal(now.Add(10*time.Minute)) || first.Token != "reader:"+issuer.URL+"#alice" {
+	if err != nil || !first.Since.Equal(now) || !first.Expires.Equal(now.Add(10*time.Minute)) || first.Token != "reader:"+issuer.URL+"#alice" {
 		t.Fatalf("got %+v, %v", first, err)
 	}
 	if again, _ := r.Bearer(t.Context(), raw, "reader", ""); again != first {
@@ -37,11 +37,20 @@ func TestATokensSessionIsAsOldAsTheTokenAndEndsWithIt(t *testing.T) {
 		t.Error("it is kept for another client")
 	}
 	r.Forget()
-	if again, _ := r.Bearer(t.Context(), raw, "reader", ""); again == first || !again.Issued.Equal(first.Issued) {
+	if again, _ := r.Bearer(t.Context(), raw, "reader", ""); again == first || !again.Since.Equal(first.Since) {
 		t.Error("it has outlived a revocation, or is younger than its token")
 	}
 	at = now.Add(10 * time.Minute)
 	if s, err := r.Bearer(t.Context(), raw, "reader", ""); code(err) != "ExpiredToken" {
+		t.Errorf("got %+v, %v", s, err)
+	}
+}
+
+func TestATokenFromAClockThatIsAheadIsNoYoungerThanItsFirstRequest(t *testing.T) {
+	at := now
+	r, issuer := bearersOf(t, &at)
+	s, err := r.Bearer(t.Context(), issuer.Token(t, claimsOf(issuer, now.Add(20*time.Second), time.Hour)), "reader", "")
+	if err != nil || !s.Since.Equal(now) {
 		t.Errorf("got %+v, %v", s, err)
 	}
 }

@@ -28,6 +28,10 @@ const (
 	Longest    = 12 * time.Hour
 )
 
+// longestUnsaid bounds the sessions of those who sign with keys for a while that do not
+// say how long, as AWS bounds what roles get by roles.
+const longestUnsaid = time.Hour
+
 // Settings are what the configuration says. They are immutable.
 type Settings struct {
 	Issuers []identity.Issuer
@@ -45,6 +49,10 @@ type Request struct {
 	Policies       []string      // JSON, understood already; each narrows
 	Tags           map[string]string
 	ClientIP       string
+
+	// Since is when the request came, before anybody was asked about it: what is revoked
+	// later ends the session. Zero: now.
+	Since time.Time
 
 	Identity *identity.Identity // of who has shown a token; else nil
 	Caller   *access.Principal  // who has signed; else nil
@@ -119,6 +127,9 @@ func (r *Roles) Assume(ctx context.Context, q *Request) (session.Session, error)
 	}
 	role := r.current.Load().Roles[q.Role]
 	wish := &wish{Request: q, now: r.now()}
+	if wish.since = q.Since; wish.since.IsZero() {
+		wish.since = wish.now
+	}
 	var err error
 	switch {
 	case (q.Identity == nil) == (q.Caller == nil):
@@ -144,7 +155,7 @@ func (r *Roles) Assume(ctx context.Context, q *Request) (session.Session, error)
 	}
 	wish.session.Expires = wish.expires()
 	if !wish.session.Expires.After(wish.now) {
-		return session.Session{}, q.denied(refusal("the identity token ends now"))
+		return session.Session{}, q.denied(refusal("what it was asked for by ends now"))
 	}
 	return wish.session, nil
 }
@@ -168,9 +179,14 @@ func (r *Roles) again(q *Request, held *session.Session) (session.Session, error
 	if length == 0 {
 		length = DefaultMax
 	}
-	s := *held
-	s.AccessKey, s.Issued = "", time.Time{}
-	s.Name, s.Policies = q.SessionName, policies
+	s, err := held.Again()
+	if err != nil {
+		return s, q.denied(err)
+	}
+	s.Policies = policies
+	if !held.Named {
+		s.Name = q.SessionName
+	}
 	if ends := r.now().Add(length); ends.Before(s.Expires) {
 		s.Expires = ends
 	}
@@ -189,6 +205,7 @@ func validation(message string) error {
 type wish struct {
 	*Request
 	now     time.Time
+	since   time.Time
 	session session.Session
 	length  time.Duration // at most
 	latest  time.Time     // zero: whenever
@@ -245,9 +262,12 @@ func (w *wish) byNoRole() error {
 func (w *wish) begin(token string, length time.Duration) {
 	w.session = session.Session{
 		Role: w.Role, Name: w.SessionName, Token: token, SourceIdentity: w.SourceIdentity, Policies: slices.Clone(w.Policies),
+		Since: w.since,
 	}
 	if w.Identity != nil {
 		w.session.Issuer, w.session.Subject = w.Identity.Issuer, w.Identity.Subject
+	} else {
+		w.session.Caller = w.Caller.AccessKey
 	}
 	w.length = length
 }
@@ -267,8 +287,22 @@ func (w *wish) asked(low, high time.Duration) (time.Duration, error) {
 
 func (w *wish) expires() time.Time {
 	ends := w.now.Add(w.length)
-	if !w.latest.IsZero() && w.latest.Before(ends) {
-		return w.latest
+	if c := w.Caller; c != nil && c.Temporary && c.Expires.IsZero() {
+		ends = w.now.Add(min(w.length, longestUnsaid))
+	}
+	for _, latest := range []time.Time{w.latest, w.callerExpires()} {
+		if !latest.IsZero() && latest.Before(ends) {
+			ends = latest
+		}
 	}
 	return ends
+}
+
+// callerExpires is when the key ends by which somebody has signed; zero: never, or
+// nobody knows.
+func (w *wish) callerExpires() time.Time {
+	if w.Caller == nil {
+		return time.Time{}
+	}
+	return w.Caller.Expires
 }

@@ -196,7 +196,8 @@ func TestASessionLastsNoLongerThanItMay(t *testing.T) {
 
 func TestASessionMakesNoOtherOne(t *testing.T) {
 	held := &session.Session{
-		Role: "reader", Configured: true, Token: "t", Name: "before", Subject: "alice", Policies: []string{"a"}, Tags: map[string]string{"k": "v"}, AccessKey: "ASIA",
+		Role: "reader", Configured: true, Token: "t", Name: "before", Subject: "alice", Policies: []string{"a"}, Tags: map[string]string{"k": "v"}, AccessKey: "ASIA", Caller: "ci-1",
+		Since: now.Add(-time.Minute), Issued: now.Add(-time.Second),
 		Expires: now.Add(30 * time.Minute), SourceIdentity: "s",
 	}
 	asking := func(change func(*Request)) *Request {
@@ -215,6 +216,13 @@ func TestASessionMakesNoOtherOne(t *testing.T) {
 	if err != nil || s.Token != "t" || s.Name != "after" || s.AccessKey != "" || s.Subject != "alice" || s.Tags["k"] != "v" ||
 		!slices.Equal(s.Policies, []string{"a", "b"}) || !s.Expires.Equal(held.Expires) {
 		t.Errorf("got %+v, %v", s, err)
+	}
+	if !s.Since.Equal(held.Since) || !slices.Equal(s.From, []string{"ASIA"}) || s.Caller != "ci-1" {
+		t.Errorf("what ends the session that was held does not end %+v", s)
+	}
+	held.Named = true
+	if s, err := r.Assume(t.Context(), asking(func(*Request) {})); err != nil || s.Name != "before" {
+		t.Errorf("it has another name than the owner's: %+v, %v", s, err)
 	}
 	if len(held.Policies) != 1 || held.Name != "before" {
 		t.Errorf("the session that was held has changed: %+v", held)
@@ -238,6 +246,45 @@ func TestASessionMakesNoOtherOne(t *testing.T) {
 	}
 	if s, err := rolesOf(nil).Assume(t.Context(), asking(func(*Request) {})); code(err) != "AccessDenied" {
 		t.Errorf("a role that is gone: %+v, %v", s, err)
+	}
+}
+
+func TestASessionIsAsOldAsTheWishForIt(t *testing.T) {
+	clock := now
+	slow := func(context.Context, *callbacks.RoleQuestion) (callbacks.RoleAnswer, error) {
+		clock = clock.Add(10 * time.Second)
+		return callbacks.RoleAnswer{Assumed: true, Name: "owners"}, nil
+	}
+	r := New(Settings{Roles: map[string]*Role{"reader": reader()}}, slow, Options{Now: func() time.Time { return clock }})
+	q := bySignature("ci-1")
+	s, err := r.Assume(t.Context(), q)
+	if err != nil || !s.Since.Equal(now) || s.Caller != "ci-1" || !s.Named {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	q.Since = now.Add(-time.Second)
+	if s, err := r.Assume(t.Context(), q); err != nil || !s.Since.Equal(q.Since) {
+		t.Errorf("got %+v, %v", s, err)
+	}
+}
+
+func TestKeysForAWhileGetNoneForLonger(t *testing.T) {
+	var seen time.Time
+	r := rolesOf(func(q *callbacks.RoleQuestion) (callbacks.RoleAnswer, error) {
+		seen = q.CallerExpires
+		return callbacks.RoleAnswer{Assumed: true}, nil
+	}, reader())
+	for name, c := range map[string]struct {
+		ends time.Time
+		want time.Duration // zero: AccessDenied
+	}{
+		"soon": {now.Add(time.Minute), time.Minute}, "later": {now.Add(3 * time.Hour), 2 * time.Hour}, "now": {now, 0}, "not said": {time.Time{}, longestUnsaid},
+	} {
+		q := bySignature("ci-1")
+		q.Duration, q.Caller.Temporary, q.Caller.Expires = 2*time.Hour, true, c.ends
+		s, err := r.Assume(t.Context(), q)
+		if c.want == 0 && code(err) != "AccessDenied" || c.want > 0 && (err != nil || s.Expires.Sub(now) != c.want) || !seen.Equal(c.ends) {
+			t.Errorf("%s: %v, %v; the callback sees %v", name, s.Expires.Sub(now), err, seen)
+		}
 	}
 }
 

@@ -20,6 +20,13 @@ func appendText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
+func appendBool(b []byte, is bool) []byte {
+	if is {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
 func appendTexts(b []byte, texts []string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(texts)))
 	for _, text := range texts {
@@ -137,7 +144,7 @@ func (d *decoder) time() time.Time {
 }
 
 func (d *decoder) session() (*Session, error) {
-	s := &Session{Configured: d.boolean(), AccessKey: d.text(), Issued: d.time(), Expires: d.time()}
+	s := &Session{Configured: d.boolean(), Named: d.boolean(), AccessKey: d.text(), Issued: d.time(), Expires: d.time(), Since: d.time(), From: d.texts()}
 	for _, text := range s.texts() {
 		*text = d.text()
 	}

@@ -95,11 +95,14 @@ func New(ring seal.Keyring, now func() time.Time) *Issuer {
 // nothing about whether it is valid; but nobody else's has it.
 func Ours(token string) bool { return strings.HasPrefix(token, form) }
 
-// Issue makes the keys of a session. It chooses their access key and sets Issued. The
-// second result is how much of a session token's room it takes, in percent. Its error
+// Issue makes the keys of a session. It chooses their access key, sets Issued, and Since
+// to no later moment. The second result is how much of a session token's room it takes, in percent. Its error
 // is ErrTooLarge, or says what the caller has to set.
 func (i *Issuer) Issue(s Session) (Keys, int, error) {
 	s.Issued, s.Expires = i.now().UTC().Truncate(time.Microsecond), s.Expires.UTC().Truncate(time.Microsecond)
+	if s.Since = s.Since.UTC().Truncate(time.Microsecond); s.Since.IsZero() || s.Since.After(s.Issued) {
+		s.Since = s.Issued
+	}
 	switch {
 	case len(s.Policies) > MostPolicies:
 		return Keys{}, 0, errPolicies

@@ -64,7 +64,7 @@ func TestASessionIsOpenedAsItWasIssued(t *testing.T) {
 		if err != nil || key != keys.Secret {
 			t.Fatalf("%s: %v, the same secret: %v", name, err, key == keys.Secret)
 		}
-		s.AccessKey, s.Issued = keys.AccessKey, noon
+		s.AccessKey, s.Issued, s.Since = keys.AccessKey, noon, noon
 		if s.Digest() != got.Digest() {
 			t.Errorf("%s: its digest hangs on how it was made", name)
 		}
@@ -222,6 +222,10 @@ func TestDigestsTellSessionsApart(t *testing.T) {
 		"access key":      func(s *Session) { s.AccessKey = "x" },
 		"issued":          func(s *Session) { s.Issued = noon },
 		"expires":         func(s *Session) { s.Expires = noon },
+		"since":           func(s *Session) { s.Since = noon },
+		"from":            func(s *Session) { s.From = []string{"x"} },
+		"caller":          func(s *Session) { s.Caller = "x" },
+		"named":           func(s *Session) { s.Named = true },
 		"claims":          func(s *Session) { s.Claims = map[string][]string{"groups": {"staffdata"}} },
 		"tags":            func(s *Session) { s.Tags = map[string]string{"teamblue": ""} },
 		"policies":        func(s *Session) { s.Policies = nil },

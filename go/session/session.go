@@ -8,6 +8,7 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -15,6 +16,12 @@ import (
 
 // Longest is how long a session may last: that of AWS's GetSessionToken.
 const Longest = 36 * time.Hour
+
+// mostFrom is how long a chain of sessions may be that were made one from another.
+const mostFrom = 8
+
+// ErrFrom is for who would make a chain of sessions longer.
+var ErrFrom = errors.New("the session was made from as many others as it may be")
 
 // MostPolicies is how many policies may narrow one session.
 const MostPolicies = 3
@@ -34,7 +41,25 @@ type Session struct {
 	AccessKey       string
 	Issued, Expires time.Time // in whole microseconds
 
+	// What else ends it: nothing of this changes when a session is made from another.
+	Since  time.Time // when its holder was proven; zero: when it was issued
+	From   []string  // access keys of the sessions from which it was made, the first one first
+	Caller string    // access key of who signed for the first of them; empty: nobody did
+	Named  bool      // Name is the owner's choice
+
 	digest [sha256.Size]byte // of an opened session: see Digest
+}
+
+// Again returns a session to be issued for the holder of this one, which it does not
+// outlive: what ends this one ends that one, too. Its error is ErrFrom.
+func (s *Session) Again() (Session, error) {
+	if len(s.From) >= mostFrom {
+		return Session{}, ErrFrom
+	}
+	again := *s
+	again.From = append(slices.Clone(s.From), s.AccessKey)
+	again.AccessKey, again.Issued, again.digest = "", time.Time{}, [sha256.Size]byte{}
+	return again, nil
 }
 
 // Digest stands for all that a callback sees of a session, and for its policies. No
@@ -48,13 +73,11 @@ func (s *Session) Digest() [sha256.Size]byte {
 
 // appendFields writes a session in such a way that no other one gives the same bytes.
 func (s *Session) appendFields(b []byte) []byte {
-	configured := byte(0)
-	if s.Configured {
-		configured = 1
-	}
-	b = appendText(append(b, configured), s.AccessKey)
+	b = appendText(appendBool(appendBool(b, s.Configured), s.Named), s.AccessKey)
 	b = binary.AppendVarint(b, s.Issued.UnixMicro())
 	b = binary.AppendVarint(b, s.Expires.UnixMicro())
+	b = binary.AppendVarint(b, s.Since.UnixMicro())
+	b = appendTexts(b, s.From)
 	for _, text := range s.texts() {
 		b = appendText(b, *text)
 	}
@@ -71,5 +94,5 @@ func (s *Session) appendFields(b []byte) []byte {
 
 // texts are the fields that are a text each, in the order in which they are written.
 func (s *Session) texts() []*string {
-	return []*string{&s.Role, &s.Name, &s.Token, &s.Issuer, &s.Subject, &s.SourceIdentity}
+	return []*string{&s.Role, &s.Name, &s.Token, &s.Issuer, &s.Subject, &s.SourceIdentity, &s.Caller}
 }

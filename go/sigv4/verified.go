@@ -1,6 +1,10 @@
 package sigv4
 
-import "time"
+import (
+	"time"
+
+	"osp/go/callbacks"
+)
 
 // VerifiedRequest says what a signature was found to cover. Only a Verifier
 // makes a usable one; the zero value and nil are not usable, and their
@@ -8,6 +12,7 @@ import "time"
 type VerifiedRequest struct {
 	signed   *SignedRequest
 	verified bool
+	by       callbacks.Secret // the zero Secret: nothing that ends
 	chunks   *ChunkVerifier
 }
 
@@ -28,6 +33,15 @@ func (r *VerifiedRequest) Usable() bool { return r.parts().mechanism != 0 }
 // Verified reports whether the signature was checked and matched. It is false
 // for a request that Trust let through.
 func (r *VerifiedRequest) Verified() bool { return r.Usable() && r.verified }
+
+// Temporary reports whether the access key is one for a while, and until when; the zero
+// time is for one that does not say so.
+func (r *VerifiedRequest) Temporary() (until time.Time, temporary bool) {
+	if r == nil {
+		return until, false
+	}
+	return r.by.Expires, !r.by.Expires.IsZero() || !r.by.SessionToken.Empty()
+}
 
 // AccessKey is the access key id that signed the request.
 func (r *VerifiedRequest) AccessKey() string { return r.parts().cred.accessKey }

@@ -88,7 +88,7 @@ func (v *Verifier) Verify(s *SignedRequest, sec callbacks.Secret) (*VerifiedRequ
 	if err := s.policy.check(); err != nil {
 		return nil, err
 	}
-	r := &VerifiedRequest{signed: s, verified: true}
+	r := &VerifiedRequest{signed: s, verified: true, by: sec}
 	if k := s.payload.Kind; k == StreamingSigned || k == StreamingSignedTrailer {
 		r.chunks = newChunkVerifier(key, s)
 	}

@@ -3,6 +3,7 @@ package sts
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"osp/go/identity"
 	"osp/go/policy"
@@ -61,7 +62,7 @@ func (s *Service) assumeRole(ctx context.Context, r *Request, from Caller) (any,
 		Action: assumeRole, Role: roleOf(f.need("RoleArn", roleARN)), SessionName: f.need("RoleSessionName", sessionName),
 		ExternalID: f.text("ExternalId", externalID), SourceIdentity: f.text("SourceIdentity", sessionName),
 		Duration: f.duration(longestRole), Tags: f.tags(), Policies: f.policy(longPolicy),
-		Caller: from.Principal, ClientIP: from.ClientIP,
+		Caller: from.Principal, ClientIP: from.ClientIP, Since: from.Since,
 	}
 	f.tokenSize()
 	if f.err != nil {
@@ -78,7 +79,7 @@ func (s *Service) assumeByIdentity(ctx context.Context, r *Request, from Caller)
 	f := &fields{params: r.params}
 	want := &roles.Request{
 		Action: assumeByIdentity, Role: roleOf(f.need("RoleArn", roleARN)), SessionName: f.need("RoleSessionName", sessionName),
-		Duration: f.duration(longestRole), Policies: f.policy(shortPolicy), ClientIP: from.ClientIP,
+		Duration: f.duration(longestRole), Policies: f.policy(shortPolicy), ClientIP: from.ClientIP, Since: from.Since,
 	}
 	token := trim(f.need("WebIdentityToken", webToken))
 	f.tokenSize()
@@ -101,12 +102,12 @@ func (s *Service) assumeByIdentity(ctx context.Context, r *Request, from Caller)
 
 func (s *Service) sessionToken(ctx context.Context, r *Request, from Caller) (any, error) {
 	f := &fields{params: r.params}
-	want := &roles.Request{Action: getSessionToken, Duration: f.duration(longestToken), Caller: from.Principal, ClientIP: from.ClientIP}
+	want := &roles.Request{Action: getSessionToken, Duration: f.duration(longestToken), Caller: from.Principal, ClientIP: from.ClientIP, Since: from.Since}
 	f.tokenSize()
 	if f.err != nil {
 		return nil, f.err
 	}
-	if from.Principal.Session != nil {
+	if from.Principal.Session != nil || from.Principal.Temporary {
 		return nil, s3err.AccessDenied.Msg("Temporary keys can't get others of longer life.")
 	}
 	given, err := s.grant(ctx, want)
@@ -137,7 +138,7 @@ func (s *Service) scopedCredentials(_ context.Context, r *Request, from Caller) 
 	if f.err != nil {
 		return nil, f.err
 	}
-	scoped, err := s.scope(*caller, policies)
+	scoped, err := scope(caller, policies)
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +160,16 @@ func (s *Service) scopedCredentials(_ context.Context, r *Request, from Caller) 
 }
 
 // scope adds a policy to a session.
-func (s *Service) scope(of session.Session, policies []string) (session.Session, error) {
+func scope(of *session.Session, policies []string) (session.Session, error) {
 	if len(of.Policies)+len(policies) > session.MostPolicies {
-		return of, s3err.AccessDenied.Msg("A session can be narrowed three times, and this one was.")
+		return session.Session{}, s3err.AccessDenied.Msg("A session can be narrowed three times, and this one was.")
 	}
-	of.Policies = append(of.Policies[:len(of.Policies):len(of.Policies)], policies...)
-	return of, nil
+	scoped, err := of.Again()
+	if err != nil {
+		return scoped, s3err.AccessDenied.Msg("These keys were made from too many others.").Because(err)
+	}
+	scoped.Policies = slices.Concat(of.Policies, policies)
+	return scoped, nil
 }
 
 // given is a session with its keys.

@@ -42,12 +42,13 @@ func (s *Service) Container(ctx context.Context, rawQuery string, authorization 
 	case !webToken.fits(authorization[0]):
 		return nil, InvalidIdentityToken
 	}
+	since := s.Now()
 	id, err := s.identify(ctx, trim(authorization[0]))
 	if err != nil {
 		return nil, err
 	}
 	granted, err := s.grant(ctx, &roles.Request{
-		Action: assumeByIdentity, Role: role, SessionName: nameFor(id.Subject), Identity: id, ClientIP: clientIP,
+		Action: assumeByIdentity, Role: role, SessionName: nameFor(id.Subject), Identity: id, ClientIP: clientIP, Since: since,
 	})
 	if err != nil {
 		return nil, err

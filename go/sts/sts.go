@@ -75,7 +75,8 @@ func namesAction(target string) bool {
 type Caller struct {
 	// Principal has signed; nil: nobody has, and nobody had to.
 	Principal *access.Principal
-	ClientIP  string // empty: unknown
+	ClientIP  string    // empty: unknown
+	Since     time.Time // when the request came, before anybody was asked about it
 }
 
 // Answer does what a request asks for. Its errors are *s3err.Error values, or ctx's own.
