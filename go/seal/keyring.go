@@ -120,6 +120,16 @@ func (k Keyring) Box(purpose string) *Box {
 	return b
 }
 
+// Boxes are as Box, but one for each key, in the order of Namers: each seals and opens by
+// that key alone.
+func (k Keyring) Boxes(purpose string) []*Box {
+	boxes := make([]*Box, len(k.keys))
+	for i, key := range k.keys {
+		boxes[i] = Keyring{[]ringKey{key}}.Box(purpose)
+	}
+	return boxes
+}
+
 // derived is the key for a purpose, by HKDF (RFC 5869).
 func derived(key ringKey, purpose string) []byte {
 	out, err := hkdf.Key(sha256.New, []byte(key.material.Reveal()), nil, string(appendSized(nil, purpose)), keySize)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/valkey-io/valkey-go"
+
+	"osp/go/seal"
 )
 
 // keepEnds is how long it is remembered that sessions were ended: longer than any of
@@ -78,23 +80,27 @@ func (s *State) endKeys(of []EndOf) (keys []string) {
 	return keys
 }
 
-// moments seals a moment for each of some keys.
+// endBox is that of one of endKeys. What stands by the name of a key is sealed by that
+// key, whoever writes it: it stays for long, also when others leave the keyring.
+func (s *State) endBox(keys []string, i int) *seal.Box { return s.ends[i*len(s.ends)/len(keys)] }
+
+// moments seals a moment for each of endKeys.
 func (s *State) moments(keys []string, at time.Time) []string {
 	sealed := make([]string, len(keys))
 	for i, key := range keys {
-		sealed[i] = string(s.ends.Seal(key, binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro()))))
+		sealed[i] = string(s.endBox(keys, i).Seal(key, binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro()))))
 	}
 	return sealed
 }
 
-// moment reads what stands at a key; false where nothing does. What nobody of the fleet
+// moment reads what stands at one of endKeys; false where nothing does. What nobody of the fleet
 // has written is now: nothing older is sure.
-func (s *State) moment(key string, value valkey.ValkeyMessage) (at time.Time, there bool) {
+func (s *State) moment(keys []string, i int, value valkey.ValkeyMessage) (at time.Time, there bool) {
 	sealed, err := value.ToString()
 	if valkey.IsValkeyNil(err) {
 		return at, false
 	}
-	raw, ok := s.ends.Open(key, []byte(sealed))
+	raw, ok := s.endBox(keys, i).Open(keys[i], []byte(sealed))
 	if err != nil || !ok || len(raw) != 8 {
 		return time.Now(), true
 	}
@@ -124,7 +130,7 @@ func (s *State) EndedAt(ctx context.Context, of []EndOf) (last time.Time, err er
 	}
 	known := false
 	for i, value := range values {
-		at, there := s.moment(keys[i], value)
+		at, there := s.moment(keys, i, value)
 		known = known || there && i%(len(of)+1) == 0
 		if at.After(last) {
 			last = at
@@ -151,7 +157,7 @@ func (s *State) found(ctx context.Context) error {
 	}
 	since, missing := time.Now(), false
 	for i, value := range values {
-		at, there := s.moment(keys[i], value)
+		at, there := s.moment(keys, i, value)
 		if there && at.Before(since) {
 			since = at
 		}

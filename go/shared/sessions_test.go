@@ -33,6 +33,36 @@ func TestEndsOfSessionsOutliveWhoeverRecordedThem(t *testing.T) {
 	}
 }
 
+func TestEndsOfSessionsOutliveAChangeOfTheKeyring(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, newServer(t))
+	var begun time.Time
+	var ended []EndOf
+	for _, ids := range [][]string{{"k1"}, {"k1", "k2"}, {"k2", "k1"}, {"k2"}} {
+		r := f.replica(ring(t, ids...))
+		if begun.IsZero() {
+			begun = time.Now()
+		}
+		if at, err := r.EndedAt(t.Context(), Revocation{Role: ptr("nobodys")}.Ends()); err != nil || at.After(begun) {
+			t.Errorf("%v: what nobody ended was ended at %v, %v", ids, at, err)
+		}
+		if at, err := r.EndedAt(t.Context(), ended); err != nil || ended != nil && !at.After(begun) || at.After(time.Now().Add(-time.Millisecond)) {
+			t.Errorf("%v: what was ended before: at %v, %v", ids, at, err)
+		}
+		if len(ids) == 2 {
+			what := Revocation{Role: ptr(ids[0]), At: time.Now().Add(-time.Millisecond)}
+			if what.At.Before(begun) {
+				what.At = begun.Add(time.Microsecond)
+			}
+			if err := r.Revoke(t.Context(), what); err != nil {
+				t.Fatal(err)
+			}
+			ended = what.Ends()
+		}
+		r.Close()
+	}
+}
+
 func TestAServerThatLostEndsEndsAllOlderSessions(t *testing.T) {
 	server := newServer(t)
 	f := newFleet(t, server)

@@ -44,9 +44,9 @@ type State struct {
 	namers  []*seal.Namer // of all keys
 	marks   []string      // of all keys, by which others know whether they can make these names
 	values  *seal.Box
-	entries *seal.Box // of the log
-	ends    *seal.Box // of sessions
-	sealed  string    // what this replica leaves at the server, by which others see whether they have its keyring; empty: nothing
+	entries *seal.Box   // of the log
+	ends    []*seal.Box // of sessions: one for each key
+	sealed  string      // what this replica leaves at the server, by which others see whether they have its keyring; empty: nothing
 
 	connecting sync.Mutex
 	client     atomic.Pointer[valkey.Client]
@@ -71,7 +71,7 @@ func New(o Options) *State {
 	namers := o.Keyring.Namers("shared state")
 	s := &State{
 		o: o, id: newID(), names: namers[0], namers: namers,
-		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"), ends: o.Keyring.Box("ends of sessions"),
+		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"), ends: o.Keyring.Boxes("ends of sessions"),
 		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1),
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
