@@ -162,14 +162,27 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
 	defer p.updating.Unlock()
-	after := u.Apply(p.stores.Load())
+	before := p.stores.Load()
+	after := u.Apply(before)
 	p.stores.Store(after)
 	p.roles.Update(u.ApplyRoles)
+	p.endRoles(before, after)
 	p.upstream.Keep(after.Buckets.Entries())
 	p.storePlaces.keep(after.Buckets.Entries())
 	if p.recorder.on() {
 		p.recorder.observer.Updated()
 	}
+}
+
+// endRoles ends here the sessions of roles that are gone: should one come back, they don't.
+func (p *Pipeline) endRoles(before, after *stores.Set) {
+	var gone []shared.Revocation
+	for name := range before.Roles {
+		if _, stays := after.Roles[name]; !stays {
+			gone = append(gone, shared.Revocation{Role: &name, At: time.Now()})
+		}
+	}
+	p.going.End(gone...)
 }
 
 // Forget drops everything that is remembered and that any of these revocations is
