@@ -150,6 +150,9 @@ func (s *Server) warn() {
 	if len(s.cfg.Stores.Keystore) == 0 && !s.cfg.Has("hmac_fetcher") && !s.cfg.SkipSignature {
 		s.log.Warn("neither hmac_keystore nor hmac_fetcher is given: nobody can sign but with temporary keys, and every other request will be refused")
 	}
+	if !s.cfg.Keyring.Empty() && s.cfg.Shared == nil && len(s.cfg.Roles.Roles) > 0 {
+		s.log.Warn("shared_keys is given without shared_state: temporary keys that were revoked are good again after a restart, until they expire")
+	}
 }
 
 // HTTPPort returns the bound port of the HTTP front, 0 if there is none.
