@@ -14,7 +14,7 @@ from helpers.children import Child
 from helpers.wait import free_port, until
 
 BROUGHT = ROOT / ".build" / "keycloak"  # what `keycloak` of tests/tools/bring.sh unpacks
-REALM = "data"
+REALM = "acme"
 _ADMIN = "admin"  # user and password, on a server that ends with the test
 
 
