@@ -47,6 +47,7 @@ usage: ./build.sh <verb>
                 and behind more load balancers (ten minutes, 300 MB to fetch; wires between replicas and their server are
                 cut where networks may be made: by root)
   bench quick   a part of it that takes less than three minutes
+  bench fairness what a client with 512 connections does to calm ones
   bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
   interpreters  run the quick end-to-end tests with every Python that can be had, and
@@ -306,6 +307,10 @@ bench() {
   contenders
   versitygw
   (cd tests/bench/kit && go build -o "$BUILD/bench/kit" .)
+  if [[ ${1:-} == fairness ]]; then
+    (cd tests && exec "$PY" -m bench.fairness)
+    return
+  fi
   say "side by side"
   (cd tests && exec "$PY" -m bench "$@")
 }

@@ -61,14 +61,15 @@ enum osp_question {
     OSP_ASK_VALIDATOR = 2,
     /* {"token": text, "bucket": text, "request"?: {...}}
      * -> {"allow": true or false, "ttl"?: seconds, "reason"?: text,
-     *     "once"?: true, for this very request only} */
+     *     "once"?: true, for this very request only,
+     *     "limits"?: text, the class of limits that holds for the client} */
     OSP_ASK_BUCKET_CREDS_FETCHER = 3,
     /* {"token": text, "bucket": text}
      * -> {"credentials": text} */
     OSP_ASK_SHADOW_VALIDATOR = 4,
     /* {"token": text, "bucket": text, "request"?: {...}}, for which no request waits
      * -> {"allow": true or false, "ttl"?: seconds, "reason"?: text,
-     *     "once"?: true, for this very request only} */
+     *     "once"?: true, for this very request only, "limits"?: text} */
     OSP_ASK_ROLE_ASSUMER = 5
     /* {"request": {...}}
      * -> {"assumed": true or false, "name"?: text, "token"?: text,
@@ -144,8 +145,8 @@ int32_t osp_start(osp_text config, size_t len, osp_callbacks *callbacks, int32_t
  * -> OSP_OK, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_info(int32_t handle, char **json);
 
-/* Swaps the stores, the client keys, the policies, or several of them, of a server that
- * runs: JSON {"cos_map"?, "hmac_keystore"?, "policy"?, "shadow_policy"?} as in osp_start's; what is
+/* Swaps the stores, the client keys, the policies, the limits, or several of them, of a server that
+ * runs: JSON {"cos_map"?, "hmac_keystore"?, "policy"?, "shadow_policy"?, "limits"?} as in osp_start's; what is
  * missing stays as it is, also beside another update. Requests under way end with what they began with;
  * after a mistake nothing has changed.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_BAD_HANDLE, OSP_INTERNAL, OSP_BAD_ARGUMENT.

@@ -57,8 +57,8 @@ VALUES: dict[str, list[Any]] = {
         "s",
         None,
     ],
-    "validator": [osp.Decision(True, ttl=1, reason="r"), True],
-    "shadow_validator": [osp.Decision(False, ttl=1, reason="r"), False],
+    "validator": [osp.Decision(True, ttl=1, reason="r", limits="bulk"), True],
+    "shadow_validator": [osp.Decision(False, ttl=1, reason="r", limits="bulk"), False],
     "bucket_creds_fetcher": ["key", {"access_key": "a", "secret_key": "s"}],
     "role_assumer": [
         osp.Session("n", "t", {"a": "b", "c": ["d"]}, {"k": ""}, {"Version": "x"}, 60),

@@ -139,7 +139,7 @@ func (c *Checker) ask(ctx context.Context, k key, ttl time.Duration, r *callback
 			return cache.Entry[remembered]{}, fmt.Errorf("validator: %w", err)
 		}
 		return cache.Entry[remembered]{
-			Value: remembered{allowed: answer.Allow, reason: answer.Reason, token: sha256.Sum256([]byte(r.Token)), bucket: strings.Clone(r.Bucket)},
+			Value: remembered{allowed: answer.Allow, reason: answer.Reason, limits: answer.Limits, token: sha256.Sum256([]byte(r.Token)), bucket: strings.Clone(r.Bucket)},
 			TTL:   keepFor(answer, ttl),
 		}, nil
 	}

@@ -16,22 +16,39 @@ func (c *Checker) item(k key, r *callbacks.Request, ttl time.Duration) shared.It
 	return shared.Item{Kind: "decision", Key: shared.Fields(c.knownBy, string(k[:])), TTL: ttl, Token: r.Token, Bucket: r.Bucket}
 }
 
-// decisionCodec writes a decision as one byte and its reason, for who asks about
-// this request: whom it is about its name says.
+// The first byte of a decision. A class of limits follows it, with its length.
+const (
+	allows = 1 << iota
+	hasLimits
+)
+
+// decisionCodec writes a decision as one byte, its class of limits if it has one, and
+// its reason, for who asks about this request: whom it is about its name says.
 func decisionCodec(r *callbacks.Request) shared.Codec[remembered] {
 	return shared.Codec[remembered]{
 		Encode: func(d remembered) []byte {
-			verdict := byte(0)
+			verdict := []byte{0}
 			if d.allowed {
-				verdict = 1
+				verdict[0] |= allows
 			}
-			return append([]byte{verdict}, d.reason...)
+			if d.limits != "" {
+				verdict[0] |= hasLimits
+				verdict = append(append(verdict, byte(len(d.limits))), d.limits...)
+			}
+			return append(verdict, d.reason...)
 		},
 		Decode: func(b []byte, _ time.Duration) (remembered, bool) {
-			if len(b) == 0 || b[0] > 1 {
+			if len(b) == 0 || b[0]&^(allows|hasLimits) != 0 {
 				return remembered{}, false
 			}
-			return remembered{allowed: b[0] == 1, reason: string(b[1:]), token: sha256.Sum256([]byte(r.Token)), bucket: strings.Clone(r.Bucket)}, true
+			verdict, limits, rest := b[0], "", b[1:]
+			if verdict&hasLimits != 0 {
+				if len(rest) == 0 || int(rest[0]) > len(rest)-1 {
+					return remembered{}, false
+				}
+				limits, rest = string(rest[1:1+rest[0]]), rest[1+rest[0]:]
+			}
+			return remembered{allowed: verdict&allows != 0, reason: string(rest), limits: limits, token: sha256.Sum256([]byte(r.Token)), bucket: strings.Clone(r.Bucket)}, true
 		},
 	}
 }

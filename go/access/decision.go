@@ -33,6 +33,7 @@ type Decision struct {
 	Source  Source
 	tell    bool   // the client may read the reason, too
 	Reason  string // of a refusal, if one was given; it is for the log
+	Limits  string // class of limits that the validator chose; empty: none
 
 	err error // why nothing was decided; nil: something was
 }
@@ -83,13 +84,14 @@ func (d *Decision) refusal() error {
 type remembered struct {
 	allowed bool
 	reason  string
+	limits  string
 	token   [sha256.Size]byte
 	bucket  string
 }
 
 // decision is what a kept answer means to who asks now.
 func (c *Checker) decision(kept remembered, source Source) Decision {
-	return Decision{Allowed: kept.allowed, Source: source, Reason: kept.reason, tell: c.showReasons}
+	return Decision{Allowed: kept.allowed, Source: source, Reason: kept.reason, Limits: kept.limits, tell: c.showReasons}
 }
 
 // longestRefusal bounds how long a refusal is kept, so that a grant made

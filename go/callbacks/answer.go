@@ -18,6 +18,9 @@ import (
 // answer itself is never quoted: it may hold a secret.
 var errAnswer = errors.New("the callback's answer makes no sense")
 
+// LongestClass is how long the name of a class of limits may be, in bytes.
+const LongestClass = 64
+
 // decodeAnswer reads exactly one JSON object with known members into out.
 func decodeAnswer(answer []byte, out any) error {
 	dec := json.NewDecoder(bytes.NewReader(answer))
@@ -45,14 +48,15 @@ func decodeDecision(answer []byte) (Decision, error) {
 		TTL    *float64 `json:"ttl"`
 		Once   bool     `json:"once"`
 		Reason string   `json:"reason"`
+		Limits string   `json:"limits"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
 		return Decision{}, err
 	}
-	if a.Allow == nil {
+	if a.Allow == nil || len(a.Limits) > LongestClass {
 		return Decision{}, errAnswer
 	}
-	d := Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason}
+	d := Decision{Allow: *a.Allow, Once: a.Once, Reason: a.Reason, Limits: a.Limits}
 	var err error
 	d.TTL, err = duration(a.TTL)
 	return d, err

@@ -51,7 +51,10 @@ type Set struct {
 }
 
 // Question is what a callback is asked.
-type Question interface{ crowd() crowd }
+type Question interface {
+	crowd() crowd
+	client() string // key of the client that it is about
+}
 
 // HMACQuestion asks for the secret of a client's access key.
 type HMACQuestion struct {
@@ -66,9 +69,13 @@ func (q HMACQuestion) crowd() crowd {
 	return known
 }
 
+func (q HMACQuestion) client() string { return q.AccessKey }
+
 // BucketCredsQuestion asks for the credentials of a bucket's store, on behalf of
 // a client.
 type BucketCredsQuestion struct{ Token, Bucket string }
+
+func (q BucketCredsQuestion) client() string { return q.Token }
 
 func (q BucketCredsQuestion) crowd() crowd { return crowdOf(q.Token) }
 
@@ -86,6 +93,7 @@ type Decision struct {
 	TTL    *time.Duration // how long to keep the answer; nil: the bucket's own ttl
 	Once   bool           // it holds for this very request: it is neither kept nor shared
 	Reason string         // for the log
+	Limits string         // class of limits that holds for who asks; empty: none
 }
 
 // Request is what Validator may know about a request whose signature is verified.
@@ -119,6 +127,8 @@ type Request struct {
 }
 
 func (r *Request) crowd() crowd { return crowdOf(r.Token) }
+
+func (r *Request) client() string { return r.Token }
 
 // Param is one query parameter.
 type Param struct{ Name, Value string }

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"osp/go/turns"
 )
 
 // lane is for questions of one kind, of which only so many run and so many
@@ -23,6 +25,10 @@ type places struct {
 	free    int
 	waiting line // for a place
 }
+
+// line has those who wait for something. The clients that they are about take turns, so
+// that one with many questions makes the others wait for one of them at a time.
+type line = turns.Line[*ticket]
 
 // newLane makes a lane for a part of all places and of the queue. Of each it has
 // one at least, if there is any.
@@ -130,17 +136,34 @@ func (g *gate) enter(t *ticket) (begins bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := t.lane
-	if l.admitted == l.most {
-		return false, fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
+	full := fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
+	if l.admitted == l.most && !g.makeRoom(t, full) {
+		return false, full
 	}
 	l.admitted++
 	if l.places.free == 0 {
-		l.places.waiting.push(t)
+		t.waitIn(&l.places.waiting)
 		return false, nil
 	}
 	l.places.free--
-	g.line.push(t)
+	t.waitIn(&g.line)
 	return g.next() != nil, nil // nobody can have been before it
+}
+
+// makeRoom refuses a question of the client that waits with most, if that is more than
+// the client of t does. Strangers have one each. The caller holds mu.
+func (g *gate) makeRoom(t *ticket, full error) bool {
+	if t.lane != g.lanes[known] {
+		return false
+	}
+	displaced, ok := t.lane.places.waiting.Displace(t.call.client())
+	if !ok {
+		return false
+	}
+	displaced.line = nil
+	t.lane.admitted--
+	displaced.answered <- full
+	return true
 }
 
 // withdraw takes back a question that has not begun, and reports whether it was so.
@@ -151,10 +174,10 @@ func (g *gate) withdraw(t *ticket) bool {
 	case nil:
 		return false
 	case &g.line:
-		g.line.remove(t)
+		t.leaveLine()
 		g.vacate(t.lane)
 	default:
-		t.line.remove(t)
+		t.leaveLine()
 		t.lane.admitted--
 	}
 	return true
@@ -163,8 +186,8 @@ func (g *gate) withdraw(t *ticket) bool {
 // vacate gives a place to the next who waits for it. The caller holds mu.
 func (g *gate) vacate(l *lane) {
 	l.admitted--
-	if t := l.places.waiting.pop(); t != nil {
-		g.line.push(t)
+	if t, ok := l.places.waiting.Pop(); ok {
+		t.waitIn(&g.line)
 	} else {
 		l.places.free++
 	}
@@ -176,8 +199,9 @@ func (g *gate) next() *ticket {
 		g.watch()
 		return nil
 	}
-	t := g.line.pop()
-	if t != nil {
+	t, ok := g.line.Pop()
+	if ok {
+		t.line = nil
 		g.slots--
 		g.first, g.since = t, time.Now()
 		g.watch()
@@ -188,7 +212,7 @@ func (g *gate) next() *ticket {
 // watch sees to it that whoever waits does so for no longer than a head start.
 // One timer does for all of them. The caller holds mu.
 func (g *gate) watch() {
-	if g.watching || g.first == nil || g.line.first == nil {
+	if g.watching || g.first == nil || g.line.Len() == 0 {
 		return
 	}
 	g.watching = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,53 @@ func TestTheFirstToComeIsTheFirstToBeAsked(t *testing.T) {
 		synctest.Wait()
 		if !slices.Equal(order, []string{"a", "c", "e"}) {
 			t.Errorf("asked: %v", order)
+		}
+	})
+}
+
+func TestClientsTakeTurns(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var order []string
+		end := make(chan struct{})
+		h := allowing(func(_ context.Context, token string) (Decision, error) {
+			order = append(order, token) // one at a time
+			<-end
+			return Decision{Allow: true}, nil
+		}).With(Limits(1, 20, time.Hour))
+		queued(t, h, "greedy", "greedy", "greedy", "greedy", "calm", "greedy", "quiet")
+		close(end)
+		synctest.Wait()
+		if !slices.Equal(order, []string{"greedy", "greedy", "calm", "quiet", "greedy", "greedy", "greedy"}) {
+			t.Errorf("asked: %v", order)
+		}
+	})
+}
+
+func TestInAFullQueueTheClientWithMostMakesRoom(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		end := make(chan struct{})
+		h := allowing(func(context.Context, string) (Decision, error) {
+			<-end
+			return Decision{Allow: true}, nil
+		}).With(Limits(1, 3, time.Hour))
+		var mu sync.Mutex
+		results := make(map[string][]error)
+		for _, token := range []string{"greedy", "greedy", "greedy", "greedy", "calm", "greedy"} {
+			go func() {
+				_, err := h.Validator(t.Context(), &Request{Token: token})
+				mu.Lock()
+				defer mu.Unlock()
+				results[token] = append(results[token], err)
+			}()
+			synctest.Wait()
+		}
+		if got := results["greedy"]; len(got) != 2 || !errors.Is(got[0], ErrOverloaded) || !errors.Is(got[1], ErrOverloaded) {
+			t.Errorf("while all places are taken: %v", results)
+		}
+		close(end)
+		synctest.Wait()
+		if got := results["calm"]; len(got) != 1 || got[0] != nil || len(results["greedy"]) != 5 {
+			t.Errorf("%v", results)
 		}
 	})
 }

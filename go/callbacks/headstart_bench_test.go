@@ -26,9 +26,10 @@ func (i interpreter) Do(context.Context) error {
 	return nil
 }
 
-func (interpreter) Name() string { return "" }
-func (interpreter) Answer() any  { return nil }
-func (interpreter) crowd() crowd { return known }
+func (interpreter) Name() string   { return "" }
+func (interpreter) Answer() any    { return nil }
+func (interpreter) crowd() crowd   { return known }
+func (interpreter) client() string { return "" }
 
 // BenchmarkHeadStart shows what the head start brings to 32 clients with a question
 // each: questions per second and CPU of one, by those of a gate that lets all begin

@@ -16,6 +16,7 @@ type Call interface {
 	Answer() any
 
 	crowd() crowd
+	client() string
 }
 
 // With returns the same callbacks, each behind these interceptors, the first of
@@ -55,6 +56,8 @@ type call[Q Question, A any] struct {
 func (c *call[Q, A]) Name() string { return c.name }
 func (c *call[Q, A]) Answer() any  { return &c.answer }
 func (c *call[Q, A]) crowd() crowd { return c.question.crowd() }
+
+func (c *call[Q, A]) client() string { return c.question.client() }
 
 // Do goes on to the next interceptor, and after the last one to the callback.
 func (c *call[Q, A]) Do(ctx context.Context) (err error) {

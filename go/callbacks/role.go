@@ -26,6 +26,14 @@ type RoleQuestion struct {
 	Identity *RoleIdentity // what an identity token proves; nil: there is none
 }
 
+// client is who has signed, or whom an identity token is about.
+func (q *RoleQuestion) client() string {
+	if q.Caller == "" && q.Identity != nil {
+		return q.Identity.Issuer + " " + q.Identity.Subject
+	}
+	return q.Caller
+}
+
 // RoleIdentity is what an identity token proves.
 type RoleIdentity struct {
 	Issuer, Subject string

@@ -206,7 +206,7 @@ func sorted(m members) []string { return slices.Sorted(maps.Keys(m)) }
 func TestAnswersHaveTheMembersOfTheHeader(t *testing.T) {
 	// One value for each member of any answer.
 	values := map[string]any{
-		"allow": true, "once": true, "reason": "r", "ttl": 1,
+		"allow": true, "once": true, "limits": "bulk", "reason": "r", "ttl": 1,
 		"secret_key": "s", "session_token": "t", "expiration": 1, "unknown": false,
 		"credentials": "c",
 		"assumed":     true, "name": "n", "token": "t", "policy": "{}", "duration": 1,

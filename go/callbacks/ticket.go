@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"osp/go/turns"
 )
 
 // ticket is a question on its way through the gate, and the context in which it is
@@ -17,8 +19,8 @@ type ticket struct {
 	lane            *lane
 	answered        chan error // a late answer finds room and nobody
 
-	line           *line // in which it waits; nil: none
-	before, behind *ticket
+	line  *line // in which it waits; nil: none
+	place *turns.Place[*ticket]
 
 	mu   sync.Mutex
 	err  error // nil: it has not ended
@@ -33,6 +35,14 @@ func newTicket(ctx context.Context, call Call, lane *lane, timeout time.Duration
 	return &ticket{
 		Context: context.WithoutCancel(ctx), deadline: deadline, call: call, lane: lane, answered: make(chan error, 1),
 	}
+}
+
+// waitIn puts it at the end of its client's in a line.
+func (t *ticket) waitIn(l *line) { t.line, t.place = l, l.Push(t.call.client(), t) }
+
+func (t *ticket) leaveLine() {
+	t.line.Remove(t.place)
+	t.line = nil
 }
 
 // Deadline implements context.Context.

@@ -33,6 +33,8 @@ func (c *Config) readBucket(name string, v *value, governed bool) *stores.Bucket
 	b.readNames(d, isPattern)
 	b.Policy = readPolicy(d.take("policy"))
 	b.Bearer, _ = d.take("bearer").str()
+	b.Limits = readEntryLimits(d.take("limits"))
+	b.Connections, _ = d.take("connections").integer(1, maxConnections)
 	b.readLimits(d, c.Has("validator") || governed || d.fields["policy"] != nil)
 	if ttl, ok := d.take("ttl", "time-to-live").seconds(0, wire.LongestTTL); ok {
 		b.TTL = ttl

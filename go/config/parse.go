@@ -79,6 +79,7 @@ func (c *Config) readStores(top *dict) {
 	c.VerifyTLS = verify || !given
 	c.Stores.Policy = readPolicy(top.take("policy"))
 	c.Stores.Shadow = readPolicy(top.take("shadow_policy"))
+	c.Stores.Limits = c.readRules(top.take("limits")).OrNone()
 	c.Stores.Buckets = c.readBuckets(top.need("cos_map"), top.fields["policy"] != nil)
 	c.Stores.Keystore = readKeystore(top.take("hmac_keystore"))
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"osp/go/identity"
+	"osp/go/limits"
 	"osp/go/policy"
 	"osp/go/roles"
 	"osp/go/secret"
@@ -14,8 +15,8 @@ type Running struct {
 	Roles    roles.Settings
 }
 
-// Update is a change of the stores, the client keys, the policies, the issuers or the roles
-// of a server that runs.
+// Update is a change of the stores, the client keys, the policies, the issuers, the roles
+// or the limits of a server that runs.
 type Update struct {
 	buckets  *stores.Buckets         // nil: they stay as they are
 	keystore map[string]secret.Value // nil likewise
@@ -23,10 +24,11 @@ type Update struct {
 	shadow   *policy.Policy          // nil likewise
 	issuers  []identity.Issuer       // nil likewise
 	roles    map[string]*roles.Role  // nil likewise
+	limits   *limits.Rules           // nil likewise
 }
 
-// ParseUpdate reads the parameters cos_map, hmac_keystore, policy, shadow_policy, issuers
-// and roles of Parse, of which each may be missing, for a server that was started with c.
+// ParseUpdate reads the parameters cos_map, hmac_keystore, policy, shadow_policy, issuers,
+// roles and limits of Parse, of which each may be missing, for a server that was started with c.
 // Its error is that of Parse.
 func (c *Config) ParseUpdate(data []byte, now Running) (*Update, error) {
 	mistakes := &MistakesError{}
@@ -42,6 +44,7 @@ func (c *Config) ParseUpdate(data []byte, now Running) (*Update, error) {
 	if v := top.take("hmac_keystore"); v != nil {
 		u.keystore = readKeystore(v)
 	}
+	u.limits = c.readRules(top.take("limits"))
 	identities := readIdentities(top, now.Roles)
 	if top.fields["issuers"] != nil {
 		u.issuers = identities.Issuers
@@ -78,6 +81,9 @@ func (u *Update) Apply(before *stores.Set) *stores.Set {
 	}
 	if u.shadow != nil {
 		after.Shadow = u.shadow
+	}
+	if u.limits != nil {
+		after.Limits = u.limits.OrNone()
 	}
 	return &after
 }

@@ -46,6 +46,7 @@ type conn struct {
 
 	responseHeader http.Header   // reused for each response
 	resume         chan struct{} // ends the wait in fairQueue; nil: it never waited
+	client         string        // whose requests these are, as the handler said last; empty: nobody knows
 	readDeadline   time.Time     // as set by setIdleDeadline; zero: another was set since
 	state          atomic.Int32
 
@@ -110,6 +111,18 @@ func (c *conn) serveOne(h *head) bool {
 	}
 	queue.yield(c)
 	return true
+}
+
+// owner is who shares its turns: the client, or all who come from an address.
+func (c *conn) owner() string {
+	if c.client != "" {
+		return c.client
+	}
+	host, _, err := net.SplitHostPort(c.remote)
+	if err != nil {
+		return c.remote
+	}
+	return host
 }
 
 // setIdleDeadline gives the client time for its next request. Setting a deadline

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/cpu"
+
+	"osp/go/turns"
 )
 
 const (
@@ -24,7 +26,8 @@ const (
 // so a few connections would go on and on while other clients, and responses of
 // stores, wait for up to ten milliseconds. Therefore, above a number of active
 // connections, one that has served a request waits until the network has been
-// polled before it reads the next.
+// polled before it reads the next. The clients whose connections wait take turns, so
+// that one with many of them delays each of the others by one request of his.
 //
 // Nothing makes the scheduler poll. But what is written to a pipe is found by a
 // poll, as what arrives from the network is: its reader runs after one.
@@ -38,9 +41,9 @@ type fairQueue struct {
 
 	mu          sync.Mutex
 	started     bool
-	waiting     []chan<- struct{} // first come, first served
-	waker       *os.File          // the pipe's end for writing; nil: the queue is not in use
-	pollPending bool              // the pipe has been written to and not yet read
+	waiting     turns.Line[chan<- struct{}] // clients take turns
+	waker       *os.File                    // the pipe's end for writing; nil: the queue is not in use
+	pollPending bool                        // the pipe has been written to and not yet read
 }
 
 // start puts the queue to use, unless it is or was in use already. Without a pipe
@@ -92,7 +95,7 @@ func (q *fairQueue) enqueue(c *conn) bool {
 	if c.resume == nil {
 		c.resume = make(chan struct{}, 1)
 	}
-	q.waiting = append(q.waiting, c.resume)
+	q.waiting.Push(c.owner(), c.resume)
 	return true
 }
 
@@ -115,24 +118,25 @@ func (q *fairQueue) admitAfterPolls(pollNotice *os.File) {
 		q.mu.Lock()
 		q.pollPending = false
 		if err != nil {
-			q.release(len(q.waiting))
+			q.release(q.waiting.Len())
 			q.mu.Unlock()
 			return
 		}
-		q.release(min(q.batch, len(q.waiting)))
-		if len(q.waiting) > 0 && !q.requestPoll() {
-			q.release(len(q.waiting))
+		q.release(q.batch)
+		if q.waiting.Len() > 0 && !q.requestPoll() {
+			q.release(q.waiting.Len())
 		}
 		q.mu.Unlock()
 	}
 }
 
-// release lets the first n connections go on. The caller holds q.mu.
+// release lets n connections go on, if so many wait. The caller holds q.mu.
 func (q *fairQueue) release(n int) {
-	for _, resume := range q.waiting[:n] {
+	for range n {
+		resume, ok := q.waiting.Pop()
+		if !ok {
+			return
+		}
 		resume <- struct{}{}
 	}
-	left := copy(q.waiting, q.waiting[n:])
-	clear(q.waiting[left:])
-	q.waiting = q.waiting[:left]
 }

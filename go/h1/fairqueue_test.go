@@ -30,8 +30,8 @@ func TestEveryQueuedConnectionGoesOn(t *testing.T) {
 	wait.Wait()
 	queue.mu.Lock()
 	defer queue.mu.Unlock()
-	if len(queue.waiting) > 0 {
-		t.Errorf("%d still wait", len(queue.waiting))
+	if n := queue.waiting.Len(); n > 0 {
+		t.Errorf("%d still wait", n)
 	}
 }
 
@@ -41,7 +41,7 @@ func TestABatchGoesOnAfterAPollFirstComeFirstServed(t *testing.T) {
 	for range 7 {
 		turn := make(chan struct{}, 1)
 		came = append(came, turn)
-		queue.waiting = append(queue.waiting, turn)
+		queue.waiting.Push("", turn)
 	}
 	queue.release(queue.batch)
 	queue.release(2)
@@ -50,8 +50,46 @@ func TestABatchGoesOnAfterAPollFirstComeFirstServed(t *testing.T) {
 			t.Errorf("number %d went on: %v", i, on)
 		}
 	}
-	if len(queue.waiting) != 2 {
-		t.Errorf("%d wait", len(queue.waiting))
+	if n := queue.waiting.Len(); n != 2 {
+		t.Errorf("%d wait", n)
+	}
+}
+
+func TestAClientWithManyConnectionsDelaysAnotherByOneOfThem(t *testing.T) {
+	queue := &fairQueue{}
+	resume := func(client string) chan struct{} {
+		c := &conn{client: client, resume: make(chan struct{}, 1)}
+		queue.waiting.Push(c.owner(), c.resume)
+		return c.resume
+	}
+	for range 500 {
+		resume("greedy")
+	}
+	calm, nobody := resume("calm"), (&conn{remote: "192.0.2.1:5"}).owner()
+	queue.release(2)
+	if len(calm) != 1 {
+		t.Error("it waits behind all others")
+	}
+	if nobody != "192.0.2.1" || (&conn{remote: "192.0.2.1:6"}).owner() != nobody || (&conn{remote: "@"}).owner() != "@" {
+		t.Errorf("connections of nobody known belong to %s", nobody)
+	}
+}
+
+func TestTheHandlerSaysWhoseAConnectionIs(t *testing.T) {
+	owners := make(chan string, 2)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.(interface{ BelongsTo(string) }).BelongsTo(r.URL.Path)
+		owners <- w.(*response).c.owner()
+	})
+	l := s.dial()
+	for _, path := range []string{"/a", "/b"} {
+		l.say(strings.Replace(get, "GET / ", "GET "+path+" ", 1))
+		if _, _, err := l.hear("GET"); err != nil {
+			t.Fatal(err)
+		}
+		if owner := <-owners; owner != path {
+			t.Errorf("%s", owner)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -245,6 +246,13 @@ func (w *response) send(p []byte) {
 	w.c.applyWriteDeadline()
 	if _, w.err = w.c.net.Write(p); w.err != nil {
 		w.ctx.Cancel() // the client has disconnected
+	}
+}
+
+// BelongsTo says whose request it is: connections of one client share its turns.
+func (w *response) BelongsTo(client string) {
+	if w.c.client != client {
+		w.c.client = strings.Clone(client) // without the rest of its request
 	}
 }
 

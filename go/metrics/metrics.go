@@ -48,7 +48,7 @@ type Metrics struct {
 	requests, errors, bytes, presigned, presignedRejected *prometheus.CounterVec
 	duration, size, upstream                              *prometheus.HistogramVec
 	refusals, signatureRefusals, upstreamErrors           *prometheus.CounterVec
-	callbacks, tokens, sts, shadow                        *prometheus.CounterVec
+	limited, callbacks, tokens, sts, shadow               *prometheus.CounterVec
 	callbackDuration                                      *prometheus.HistogramVec
 }
 
@@ -69,6 +69,7 @@ func New(from Source) *Metrics {
 	m.size = m.histogram("response_size_bytes", "Size of response bodies.", sizes, "method", "bucket")
 	m.refusals = m.counter("refusals_total", "Requests that the proxy refused or could not finish, by S3 error code, all buckets together.", "code")
 	m.signatureRefusals = m.counter("signature_refusals_total", "Requests whose signature was missing, wrong or could not be checked, by S3 error code.", "code")
+	m.limited = m.counter("limited_total", "Requests that a limit refused, by the rule's place in the configuration and what it limits.", "rule", "measure")
 	m.upstream = m.histogram("upstream_duration_seconds", "Time from sending a request to a store, its body included, to the head of the response.", seconds, "bucket")
 	m.upstreamErrors = m.counter("upstream_errors_total", "Requests to stores that failed, by S3 error code, ServerError (a status of 500 or above) or CredentialsRefused.", "bucket", "error")
 	m.callbackDuration = m.histogram("callback_duration_seconds", "Time from a question to a callback to its answer, including the wait for a place.", seconds, "callback")
@@ -154,6 +155,9 @@ func (m *Metrics) Ended(x *observe.Exchange) {
 		return
 	}
 	m.refusals.WithLabelValues(x.Code).Inc()
+	if x.Limit.Rule != "" {
+		m.limited.WithLabelValues(x.Limit.Rule, x.Limit.Measure).Inc()
+	}
 	if x.BadSignature {
 		m.signatureRefusals.WithLabelValues(x.Code).Inc()
 	}

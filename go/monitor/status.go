@@ -34,6 +34,7 @@ type Totals struct {
 	BytesOut  int64             `json:"bytes_out"`
 	Callbacks uint64            `json:"callbacks"`
 	Refusals  map[string]uint64 `json:"refusals"` // by code
+	Limits    map[string]uint64 `json:"limits"`   // those by limits: "token.write requests"
 	P50       *float64          `json:"p50"`      // seconds
 	P99       *float64          `json:"p99"`
 }
@@ -85,7 +86,7 @@ func (s *Server) status() *Status {
 		Draining: s.draining.Load(), Ready: !s.draining.Load() && allUp(health),
 		InFlight: s.about.InFlight(), Connections: s.about.Connections(), Interval: interval.Seconds(),
 		Totals: Totals{
-			Requests: t.requests.total(), BytesIn: t.in, BytesOut: t.out, Callbacks: t.callbacks.total(), Refusals: t.refusals,
+			Requests: t.requests.total(), BytesIn: t.in, BytesOut: t.out, Callbacks: t.callbacks.total(), Refusals: t.refusals, Limits: s.window.limits.all(),
 			P50: quantile(t.requests, .5), P99: quantile(t.requests, .99),
 		},
 		Points: s.window.points(), Caches: cachesOf(s.about.Caches), Stores: storesOf(health), Shared: fleetOf(s.about.Shared),

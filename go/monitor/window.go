@@ -12,9 +12,6 @@ import (
 const (
 	interval = 2 * time.Second // between two points of a chart
 	points   = 150             // that are kept: five minutes
-	// mostCodes bounds the codes that are distinguished. There are fewer.
-	mostCodes = 128
-	otherCode = "other"
 )
 
 // window keeps what happened in the last minutes, for the charts of the status
@@ -22,13 +19,13 @@ const (
 type window struct {
 	caches map[string]func() cache.Stats
 
-	requests        latencies
-	callbacks       latencies
-	bytesIn         atomic.Int64
-	bytesOut        atomic.Int64
-	serverErrors    atomic.Uint64 // responses of 500 and above
-	refusals        sync.Map      // code -> *atomic.Uint64
-	refusalsCounted atomic.Int64  // codes in it
+	requests     latencies
+	callbacks    latencies
+	bytesIn      atomic.Int64
+	bytesOut     atomic.Int64
+	serverErrors atomic.Uint64 // responses of 500 and above
+	refusals     named         // by code
+	limits       named         // that refused, by rule and measure
 
 	mu     sync.Mutex
 	last   *totals
@@ -72,22 +69,11 @@ func (w *window) ended(x *observe.Exchange) {
 		w.serverErrors.Add(1)
 	}
 	if x.Code != "" {
-		w.refused(x.Code)
+		w.refusals.add(x.Code)
 	}
-}
-
-func (w *window) refused(code string) {
-	counter, ok := w.refusals.Load(code)
-	if !ok {
-		if w.refusalsCounted.Load() >= mostCodes {
-			code = otherCode
-		}
-		var known bool
-		if counter, known = w.refusals.LoadOrStore(code, new(atomic.Uint64)); !known {
-			w.refusalsCounted.Add(1)
-		}
+	if x.Limit.Rule != "" {
+		w.limits.add(x.Limit.Rule + " " + x.Limit.Measure)
 	}
-	counter.(*atomic.Uint64).Add(1)
 }
 
 // callbackEnded counts a question to a callback.
@@ -96,12 +82,8 @@ func (w *window) callbackEnded(c observe.Callback) { w.callbacks.add(c.Took) }
 func (w *window) totals(now time.Time) *totals {
 	t := &totals{
 		at: now, requests: w.requests.counts(), callbacks: w.callbacks.counts(),
-		in: w.bytesIn.Load(), out: w.bytesOut.Load(), serverErrors: w.serverErrors.Load(), refusals: make(map[string]uint64),
+		in: w.bytesIn.Load(), out: w.bytesOut.Load(), serverErrors: w.serverErrors.Load(), refusals: w.refusals.all(),
 	}
-	w.refusals.Range(func(code, n any) bool {
-		t.refusals[code.(string)] = n.(*atomic.Uint64).Load()
-		return true
-	})
 	for _, stats := range w.caches {
 		s := stats()
 		t.hits, t.misses = t.hits+s.Hits, t.misses+s.Misses

@@ -79,10 +79,10 @@ func TestTheWindowIsBounded(t *testing.T) {
 	if got := w.points(); len(got) != points || got[points-1].Time != float64(3*points-1) {
 		t.Errorf("%d points, the last one at %v", len(got), got[len(got)-1].Time)
 	}
-	for i := range 10 * mostCodes {
-		w.refused(fmt.Sprint(i))
+	for i := range 10 * mostNames {
+		w.refusals.add(fmt.Sprint(i))
 	}
-	if n := len(w.totals(time.Now()).refusals); n > mostCodes+1 {
+	if n := len(w.totals(time.Now()).refusals); n > mostNames+1 {
 		t.Errorf("%d codes", n)
 	}
 }

@@ -39,6 +39,7 @@ type Exchange struct {
 	Code         string // S3's error code for what the proxy refused or could not finish; empty: the store's response, complete
 	BadSignature bool   // it was refused before its signature was verified
 	UsedUp       bool   // it was refused because its presigned URL had been used up
+	Limit        Limit  // that refused it
 
 	Asked      bool   // a store was asked
 	StoreError string // why a store's response was of no use: one of the codes below, or an S3 error code
@@ -50,6 +51,10 @@ type Exchange struct {
 	Upstream time.Duration // of that, from sending the request to the store to the head of its response
 	Callback time.Duration // of that, waiting for answers of callbacks, cached or not
 }
+
+// Limit is what refused a request that came too soon, too often, or with too much; the
+// zero Limit is none.
+type Limit struct{ Rule, Measure string } // as in a configuration: token.write, requests
 
 // Holder is who holds the temporary key of the request, empty if it is none.
 func (x *Exchange) Holder() session.Session {

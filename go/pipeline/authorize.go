@@ -38,6 +38,9 @@ func (p *Pipeline) authorize(x *exchange) error {
 	if err := x.checkSameStore(); err != nil {
 		return err
 	}
+	if err := x.admitAuthorised(); err != nil {
+		return err
+	}
 	if x.allRefused() {
 		return nil
 	}
@@ -62,7 +65,9 @@ func (p *Pipeline) check(x *exchange, question *access.Question, again bool) err
 	}
 	begun := p.recorder.clock()
 	defer p.recorder.waited(x, begun)
-	return p.access.Check(x.r.Context(), question).Refusal()
+	decision := p.access.Check(x.r.Context(), question)
+	x.chosen(decision)
+	return decision.Refusal()
 }
 
 // checkAll is check for several questions together; see access.CheckAll.

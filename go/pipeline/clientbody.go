@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"osp/go/limits"
 	"osp/go/s3err"
 )
 
@@ -33,10 +35,14 @@ type clientBody struct {
 
 	mu   sync.Mutex
 	conn *http.ResponseController // nil once the handler has returned
+
+	limits *limits.Ticket  // nil: its bytes may come as fast as they can
+	ctx    context.Context // of the request
 }
 
 func newClientBody(x *exchange) *clientBody {
-	x.body = &clientBody{body: x.r.Body, conn: &x.w.conn, read: &x.received}
+	x.body = &clientBody{body: x.r.Body, conn: &x.w.conn, read: &x.received, ctx: x.r.Context()}
+	x.paceBody()
 	return x.body
 }
 
@@ -60,10 +66,13 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	}
 	begun := time.Now()
 	b.deadline(begun.Add(rateWindow - b.waited))
-	n, err := b.body.Read(p)
+	n, err := b.body.Read(p[:b.limits.Chunk(limits.In, len(p))])
 	b.waited += time.Since(begun)
 	b.got += n
 	b.read.Add(int64(n))
+	if paused := b.limits.Move(b.ctx, limits.In, n); paused != nil && err == nil {
+		return n, paused
+	}
 	switch {
 	case err == io.EOF:
 		b.ended = true

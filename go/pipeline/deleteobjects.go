@@ -63,6 +63,7 @@ func (p *Pipeline) refusedDeletions(x *exchange, question *access.Question) ([]e
 	}
 	refusals := make([]error, len(objects))
 	for i, d := range decisions {
+		x.chosen(d)
 		if refusals[about[i]] == nil {
 			refusals[about[i]] = d.Refusal()
 		}

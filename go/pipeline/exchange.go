@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"osp/go/access"
+	"osp/go/limits"
 	"osp/go/names"
 	"osp/go/s3op"
 	"osp/go/sigv4"
@@ -32,6 +33,9 @@ type exchange struct {
 	// who asks, and whether that may be
 	verified     *sigv4.VerifiedRequest
 	who          access.Principal
+	limits       *limits.Ticket // nil: there are none
+	atStore      *places        // of its entry's store, of which it has one; nil: there are any number
+	class        string         // of limits, that the validator chose; empty: none
 	question     access.Question
 	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
 	deleteErrors []byte           // of DeleteObjects: what the response says about those
@@ -42,10 +46,14 @@ type exchange struct {
 	record   record        // for the observer
 }
 
-// release lets go of what is large, and of the connection. A callback that has not answered
-// in time, or the shadow, may look at the request for longer than it lasts.
+// release lets go of what is large, of the connection, and of its places among others. A
+// callback that has not answered in time, or the shadow, may look at the request for
+// longer than it lasts.
 func (x *exchange) release() {
 	x.body.release()
+	x.atStore.leave()
+	x.limits.End(x.received.Load(), x.w.sent)
+	x.limits = nil
 	x.deletions, x.deleteErrors, x.document = nil, nil, nil
 }
 

@@ -55,6 +55,9 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 	if err := p.access.Forbidden(question); err != nil {
 		return err
 	}
+	if err := x.admitAuthorised(); err != nil {
+		return err
+	}
 	if err := p.countUse(x); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"osp/go/creds"
 	"osp/go/grants"
 	"osp/go/iam"
+	"osp/go/limits"
 	"osp/go/observe"
 	"osp/go/roles"
 	"osp/go/session"
@@ -67,6 +68,7 @@ type Pipeline struct {
 	access   *access.Checker
 	shadow   *access.Shadow // nil: off
 	uses     *access.Uses
+	limits   *limits.Table
 	creds    *creds.Resolver
 	iam      *iam.Exchange
 	assumed  *assume.Roles
@@ -81,6 +83,8 @@ type Pipeline struct {
 	hosts hosts
 	// of whoever has shown no signature
 	forms, preflights, keyRequests semaphore
+
+	storePlaces storePlaces
 
 	recorder *recorder
 
@@ -117,6 +121,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		access:   access.New(owner, decisions),
 		shadow:   shadow,
 		uses:     access.NewUses(cfg.PresignUses, uses),
+		limits:   limits.New(limitsOptions(o.Shared)),
 		creds:    creds.New(owner.BucketCredsFetcher, tokens, assumed, keys),
 		iam:      tokens,
 		assumed:  assumed,
@@ -147,7 +152,7 @@ func (p *Pipeline) Handler(scheme string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.handle(scheme, w, r) })
 }
 
-// Update swaps stores, client keys, the policies, issuers, roles, or several of them. A request goes on
+// Update swaps stores, client keys, the policies, issuers, roles, the limits, or several of them. A request goes on
 // with those that it began with.
 func (p *Pipeline) Update(u *config.Update) {
 	p.updating.Lock()
@@ -156,6 +161,7 @@ func (p *Pipeline) Update(u *config.Update) {
 	p.stores.Store(after)
 	p.roles.Update(u.ApplyRoles)
 	p.upstream.Keep(after.Buckets.Entries())
+	p.storePlaces.keep(after.Buckets.Entries())
 	if p.recorder.on() {
 		p.recorder.observer.Updated()
 	}

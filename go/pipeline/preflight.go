@@ -45,6 +45,12 @@ func (p *Pipeline) askBucket(x *exchange) error {
 		return err
 	}
 	defer release()
+	if err := p.admit(x); err != nil {
+		return err
+	}
+	if err := x.admitAuthorised(); err != nil {
+		return err
+	}
 	if err := names.CheckKey(x.bucket, x.req.Key); err != nil {
 		return err
 	}

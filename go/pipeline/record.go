@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"osp/go/limits"
 	"osp/go/observe"
 	"osp/go/s3err"
 	"osp/go/session"
@@ -26,6 +27,8 @@ type record struct {
 	status     int // of its refusal
 	upstream   time.Duration
 	callback   time.Duration
+
+	limit *limits.Refusal // nil: no limit refused it
 
 	presigned, badSignature, usedUp, asked bool
 }
@@ -79,7 +82,7 @@ func (r *recorder) end(x *exchange) {
 		Ctx: x.r.Context(), Begun: x.record.begun, RequestID: x.requestID, Scheme: x.scheme, Proto: x.r.Proto, Method: x.r.Method,
 		AccessKey: x.record.accessKey, Session: x.record.session, Presigned: x.record.presigned,
 		Status: x.record.status, Code: x.record.code, BadSignature: x.record.badSignature, UsedUp: x.record.usedUp,
-		Asked: x.record.asked, StoreError: x.record.storeError,
+		Limit: x.limitBroken(), Asked: x.record.asked, StoreError: x.record.storeError,
 		BytesIn: x.received.Load(), BytesOut: x.w.sent,
 		Total: time.Since(x.record.begun), Upstream: x.record.upstream, Callback: x.record.callback,
 	}

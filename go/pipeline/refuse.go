@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"time"
 
 	"osp/go/observe"
 	"osp/go/s3err"
@@ -37,8 +38,12 @@ func (p *Pipeline) refuse(x *exchange, err error) {
 	header["Server"] = p.serverHeader
 	x.sayWhich(header)
 	if e.Status == http.StatusServiceUnavailable {
-		header.Set("Retry-After", "1")
-		header.Set("X-Amz-Retry-After", "1000") // the same in milliseconds, for AWS's SDKs
+		wait := e.Wait()
+		if wait == 0 {
+			wait = time.Second
+		}
+		header.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+		header.Set("X-Amz-Retry-After", strconv.FormatInt(int64((wait+time.Millisecond-1)/time.Millisecond), 10)) // for AWS's SDKs
 	}
 	if x.r.Method == http.MethodHead {
 		x.w.WriteHeader(e.Status)
@@ -85,7 +90,7 @@ func Malformed(status int) (mediaType string, body []byte) {
 // logRefusal says why, at a level that fits whose matter it is.
 func (p *Pipeline) logRefusal(x *exchange, e *s3err.Error) {
 	level := slog.LevelInfo
-	if e.Status >= http.StatusInternalServerError {
+	if e.Status >= http.StatusInternalServerError && x.record.limit == nil { // that is the client's matter
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"osp/go/limits"
 	"osp/go/names"
 	"osp/go/s3err"
 	"osp/go/s3op"
@@ -54,6 +55,9 @@ func (x *exchange) passOn(resp *http.Response) error {
 // stream copies a store's body to the client; from one plain connection to
 // another the kernel moves it.
 func (x *exchange) stream(from io.Reader) error {
+	if x.limits.Limited(limits.Out) { // the kernel knows no rates
+		return copyAsItComes(x.w, metered{x, from})
+	}
 	w := x.w
 	var spliced io.ReaderFrom
 	if client, ok := w.ResponseWriter.(interface{ Splices() bool }); ok && client.Splices() {

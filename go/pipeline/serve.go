@@ -65,6 +65,10 @@ func (p *Pipeline) serve(x *exchange) error {
 	if x.req.Unlisted != nil && (x.bucket == nil || !x.bucket.UnknownOperations) {
 		return x.req.Unlisted
 	}
+	x.tellOwner()
+	if err := p.admit(x); err != nil {
+		return err
+	}
 	if x.req.Operation == s3op.ListBuckets {
 		return p.listBuckets(x)
 	}
@@ -79,6 +83,12 @@ func (p *Pipeline) serve(x *exchange) error {
 	}
 	call, err := p.prepare(x)
 	if err != nil {
+		return err
+	}
+	if err := p.checkSum(x, call); err != nil {
+		return err
+	}
+	if err := p.takePlace(x); err != nil {
 		return err
 	}
 	resp, err := p.send(x, call)

@@ -33,6 +33,7 @@ var (
 	NoSuchUpload                 = New(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
 	NotImplemented               = New(http.StatusNotImplemented, "NotImplemented", "A header or query parameter that you provided implies functionality that is not implemented.")
 	HeaderSectionTooLarge        = New(http.StatusRequestHeaderFieldsTooLarge, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.")
+	QuotaExceeded                = New(http.StatusForbidden, "QuotaExceeded", "You have used up what you are allowed in a day.")
 	RequestTimeTooSkewed         = New(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the server's time is too large.")
 	RequestTimeout               = New(http.StatusBadRequest, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period.")
 	ServiceUnavailable           = New(http.StatusServiceUnavailable, "ServiceUnavailable", "Service is unable to handle request.")

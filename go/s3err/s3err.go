@@ -11,6 +11,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Error is a response with an S3 error code. The message goes to the client, so
@@ -22,6 +23,7 @@ type Error struct {
 
 	details []detail
 	cause   error
+	wait    time.Duration
 }
 
 // detail is an element of the response in addition to those that every error
@@ -74,6 +76,16 @@ func (e *Error) Because(cause error) *Error {
 	c.cause = cause
 	return &c
 }
+
+// After returns a copy that says how long to wait before another attempt.
+func (e *Error) After(wait time.Duration) *Error {
+	c := *e
+	c.wait = wait
+	return &c
+}
+
+// Wait is how long to wait before another attempt; 0: nobody knows.
+func (e *Error) Wait() time.Duration { return e.wait }
 
 // From finds the Error in err's chain. Anything else is an InternalError that
 // tells the client nothing about its cause.

@@ -26,6 +26,8 @@ const (
 	UploadPart              Operation = "UploadPart"
 	UploadPartCopy          Operation = "UploadPartCopy"
 	CompleteMultipartUpload Operation = "CompleteMultipartUpload"
+	AbortMultipartUpload    Operation = "AbortMultipartUpload"
+	ListParts               Operation = "ListParts"
 	RestoreObject           Operation = "RestoreObject"
 
 	// PostObject and Preflight are not in AWS's model: they are for browsers.
@@ -193,4 +195,34 @@ func (op Operation) Writes() bool {
 	s := string(op)
 	return !(strings.HasPrefix(s, "Get") || strings.HasPrefix(s, "Head") || strings.HasPrefix(s, "List") ||
 		op == "SelectObjectContent" || op == Preflight)
+}
+
+// Class is what kind of work an operation is for a store.
+type Class uint8
+
+// The classes. What is not known to be another one is a write.
+const (
+	Read Class = iota
+	Write
+	List
+	Delete
+	Classes // how many there are
+)
+
+// String is the class's name in a configuration.
+func (c Class) String() string { return [Classes]string{"read", "write", "list", "delete"}[c] }
+
+// Class is that of the request's operation.
+func (r *Request) Class() Class {
+	switch name := string(r.Operation); {
+	case r.Unlisted != nil:
+		return Write
+	case strings.HasPrefix(name, "List"):
+		return List
+	case strings.HasPrefix(name, "Delete"), r.Operation == AbortMultipartUpload:
+		return Delete
+	case r.Operation.Writes():
+		return Write
+	}
+	return Read
 }

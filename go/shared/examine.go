@@ -41,7 +41,7 @@ func Examine(ctx context.Context, o Options) *Report {
 	s.sealed = "" // what is there stays
 	defer s.Close()
 	r := &Report{Problems: []string{}}
-	for _, step := range []func(context.Context, *State) error{r.connect, r.measure, r.keyring, r.takePart, r.share, r.use, r.revoke} {
+	for _, step := range []func(context.Context, *State) error{r.connect, r.measure, r.keyring, r.takePart, r.share, r.use, r.limit, r.revoke} {
 		if err := step(ctx, s); err != nil {
 			r.Problems = append(r.Problems, err.Error())
 			break // what follows would fail, too, or do harm
@@ -161,6 +161,14 @@ func (r *Report) share(ctx context.Context, s *State) error {
 func (r *Report) use(ctx context.Context, s *State) error {
 	if ok, err := s.Use(ctx, newID(), 1, time.Now().Add(-usesSlack)); err != nil || !ok {
 		return fmt.Errorf("counts: %w", err)
+	}
+	return nil
+}
+
+func (r *Report) limit(ctx context.Context, s *State) error {
+	got, err := s.Settle(ctx, Claim{Name: []string{newID()}, Requests: 1, Milli: 1000, Ahead: time.Second})
+	if err != nil || got.Requests != 1 {
+		return fmt.Errorf("limits: %w", err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"osp/go/limits"
 	"osp/go/policy"
 	"osp/go/secret"
 	"osp/go/wire"
@@ -18,6 +19,7 @@ type Set struct {
 	Policy   *policy.Policy            // for all entries; nil: there is none
 	Shadow   *policy.Policy            // in its place, to the shadow; nil: there is none
 	Roles    map[string]*policy.Policy // of each role the policy that bounds it; nil: it has none
+	Limits   *limits.Rules             // nil: there are none but those of entries
 }
 
 // Governed reports whether there is a policy that decides, be it that of one entry.
@@ -94,6 +96,9 @@ func same(a, b *Bucket) bool {
 	other := *b
 	if a.Policy.Same(b.Policy) {
 		other.Policy = a.Policy
+	}
+	if a.Limits.Same(b.Limits) {
+		other.Limits = a.Limits
 	}
 	return *a == other
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"osp/go/limits"
 	"osp/go/policy"
 	"osp/go/seal"
 	"osp/go/secret"
@@ -38,6 +39,10 @@ type Bucket struct {
 	Anonymous bool           // reads without a signature go on to the policies and the validator, with an empty token
 	Bearer    string         // role of who shows an identity token instead of a signature; empty: nobody may
 	Policy    *policy.Policy // in addition to the one for all entries; nil: there is none
+
+	Connections int // requests that are at the store at a time; 0: any number
+
+	Limits *limits.EntryRules // nil: there are none but those for all entries
 
 	TTL             time.Duration // of decisions and credentials; 0: no caching
 	VerifyChecksums bool          // verify trailing checksums here and drop them, instead of forwarding

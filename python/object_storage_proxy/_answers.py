@@ -63,6 +63,8 @@ def _terms(value: Decision) -> dict[str, object]:
         answer["ttl"] = _ttl(value.ttl)
     if value.reason is not None:
         answer["reason"] = str(value.reason)
+    if value.limits is not None:
+        answer["limits"] = _text(value.limits, "limits")
     return answer
 
 

@@ -50,6 +50,8 @@ CosMapItem = TypedDict(
         "anonymous": bool | None,
         "bearer": str | None,
         "policy": Mapping[str, Any] | str | os.PathLike[str] | None,
+        "limits": Mapping[str, Any] | None,
+        "connections": int | None,
         "ca_file": str | os.PathLike[str] | None,
         "client_cert_file": str | os.PathLike[str] | None,
         "client_key_file": str | os.PathLike[str] | None,
@@ -111,6 +113,10 @@ Keys:
         Bearer``) instead of a signature gets for the request; over https, or from this
         machine. See docs/roles.md.
     policy: rules for this entry, in addition to the parameter of the same name.
+    limits: rules of the parameter of the same name for this entry, ``all`` in the place of its
+        ``entry`` and ``token`` in the place of its ``token_and_bucket``.
+    connections: how many requests may be at the store at a time; others wait, and clients take
+        turns, for 30 seconds at most, then 503 SlowDown. None: any number.
     ca_file: PEM file with the authorities for the store's certificate; default: the
         system's.
     client_cert_file, client_key_file: PEM files with which the proxy authenticates to
@@ -289,6 +295,11 @@ class ProxyServerConfig:
             decides about roles that are not there. ``request`` is a dict with ``action``,
             ``role``, ``session_name``, ``duration``, ``tags``, and ``identity`` or
             ``caller``; see docs/roles.md.
+        limits: how many requests and bytes there may be, and how large objects: rules for
+            ``all``, each ``entry``, each ``token``, each ``token_and_bucket``, those who are
+            ``anonymous``, each ``address`` of theirs, and ``classes``, of which a `Decision`
+            names one: ``{"token": {"requests": 100, "write": {"bytes_in": 10_000_000}}}``.
+            See docs/limits.md.
     """
 
     cos_map: Mapping[str, Mapping[str, Any]]
@@ -351,6 +362,7 @@ class ProxyServerConfig:
     shadow_policy: Policy | None = None
     shadow_validator: Validator | None = None
     shadow_sample: float = 1.0
+    limits: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         """Names buckets and ports, never a key."""

@@ -16,8 +16,12 @@ class Decision(NamedTuple):
             all if a header of the request was read; 0: not at all. A refusal is
             never cached for more than 30 seconds.
         reason: for the log, and with ``show_reasons`` for the client.
+        limits: the name of one of the ``classes`` of ``limits``, which holds for the client in
+            the place of the rule for each token; None: that rule. Without such a class the
+            request is refused.
     """
 
     allow: bool
     ttl: float | None = None
     reason: str | None = None
+    limits: str | None = None

@@ -136,8 +136,9 @@ class ProxyServer:
         shadow_policy: Policy | None = None,
         issuers: Mapping[str, Mapping[str, Any]] | None = None,
         roles: Mapping[str, Mapping[str, Any]] | None = None,
+        limits: Mapping[str, Any] | None = None,
     ) -> None:
-        """Replaces stores, client keys, policies, issuers, roles, or several, while it serves.
+        """Replaces stores, keys, policies, issuers, roles, limits, or several, while it serves.
 
         Requests in flight end with the values that they began with. What is given is copied;
         what is not given stays as the last update left it, whoever made that. The
@@ -152,6 +153,8 @@ class ProxyServer:
             issuers: likewise all issuers of identity tokens; None: unchanged; {}: none.
             roles: likewise all roles; the sessions of one that is not there any more end.
             shadow_policy: likewise the policy of the shadow.
+            limits: likewise the limits for all entries; None: unchanged; {}: none. What was
+                taken of a rule before counts on.
 
         Raises:
             ConfigError: the new values have mistakes; it lists all of them.
@@ -167,6 +170,7 @@ class ProxyServer:
             "issuers": issuers,
             "roles": roles,
             "shadow_policy": shadow_policy,
+            "limits": limits,
         }
         change, mistakes = snapshot({n: value for n, value in given.items() if value is not None})
         if mistakes:

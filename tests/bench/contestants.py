@@ -39,7 +39,8 @@ class Entrant:
     fetcher: clients' secrets come from hmac_fetcher. shared: it has a shared state,
     in a Valkey of its own. slow: the validator takes its time and says in the log
     that it was asked. policy: a policy of a hundred statements decides, instead of
-    the validator. instead: fields of the case in
+    the validator. connections: that many requests may be at a store at a time.
+    instead: fields of the case in
     which this entrant's differs from the others'.
     """
 
@@ -51,6 +52,7 @@ class Entrant:
     fetcher: bool = False
     shared: bool = False
     slow: bool = False
+    connections: int | None = None
     policy: bool = False
     instead: Mapping[str, Any] = field(default_factory=dict)
 
@@ -153,6 +155,7 @@ def _python(
                 "addressing_style": "path",
                 "is_tls_enabled": False,
                 **keys,
+                **({"connections": entrant.connections} if entrant.connections else {}),
             }
             for bucket, port in stores.ports.items()
         },

@@ -19,7 +19,7 @@ STORE: osp.CosMapItem = {
 
 
 def validator(token: str, bucket: str, request: dict[str, object]) -> osp.Decision:
-    return osp.Decision(request["method"] == "GET", ttl=30, reason="reads only")
+    return osp.Decision(request["method"] == "GET", ttl=30, reason="reads only", limits="readers")
 
 
 def config() -> osp.ProxyServerConfig:
@@ -85,5 +85,5 @@ def version() -> str:
     return assert_type(osp.__version__, str)
 
 
-def parts(decision: osp.Decision) -> tuple[bool, float | None, str | None]:
-    return decision.allow, decision.ttl, decision.reason
+def parts(decision: osp.Decision) -> tuple[bool, float | None, str | None, str | None]:
+    return decision.allow, decision.ttl, decision.reason, decision.limits

@@ -213,6 +213,9 @@
     const refusals = Object.entries(s.totals.refusals).sort(([, a], [, b]) => b - a);
     byId("refusals").replaceChildren(...refusals.map(([code, n]) => row([code], [said("count", n), "number"])));
     if (!refusals.length) byId("refusals").append(empty(2, "None."));
+    const limits = Object.entries(s.totals.limits).sort(([, a], [, b]) => b - a);
+    byId("limited").hidden = !limits.length;
+    byId("limits").replaceChildren(...limits.map(([name, n]) => row(...name.split(" ").map((text) => [text]), [said("count", n), "number"])));
     byId("caches").replaceChildren(...s.caches.map((c) => row([c.name], [said("count", c.hits), "number"], [said("count", c.misses), "number"],
       [c.hits + c.misses ? said("share", c.hits / (c.hits + c.misses)) : "–", "number"], [said("count", c.entries), "number"])));
   };

@@ -86,7 +86,7 @@ def _private(config: ProxyServerConfig, pair: dict[str, str], timeout: float) ->
         if name not in ("cos_map", "verify", "iam_endpoint", "bucket_creds_fetcher", "event_loop"):
             setattr(private, name, parameter.default)
     # Nobody but the doctor asks, so that nothing is left to decide.
-    undecided = {"policy": None, "anonymous": False, "bearer": None}
+    undecided = {"policy": None, "anonymous": False, "bearer": None, "limits": None}
     timeouts = {"connect_timeout": timeout, "answer_timeout": timeout}
     private.cos_map = {
         name: {**entry, **undecided, **timeouts} for name, entry in config.cos_map.items()

@@ -45,9 +45,9 @@ The configuration is a TOML file. Its keys are the parameters of ProxyServerConf
 An environment variable OSP_ with a parameter in capitals, such as OSP_HTTP_PORT, takes
 precedence over the file, and an option over both.
 
-SIGHUP reads the configuration again, replaces the stores, the key pairs, the policies, issuers
-and roles, and drops the callbacks' cached answers. Any other change waits for a restart, and
-the log says so. A configuration with mistakes changes nothing. With --watch no signal is
+SIGHUP reads the configuration again, replaces the stores, the key pairs, the policies, issuers,
+roles and limits, and drops the callbacks' cached answers. Any other change waits for a restart,
+and the log says so. A configuration with mistakes changes nothing. With --watch no signal is
 needed: a change of the configuration, of .env or of a file that the configuration names is seen
 within two seconds."""
 
@@ -239,5 +239,6 @@ _SWAPPED = tuple(
     name for name in inspect.signature(ProxyServer.update).parameters if name != "self"
 )
 _KEPT = ("policy", "shadow_policy")  # those of them that can't be taken away
-_NONE: dict[str, Any] = {"hmac_keystore": [], "issuers": {}, "roles": {}}  # of all others
+# What says of others that there are none now.
+_NONE: dict[str, Any] = {"hmac_keystore": [], "issuers": {}, "roles": {}, "limits": {}}
 assert set(_SWAPPED) <= set(ProxyServerConfig.__slots__)

@@ -1,0 +1,245 @@
+package limits
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"osp/go/shared"
+)
+
+const (
+	// batchTime is for how long a replica takes requests in advance, in which all
+	// replicas together take what the rate has.
+	batchTime = 100 * time.Millisecond
+	// lapse is how long requests that were taken in advance are good for.
+	lapse = 2 * batchTime
+	// settleEvery is how long bytes wait to be told to the others.
+	settleEvery = batchTime
+	// mostTrips is how often one request asks the others at most.
+	mostTrips = 8
+)
+
+// fleetAccount is what a replica knows of an account that all replicas keep together.
+type fleetAccount struct {
+	leased       atomic.Uint64 // requests that were taken in advance, and until when: see lease
+	size         atomic.Int64  // of the last lease
+	refusedUntil atomic.Int64  // on the table's clock: before that nobody need ask again
+
+	asking sync.Mutex
+	trip   *trip // under way; nil: none. asking guards it
+
+	waiting         [2]atomic.Int64 // bytes that the others do not know of yet
+	requests, bytes atomic.Int64    // of the day, likewise
+	settling        atomic.Bool     // they will be told
+}
+
+// trip is one question to the others, for all who wait.
+type trip struct {
+	done chan struct{}
+	away bool // valid after done: the others can't be asked
+}
+
+// leasedBits are those of the number in a lease, which leaves enough for decades.
+const leasedBits = 24
+
+// lease is a number of requests and the millisecond at which they lapse.
+func lease(n int64, until time.Duration) uint64 {
+	return uint64(until/time.Millisecond)<<leasedBits | uint64(n)
+}
+
+// takeLeased takes one request that was taken in advance.
+func (f *fleetAccount) takeLeased(now time.Duration) bool {
+	for {
+		l := f.leased.Load()
+		if l&(1<<leasedBits-1) == 0 || time.Duration(l>>leasedBits)*time.Millisecond < now {
+			return false
+		}
+		if f.leased.CompareAndSwap(l, l-1) {
+			return true
+		}
+	}
+}
+
+func (f *fleetAccount) refusedFor(now time.Duration) time.Duration {
+	return max(0, time.Duration(f.refusedUntil.Load())-now)
+}
+
+// takeRequest takes one request of an account, or returns how long it has to wait.
+func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok bool) {
+	rate, f := &h.rule.Requests, &h.fleet
+	if t.fleet == nil {
+		return h.requests.take(rate, now)
+	}
+	for range mostTrips {
+		if f.takeLeased(now) {
+			return 0, true
+		}
+		if wait := f.refusedFor(now); wait > 0 {
+			return wait, false
+		}
+		if away := t.ask(h, now); away {
+			return h.requests.take(rate.share(t.fleet.Replicas()), now)
+		}
+		now = t.clock()
+	}
+	return batchTime, false // so many wait that each answer was gone at once
+}
+
+func (t *Table) giveBackRequest(h *held) {
+	if t.fleet == nil {
+		h.requests.giveBack(&h.rule.Requests)
+		return
+	}
+	h.fleet.leased.Add(1) // where all have lapsed it has, too
+}
+
+// ask asks the others for a batch of requests, or waits until somebody has. It reports
+// whether they are away.
+func (t *Table) ask(h *held, now time.Duration) (away bool) {
+	f := &h.fleet
+	f.asking.Lock()
+	under := f.trip
+	if under != nil {
+		f.asking.Unlock()
+		<-under.done // which takes no longer than a command may
+		return under.away
+	}
+	under = &trip{done: make(chan struct{})}
+	f.trip = under
+	f.asking.Unlock()
+	under.away = t.lease(h, now) != nil
+	f.asking.Lock()
+	f.trip = nil
+	f.asking.Unlock()
+	close(under.done)
+	return under.away
+}
+
+// lease takes a batch of requests in advance, or notes how long there are none.
+func (t *Table) lease(h *held, now time.Duration) error {
+	rate := &h.rule.Requests
+	want := h.fleet.wanted(batch(rate, t.fleet.Replicas()), now)
+	claim := shared.Claim{
+		Name: h.key.fields(), Requests: want, Milli: rate.Milli, Ahead: rate.ahead,
+	}
+	got, err := t.fleet.Settle(context.Background(), claim)
+	if err != nil {
+		return err
+	}
+	if got.Requests > 0 {
+		h.fleet.size.Store(got.Requests)
+		h.fleet.leased.Store(lease(got.Requests, now+lapse))
+		return nil
+	}
+	// Asking again at once would bring one request for a round trip; but what comes in
+	// must not be lost for want of room.
+	hold := min(batchTime/2, (rate.ahead-rate.each)/2)
+	h.fleet.refusedUntil.Store(int64(t.clock() + max(got.Wait, hold)))
+	return nil
+}
+
+// wanted is how many requests to take in advance: twice as many as last time if those
+// were used at once, half as many if some have lapsed, since nobody has those.
+func (f *fleetAccount) wanted(most int64, now time.Duration) int64 {
+	size, last := f.size.Load(), f.leased.Load()
+	switch {
+	case last&(1<<leasedBits-1) > 0:
+		size /= 2
+	case now < time.Duration(last>>leasedBits)*time.Millisecond-lapse/2:
+		size *= 2
+	}
+	return max(1, min(size, most))
+}
+
+// batch is how many requests one of several replicas takes in advance at most.
+func batch(rate *Rate, replicas int) int64 {
+	n := rate.Milli * int64(batchTime/time.Millisecond) / 1_000_000 / int64(replicas)
+	return max(1, min(n, rate.Burst/4))
+}
+
+// concurrent is how many requests may run here at a time. Each replica has its share.
+func (t *Table) concurrent(most int64) int64 {
+	if t.fleet == nil {
+		return most
+	}
+	return max(1, most/int64(t.fleet.Replicas()))
+}
+
+// charge takes bytes of an account, whether or not they may come now, and returns how
+// far it is ahead.
+func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) time.Duration {
+	meter, rate := &h.in, &h.rule.In
+	if d == Out {
+		meter, rate = &h.out, &h.rule.Out
+	}
+	if !rate.limited() || n <= 0 {
+		return 0
+	}
+	if t.fleet != nil {
+		h.fleet.waiting[d].Add(n)
+		t.settleSoon(h)
+	}
+	return meter.charge(rate, n, now)
+}
+
+// count counts requests and bytes of the day; what is negative was not used after all.
+func (t *Table) count(h *held, requests, bytes int64) {
+	h.today.requests.Add(requests)
+	h.today.bytes.Add(bytes)
+	if t.fleet != nil {
+		h.fleet.requests.Add(requests)
+		h.fleet.bytes.Add(bytes)
+		t.settleSoon(h)
+	}
+}
+
+// settleSoon has the others told of what an account has taken.
+func (t *Table) settleSoon(h *held) {
+	if h.fleet.settling.CompareAndSwap(false, true) {
+		a, rule := h.account, h.rule // the ticket has other uses by then
+		t.later(settleEvery, func() { t.settle(a, rule) })
+	}
+}
+
+// settle tells the others what an account has taken, and hears what they have.
+func (t *Table) settle(a *account, rule *Measures) {
+	f := &a.fleet
+	f.settling.Store(false) // what comes from now on is told next time
+	claim := shared.Claim{
+		Name: a.key.fields(),
+		In:   costOf(&rule.In, f.waiting[In].Swap(0)), Out: costOf(&rule.Out, f.waiting[Out].Swap(0)),
+		DayRequests: f.requests.Swap(0), DayBytes: f.bytes.Swap(0), Daily: rule.DayRequests > 0 || rule.DayBytes > 0,
+	}
+	got, err := t.fleet.Settle(context.Background(), claim)
+	if err != nil {
+		// The bytes were charged here, and this replica's streams have paid for them. The
+		// counts of the day are told when the others are back.
+		f.requests.Add(claim.DayRequests)
+		f.bytes.Add(claim.DayBytes)
+		return
+	}
+	now := t.clock()
+	a.in.atLeast(got.In, now)
+	a.out.atLeast(got.Out, now)
+	if claim.Daily {
+		a.today.begin(t.wall())
+		a.today.requests.Store(got.DayRequests + f.requests.Load())
+		a.today.bytes.Store(got.DayBytes + f.bytes.Load())
+	}
+}
+
+// costOf is what bytes cost, but no more than two windows: what the others did not
+// hear of in time must not lock a client out for long.
+func costOf(rate *Rate, n int64) time.Duration {
+	if !rate.limited() {
+		return 0
+	}
+	return min(rate.cost(n), 2*Window)
+}
+
+// fields name the account to the others.
+func (k key) fields() []string {
+	return []string{k.scope.String(), string(rune('0' + k.of)), k.who, k.bucket}
+}

@@ -1,0 +1,206 @@
+package limits
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"osp/go/s3op"
+	"osp/go/shared"
+)
+
+// together keeps accounts as the script of package shared does, in virtual time.
+type together struct {
+	clock    *clock
+	replicas int
+	away     bool
+	trips    int
+	accounts map[string]*shares
+	due      []func() // what timers would do
+}
+
+func (f *together) note(_ time.Duration, do func()) { f.due = append(f.due, do) }
+
+// pass has the time come for what timers do.
+func (f *together) pass() {
+	due := f.due
+	f.due = nil
+	for _, do := range due {
+		do()
+	}
+}
+
+type shares struct {
+	requests, in, out       meter
+	servedToday, movedToday int64
+}
+
+func (f *together) Replicas() int { return f.replicas }
+
+func (f *together) Settle(_ context.Context, c shared.Claim) (g shared.Grant, err error) {
+	if f.away {
+		return g, errors.New("away")
+	}
+	f.trips++
+	name := strings.Join(c.Name, "/")
+	if f.accounts[name] == nil {
+		f.accounts[name] = &shares{}
+	}
+	a, now := f.accounts[name], f.clock.time()
+	rate := Rate{Milli: c.Milli, each: (&Rate{Milli: c.Milli}).cost(1), ahead: c.Ahead}
+	for g.Requests < c.Requests {
+		wait, ok := a.requests.take(&rate, now)
+		if !ok {
+			g.Wait = wait
+			break
+		}
+		g.Requests++
+	}
+	for m, cost := range map[*meter]time.Duration{&a.in: c.In, &a.out: c.Out} {
+		m.until.Store(int64(max(time.Duration(m.until.Load()), now) + cost))
+	}
+	a.servedToday += c.DayRequests
+	a.movedToday += c.DayBytes
+	g.In, g.Out, g.DayRequests, g.DayBytes = a.in.ahead(now), a.out.ahead(now), a.servedToday, a.movedToday
+	return g, nil
+}
+
+// fleetOf makes replicas that share accounts and a clock.
+func fleetOf(n int) (*together, []*world) {
+	f := &together{clock: &clock{}, replicas: n, accounts: map[string]*shares{}}
+	f.clock.move(time.Hour)
+	var replicas []*world
+	for range n {
+		w := &world{clock: f.clock, date: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+		w.Table = New(Options{Fleet: f, Clock: f.clock.time, Wall: func() time.Time { return w.date }, Later: f.note})
+		replicas = append(replicas, w)
+	}
+	return f, replicas
+}
+
+// Requests come several times as fast as they may, in every mixture of replicas.
+func TestAFleetAdmitsAsMuchAsTheLimitAndNoMoreThanItsBound(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for _, c := range []struct {
+		rate     float64
+		burst    int64
+		replicas int
+		lopsided bool // nearly all come to one replica
+	}{{100, 100, 8, false}, {1000, 1000, 8, false}, {1000, 100, 8, true}, {20, 5, 8, false}, {50, 1, 3, false}, {10_000, 10_000, 8, false}, {200, 200, 1, false}} {
+		f, replicas := fleetOf(c.replicas)
+		rules := &Rules{Token: perSecond(c.rate, c.burst)}
+		const seconds = 30
+		var times []time.Duration
+		var alone meter // what one process would admit of the same requests
+		due := 0
+		gap := int64(float64(time.Second) / c.rate / 3)
+		for begun := f.clock.time(); f.clock.time() < begun+seconds*time.Second; f.clock.move(time.Duration(random.Int64N(2 * gap))) {
+			if _, ok := alone.take(&rules.Token.Requests, f.clock.time()); ok {
+				due++
+			}
+			at := random.IntN(c.replicas)
+			if c.lopsided && random.IntN(20) > 0 {
+				at = 0
+			}
+			if _, r := replicas[at].request(rules, alice, ""); r == nil {
+				times = append(times, f.clock.time())
+			}
+		}
+		slack := float64(int64(c.replicas) * batch(&rules.Token.Requests, c.replicas))
+		least := 0.98
+		if c.lopsided { // what replicas with little to do have taken in advance lapses more often
+			least = 0.97
+		}
+		if got := float64(len(times)); got < least*float64(due) || got > float64(due)+slack {
+			t.Errorf("%+v: admitted %v of %v", c, got, due)
+		}
+		for i := range times { // any window, not only those that begin with the test
+			j := min(len(times)-1, i+int(c.burst)+int(c.rate))
+			if window := (times[j] - times[i]).Seconds(); float64(j-i+1) > float64(c.burst)+c.rate*window+slack+1 {
+				t.Fatalf("%+v: %d in %v s", c, j-i+1, window)
+			}
+		}
+		if perSecond := f.trips / seconds; perSecond > c.replicas*int(min(c.rate, 40))+int(c.rate)/4 {
+			t.Errorf("%+v: %d round trips a second", c, perSecond)
+		}
+	}
+}
+
+func TestEachReplicaHasItsShareWhileTheOthersAreAway(t *testing.T) {
+	f, replicas := fleetOf(4)
+	f.away = true
+	rules, admitted := &Rules{Token: perSecond(100, 100)}, 0
+	for range 10_000 {
+		if _, r := replicas[1].request(rules, alice, ""); r == nil {
+			admitted++
+		}
+		f.clock.move(time.Millisecond)
+	}
+	if admitted < 270 || admitted > 276 { // 25 at once, and 25 a second for 10 seconds
+		t.Errorf("%d", admitted)
+	}
+}
+
+func TestARefusedKeyIsNotAskedAboutAgainBeforeItsTime(t *testing.T) {
+	f, replicas := fleetOf(2)
+	rules := &Rules{Token: perSecond(1, 1)}
+	if _, r := replicas[0].request(rules, alice, ""); r != nil {
+		t.Fatal(r)
+	}
+	_, first := replicas[0].request(rules, alice, "")
+	trips := f.trips
+	for range 100 {
+		if _, r := replicas[0].request(rules, alice, ""); r == nil || r.Wait != first.Wait {
+			t.Fatalf("%+v, first %+v", r, first)
+		}
+	}
+	if f.trips != trips {
+		t.Errorf("%d more round trips", f.trips-trips)
+	}
+	f.clock.move(first.Wait)
+	if _, r := replicas[0].request(rules, alice, ""); r != nil {
+		t.Error(r)
+	}
+}
+
+func TestWhatWasTakenInAdvanceLapses(t *testing.T) {
+	f, replicas := fleetOf(1)
+	rules := &Rules{Token: perSecond(100, 100)}
+	for range 2 { // of three, the last of which was taken in advance
+		if _, r := replicas[0].request(rules, alice, ""); r != nil {
+			t.Fatal(r)
+		}
+	}
+	before := f.trips
+	f.clock.move(lapse + time.Millisecond)
+	if _, r := replicas[0].request(rules, alice, ""); r != nil || f.trips == before {
+		t.Errorf("%+v after %d trips", r, f.trips-before)
+	}
+}
+
+func TestReplicasHearOfBytesAndDaysOfOthers(t *testing.T) {
+	f, replicas := fleetOf(2)
+	rule := &Rule{Measures: Measures{Out: NewRate(1<<20, 1), DayRequests: 2, DayBytes: 1 << 40}}
+	rules := &Rules{Token: rule}
+	k, _ := replicas[0].request(rules, alice, "")
+	k.End(0, 3<<20)
+	f.pass()
+	if _, r := replicas[1].request(rules, alice, ""); r != nil { // it has not heard of anything yet
+		t.Fatal(r)
+	}
+	f.pass()
+	// What the first one has told is two windows at most, so that late news locks nobody out for long.
+	other := replicas[1].account(key{scope: Token, of: s3op.Classes, who: "alice"})
+	if got := other.out.ahead(f.clock.time()); got != 2*Window {
+		t.Errorf("the other replica owes %v", got)
+	}
+	if _, r := replicas[1].request(rules, alice, ""); r == nil || r.Measure != RequestsPerDay {
+		t.Errorf("%+v", r)
+	}
+	if got := other.today.bytes.Load(); got != 3<<20 {
+		t.Errorf("%d bytes today", got)
+	}
+}

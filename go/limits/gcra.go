@@ -1,0 +1,110 @@
+package limits
+
+import (
+	"math"
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// Rate is so many units a second, of which some may come at once. The zero Rate
+// is no limit.
+//
+// What has been taken is one number, the moment until which it is paid for, as in
+// the generic cell rate algorithm (ITU-T I.371, annex A): each unit moves it on by what
+// the unit costs in time, and it may be ahead of the clock by as much as units may
+// come at once.
+type Rate struct {
+	Milli int64 // thousandths of units a second
+	Burst int64 // units that may come at once
+
+	each  time.Duration // what one costs
+	ahead time.Duration // how far what is paid for may be ahead of the clock: what Burst costs
+}
+
+// NewRate makes a Rate of units a second, of which burst may come at once.
+func NewRate(perSecond float64, burst int64) Rate {
+	return newRate(int64(math.Round(perSecond*1000)), burst)
+}
+
+func newRate(milli, burst int64) Rate {
+	r := Rate{Milli: max(1, milli), Burst: max(1, burst)}
+	r.each, r.ahead = r.cost(1), r.cost(r.Burst)
+	return r
+}
+
+func (r *Rate) limited() bool { return r.Milli > 0 }
+
+// longest is more than anything costs, and small enough to be added to a clock.
+const longest = time.Duration(1) << 60
+
+// cost is how much time n units are worth.
+func (r *Rate) cost(n int64) time.Duration {
+	const thousandSeconds = uint64(1000 * time.Second)
+	high, low := bits.Mul64(uint64(n), thousandSeconds)
+	if high >= uint64(r.Milli) {
+		return longest
+	}
+	cost, _ := bits.Div64(high, low, uint64(r.Milli))
+	return time.Duration(min(cost, uint64(longest)))
+}
+
+// share is the part of a Rate that one of several has, one unit at once at least.
+func (r *Rate) share(of int) *Rate {
+	part := newRate(r.Milli/int64(of), r.Burst/int64(of))
+	return &part
+}
+
+// meter is what has been taken of a Rate: until when that is paid for, on the
+// clock of its table.
+type meter struct{ until atomic.Int64 }
+
+// take takes one unit if it may come now; else it returns how long it has to wait.
+func (m *meter) take(r *Rate, now time.Duration) (wait time.Duration, ok bool) {
+	for {
+		until := m.until.Load()
+		next := max(time.Duration(until), now) + r.each
+		if wait = next - now - r.ahead; wait > 0 {
+			return wait, false
+		}
+		if m.until.CompareAndSwap(until, int64(next)) {
+			return 0, true
+		}
+	}
+}
+
+// wouldWait is how long a unit would have to wait, without taking it.
+func (m *meter) wouldWait(r *Rate, now time.Duration) time.Duration {
+	return m.ahead(now) + r.each - r.ahead
+}
+
+// giveBack returns one unit that was taken and not used.
+func (m *meter) giveBack(r *Rate) { m.until.Add(-int64(r.each)) }
+
+// charge takes n units, whether or not they may come now, and returns how far what
+// is paid for is ahead of the clock.
+func (m *meter) charge(r *Rate, n int64, now time.Duration) time.Duration {
+	cost := r.cost(n)
+	for {
+		until := m.until.Load()
+		next := min(max(time.Duration(until), now)+cost, now+longest)
+		if m.until.CompareAndSwap(until, int64(next)) {
+			return next - now
+		}
+	}
+}
+
+// ahead is how far what is paid for is ahead of the clock.
+func (m *meter) ahead(now time.Duration) time.Duration {
+	return max(0, time.Duration(m.until.Load())-now)
+}
+
+// atLeast notes that others have taken so much.
+func (m *meter) atLeast(ahead, now time.Duration) {
+	for {
+		until := m.until.Load()
+		if until >= int64(now+ahead) || m.until.CompareAndSwap(until, int64(now+ahead)) {
+			return
+		}
+	}
+}

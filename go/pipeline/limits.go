@@ -1,0 +1,160 @@
+package pipeline
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"strconv"
+
+	"osp/go/access"
+	"osp/go/limits"
+	"osp/go/observe"
+	"osp/go/s3err"
+	"osp/go/s3op"
+	"osp/go/shared"
+)
+
+var errNoSuchClass = errors.New("the validator chose limits that the configuration does not have")
+
+func limitsOptions(fleet *shared.State) limits.Options {
+	if fleet == nil {
+		return limits.Options{}
+	}
+	return limits.Options{Fleet: fleet}
+}
+
+// admit takes of the client's own share, before anybody is asked about the request:
+// after its signature, so that nobody uses up the share of somebody else.
+func (p *Pipeline) admit(x *exchange) error {
+	var ofEntry *limits.EntryRules
+	if x.bucket != nil {
+		ofEntry = x.bucket.Limits
+	}
+	if x.stores.Limits == nil && ofEntry == nil {
+		return nil
+	}
+	who := limits.Subject{Operation: x.req.Class(), Size: x.proposedSize()}
+	if x.bucket != nil {
+		who.Entry = x.bucket.Entry().Name
+	}
+	who.Token = x.owner()
+	if who.Token == "" {
+		who.Address = network(p.hosts.client(x.r))
+	}
+	x.limits = p.limits.Begin(x.stores.Limits, ofEntry, who)
+	return x.limited(x.limits.AdmitOwn())
+}
+
+// owner is whose share and whose turn it is: the client as the callbacks see it, so that
+// new temporary keys bring no new share. Empty: nobody has signed.
+func (x *exchange) owner() string {
+	if token := x.who.Token(); token != "" {
+		return token
+	}
+	return x.who.AccessKey
+}
+
+// paceBody has the client's body keep to its rates, if there are any. It may have been
+// begun before they were known, as those of forms and of lists to delete are.
+func (x *exchange) paceBody() {
+	if x.body != nil && x.limits.Limited(limits.In) {
+		x.body.limits = x.limits
+	}
+}
+
+// admitAuthorised takes of the shares that the client has in common with others, once
+// the request may go on.
+func (x *exchange) admitAuthorised() error {
+	known, err := x.limits.AdmitCommon(x.class)
+	if !known {
+		return s3err.AccessDenied.Because(errNoSuchClass)
+	}
+	x.paceBody()
+	return x.limited(err)
+}
+
+// chosen notes which limits the validator chose. The first that names some counts.
+func (x *exchange) chosen(d access.Decision) {
+	if d.Allowed && x.class == "" {
+		x.class = d.Limits
+	}
+}
+
+// limited says in S3's words that a limit is reached.
+func (x *exchange) limited(err error) error {
+	var r *limits.Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	x.record.limit = r
+	switch r.Measure {
+	case limits.LargestObject:
+		return s3err.EntityTooLarge.With("ProposedSize", strconv.FormatInt(r.Proposed, 10)).
+			With("MaxSizeAllowed", strconv.FormatInt(r.Limit, 10)).Because(r)
+	case limits.RequestsPerDay, limits.BytesPerDay:
+		return s3err.QuotaExceeded.Because(r)
+	}
+	return s3err.SlowDown.After(r.Wait).Because(r)
+}
+
+// limitBroken is what observers are told of it.
+func (x *exchange) limitBroken() observe.Limit {
+	if x.record.limit == nil {
+		return observe.Limit{}
+	}
+	return observe.Limit{Rule: x.record.limit.Rule, Measure: x.record.limit.Measure.String()}
+}
+
+// proposedSize is how long the object, or the part of one, would be that the request
+// stores, as it declares; its body is held to that.
+func (x *exchange) proposedSize() int64 {
+	switch x.req.Operation {
+	case s3op.PostObject:
+		return x.form.length
+	case s3op.PutObject, s3op.UploadPart:
+	default:
+		return 0
+	}
+	size := max(0, x.r.ContentLength)
+	if x.verified.Payload().Streaming() {
+		size = counted(x.r.Header.Get("X-Amz-Decoded-Content-Length"))
+	}
+	return size + counted(x.r.Header.Get("X-Amz-Write-Offset-Bytes")) // of what is there already
+}
+
+// counted reads a number of bytes in a header that is checked elsewhere.
+func counted(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 62)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// network is what one client has of addresses: of IPv6 it is a network of 64 bits.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Is4() || ip.Is4In6() {
+		return address
+	}
+	prefix, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
+}
+
+// metered is a body that goes to the client as fast as its limits allow.
+type metered struct {
+	x    *exchange
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (m metered) Read(b []byte) (int, error) {
+	n, err := m.from.Read(b[:m.x.limits.Chunk(limits.Out, len(b))])
+	if paused := m.x.limits.Move(m.x.r.Context(), limits.Out, n); paused != nil && err == nil {
+		return n, paused
+	}
+	return n, err
+}

@@ -1,0 +1,108 @@
+package shared
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+)
+
+// Claim is what a replica takes of an account that all replicas keep together: see
+// package limits.
+type Claim struct {
+	Name []string // of the account
+
+	Requests int64         // that are wanted; fewer may be given
+	Milli    int64         // thousandths of requests a second that the account has
+	Ahead    time.Duration // what the requests that may come at once cost
+
+	In, Out               time.Duration // what the bytes cost that have been moved
+	DayRequests, DayBytes int64         // of today, that have been served
+	Daily                 bool          // the account has days
+}
+
+// Grant is what a replica gets, and what all have taken.
+type Grant struct {
+	Requests int64
+	Wait     time.Duration // until there is one again, if there is none
+
+	In, Out               time.Duration // how far what is paid for is ahead of the clock
+	DayRequests, DayBytes int64         // of today, this claim included
+}
+
+const (
+	// keepAccount is how long an account outlives what is paid for.
+	keepAccount = 10 * time.Second
+	// keepDay is how long one with days does.
+	keepDay = 26 * time.Hour
+	// mostAhead bounds how long an account is closed because of its bytes, whatever
+	// stands at the server, or a clock says that was set back.
+	mostAhead = time.Minute
+)
+
+// Settle takes what a claim says. After an error, which wraps ErrAway, it may have been
+// taken.
+func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
+	keep := keepAccount + c.Ahead + mostAhead
+	if c.Daily {
+		keep = keepDay
+	}
+	name := s.key("limit:" + s.names.Name(append([]string{"limit"}, c.Name...)...))
+	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	micro := func(d time.Duration) string { return number(d.Microseconds()) }
+	message, err := s.run(ctx, settle, []string{name}, number(c.Requests), number(max(1, c.Milli)), micro(c.Ahead), micro(c.In), micro(c.Out),
+		number(c.DayRequests), number(c.DayBytes), milliseconds(keep), micro(mostAhead))
+	if err != nil {
+		return Grant{}, err
+	}
+	n, err := message.AsIntSlice()
+	if err != nil || len(n) != 6 {
+		return Grant{}, errAnswer
+	}
+	micros := func(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
+	return Grant{Requests: n[0], Wait: micros(n[1]), In: micros(n[2]), Out: micros(n[3]), DayRequests: n[4], DayBytes: n[5]}, nil
+}
+
+// settle is the generic cell rate algorithm by the server's clock, in microseconds:
+// what has been taken of a rate is until when it is paid for. Requests are given as
+// long as that is not too far ahead; bytes are charged, since they have been moved.
+//
+// KEYS: account. ARGV: requests wanted, thousandths of them a second, what those that
+// may come at once cost, what the bytes in and those out cost, requests and bytes of the
+// day, how long the account is kept (ms), how far bytes may be paid for at most.
+// -> {requests given, how long to wait for one, how far the bytes in and those out are
+// ahead, requests and bytes of the day}
+var settle = valkey.NewLuaScript(`
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local h = redis.pcall('HMGET', KEYS[1], 'requests', 'in', 'out', 'day', 'day_requests', 'day_bytes')
+if h.err then
+  redis.call('DEL', KEYS[1])
+  h = {}
+end
+local arg = {}
+for i = 1, 9 do arg[i] = tonumber(ARGV[i]) end
+local function count(text)
+  local n = tonumber(text or '')
+  if not n or n ~= n or n < 0 or n > 2^53 then return 0 end
+  return n
+end
+local function paid(text, most) return math.min(math.max(count(text), now), now + most) end
+local each, ahead = 1000000000 / arg[2], arg[3]
+local requests = paid(h[1], ahead)
+local given = math.max(0, math.min(arg[1], math.floor((ahead - (requests - now)) / each + 0.001)))
+requests = requests + given * each
+local wait = 0
+if given == 0 and arg[1] > 0 then wait = math.max(1, math.ceil(requests - now + each - ahead)) end
+local came = paid(h[2], arg[9]) + arg[4]
+local went = paid(h[3], arg[9]) + arg[5]
+local day = math.floor(t[1] / 86400)
+local served, moved = 0, 0
+if count(h[4]) == day then served, moved = count(h[5]), count(h[6]) end
+served, moved = served + arg[6], moved + arg[7]
+local function text(n) return string.format('%.0f', n) end
+redis.call('HSET', KEYS[1], 'requests', text(requests), 'in', text(came), 'out', text(went), 'day', text(day), 'day_requests', text(served), 'day_bytes', text(moved))
+redis.call('PEXPIRE', KEYS[1], ARGV[8])
+return {given, wait, came - now, went - now, served, moved}
+`)

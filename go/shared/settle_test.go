@@ -1,0 +1,112 @@
+package shared
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// claimOf is one for requests: 100 a second, of which 10 at once.
+func claimOf(want int64) Claim {
+	return Claim{Name: []string{"token", "alice"}, Requests: want, Milli: 100_000, Ahead: 100 * time.Millisecond}
+}
+
+func TestReplicasTakeRequestsOfOneAccount(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	one, two := f.replica(), f.replica()
+	settled := func(r *replica, c Claim) Grant {
+		t.Helper()
+		got, err := r.Settle(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := settled(one, claimOf(8)); got.Requests != 8 {
+		t.Errorf("%+v", got)
+	}
+	if got := settled(two, claimOf(8)); got.Requests < 2 || got.Requests > 4 { // two, and what has come since
+		t.Errorf("%+v", got)
+	}
+	for range 20 { // until there is none left
+		got := settled(one, claimOf(8))
+		if got.Requests == 0 {
+			if got.Wait <= 0 || got.Wait > 10*time.Millisecond {
+				t.Errorf("%+v", got)
+			}
+			return
+		}
+	}
+	t.Error("there is no end")
+}
+
+func TestAsManyRequestsAreGivenAsTheClockAllows(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	var given atomic.Int64
+	var wait sync.WaitGroup
+	begun := time.Now()
+	for range 4 {
+		r := f.replica()
+		wait.Go(func() {
+			for time.Since(begun) < time.Second {
+				got, err := r.Settle(t.Context(), Claim{Name: []string{"all"}, Requests: 7, Milli: 1_000_000, Ahead: 500 * time.Millisecond})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				given.Add(got.Requests)
+			}
+		})
+	}
+	wait.Wait()
+	if most := 500 + int64(1000*time.Since(begun).Seconds()) + 1; given.Load() > most || given.Load() < most*9/10 {
+		t.Errorf("%d of %d", given.Load(), most)
+	}
+}
+
+func TestBytesAndDaysAddUp(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	one, two := f.replica(), f.replica()
+	c := Claim{Name: []string{"token", "alice"}, In: time.Second, Out: 2 * time.Second, DayRequests: 3, DayBytes: 1 << 40, Daily: true}
+	if _, err := one.Settle(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	got, err := two.Settle(t.Context(), c)
+	if err != nil || got.In > 2*time.Second || got.In < time.Second || got.Out > 4*time.Second || got.Out < 3*time.Second || got.DayRequests != 6 || got.DayBytes != 2<<40 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// What somebody else has written there, or a clock that was set back has left, closes
+// an account for a minute at most.
+func TestWhateverStandsAtTheServerAnAccountOpensAgain(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	r := f.replica()
+	name := r.key("limit:" + r.names.Name("limit", "token", "alice"))
+	for _, words := range [][]string{
+		{"SET", name, "text"}, {"HSET", name, "requests", "1e300"}, {"HSET", name, "requests", "nan", "in", "-5", "out", "inf"},
+		{"HSET", name, "requests", "9007199254740991", "in", "9007199254740991", "day", "x", "day_requests", "-1"},
+	} {
+		f.server.command("DEL", name)
+		f.server.command(words...)
+		got, err := r.Settle(t.Context(), claimOf(1))
+		if err != nil || got.Wait > 110*time.Millisecond || got.In > time.Minute || got.Out > time.Minute || got.DayRequests != 0 {
+			t.Errorf("%v: %+v, %v", words, got, err)
+		}
+	}
+}
+
+func TestAnAccountIsNotKeptForEver(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	r := f.replica()
+	if _, err := r.Settle(t.Context(), claimOf(1)); err != nil {
+		t.Fatal(err)
+	}
+	name := r.key("limit:" + r.names.Name("limit", "token", "alice"))
+	client := f.server.client()
+	left, err := client.Do(t.Context(), client.B().Pttl().Key(name).Build()).AsInt64()
+	if err != nil || left <= 0 || left > (2*time.Minute).Milliseconds() {
+		t.Errorf("%d ms, %v", left, err)
+	}
+}
