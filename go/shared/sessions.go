@@ -112,28 +112,40 @@ func (s *State) exec(ctx context.Context, script *valkey.Lua, keys, args []strin
 
 // EndedAt is when sessions that any of these is about were last ended: older ones are
 // over. Its error wraps ErrAway, or is ctx's.
-func (s *State) EndedAt(ctx context.Context, of []EndOf) (last time.Time, err error) {
-	keys := s.endKeys(append([]EndOf{founded}, of...))
+func (s *State) EndedAt(ctx context.Context, of []EndOf) (time.Time, error) {
+	last, known, err := s.lastEnd(ctx, append([]EndOf{founded}, of...))
+	if err == nil && !known { // it was lost since this replica has begun
+		return time.Now(), s.found(ctx)
+	}
+	return last, err
+}
+
+// SaidAt is when the last of these ends was asked for; zero if none was. It does not tell
+// of ends that were lost.
+func (s *State) SaidAt(ctx context.Context, of []EndOf) (time.Time, error) {
+	last, _, err := s.lastEnd(ctx, of)
+	return last, err
+}
+
+// lastEnd is when the last of these was, and whether the first of them is remembered.
+func (s *State) lastEnd(ctx context.Context, of []EndOf) (last time.Time, first bool, err error) {
+	keys := s.endKeys(of)
 	reply, err := s.run(ctx, ended, keys)
 	if err != nil {
-		return last, err
+		return last, false, err
 	}
 	values, err := reply.ToArray()
 	if err != nil || len(values) != len(keys) {
-		return last, errAnswer
+		return last, false, errAnswer
 	}
-	known := false
 	for i, value := range values {
 		at, there := s.moment(keys[i], value)
-		known = known || there && i%(len(of)+1) == 0
+		first = first || there && i%len(of) == 0
 		if at.After(last) {
 			last = at
 		}
 	}
-	if !known { // it was lost since this replica has begun
-		return time.Now(), s.found(ctx)
-	}
-	return last, nil
+	return last, first, nil
 }
 
 // found ends all older sessions if nothing is remembered of any end: whoever begins in a
