@@ -15,13 +15,12 @@ import botocore.exceptions
 import httpx
 import object_storage_proxy as osp
 import pytest
-from botocore.config import Config
-from conftest import CLIENT, Front, Serve
+from conftest import CLIENT, Serve
 from helpers.children import clean_environment
 from helpers.cli import mistaken, runner
 from helpers.clients import Keys, refused
 from helpers.double import S3Double
-from helpers.identity import ALL, READS, ROLE, arn, job, known, policy
+from helpers.identity import ALL, READS, ROLE, arn, exchange, holder, job, known, policy, sts
 from helpers.issuer import Issuer
 from helpers.monitor import get, scrape
 from helpers.pages import DOCS, blocks
@@ -32,35 +31,6 @@ from helpers.wait import free_port, until
 def issuer() -> Iterator[Issuer]:
     with Issuer() as running:
         yield running
-
-
-def sts(front: Front, keys: Keys = CLIENT, token: str | None = None) -> Any:
-    """A client of STS that signs with these keys."""
-    return boto3.session.Session().client(
-        "sts",
-        endpoint_url=front.url(),
-        region_name="us-east-1",
-        aws_access_key_id=keys.access,
-        aws_secret_access_key=keys.secret,
-        aws_session_token=token,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def exchange(front: Front, token: str, role: str = "writer", **more: Any) -> Any:
-    return sts(front).assume_role_with_web_identity(
-        RoleArn=arn(role), RoleSessionName="test", WebIdentityToken=token, **more
-    )
-
-
-def holder(front: Front, answer: Any) -> Any:
-    """An S3 client with the keys of an answer."""
-    keys = answer["Credentials"]
-    return front.boto(
-        keys=Keys(keys["AccessKeyId"], keys["SecretAccessKey"]),
-        session_token=keys["SessionToken"],
-        retry=False,
-    )
 
 
 @pytest.mark.parametrize("way", ["environment", "container"])

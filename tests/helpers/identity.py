@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
+from botocore.config import Config
+
+from helpers.clients import CLIENT, Keys
 from helpers.issuer import Issuer
 
 ALL = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -63,3 +67,32 @@ def job(url: str, folder: Path, token: str) -> Job:
     for file, end in zip(files, ("\n", ""), strict=True):
         file.write_text(token + end)
     return Job(url, *files)
+
+
+def sts(front: Any, keys: Keys = CLIENT, token: str | None = None) -> Any:
+    """A client of STS that signs with these keys."""
+    return boto3.session.Session().client(
+        "sts",
+        endpoint_url=front.url(),
+        region_name="us-east-1",
+        aws_access_key_id=keys.access,
+        aws_secret_access_key=keys.secret,
+        aws_session_token=token,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def exchange(front: Any, token: str, role: str = "writer", **more: Any) -> Any:
+    return sts(front).assume_role_with_web_identity(
+        RoleArn=arn(role), RoleSessionName="test", WebIdentityToken=token, **more
+    )
+
+
+def holder(front: Any, answer: Any) -> Any:
+    """An S3 client with the keys of an answer."""
+    keys = answer["Credentials"]
+    return front.boto(
+        keys=Keys(keys["AccessKeyId"], keys["SecretAccessKey"]),
+        session_token=keys["SessionToken"],
+        retry=False,
+    )
