@@ -35,7 +35,9 @@ def obstore() -> None:
 def pyarrow() -> None:
     from pyarrow import fs
 
-    with fs.S3FileSystem().open_output_stream(f"{BUCKET}/{KEY}") as out:
+    # S3FileSystem() does not read AWS_ENDPOINT_URL.
+    s3, path = fs.FileSystem.from_uri(f"s3://{BUCKET}/{KEY}")
+    with s3.open_output_stream(path) as out:
         out.write(HALF)
         pause()
         out.write(HALF)
@@ -63,6 +65,9 @@ def deltalake() -> None:
 
 
 def polars() -> None:
+    # With boto3 it takes the access key, the secret key and the token one after another, and
+    # boto3 renews keys of seconds in between.
+    sys.modules["boto3"] = None
     import polars as pl
 
     where = f"s3://{BUCKET}/frame.parquet"
