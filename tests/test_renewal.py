@@ -5,6 +5,7 @@ boto3 is in test_sts.py, which is about what it gets.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 from conftest import Front, Serve
 from helpers.children import clean_environment
-from helpers.identity import ROLE, job, known
+from helpers.clients import CLIENT
+from helpers.identity import ROLE, arn, job, known
 from helpers.issuer import Issuer
 from helpers.pages import ROOT
 from helpers.stores import Store
@@ -24,6 +26,7 @@ from helpers.wait import until
 
 CLIENTS = ROOT / "tests" / "clients"
 ELSEWHERE = ROOT / ".build" / "clients" / "bin" / "python"
+ENGINES = ROOT / ".build" / "engines"
 LENGTH = 12 << 20
 
 
@@ -100,7 +103,7 @@ def scene(serve: Serve, any_store: Any, tmp_path: Path) -> Iterator[Scene]:
 
         front = serve(
             {bucket: any_store.entry(ttl=0)},
-            **known(issuer, writer={**ROLE, "min_duration": 1, "max_duration": 2}),
+            **known(issuer, writer={**ROLE, "min_duration": 1, "max_duration": 2, "keys": "*"}),
             validator=watch,
         )
         yield Scene(front, any_store, bucket, tmp_path, issuer.token(), sessions)
@@ -142,6 +145,47 @@ def test_the_aws_command_renews_its_keys_in_the_middle(scene: Scene, way: str) -
     line = f"{upload} | {aws} s3 cp - s3://{scene.bucket}/uploaded >&2"
     scene.uses(["bash", "-c", f"exec 3>&1 4<&0; {line}"], getattr(scene, way)("http"))
     assert scene.uploaded() == 2 * LENGTH
+
+
+@pytest.mark.identity
+@pytest.mark.parametrize("way", ["web", "container"])
+def test_the_aws_sdk_for_java_renews_its_keys_in_the_middle(scene: Scene, way: str) -> None:
+    command = ["java", "-cp", f"{ENGINES / 'jars'}/*", CLIENTS / "java" / "Renew.java"]
+    scene.uses(command, {"AWS_REGION": "us-east-1", **getattr(scene, way)("http")})
+    assert scene.uploaded() == LENGTH
+
+
+AWS = "software.amazon.awssdk.auth.credentials"
+S3A = "org.apache.hadoop.fs.s3a"
+
+
+@pytest.mark.identity
+@pytest.mark.parametrize("way", ["web", "assumed"])
+def test_spark_renews_its_keys_in_the_middle(scene: Scene, way: str) -> None:
+    url = scene.front.url()
+    provider = {
+        "web": {"aws.credentials.provider": f"{AWS}.WebIdentityTokenFileCredentialsProvider"},
+        "assumed": {
+            "aws.credentials.provider": f"{S3A}.auth.AssumedRoleCredentialProvider",
+            "assumed.role.arn": arn("writer"),
+            "assumed.role.sts.endpoint": url,
+            "assumed.role.sts.endpoint.region": "us-east-1",
+        },
+    }[way]
+    settings = {f"spark.hadoop.fs.s3a.{name}": value for name, value in provider.items()}
+    variables = {
+        **(scene.web("http") if way == "web" else {}),
+        "AWS_REGION": "us-east-1",
+        "PYTHONPATH": str(CLIENTS),
+        "S3_ENDPOINT": url,
+        "S3_ACCESS": CLIENT.access,
+        "S3_SECRET": CLIENT.secret,
+        "S3_CA": str(scene.front.ca),
+        "SPARK_JARS": f"{ENGINES / 'spark-jars'}/*",
+        "SPARK_SETTINGS": json.dumps(settings),
+    }
+    python = ENGINES / "spark" / "bin" / "python"
+    scene.uses([python, CLIENTS / "spark" / "renew.py"], variables)
 
 
 @pytest.mark.slow
