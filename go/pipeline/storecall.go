@@ -91,7 +91,7 @@ func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error
 	if refused.certain {
 		x.record.storeError = observe.CredentialsRefused
 	}
-	fresh, renewed, err := p.creds.Renew(x.r.Context(), x.bucket, x.who.Token(), call.Creds)
+	fresh, renewed, err := p.creds.Renew(x.r.Context(), x.bucket, x.who.Token(), call.Creds, refused.certain)
 	switch {
 	case err != nil:
 		_ = resp.Body.Close() // its response is of no use
