@@ -48,7 +48,7 @@ func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, us
 	if err != nil {
 		return Credentials{}, false, err
 	}
-	return fresh, !fresh.same(used), nil
+	return fresh, !fresh.Same(used), nil
 }
 
 // again asks for credentials in place of those used. Only if it gets the same, that is
@@ -64,7 +64,7 @@ func (r *Resolver) again(ctx context.Context, b *stores.Bucket, token string, us
 	for range 2 {
 		r.drop(b, token, used)
 		fresh, err := r.For(ctx, b, token)
-		if err != nil || !fresh.same(used) {
+		if err != nil || !fresh.Same(used) {
 			return cache.Entry[Credentials]{Value: fresh}, err
 		}
 	}
@@ -85,7 +85,7 @@ func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
 	r.fetched.DeleteIf(keyOf(b, token), func(a answer) bool {
 		if !a.apiKey.Empty() {
 			r.bearer.Reject(a.apiKey, used.Bearer)
-		} else if !a.same(used) {
+		} else if !a.Same(used) {
 			return false
 		}
 		dropped = &a
@@ -93,12 +93,13 @@ func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
 	})
 	if r.shared != nil && dropped != nil { // what others have asked for since is as good as an own question
 		shared.Discard(r.shared, itemOf(b, token), answers, func(a answer) bool {
-			return a.apiKey == dropped.apiKey && a.same(dropped.Credentials)
+			return a.apiKey == dropped.apiKey && a.Same(dropped.Credentials)
 		})
 	}
 }
 
-func (c Credentials) same(other Credentials) bool {
+// Same reports whether two credentials open the same.
+func (c Credentials) Same(other Credentials) bool {
 	return c.AccessKey == other.AccessKey && c.SecretKey == other.SecretKey &&
 		c.SessionToken == other.SessionToken && c.Bearer == other.Bearer
 }
