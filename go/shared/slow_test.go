@@ -17,7 +17,7 @@ func TestASlowServerTakesRevocationsAsLongAsItHearsHeartbeats(t *testing.T) {
 	v, err := b.get(t.Context(), "x", "y")
 	must(t, v, err, "answer to x/y")
 	a.fallSilent() // heartbeats would wait in the same line
-	way.setSlow(beatTimeout * 2 / 5)
+	way.setSlow(beatTimeout * 3 / 10)
 	s.command("SCRIPT", "FLUSH") // so that each command takes two round trips
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
