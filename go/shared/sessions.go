@@ -63,7 +63,7 @@ func (s *State) endSessions(ctx context.Context, what Revocation) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, end, keys, append([]string{milliseconds(keepEnds)}, s.moments(keys, what.At)...))
+	_, err := s.exec(ctx, revokeTimeout, end, keys, append([]string{milliseconds(keepEnds)}, s.moments(keys, what.At)...)...)
 	return err
 }
 
@@ -99,15 +99,6 @@ func (s *State) moment(key string, value valkey.ValkeyMessage) (at time.Time, th
 		return time.Now(), true
 	}
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(raw))), true
-}
-
-// exec runs a script whether or not the server counts as away.
-func (s *State) exec(ctx context.Context, script *valkey.Lua, keys, args []string) (valkey.ValkeyMessage, error) {
-	client, err := s.connected()
-	if err != nil {
-		return valkey.ValkeyMessage{}, err
-	}
-	return script.Exec(ctx, client, keys, args).ToMessage()
 }
 
 // EndedAt is when sessions that any of these is about were last ended: older ones are
@@ -153,7 +144,7 @@ func (s *State) lastEnd(ctx context.Context, of []EndOf) (last time.Time, first 
 // have then get the moment that the others have.
 func (s *State) found(ctx context.Context) error {
 	keys := s.endKeys([]EndOf{founded})
-	reply, err := s.exec(ctx, ended, keys, nil)
+	reply, err := s.exec(ctx, beatTimeout, ended, keys)
 	if err != nil {
 		return err
 	}
@@ -170,7 +161,7 @@ func (s *State) found(ctx context.Context) error {
 		missing = missing || !there
 	}
 	if missing {
-		_, err = s.exec(ctx, find, keys, s.moments(keys, since))
+		_, err = s.exec(ctx, beatTimeout, find, keys, s.moments(keys, since)...)
 	}
 	return err
 }
