@@ -198,7 +198,7 @@ class ProxyServer:
             token: as whom callbacks, policies and limits see whoever signs with them.
             ttl: seconds until they end: from 1 to 129600, which are 36 hours.
             policy: narrows what they may do, in addition to all that narrows the token: a dict
-                or the path of a JSON file, without principals.
+                or the path of a JSON file, without principals, with at most 128 patterns.
             claims: what else policies and a validator's ``request["session"]`` know of the
                 holder: texts, or lists of texts, by name.
             name: what it knows as the session's name.
