@@ -17,10 +17,12 @@ import (
 	"osp/go/sts"
 )
 
-// A request for temporary keys is read before anybody knows who sends it. So there are
-// few at a time, of which one address has a share, and a body of so few bytes has little
-// time: it mostly comes with the head. Nobody keeps a place while an issuer is asked.
+// A request for temporary keys is read before anybody knows who sends it. A short body
+// takes no more than any head does. Of long ones there are few at a time, of which one
+// address has a share. Either has little time: it mostly comes with the head. Nobody
+// keeps a place while an issuer is asked.
 const (
+	shortKeyBody  = 8 << 10
 	maxKeyBodies  = 256 // of up to sts.LongestBody
 	keyBodiesEach = 32  // of one address; many clients may have one in common
 	keyBodyTime   = 5 * time.Second
@@ -137,11 +139,13 @@ func (x *exchange) rawQuery() string {
 
 // keyBody reads the body of somebody of whom no more than the address is known.
 func (p *Pipeline) keyBody(x *exchange, address string) ([]byte, error) {
-	release, err := p.keyBodies.acquire(network(address))
-	if err != nil {
-		return nil, err
+	if n := x.r.ContentLength; n < 0 || n > shortKeyBody {
+		release, err := p.keyBodies.acquire(network(address))
+		if err != nil {
+			return nil, err
+		}
+		defer release()
 	}
-	defer release()
 	return x.readShort(sts.LongestBody, p.keyBodyTime)
 }
 

@@ -147,14 +147,22 @@ func TestBodiesOfStrangersAreReadFewAtATime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a := r.Do(r.toSTS(whoAmI, "sts")); a.StatusCode != 400 || stsCode(a) != "Throttling" {
-		t.Errorf("%d %s", a.StatusCode, a.Content)
+	long := whoAmI + "&Policy=" + strings.Repeat("x", shortKeyBody)
+	unmeasured := r.toSTS(whoAmI, "sts")
+	unmeasured.ContentLength = -1
+	for name, req := range map[string]*http.Request{"a long body": r.toSTS(long, "sts"), "one of any length": unmeasured} {
+		if a := r.Do(req); a.StatusCode != 400 || stsCode(a) != "Throttling" {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Content)
+		}
+	}
+	if a := r.Do(r.toSTS(whoAmI, "sts")); a.StatusCode != 200 {
+		t.Errorf("a short body: %d %s", a.StatusCode, a.Content)
 	}
 	if a := r.Do(r.Signed("GET", "/photos/k", "")); a.StatusCode != 200 {
 		t.Errorf("S3: %d %s", a.StatusCode, a.Content)
 	}
 	leave()
-	if a := r.Do(r.toSTS(whoAmI, "sts")); a.StatusCode != 200 {
+	if a := r.Do(r.toSTS(long, "sts")); stsCode(a) != "ValidationError" { // for it has no policy
 		t.Errorf("with one place left: %d %s", a.StatusCode, a.Content)
 	}
 }
