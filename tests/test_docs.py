@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 import object_storage_proxy as osp
 import pytest
-from helpers.children import Child, clean_environment
+from helpers.children import Child
 from helpers.cli import runner, write_toml
 from helpers.clients import Keys, boto
-from helpers.pages import DOCS, PAGES, ROOT, Block, blocks
+from helpers.pages import DOCS, PAGES, ROOT, Block, Shell, blocks
 from helpers.wait import free_port
 
 if sys.version_info >= (3, 11):
@@ -81,7 +81,7 @@ def test_the_map_of_the_tests_has_each_file_once_and_each_folder() -> None:
 
 def test_every_page_with_python_has_a_test() -> None:
     with_code = {page.name for page in PAGES if blocks(page, "python")}
-    assert with_code == {"authorisation.md", "index.md", "roles.md", "sts.md"}
+    assert with_code == {"authorisation.md", "identity.md", "index.md", "roles.md", "sts.md"}
 
 
 @pytest.mark.parametrize("block", TOML, ids=str)
@@ -93,6 +93,10 @@ def test_each_configuration_is_right(block: Block, tmp_path: Path) -> None:
         text = text.replace(path, f"secret-{number}")
     text = re.sub(r'"/etc/letsencrypt/.*/fullchain.pem"', f'"{os.environ["TLS_CERT_PATH"]}"', text)
     text = re.sub(r'"/etc/letsencrypt/.*/privkey.pem"', f'"{os.environ["TLS_KEY_PATH"]}"', text)
+    pod = "/var/run/secrets/kubernetes.io/serviceaccount"
+    text = text.replace(f"{pod}/ca.crt", os.environ["TLS_CERT_PATH"])
+    text = text.replace(f"{pod}/token", "pods-token")
+    (tmp_path / "pods-token").write_text("token")
     (tmp_path / "proxy.toml").write_text(text)
     (tmp_path / "rules.py").write_text("def may(token, bucket):\n    return True\n")
     (tmp_path / "policy.json").write_text(blocks(DOCS / "policies.md", "json")[0].text)
@@ -107,69 +111,34 @@ def test_each_configuration_is_right(block: Block, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-class QuickStart:
-    """docs/index.md in a folder, with a store of ours in the place of AWS."""
-
-    def __init__(self, folder: Path, entry: str) -> None:
-        self.folder, self.port = folder, free_port()
-        self.exports: list[str] = []
-        bin_folder = Path(sys.executable).parent
-        self.env = {
-            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "HOME": str(folder),
-            "OSP_COS_MAP": entry,
-            "OSP_HTTP_PORT": str(self.port),
-        }
-
-    def shell(self, text: str) -> str:
-        """Runs lines of the page, after the exports of those before.
-
-        One whose comment is an error's code must fail with it.
-        """
-        text = text.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
-        text = re.sub(
-            r"(?m)^(.*\S) +# (AccessDenied)$", r'{ \1 2>&1 && exit 9; } | grep -q "(\2)"', text
-        )
-        done = subprocess.run(
-            ["bash", "-euc", "".join([*self.exports, text])],
-            cwd=self.folder,
-            env=clean_environment(**self.env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
-        self.exports += re.findall(r"(?m)^export .*\n", text)
-        return done.stdout
-
-    def secret_of(self, name: str) -> str:
-        pairs = tomllib.loads((self.folder / "proxy.toml").read_text())["hmac_keystore"]
-        return {pair["access_key"]: pair["secret_key"] for pair in pairs}[name]
-
-
 @pytest.mark.slow
 def test_the_quick_start(any_store: Any, tmp_path: Path) -> None:
     remote = any_store.make_bucket()
     file = write_toml(tmp_path / "entry", {"e": {"photos": any_store.entry(bucket=remote)}})
-    quick = QuickStart(tmp_path, file.read_text().removeprefix("e = ").strip())
+    port = free_port()
+    env = {
+        "OSP_COS_MAP": file.read_text().removeprefix("e = ").strip(),
+        "OSP_HTTP_PORT": str(port),
+    }
+    quick = Shell(tmp_path, env, {"127.0.0.1:8080": f"127.0.0.1:{port}"})
     rules, toml = blocks(QUICK_START, "python")[0], blocks(QUICK_START, "toml")[0]
     (tmp_path / "rules.py").write_text(rules.text)
     (tmp_path / "proxy.toml").write_text(toml.text)
     install, prepare, serve, use, link, bob = blocks(QUICK_START, "sh")
     assert install.text == "./build.sh wheel && pip install dist/*.whl\n"
-    said = quick.shell(prepare.text)
+    said = quick.run(prepare.text)
+    pairs = tomllib.loads((tmp_path / "proxy.toml").read_text())["hmac_keystore"]
+    secret_of = {pair["access_key"]: pair["secret_key"] for pair in pairs}.__getitem__
     assert "no mistakes" in said
     assert "ok      photos" in said
     server = ["bash", "-ec", "".join([*quick.exports, f"exec {serve.text}"])]
     with Child(server, tmp_path / "log", quick.env, tmp_path) as proxy:
-        proxy.listening(quick.port)
-        listed = quick.shell(use.text.replace("...", quick.secret_of("alice")))
+        proxy.listening(port)
+        listed = quick.run(use.text.replace("...", secret_of("alice")))
         assert listed.endswith(" rules.py\n")
-        url = quick.shell(link.text).strip()
+        url = quick.run(link.text).strip()
         assert httpx.get(url, trust_env=False).text == rules.text
-        quick.shell(bob.text.replace("...", quick.secret_of("bob")))
+        quick.run(bob.text.replace("...", secret_of("bob")))
         assert (tmp_path / "copy.py").read_text() == rules.text
     assert any_store.keys_in(remote) == ["rules.py"]
 

@@ -7,7 +7,6 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,107 +15,22 @@ import botocore.exceptions
 import httpx
 import object_storage_proxy as osp
 import pytest
-from botocore.config import Config
-from conftest import CLIENT, Front, Serve
+from conftest import CLIENT, Serve
 from helpers.children import clean_environment
 from helpers.cli import mistaken, runner
 from helpers.clients import Keys, refused
 from helpers.double import S3Double
+from helpers.identity import ALL, READS, ROLE, arn, exchange, holder, job, known, policy, sts
 from helpers.issuer import Issuer
 from helpers.monitor import get, scrape
 from helpers.pages import DOCS, blocks
 from helpers.wait import free_port, until
-
-ALL = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-READS = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-
-
-def policy(*statements: dict[str, str]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
-ROLE = {"policy": policy(ALL)}
 
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
     with Issuer() as running:
         yield running
-
-
-def known(issuer: Issuer, **roles: dict[str, Any]) -> dict[str, Any]:
-    """The parameters for roles that all subjects of an issuer have."""
-    return {
-        "issuers": {issuer.url: {"audiences": ["s3"]}},
-        "roles": {
-            name: {"issuers": [issuer.url], "subjects": "*", **role} for name, role in roles.items()
-        },
-    }
-
-
-def arn(role: str) -> str:
-    return f"arn:aws:iam::123456789012:role/{role}"
-
-
-@dataclass
-class Job:
-    """A client that has a token in files, and no keys."""
-
-    front: Front
-    token_file: Path  # ends with a newline, as most files
-    bare_file: Path  # does not: botocore takes no other one into a header
-
-    def environment(self, role: str) -> dict[str, str]:
-        return {
-            "AWS_ENDPOINT_URL": self.front.url(),
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ROLE_ARN": arn(role),
-            "AWS_WEB_IDENTITY_TOKEN_FILE": str(self.token_file),
-        }
-
-    def container(self, role: str) -> dict[str, str]:
-        return {
-            "AWS_ENDPOINT_URL": self.front.url(),
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.front.url()}/-/credentials?role={role}",
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(self.bare_file),
-        }
-
-
-def job(front: Front, folder: Path, token: str) -> Job:
-    files = folder / "token", folder / "bare"
-    for file, end in zip(files, ("\n", ""), strict=True):
-        file.write_text(token + end)
-    return Job(front, *files)
-
-
-def sts(front: Front, keys: Keys = CLIENT, token: str | None = None) -> Any:
-    """A client of STS that signs with these keys."""
-    return boto3.session.Session().client(
-        "sts",
-        endpoint_url=front.url(),
-        region_name="us-east-1",
-        aws_access_key_id=keys.access,
-        aws_secret_access_key=keys.secret,
-        aws_session_token=token,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def exchange(front: Front, token: str, role: str = "writer", **more: Any) -> Any:
-    return sts(front).assume_role_with_web_identity(
-        RoleArn=arn(role), RoleSessionName="test", WebIdentityToken=token, **more
-    )
-
-
-def holder(front: Front, answer: Any) -> Any:
-    """An S3 client with the keys of an answer."""
-    keys = answer["Credentials"]
-    return front.boto(
-        keys=Keys(keys["AccessKeyId"], keys["SecretAccessKey"]),
-        session_token=keys["SessionToken"],
-        retry=False,
-    )
 
 
 @pytest.mark.parametrize("way", ["environment", "container"])
@@ -133,7 +47,7 @@ def test_boto3_needs_nothing_but_variables(
         {bucket: any_store.entry()},
         **known(issuer, writer=ROLE),
     )
-    for name, value in getattr(job(front, tmp_path, issuer.token()), way)("writer").items():
+    for name, value in getattr(job(front.url(), tmp_path, issuer.token()), way)("writer").items():
         monkeypatch.setenv(name, value)
     s3 = boto3.session.Session().client("s3")
     s3.put_object(Bucket=bucket, Key="k", Body=b"content")
@@ -151,7 +65,7 @@ def test_the_aws_command_needs_nothing_but_variables(
         {bucket: any_store.entry()},
         **known(issuer, writer=ROLE),
     )
-    variables = getattr(job(front, tmp_path, issuer.token()), way)("writer")
+    variables = getattr(job(front.url(), tmp_path, issuer.token()), way)("writer")
 
     def aws(*args: str) -> str:
         done = subprocess.run(
@@ -183,7 +97,7 @@ def test_keys_are_renewed_during_a_transfer_that_outlives_them(
         {bucket: any_store.entry()},
         **known(issuer, writer={**ROLE, "min_duration": 1, "max_duration": 2}),
     )
-    for name, value in getattr(job(front, tmp_path, issuer.token()), way)("writer").items():
+    for name, value in getattr(job(front.url(), tmp_path, issuer.token()), way)("writer").items():
         monkeypatch.setenv(name, value)
     session = boto3.session.Session()
     s3 = session.client("s3")
@@ -383,7 +297,7 @@ def test_the_command_gets_keys(
         {"data": double.entry()},
         **known(issuer, writer=ROLE),
     )
-    file = job(front, tmp_path, issuer.token()).token_file
+    file = job(front.url(), tmp_path, issuer.token()).token_file
     run = runner(tmp_path)
     args = ("credentials", "--endpoint", front.url(), "--role", "writer", "--token-file", file)
     done = run(*args, "--duration", "900")
@@ -417,7 +331,7 @@ def test_the_command_says_what_is_wrong(
     serve: Serve, issuer: Issuer, double: S3Double, tmp_path: Path
 ) -> None:
     front = serve({"data": double.entry()}, **known(issuer))
-    file = job(front, tmp_path, issuer.token()).token_file
+    file = job(front.url(), tmp_path, issuer.token()).token_file
     run = runner(tmp_path)
     given = {"--endpoint": front.url(), "--role": "none", "--token-file": str(file)}
 

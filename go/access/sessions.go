@@ -124,19 +124,49 @@ func (s *Sessions) ask(ctx context.Context, in *session.Session) (going cache.En
 	return going, nil
 }
 
+// CheckIdentity returns nil if a session may be given for an identity token that was
+// issued at that time: a revocation of its subject ends what the token is good for, too,
+// or whoever has it would get the same session once more.
+func (s *Sessions) CheckIdentity(ctx context.Context, in *session.Session, issued time.Time) error {
+	ends := endsOfSubject(in)
+	for _, of := range ends {
+		if at, ok := s.ends.Get(of); ok && !issued.After(at) {
+			return errEnded
+		}
+	}
+	if s.fleet == nil {
+		return nil
+	}
+	at, err := s.fleet.SaidAt(ctx, ends)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		return s3err.ServiceUnavailable.Because(errors.Join(errUnknown, err))
+	case !at.IsZero() && !issued.After(at):
+		return errEnded
+	}
+	return nil
+}
+
 // endsOf are all by which a session may have been ended.
 func endsOf(in *session.Session) []shared.EndOf {
-	role, subject := &in.Role, &in.Subject
 	ends := shared.Revocation{Token: &in.Token}.Ends()[:1]
 	ends = append(ends, shared.Revocation{Token: &in.AccessKey}.Ends()[1], everySession)
 	if in.Role != "" {
-		ends = append(ends, shared.Revocation{Role: role}.Ends()...)
+		ends = append(ends, shared.Revocation{Role: &in.Role}.Ends()...)
 	}
 	if in.Subject != "" {
-		ends = append(ends, shared.Revocation{Subject: subject}.Ends()...)
+		ends = append(ends, endsOfSubject(in)...)
 	}
-	if in.Role != "" && in.Subject != "" {
-		ends = append(ends, shared.Revocation{Role: role, Subject: subject}.Ends()...)
+	return ends
+}
+
+// endsOfSubject are those that name the subject of an identity token.
+func endsOfSubject(in *session.Session) []shared.EndOf {
+	ends := shared.Revocation{Subject: &in.Subject}.Ends()
+	if in.Role != "" {
+		ends = append(ends, shared.Revocation{Role: &in.Role, Subject: &in.Subject}.Ends()...)
 	}
 	return ends
 }

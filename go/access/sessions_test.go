@@ -52,6 +52,33 @@ func TestWhatARevocationEnds(t *testing.T) {
 	}
 }
 
+func TestWhoeverWasEndedGetsNoOtherSessionForTheSameIdentity(t *testing.T) {
+	now := time.Now()
+	in := &session.Session{Token: "alice", Role: "analyst", Subject: "a1"}
+	name := func(text string) *string { return &text }
+	for what, c := range map[string]struct {
+		by   shared.Revocation
+		ends bool
+	}{
+		"its subject":          {shared.Revocation{Subject: name("a1")}, true},
+		"both":                 {shared.Revocation{Role: name("analyst"), Subject: name("a1")}, true},
+		"its role":             {shared.Revocation{Role: name("analyst")}, false},
+		"its token":            {shared.Revocation{Token: name("alice")}, false},
+		"everything":           {shared.Revocation{}, false},
+		"another subject":      {shared.Revocation{Subject: name("a2")}, false},
+		"its role, of another": {shared.Revocation{Role: name("analyst"), Subject: name("a2")}, false},
+	} {
+		sessions := NewSessions(nil)
+		c.by.At = now
+		sessions.End(c.by)
+		for issued, ends := range map[time.Time]bool{{}: c.ends, now: c.ends, now.Add(time.Second): false} {
+			if err := sessions.CheckIdentity(t.Context(), in, issued); errors.Is(err, s3err.ExpiredToken) != ends {
+				t.Errorf("%s, issued at %v: %v", what, issued, err)
+			}
+		}
+	}
+}
+
 func TestMoreEndsThanCanBeRememberedEndAllSessions(t *testing.T) {
 	now := time.Now()
 	sessions := NewSessions(nil)

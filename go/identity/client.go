@@ -53,7 +53,8 @@ func (c *client) get(ctx context.Context, from string) ([]byte, error) {
 	if err != nil {
 		return nil, errURL
 	}
-	req.Header.Set("Accept", "application/json")
+	// A Kubernetes API server has its keys as a jwk-set only.
+	req.Header.Set("Accept", "application/json, application/jwk-set+json")
 	if err := c.present(req); err != nil {
 		return nil, err
 	}

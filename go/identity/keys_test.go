@@ -277,6 +277,10 @@ func TestAnIssuerMayWantToKnowWhoAsks(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		if !strings.Contains(r.Header.Get("Accept"), "application/jwk-set+json") { // as Kubernetes has it
+			w.WriteHeader(http.StatusNotAcceptable)
+			return
+		}
 		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: s.PublicKeys()})
 	})
 	good := s.Token(t, s.claims(nil))

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	"osp/go/access"
+	"osp/go/roles"
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/session"
 	"osp/go/sigv4"
 	"osp/go/sts"
 )
@@ -113,6 +116,20 @@ func (p *Pipeline) verifyForSTS(x *exchange, body []byte) (*access.Principal, er
 	}
 	who := access.PrincipalOf(verified, in)
 	return &who, nil
+}
+
+// grant is what roles allow, unless the identity token is older than a revocation of its
+// subject.
+func (p *Pipeline) grant(ctx context.Context, want *roles.Request) (session.Session, error) {
+	in, err := p.roles.Assume(ctx, want)
+	if err != nil || want.Identity == nil {
+		return in, err
+	}
+	err = p.going.CheckIdentity(ctx, &in, want.Identity.Issued)
+	if errors.Is(err, s3err.ExpiredToken) {
+		err = sts.ExpiredToken.Because(err)
+	}
+	return in, err
 }
 
 // serveContainer answers SDKs that ask as in a container of AWS's.

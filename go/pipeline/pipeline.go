@@ -143,7 +143,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		keyBodyTime:  keyBodyTime,
 		recorder:     newRecorder(o, forwarders),
 	}
-	p.sts = sts.New(sts.Options{Identify: p.roles.Verify, Assume: p.roles.Assume, Issue: p.sessions.Issue})
+	p.sts = sts.New(sts.Options{Identify: p.roles.Verify, Assume: p.grant, Issue: p.sessions.Issue})
 	p.stores.Store(&cfg.Stores)
 	return p
 }

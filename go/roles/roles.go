@@ -4,6 +4,7 @@
 package roles
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -247,19 +248,19 @@ func (w *wish) begin(token string, low, high time.Duration) {
 		w.session.Issuer, w.session.Subject = w.Identity.Issuer, w.Identity.Subject
 	}
 	w.low, w.high = low, high
-	if w.length = w.Duration; w.length == 0 {
-		w.length = min(DefaultMax, high)
-	}
+	w.length = min(cmp.Or(w.Duration, DefaultMax), high)
 }
 
-// inBounds refuses what the client asked for, where the role has other bounds.
+// inBounds refuses what the client asked for, where the role has other bounds. Each role of
+// AWS's grants an hour to whoever asks for it, as SDKs in Rust always do and Hadoop for half
+// of one: where that is too long they get what there is.
 func (w *wish) inBounds() error {
 	switch {
 	case w.Duration == 0:
 		return nil
 	case w.Duration < w.low:
 		return validation("The requested DurationSeconds is shorter than the role allows.")
-	case w.Duration > w.high:
+	case w.Duration > max(w.high, DefaultMax):
 		return validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	return nil

@@ -177,6 +177,8 @@ func TestASessionLastsNoLongerThanItMay(t *testing.T) {
 		"shorter":            {reader(), DefaultMin - time.Second, 0},
 		"not said":           {reader(), 0, time.Hour},
 		"not said, short":    {short, 0, time.Minute},
+		"an hour, of less":   {short, time.Hour, time.Minute},
+		"more, of less":      {short, time.Hour + time.Second, 0},
 		"seconds":            {short, 2 * time.Second, 2 * time.Second},
 		"with its token":     {ends, time.Hour, 10 * time.Minute},
 	} {

@@ -63,7 +63,7 @@ func (s *State) endSessions(ctx context.Context, what Revocation) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, end, keys, append([]string{milliseconds(keepEnds)}, s.moments(keys, what.At)...))
+	_, err := s.exec(ctx, revokeTimeout, end, keys, append([]string{milliseconds(keepEnds)}, s.moments(keys, what.At)...)...)
 	return err
 }
 
@@ -101,39 +101,42 @@ func (s *State) moment(key string, value valkey.ValkeyMessage) (at time.Time, th
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(raw))), true
 }
 
-// exec runs a script whether or not the server counts as away.
-func (s *State) exec(ctx context.Context, script *valkey.Lua, keys, args []string) (valkey.ValkeyMessage, error) {
-	client, err := s.connected()
-	if err != nil {
-		return valkey.ValkeyMessage{}, err
-	}
-	return script.Exec(ctx, client, keys, args).ToMessage()
-}
-
 // EndedAt is when sessions that any of these is about were last ended: older ones are
 // over. Its error wraps ErrAway, or is ctx's.
-func (s *State) EndedAt(ctx context.Context, of []EndOf) (last time.Time, err error) {
-	keys := s.endKeys(append([]EndOf{founded}, of...))
+func (s *State) EndedAt(ctx context.Context, of []EndOf) (time.Time, error) {
+	last, known, err := s.lastEnd(ctx, append([]EndOf{founded}, of...))
+	if err == nil && !known { // it was lost since this replica has begun
+		return time.Now(), s.found(ctx)
+	}
+	return last, err
+}
+
+// SaidAt is when the last of these ends was asked for; zero if none was. It does not tell
+// of ends that were lost.
+func (s *State) SaidAt(ctx context.Context, of []EndOf) (time.Time, error) {
+	last, _, err := s.lastEnd(ctx, of)
+	return last, err
+}
+
+// lastEnd is when the last of these was, and whether the first of them is remembered.
+func (s *State) lastEnd(ctx context.Context, of []EndOf) (last time.Time, first bool, err error) {
+	keys := s.endKeys(of)
 	reply, err := s.run(ctx, ended, keys)
 	if err != nil {
-		return last, err
+		return last, false, err
 	}
 	values, err := reply.ToArray()
 	if err != nil || len(values) != len(keys) {
-		return last, errAnswer
+		return last, false, errAnswer
 	}
-	known := false
 	for i, value := range values {
 		at, there := s.moment(keys[i], value)
-		known = known || there && i%(len(of)+1) == 0
+		first = first || there && i%len(of) == 0
 		if at.After(last) {
 			last = at
 		}
 	}
-	if !known { // it was lost since this replica has begun
-		return time.Now(), s.found(ctx)
-	}
-	return last, nil
+	return last, first, nil
 }
 
 // found ends all older sessions if nothing is remembered of any end: whoever begins in a
@@ -141,7 +144,7 @@ func (s *State) EndedAt(ctx context.Context, of []EndOf) (last time.Time, err er
 // have then get the moment that the others have.
 func (s *State) found(ctx context.Context) error {
 	keys := s.endKeys([]EndOf{founded})
-	reply, err := s.exec(ctx, ended, keys, nil)
+	reply, err := s.exec(ctx, beatTimeout, ended, keys)
 	if err != nil {
 		return err
 	}
@@ -158,7 +161,7 @@ func (s *State) found(ctx context.Context) error {
 		missing = missing || !there
 	}
 	if missing {
-		_, err = s.exec(ctx, find, keys, s.moments(keys, since))
+		_, err = s.exec(ctx, beatTimeout, find, keys, s.moments(keys, since)...)
 	}
 	return err
 }

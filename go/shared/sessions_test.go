@@ -23,6 +23,12 @@ func TestEndsOfSessionsOutliveWhoeverRecordedThem(t *testing.T) {
 		if at, err := b.EndedAt(t.Context(), of); err != nil || !at.Equal(moment) {
 			t.Errorf("%v: ended at %v, %v", ids, at, err)
 		}
+		if at, err := b.SaidAt(t.Context(), of); err != nil || !at.Equal(moment) {
+			t.Errorf("%v: said at %v, %v", ids, at, err)
+		}
+		if at, err := b.SaidAt(t.Context(), Revocation{Role: ptr("alice")}.Ends()); err != nil || !at.IsZero() {
+			t.Errorf("%v: of a role that nobody ended: said at %v, %v", ids, at, err)
+		}
 		if at, err := b.EndedAt(t.Context(), Revocation{Role: ptr("alice")}.Ends()); err != nil || at.After(before) {
 			t.Errorf("%v: a role that nobody ended was ended at %v, %v", ids, at, err)
 		}
@@ -40,7 +46,7 @@ func TestAServerThatLostEndsEndsAllOlderSessions(t *testing.T) {
 	begun := time.Now()
 	forge := func(words ...string) {
 		t.Helper()
-		client, err := a.connected()
+		client, err := a.connected(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

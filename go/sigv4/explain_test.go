@@ -54,6 +54,25 @@ func TestAWrongSignatureIsExplainedByWhatTheClientSent(t *testing.T) {
 	}
 }
 
+func TestAnExplanationHasNoSessionToken(t *testing.T) {
+	const token = "session+token/of=="
+	stranger := callbacks.Secret{Key: secret.New("another"), SessionToken: secret.New(token)}
+	for name, r := range map[string]*Request{
+		"header": signedByHeader(t, "GET", "/b/k", map[string]string{"X-Amz-Security-Token": token}),
+		"query":  presignedBySDK(t, "GET", "/b/k?X-Amz-Security-Token=session%2Btoken%2Fof%3D%3D", nil),
+	} {
+		got := explained(t, verify(r, noon, stranger))
+		if got["Code"] != "SignatureDoesNotMatch" || !strings.Contains(got["CanonicalRequest"], "SESSION-TOKEN") {
+			t.Errorf("%s: %v", name, got)
+		}
+		for element, text := range got {
+			if strings.Contains(text, token) || strings.Contains(text, "session%2Btoken") {
+				t.Errorf("%s: %s is %q", name, element, text)
+			}
+		}
+	}
+}
+
 func TestAClockThatIsOffIsExplained(t *testing.T) {
 	got := explained(t, verify(signedByHeader(t, "GET", "/b/k", nil), noon.Add(time.Hour), owner))
 	if got["Code"] != "RequestTimeTooSkewed" || got["RequestTime"] != "20260301T120000Z" || got["ServerTime"] != "2026-03-01T13:00:00Z" || got["MaxAllowedSkewMilliseconds"] != "900000" {

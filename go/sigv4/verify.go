@@ -6,11 +6,13 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"osp/go/callbacks"
 	"osp/go/s3err"
 	"osp/go/secret"
+	"osp/go/wire"
 )
 
 // Options tune a Verifier. The zero Options are suitable for production.
@@ -198,16 +200,31 @@ func (s *SignedRequest) toSign(canonical []byte) []byte {
 }
 
 // mismatch shows the client what was verified, as AWS does: it reveals which
-// hop rewrote what. All of it is the client's own.
+// hop rewrote what. All of it is the client's own, but a session token stays out, because
+// errors get into others' logs; so does the policy of a form that has one.
 func (s *SignedRequest) mismatch() *s3err.Error {
 	err := s3err.SignatureDoesNotMatch.With("AWSAccessKeyId", s.cred.accessKey)
-	if s.mechanism == InForm {
+	switch {
+	case s.mechanism == InForm && s.token.Empty():
 		return err.With("StringToSign", s.policy.encoded).With("SignatureProvided", s.signature)
+	case s.mechanism == InForm:
+		return err.With("SignatureProvided", s.signature)
 	}
 	canonical := s.canonical
 	if len(s.hosts) > 1 { // the first is what a forwarder made of it, and is not shown
 		canonical = s.forHost(s.hosts[1])
 	}
 	return err.With("StringToSign", string(s.toSign(canonical))).With("SignatureProvided", s.signature).
-		With("CanonicalRequest", string(canonical))
+		With("CanonicalRequest", s.withoutToken(string(canonical)))
+}
+
+// withoutToken is a canonical request in which the session token is not to be read, as a
+// header and as a parameter of the query.
+func (s *SignedRequest) withoutToken(canonical string) string {
+	if s.token.Empty() {
+		return canonical
+	}
+	const instead = "SESSION-TOKEN"
+	token := s.token.Reveal()
+	return strings.NewReplacer(token, instead, wire.Encode(token, wire.InQuery), instead).Replace(canonical)
 }

@@ -240,7 +240,7 @@ class ProxyServer:
             role: ends the temporary keys of a role that were issued before, and does nothing
                 else.
             subject: likewise those that were issued for an identity token's subject; with a
-                role, those of both.
+                role, those of both. Identity tokens that are older get no others.
             sessions: False ends no temporary keys, and only drops answers.
             wait: with ``shared_state``, seconds that it may take until no replica of the
                 fleet answers by what was dropped, an hour at most. Three suffice, even if

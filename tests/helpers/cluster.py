@@ -123,26 +123,11 @@ def running(folder: Path, users: dict[str, str]) -> Iterator[dict[str, Cluster]]
 def api_server(folder: Path) -> Iterator[Cluster]:
     """An API server alone, as its administrator sees it.
 
-    Anybody may ask it for the keys with which it signs the tokens of service accounts.
+    It tells service accounts, and nobody else, by which keys their tokens are signed.
     """
     with ExitStack() as stack:
         start = _starter(stack, folder)
-        admin = _control_plane(stack, start, folder, {"admin": "system:masters"}, public=True)[
-            "admin"
-        ]
-        role = "system:service-account-issuer-discovery"
-        rights = "rbac.authorization.k8s.io"
-        admin.create(
-            f"/apis/{rights}/v1/clusterrolebindings",
-            {
-                "metadata": {"name": "anybody-discovers"},
-                "roleRef": {"apiGroup": rights, "kind": "ClusterRole", "name": role},
-                "subjects": [
-                    {"apiGroup": rights, "kind": "Group", "name": "system:unauthenticated"}
-                ],
-            },
-        )
-        yield admin
+        yield _control_plane(stack, start, folder, {"admin": "system:masters"})["admin"]
 
 
 def account_token(admin: Cluster, namespace: str, account: str, audience: str) -> str:
@@ -167,7 +152,7 @@ def _starter(stack: ExitStack, folder: Path) -> Any:
 
 
 def _control_plane(
-    stack: ExitStack, start: Any, folder: Path, users: dict[str, str], *, public: bool = False
+    stack: ExitStack, start: Any, folder: Path, users: dict[str, str]
 ) -> dict[str, Cluster]:
     """The API server and its database, as each of these users sees it."""
     database = _etcd(start, folder)
@@ -176,7 +161,7 @@ def _control_plane(
     (folder / "tokens.csv").write_text("".join(lines))
     _key(folder / "accounts.pem")
     port = free_port()
-    server = _api_server(start, folder, port, database, public=public)
+    server = _api_server(start, folder, port, database)
     server.listening(port, 120)
     seen = {
         name: Cluster(f"https://127.0.0.1:{port}", folder / "certificates/apiserver.crt", token)
@@ -202,7 +187,7 @@ def _etcd(start: Any, folder: Path) -> str:
     return client
 
 
-def _api_server(start: Any, folder: Path, port: int, database: str, *, public: bool) -> Child:
+def _api_server(start: Any, folder: Path, port: int, database: str) -> Child:
     """Its address is that of the issuer of its tokens, so that both can be reached."""
     url = f"https://127.0.0.1:{port}"
     return start(  # type: ignore[no-any-return]
@@ -213,7 +198,7 @@ def _api_server(start: Any, folder: Path, port: int, database: str, *, public: b
         f"--secure-port={port}",
         f"--token-auth-file={folder / 'tokens.csv'}",
         "--authorization-mode=RBAC",
-        f"--anonymous-auth={str(public).lower()}",
+        "--anonymous-auth=false",
         f"--service-account-issuer={url}",
         f"--service-account-jwks-uri={url}/openid/v1/jwks",
         f"--service-account-key-file={folder / 'accounts.pem'}",

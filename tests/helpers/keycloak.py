@@ -14,7 +14,7 @@ from helpers.children import Child
 from helpers.wait import free_port, until
 
 BROUGHT = ROOT / ".build" / "keycloak"  # what `keycloak` of tests/tools/bring.sh unpacks
-REALM = "data"
+REALM = "acme"
 _ADMIN = "admin"  # user and password, on a server that ends with the test
 
 
@@ -34,7 +34,7 @@ class Keycloak:
         except httpx.TransportError:
             return False
 
-    def workload(self, name: str, secret: str, audience: str) -> None:
+    def workload(self, name: str, secret: str, audience: str, seconds: int = 300) -> None:
         """A client with an account of its own, whose tokens are for an audience."""
         mapper = {
             "name": "audience",
@@ -47,6 +47,7 @@ class Keycloak:
             "secret": secret,
             "serviceAccountsEnabled": True,
             "directAccessGrantsEnabled": True,
+            "attributes": {"access.token.lifespan": str(seconds)},
             "protocolMappers": [mapper, _groups()],
         }
         self._create(f"/admin/realms/{REALM}/clients", client)
@@ -66,6 +67,11 @@ class Keycloak:
             "groups": list(groups),
         }
         self._create(f"/admin/realms/{REALM}/users", user)
+
+    def foreign_token(self) -> str:
+        """A token of another realm, which is another issuer at the same server."""
+        form = {"grant_type": "password", "client_id": "admin-cli"}
+        return self._token("master", {**form, "username": _ADMIN, "password": _ADMIN})
 
     def token_of_workload(self, name: str, secret: str) -> str:
         form = {"grant_type": "client_credentials", "client_id": name, "client_secret": secret}
@@ -103,13 +109,7 @@ class Keycloak:
         assert response.status_code in allowed, response.text
 
     def _admin(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        form = {
-            "grant_type": "password",
-            "client_id": "admin-cli",
-            "username": _ADMIN,
-            "password": _ADMIN,
-        }
-        headers = {"Authorization": f"Bearer {self._token('master', form)}"}
+        headers = {"Authorization": f"Bearer {self.foreign_token()}"}
         return self._client.request(method, path, json=body, headers=headers)
 
     def _token(self, realm: str, form: dict[str, str]) -> str:
