@@ -3,14 +3,19 @@ package access
 import (
 	"fmt"
 	"hash/maphash"
+	"strings"
 
 	"osp/go/lru"
 	"osp/go/policy"
 )
 
-// mostBounds is how many policies of sessions are kept as they were read. Sessions that
-// somebody made by one rule have the same ones.
-const mostBounds = 4096
+// Policies of sessions are kept as they were read: sessions that somebody made by one
+// rule have the same ones. One that takes much more memory than its text, as no useful
+// one does, is read again for each request of its session.
+const (
+	mostBounds   = 2048
+	longestBound = 24 << 10 // bytes, see policy.Policy.Size
+)
 
 // bounds are the policies that come with sessions, by their text. Each only narrows: what
 // it does not allow is refused, whatever else allows it.
@@ -27,9 +32,9 @@ func (b bounds) of(document string) (*policy.Policy, error) {
 	if p, ok := b.read.Get(document); ok {
 		return p, nil
 	}
-	p, err := policy.ParseIdentity([]byte(document))
-	if err == nil {
-		b.read.Add(document, p)
+	p, err := policy.ParseSession([]byte(document))
+	if err == nil && p.Size() <= longestBound {
+		b.read.Add(strings.Clone(document), p) // of a longer text that need not stay
 	}
 	return p, err
 }

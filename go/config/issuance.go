@@ -48,7 +48,7 @@ func readAttached(v *value) []byte {
 	if document == nil {
 		return nil
 	}
-	_, err := policy.ParseIdentity(document)
+	_, err := policy.ParseSession(document)
 	var wrong *policy.MistakesError
 	if errors.As(err, &wrong) {
 		for _, m := range wrong.Mistakes {

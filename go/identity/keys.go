@@ -20,6 +20,7 @@ const (
 	betweenAsking = 30 * time.Second // about keys that nobody knows
 	betweenTrying = 2 * time.Second  // to reach an issuer that is away
 	refreshAfter  = 5 * time.Minute  // so that a key that was taken back ends
+	mostWaiting   = 128              // for one issuer: of tokens that nobody has verified anybody can make more
 	maxKeys       = 64
 	minRSA        = 2048 // bits
 	maxRSA        = 8192 // verifying by longer ones takes milliseconds
@@ -35,6 +36,7 @@ type keySet struct {
 
 	mu    sync.Mutex
 	under *fetch // way; nil: none is
+	queue int    // who wait for it
 	last  fetch  // that has ended
 }
 
@@ -96,18 +98,41 @@ func (k *keys) verify(signed *jose.JSONWebSignature) ([]byte, bool) {
 	return nil, false
 }
 
+var errCrowd = fmt.Errorf("%w: too many tokens wait for its keys", ErrAway)
+
 // wait has the issuer asked, unless that was done a short time ago.
 func (s *keySet) wait(ctx context.Context) error {
 	under, last := s.fetch(betweenAsking)
 	if under == nil {
 		return last.err
 	}
+	if !s.join() {
+		return errCrowd
+	}
+	defer s.leave()
 	select {
 	case <-under.ended:
 		return under.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// join reports whether there is room for one more who waits, until leave.
+func (s *keySet) join() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.queue >= mostWaiting {
+		return false
+	}
+	s.queue++
+	return true
+}
+
+func (s *keySet) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue--
 }
 
 // fetch begins one, or joins the one that is under way. If neither, because the last

@@ -51,6 +51,25 @@ func TestUnknownKeysAreAskedForOnceInHalfAMinute(t *testing.T) {
 	}
 }
 
+func TestFewTokensWaitForOneIssuer(t *testing.T) {
+	s := newScene(t)
+	set := s.issuers[s.URL].keys
+	for range mostWaiting {
+		if !set.join() {
+			t.Fatal("they are too many")
+		}
+	}
+	s.want("one too many", s.Token(t, s.claims(nil)), ErrAway)
+	s.awaitFetch()
+	s.want("one that need not wait", s.Token(t, s.claims(nil)), nil)
+	set.leave()
+	s.clock.Time = s.clock.Add(betweenAsking)
+	s.want("in the place of one who has left", identitytest.Sign(t, identitytest.Key(t, "k"), s.claims(nil)), ErrInvalid)
+	if set.queue != mostWaiting-1 {
+		t.Errorf("%d wait", set.queue)
+	}
+}
+
 func TestAKeyThatWasTakenBackEnds(t *testing.T) {
 	s := newScene(t)
 	old := s.Token(t, s.claims(nil))

@@ -25,7 +25,7 @@ func (x *exchange) bearer() string {
 
 // verifyBearer verifies an identity token for the role that the bucket's entry names.
 func (p *Pipeline) verifyBearer(x *exchange, raw string) (*sigv4.VerifiedRequest, *session.Session, error) {
-	if x.clientScheme != "https" && !x.isLocal() {
+	if x.inClear() {
 		return nil, nil, errBearerInClear
 	}
 	verified, err := sigv4.Bearer(x.signable())
@@ -41,6 +41,9 @@ func (p *Pipeline) verifyBearer(x *exchange, raw string) (*sigv4.VerifiedRequest
 	x.record.session = in
 	return verified, in, p.inForce(x, in)
 }
+
+// inClear reports whether others may have read what the client has sent.
+func (x *exchange) inClear() bool { return x.clientScheme != "https" && !x.isLocal() }
 
 // isLocal reports whether the request did not leave this machine, as far as the
 // connection tells: not from a forwarder that serves others.

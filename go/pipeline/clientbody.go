@@ -32,6 +32,7 @@ type clientBody struct {
 	waited time.Duration // in this window
 	got    int           // in this window
 	ended  bool
+	until  time.Time // when it has to be there; zero: as long as it keeps coming
 
 	mu   sync.Mutex
 	conn *http.ResponseController // nil once the handler has returned
@@ -65,7 +66,7 @@ func (b *clientBody) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	begun := time.Now()
-	b.deadline(begun.Add(rateWindow - b.waited))
+	b.deadline(b.latest(begun))
 	n, err := b.body.Read(p[:b.limits.Chunk(limits.In, len(p))])
 	b.waited += time.Since(begun)
 	b.got += n
@@ -92,6 +93,15 @@ func (b *clientBody) Read(p []byte) (int, error) {
 		b.waited, b.got = 0, 0
 	}
 	return n, nil
+}
+
+// latest is how long a read that begins now may take.
+func (b *clientBody) latest(begun time.Time) time.Time {
+	latest := begun.Add(rateWindow - b.waited)
+	if !b.until.IsZero() && b.until.Before(latest) {
+		return b.until
+	}
+	return latest
 }
 
 // deadline sets when reading from the client ends. A connection that can't has

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"osp/go/access"
@@ -21,9 +20,18 @@ import (
 	"osp/go/sts"
 )
 
-// maxKeyRequests for temporary keys are under way at a time of those who have shown no
-// signature: each has a body of up to sts.LongestBody, and may wait for an issuer.
-const maxKeyRequests = 128
+// A request for temporary keys is read before anybody knows who sends it. A short body
+// takes no more than any head does. Of long ones there are few at a time, of which one
+// address has a share. Either has little time: it mostly comes with the head. Nobody
+// keeps a place while an issuer is asked.
+const (
+	shortKeyBody  = 8 << 10
+	maxKeyBodies  = 256 // of up to sts.LongestBody
+	keyBodiesEach = 32  // of one address; many clients may have one in common
+	keyBodyTime   = 5 * time.Second
+)
+
+var errTokenInClear = s3err.AccessDenied.Msg("Identity tokens are taken over https only: this one may have been read by others.")
 
 // protocol is one by which clients get temporary keys, at the same port as S3.
 type protocol struct {
@@ -52,17 +60,12 @@ func protocolOf(r *http.Request, virtual string) *protocol {
 }
 
 // serveSTS reads the whole request before it is known who sends it, because a signature
-// covers the hash of the body. Of those whom nobody knows there are few at a time.
+// covers the hash of the body.
 func (p *Pipeline) serveSTS(x *exchange) error {
 	since := time.Now()
 	x.record.action = string(s3op.Unknown)
-	acquired, err := p.keyRequests.acquire()
-	if err != nil {
-		return err
-	}
-	release := sync.OnceFunc(acquired)
-	defer release()
-	body, err := x.readShort(sts.LongestBody)
+	from := sts.Caller{ClientIP: p.hosts.client(x.r), Since: since}
+	body, err := p.keyBody(x, from.ClientIP)
 	if err != nil {
 		return err
 	}
@@ -71,13 +74,13 @@ func (p *Pipeline) serveSTS(x *exchange) error {
 		return err
 	}
 	x.record.action = request.Action()
-	from := sts.Caller{ClientIP: p.hosts.client(x.r), Since: since}
 	if request.Signed() {
-		release() // from here on it waits where requests to S3 do
 		if from.Principal, err = p.verifyForSTS(x, body); err != nil {
 			x.record.badSignature = true
 			return err
 		}
+	} else if x.inClear() {
+		return errTokenInClear
 	}
 	begun := p.recorder.clock()
 	response, err := p.sts.Answer(x.r.Context(), request, from)
@@ -133,11 +136,9 @@ func (p *Pipeline) grant(ctx context.Context, want *roles.Request) (session.Sess
 // serveContainer answers SDKs that ask as in a container of AWS's.
 func (p *Pipeline) serveContainer(x *exchange) error {
 	x.record.action = sts.ContainerAction
-	release, err := p.keyRequests.acquire()
-	if err != nil {
-		return err
+	if x.inClear() {
+		return errTokenInClear
 	}
-	defer release()
 	begun := p.recorder.clock()
 	body, err := p.sts.Container(x.r.Context(), x.rawQuery(), x.r.Header["Authorization"], p.hosts.client(x.r))
 	p.recorder.waited(x, begun)
@@ -154,15 +155,29 @@ func (x *exchange) rawQuery() string {
 	return query
 }
 
-// readShort reads a body of a bounded length.
-func (x *exchange) readShort(most int64) ([]byte, error) {
+// keyBody reads the body of somebody of whom no more than the address is known.
+func (p *Pipeline) keyBody(x *exchange, address string) ([]byte, error) {
+	if n := x.r.ContentLength; n < 0 || n > shortKeyBody {
+		release, err := p.keyBodies.acquire(network(address))
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
+	return x.readShort(sts.LongestBody, p.keyBodyTime)
+}
+
+// readShort reads a body of a bounded length, in a bounded time.
+func (x *exchange) readShort(most int64, within time.Duration) ([]byte, error) {
 	if x.r.ContentLength > most {
 		return nil, s3err.MaxMessageLengthExceeded
 	}
 	if x.r.Body == http.NoBody {
 		return nil, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(newClientBody(x), most+1))
+	from := newClientBody(x)
+	from.until = time.Now().Add(within)
+	body, err := io.ReadAll(io.LimitReader(from, most+1))
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,14 @@
 package pipeline
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -136,19 +140,118 @@ func TestAHostThatNamesABucketHasNoSTS(t *testing.T) {
 
 func TestBodiesOfStrangersAreReadFewAtATime(t *testing.T) {
 	r := start(t, callbacks.Set{}, nil)
-	for range maxKeyRequests {
-		if _, err := r.pipeline.keyRequests.acquire(); err != nil {
+	leave := func() {}
+	for range keyBodiesEach {
+		var err error
+		if leave, err = r.pipeline.keyBodies.acquire("127.0.0.1"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if a := r.Do(r.toSTS(whoAmI, "sts")); a.StatusCode != 400 || stsCode(a) != "Throttling" {
-		t.Errorf("%d %s", a.StatusCode, a.Content)
+	long := whoAmI + "&Policy=" + strings.Repeat("x", shortKeyBody)
+	unmeasured := r.toSTS(whoAmI, "sts")
+	unmeasured.ContentLength = -1
+	for name, req := range map[string]*http.Request{"a long body": r.toSTS(long, "sts"), "one of any length": unmeasured} {
+		if a := r.Do(req); a.StatusCode != 400 || stsCode(a) != "Throttling" {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Content)
+		}
 	}
-	if a := r.Do(r.Request("GET", "/-/credentials?role=a", "")); a.StatusCode != 400 || !strings.Contains(string(a.Content), `"code":"Throttling"`) {
-		t.Errorf("%d %s", a.StatusCode, a.Content)
+	if a := r.Do(r.toSTS(whoAmI, "sts")); a.StatusCode != 200 {
+		t.Errorf("a short body: %d %s", a.StatusCode, a.Content)
 	}
 	if a := r.Do(r.Signed("GET", "/photos/k", "")); a.StatusCode != 200 {
 		t.Errorf("S3: %d %s", a.StatusCode, a.Content)
+	}
+	leave()
+	if a := r.Do(r.toSTS(long, "sts")); stsCode(a) != "ValidationError" { // for it has no policy
+		t.Errorf("with one place left: %d %s", a.StatusCode, a.Content)
+	}
+}
+
+func TestPlacesAreSharedByAddresses(t *testing.T) {
+	s := newShares(3, 2)
+	var leave []func()
+	for i, c := range []struct {
+		address string
+		fits    bool
+	}{{"a", true}, {"a", true}, {"a", false}, {"b", true}, {"b", false}} {
+		release, err := s.acquire(c.address)
+		if fits := err == nil; fits != c.fits {
+			t.Errorf("%d, of %s: %v", i, c.address, err)
+		}
+		if err == nil {
+			leave = append(leave, release)
+		}
+	}
+	for _, release := range leave {
+		release()
+	}
+	if len(s.places) != 0 || len(s.taken) != 0 {
+		t.Errorf("%d places and %v are taken", len(s.places), s.taken)
+	}
+}
+
+func TestABodyForSTSComesAtOnce(t *testing.T) {
+	r := start(t, callbacks.Set{}, nil)
+	r.pipeline.keyBodyTime = 50 * time.Millisecond
+	slow, err := net.Dial("tcp", strings.TrimPrefix(r.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	_ = slow.SetDeadline(time.Now().Add(rateWindow / 3))
+	fmt.Fprintf(slow, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 60000\r\n\r\nA", formType)
+	resp, err := http.ReadResponse(bufio.NewReader(slow), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, _ := io.ReadAll(resp.Body); !strings.Contains(string(text), "<Code>RequestTimeout</Code>") {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}
+
+func TestWhileAnIssuerIsAskedNoPlaceIsTaken(t *testing.T) {
+	r, issuer, token := byToken(t)
+	asked, over := make(chan struct{}), make(chan struct{})
+	issuer.Serve(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-over
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	got := make(chan string)
+	go func() { got <- stsCode(r.withToken(token)) }()
+	<-asked
+	if n := len(r.pipeline.keyBodies.places); n != 0 {
+		t.Errorf("%d places", n)
+	}
+	close(over)
+	if code := <-got; code != "IDPCommunicationError" {
+		t.Error(code)
+	}
+}
+
+func TestIdentityTokensDoNotComeInClear(t *testing.T) {
+	issuer := identitytest.New(t)
+	r := start(t, callbacks.Set{}, settings{
+		"trusted_proxies": []string{"127.0.0.1/32"},
+		"issuers":         settings{issuer.URL: settings{"audiences": []string{"proxy"}}},
+		"roles":           settings{"reader": settings{"issuers": []string{issuer.URL}, "subjects": []string{"job-*"}}},
+	})
+	token := issuer.Token(t, claims(issuer, "job-1"))
+	for scheme, status := range map[string]int{"http": 403, "https": 200} {
+		container := r.Request("GET", "/-/credentials?role=reader", "")
+		container.Header.Set("Authorization", token)
+		for name, req := range map[string]*http.Request{"container": container, "STS": r.tokenRequest(token)} {
+			req.Header.Set("X-Forwarded-For", "192.0.2.1")
+			req.Header.Set("X-Forwarded-Proto", scheme)
+			a := r.Do(req)
+			if a.StatusCode != status || (status == 403) != strings.Contains(string(a.Content), "over https only") {
+				t.Errorf("%s by %s: %d %s", name, scheme, a.StatusCode, a.Content)
+			}
+		}
+	}
+	if n := issuer.Asked.Load(); n != 1 {
+		t.Errorf("the issuer was asked %d times", n)
 	}
 }
 
@@ -233,6 +336,10 @@ func keysOf(t *testing.T, a reply) aws.Credentials {
 }
 
 func (r *rig) withToken(token string, more ...string) reply {
+	return r.Do(r.tokenRequest(token, more...))
+}
+
+func (r *rig) tokenRequest(token string, more ...string) *http.Request {
 	v := url.Values{"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"}, "WebIdentityToken": {token},
 		"RoleArn": {"arn:aws:iam::123456789012:role/reader"}, "RoleSessionName": {"test"}}
 	for i := 0; i < len(more); i += 2 {
@@ -240,7 +347,7 @@ func (r *rig) withToken(token string, more ...string) reply {
 	}
 	req := r.Request("POST", "/", v.Encode())
 	req.Header.Set("Content-Type", formType)
-	return r.Do(req)
+	return req
 }
 
 // asHolder sends a request that is signed with temporary keys.

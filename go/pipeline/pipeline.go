@@ -79,13 +79,15 @@ type Pipeline struct {
 
 	serverHeader []string // of every response
 	copySilence  time.Duration
+	keyBodyTime  time.Duration
 
 	updating sync.Mutex
 	stores   atomic.Pointer[stores.Set] // what requests begin with
 
 	hosts hosts
 	// of whoever has shown no signature
-	forms, preflights, keyRequests semaphore
+	forms, preflights semaphore
+	keyBodies         *shares
 
 	storePlaces storePlaces
 
@@ -137,7 +139,8 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		hosts:        hosts{forwarders: forwarders, domains: cfg.Domains},
 		forms:        make(semaphore, maxForms),
 		preflights:   make(semaphore, maxPreflights),
-		keyRequests:  make(semaphore, maxKeyRequests),
+		keyBodies:    newShares(maxKeyBodies, keyBodiesEach),
+		keyBodyTime:  keyBodyTime,
 		recorder:     newRecorder(o, forwarders),
 	}
 	p.sts = sts.New(sts.Options{Identify: p.roles.Verify, Assume: p.grant, Issue: p.sessions.Issue})

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // pattern is a text with wildcards and variables, as a list of pieces.
@@ -84,18 +85,32 @@ func (p pattern) stars() (n int) {
 }
 
 // effort is how many pieces may have to be compared at each character of a text: the
-// most that follow a star, up to the next one.
+// most that follow a star, up to the next one. A variable counts as several, because
+// its value is looked up.
 func (p pattern) effort() (most int) {
-	star := -1
+	const ofVariable = 8
+	starred, since := false, 0
 	for i := range p {
-		switch {
-		case p[i].kind == many:
-			star = i
-		case star >= 0:
-			most = max(most, i-star)
+		switch p[i].kind {
+		case many:
+			starred, since = true, 0
+			continue
+		case variable:
+			since += ofVariable
+		default:
+			since++
+		}
+		if starred {
+			most = max(most, since)
 		}
 	}
 	return most
+}
+
+// size is about how many bytes it takes, with its place in an index and without its
+// text, which is the document's.
+func (p pattern) size() int {
+	return cap(p)*int(unsafe.Sizeof(piece{})) + int(unsafe.Sizeof(branch{})+2*unsafe.Sizeof(rule{}))
 }
 
 // parsePlain is parsePattern for texts in which wildcards mean themselves.

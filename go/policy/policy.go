@@ -61,7 +61,11 @@ type Question struct {
 type Policy struct {
 	denies, allows index
 	digest         [sha256.Size]byte
+	size           int
 }
+
+// Size is about how many bytes of memory the policy takes.
+func (p *Policy) Size() int { return p.size }
 
 // Same reports whether two policies are the same document.
 func (p *Policy) Same(q *Policy) bool {

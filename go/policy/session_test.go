@@ -3,6 +3,8 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 
 	"osp/go/session"
@@ -82,6 +84,63 @@ func TestConditionsLookAtSessions(t *testing.T) {
 		if got := p.Decide(q).Effect == Allow; got != want {
 			t.Errorf("%s: %v", condition, got)
 		}
+	}
+}
+
+func TestAPolicyOfASessionIsCheapToCompare(t *testing.T) {
+	list := func(n int, pattern string) string {
+		return strings.TrimSuffix(strings.Repeat(`"`+pattern+`", `, n), ", ")
+	}
+	for name, c := range map[string]struct {
+		resources, values string
+		fits              bool
+	}{
+		"many folders":              {list(maxSessionPatterns, "arn:aws:s3:::b/folder/*"), "", true},
+		"too many folders":          {list(maxSessionPatterns+1, "arn:aws:s3:::b/folder/*"), "", false},
+		"some kinds of files":       {list(maxSessionPatterns/2, "arn:aws:s3:::b/*/*.csv"), "", true},
+		"much after a star":         {list(maxSessionEffort/8, "arn:aws:s3:::*???????b"), "", true},
+		"too much after a star":     {list(maxSessionEffort/8+1, "arn:aws:s3:::*???????b"), "", false},
+		"few variables after stars": {`"*"`, list(maxSessionEffort/8, "*${aws:userid}"), true},
+		"many of them":              {`"*"`, list(maxSessionEffort/8+1, "*${aws:userid}"), false},
+	} {
+		condition := ""
+		if c.values != "" {
+			condition = `, "Condition": {"StringLike": {"s3:prefix": [` + c.values + `]}}`
+		}
+		document := []byte(fmt.Sprintf(`{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "s3:ListBucket", "Resource": [%s]%s}}`, c.resources, condition))
+		if _, err := ParseSession(document); (err == nil) != c.fits {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := ParseIdentity(document); err != nil {
+			t.Errorf("%s, of a role: %v", name, err)
+		}
+	}
+}
+
+func TestAPolicyKnowsItsSize(t *testing.T) {
+	for name, resource := range map[string]string{
+		"short": "*", "folders": "arn:aws:s3:::bucket/folder/*", "wildcards": "arn:aws:s3:::b" + strings.Repeat("?*", 30), "characters": "arn:aws:s3:::" + strings.Repeat("?", 200),
+	} {
+		document := []byte(`{"Version": "2012-10-17", "Statement": [` +
+			strings.Repeat(`{"Effect": "Allow", "Action": "*", "Resource": ["`+resource+`", "`+resource+`"]}, `, 20) + `{"Effect": "Deny", "Action": "*", "Resource": "*"}]}`)
+		var kept []*Policy
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for range 100 {
+			p, err := ParseIdentity(document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept = append(kept, p)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		taken := int(after.HeapAlloc-before.HeapAlloc) / len(kept)
+		if said := kept[0].Size(); taken > said*5/4 || said > 4*taken {
+			t.Errorf("%s: it takes %d bytes, and says %d", name, taken, said)
+		}
+		runtime.KeepAlive(kept)
 	}
 }
 

@@ -3,6 +3,7 @@ package policy
 import (
 	"crypto/sha256"
 	"strings"
+	"unsafe"
 
 	"osp/go/s3op"
 )
@@ -10,21 +11,37 @@ import (
 const (
 	version       = "2012-10-17"
 	maxStatements = 10_000
-	longestText   = 2048   // of a pattern, a value or a Sid
-	maxEffort     = 20_000 // of all patterns together: a fraction of a second for the longest key
+	longestText   = 2048        // of a pattern, a value or a Sid
+	maxPatterns   = maxDocument // as many as fit
+	maxEffort     = 20_000      // of all patterns together: a fraction of a second for the longest key
+
+	// Whoever gets a session may have written a policy that comes with it, and has it
+	// compared at each request: a millisecond for the longest key.
+	maxSessionPatterns = 128
+	maxSessionEffort   = 128
 )
 
 // Parse reads a policy ("IAM JSON policy element reference"), whose statements say whom
 // they are about. The error is a *MistakesError with all the mistakes.
-func Parse(document []byte) (*Policy, error) { return parse(document, false) }
+func Parse(document []byte) (*Policy, error) {
+	return parse(document, &reader{patterns: maxPatterns, effort: maxEffort})
+}
 
-// ParseIdentity reads a policy that is attached to somebody, to a role or to a session,
-// whom all of its statements are about: none of them names a principal ("Identity-based
-// policies"). The error is that of Parse.
-func ParseIdentity(document []byte) (*Policy, error) { return parse(document, true) }
+// ParseIdentity reads a policy that is attached to a role, which all of its statements
+// are about: none of them names a principal ("Identity-based policies"). The error is
+// that of Parse.
+func ParseIdentity(document []byte) (*Policy, error) {
+	return parse(document, &reader{patterns: maxPatterns, effort: maxEffort, attached: true})
+}
 
-func parse(document []byte, attached bool) (*Policy, error) {
-	r := &reader{sids: map[string]bool{}, attached: attached}
+// ParseSession reads a policy that is attached to a session, which may have few patterns
+// that take little time to compare ("Session policies"). The error is that of Parse.
+func ParseSession(document []byte) (*Policy, error) {
+	return parse(document, &reader{patterns: maxSessionPatterns, effort: maxSessionEffort, attached: true})
+}
+
+func parse(document []byte, r *reader) (*Policy, error) {
+	r.sids = map[string]bool{}
 	var statements []*Statement
 	if root := readDocument(document, &r.MistakesError); root != nil {
 		statements = r.readPolicy(root)
@@ -40,7 +57,8 @@ func parse(document []byte, attached bool) (*Policy, error) {
 			allows = append(allows, s)
 		}
 	}
-	return &Policy{denies: newIndex(denies), allows: newIndex(allows), digest: sha256.Sum256(document)}, nil
+	size := r.size + 2*len(document) + len(statements)*int(unsafe.Sizeof(Statement{}))
+	return &Policy{denies: newIndex(denies), allows: newIndex(allows), digest: sha256.Sum256(document), size: size}, nil
 }
 
 // reader collects the mistakes of a document.
@@ -48,13 +66,19 @@ type reader struct {
 	MistakesError
 	sids     map[string]bool
 	attached bool // see ParseIdentity
-	effort   int  // of the patterns until now
+	patterns int  // that there may still be
+	effort   int  // that they may still cost
+	size     int  // of those until now, in bytes
 }
 
 // spend counts what a pattern costs.
 func (r *reader) spend(n *node, p pattern) {
+	r.size += p.size()
+	if r.patterns--; r.patterns == -1 {
+		r.add(n, "is one pattern too many")
+	}
 	before := r.effort
-	if r.effort += p.effort(); before <= maxEffort && r.effort > maxEffort {
+	if r.effort -= p.effort(); before >= 0 && r.effort < 0 {
 		r.add(n, "is one too many of the patterns with much after a star, which take long to compare")
 	}
 }

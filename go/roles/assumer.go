@@ -49,7 +49,7 @@ func (a *assumer) narrow(ctx context.Context, w *wish) error {
 		return w.denied(refusal("refused by the role_assumer"))
 	}
 	if answer.Policy != "" {
-		if _, err := policy.ParseIdentity([]byte(answer.Policy)); err != nil {
+		if _, err := policy.ParseSession([]byte(answer.Policy)); err != nil {
 			return w.denied(err)
 		}
 		w.session.Policies = append(w.session.Policies, answer.Policy)

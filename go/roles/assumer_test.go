@@ -39,6 +39,15 @@ func TestTheCallbackNarrowsWhatARoleSays(t *testing.T) {
 	if s, err := longer.Assume(t.Context(), byToken(person())); err != nil || !s.Expires.Equal(now.Add(time.Hour)) || s.Token != "reader:https://issuer#alice" || s.Claims == nil {
 		t.Errorf("got %+v, %v", s, err)
 	}
+	tooLong := byToken(person())
+	tooLong.Duration = Longest
+	if _, err := longer.Assume(t.Context(), tooLong); code(err) != "ValidationError" {
+		t.Errorf("longer than the role allows: %v", err)
+	}
+	refuses := rolesOf(always(callbacks.RoleAnswer{}, nil, &asked), reader())
+	if _, err := refuses.Assume(t.Context(), tooLong); code(err) != "AccessDenied" {
+		t.Errorf("whom the callback refuses learns of the bounds: %v", err)
+	}
 	asked = 0
 	stranger := person()
 	stranger.Subject = "mallory"

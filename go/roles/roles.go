@@ -4,6 +4,7 @@
 package roles
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -144,6 +145,9 @@ func (r *Roles) Assume(ctx context.Context, q *Request) (session.Session, error)
 	if err == nil && r.assumer != nil {
 		err = r.assumer.narrow(ctx, wish)
 	}
+	if err == nil { // bounds are not told to whom the role is not for
+		err = wish.inBounds()
+	}
 	if err == nil && (wish.session.Token == "" || len(wish.session.Token) > maxText) {
 		err = q.denied(refusal("its token is empty or too long"))
 	}
@@ -208,15 +212,13 @@ type wish struct {
 	since   time.Time
 	session session.Session
 	length  time.Duration // at most
+	low     time.Duration // that the client may ask for
+	high    time.Duration // likewise
 	latest  time.Time     // zero: whenever
 }
 
 // byRole begins with what a role says.
 func (w *wish) byRole(r *Role) error {
-	length, err := w.asked(r.Min, r.Max)
-	if err != nil {
-		return err
-	}
 	subject, issuer, claims, err := w.admit(r)
 	if err == nil {
 		err = r.admitTags(w.Tags)
@@ -224,7 +226,7 @@ func (w *wish) byRole(r *Role) error {
 	if err != nil {
 		return w.denied(err)
 	}
-	w.begin(r.Token.of(r.Name, subject, issuer), length)
+	w.begin(r.Token.of(r.Name, subject, issuer), r.Min, r.Max)
 	w.session.Configured = true
 	w.session.Claims = claims
 	w.session.Tags = maps.Clone(w.Tags)
@@ -244,10 +246,6 @@ func (w *wish) admit(r *Role) (subject, issuer string, claims map[string][]strin
 
 // byNoRole begins with what holds for roles about which the callback alone decides.
 func (w *wish) byNoRole() error {
-	length, err := w.asked(DefaultMin, Longest)
-	if err != nil {
-		return err
-	}
 	token := w.Role
 	switch {
 	case w.Identity == nil && w.Caller.AccessKey == "":
@@ -255,11 +253,11 @@ func (w *wish) byNoRole() error {
 	case token == "" && w.Caller != nil:
 		token = w.Caller.AccessKey
 	}
-	w.begin(token, length)
+	w.begin(token, DefaultMin, Longest)
 	return nil
 }
 
-func (w *wish) begin(token string, length time.Duration) {
+func (w *wish) begin(token string, low, high time.Duration) {
 	w.session = session.Session{
 		Role: w.Role, Name: w.SessionName, Token: token, SourceIdentity: w.SourceIdentity, Policies: slices.Clone(w.Policies),
 		Since: w.since,
@@ -269,22 +267,23 @@ func (w *wish) begin(token string, length time.Duration) {
 	} else {
 		w.session.Caller = w.Caller.AccessKey
 	}
-	w.length = length
+	w.low, w.high = low, high
+	w.length = min(cmp.Or(w.Duration, DefaultMax), high)
 }
 
-// asked is how long the session is to last, by the client and within bounds. Each role of
+// inBounds refuses what the client asked for, where the role has other bounds. Each role of
 // AWS's grants an hour to whoever asks for it, as SDKs in Rust always do and Hadoop for half
 // of one: where that is too long they get what there is.
-func (w *wish) asked(low, high time.Duration) (time.Duration, error) {
+func (w *wish) inBounds() error {
 	switch {
 	case w.Duration == 0:
-		return min(DefaultMax, high), nil
-	case w.Duration < low:
-		return 0, validation("The requested DurationSeconds is shorter than the role allows.")
-	case w.Duration > max(high, DefaultMax):
-		return 0, validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+		return nil
+	case w.Duration < w.low:
+		return validation("The requested DurationSeconds is shorter than the role allows.")
+	case w.Duration > max(w.high, DefaultMax):
+		return validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
-	return min(w.Duration, high), nil
+	return nil
 }
 
 func (w *wish) expires() time.Time {

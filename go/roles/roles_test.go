@@ -189,6 +189,13 @@ func TestASessionLastsNoLongerThanItMay(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, s.Expires.Sub(now), err)
 		}
 	}
+	for _, asked := range []time.Duration{time.Second, Longest} {
+		q := byToken(person())
+		q.Identity.Subject, q.Duration = "stranger", asked
+		if _, err := rolesOf(nil, reader()).Assume(t.Context(), q); code(err) != "AccessDenied" {
+			t.Errorf("whom the role is not for learns of its bounds: %v", err)
+		}
+	}
 	i := person()
 	i.Expires = now // within the leeway
 	if s, err := rolesOf(nil, ends).Assume(t.Context(), byToken(i)); code(err) != "AccessDenied" {

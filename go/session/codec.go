@@ -11,8 +11,8 @@ import (
 )
 
 // longestPolicies bounds the policies of one session, together and as they are before
-// they are deflated, in bytes.
-const longestPolicies = 8 << 10
+// they are deflated, in bytes: each may have what AWS allows one.
+const longestPolicies = MostPolicies * 2048
 
 var errMalformed = errors.New("the session is malformed")
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"osp/go/identity"
 	"osp/go/policy"
@@ -50,10 +51,11 @@ var actions = func() map[string]*action {
 	return byName
 }()
 
-// How long sessions may be asked for, in seconds.
+// How long sessions may be asked for, in seconds. That of GetSessionToken is no longer
+// than a role's; a session that narrows itself ends with what it narrows.
 const (
-	longestRole  = 12 * 3600
-	longestToken = 36 * 3600
+	longestGranted = int(roles.Longest / time.Second)
+	longestScoped  = int(session.Longest / time.Second)
 )
 
 func (s *Service) assumeRole(ctx context.Context, r *Request, from Caller) (any, error) {
@@ -61,7 +63,7 @@ func (s *Service) assumeRole(ctx context.Context, r *Request, from Caller) (any,
 	want := &roles.Request{
 		Action: assumeRole, Role: roleOf(f.need("RoleArn", roleARN)), SessionName: f.need("RoleSessionName", sessionName),
 		ExternalID: f.text("ExternalId", externalID), SourceIdentity: f.text("SourceIdentity", sessionName),
-		Duration: f.duration(longestRole), Tags: f.tags(), Policies: f.policy(longPolicy),
+		Duration: f.duration(longestGranted), Tags: f.tags(), Policies: f.policy(),
 		Caller: from.Principal, ClientIP: from.ClientIP, Since: from.Since,
 	}
 	f.tokenSize()
@@ -79,7 +81,7 @@ func (s *Service) assumeByIdentity(ctx context.Context, r *Request, from Caller)
 	f := &fields{params: r.params}
 	want := &roles.Request{
 		Action: assumeByIdentity, Role: roleOf(f.need("RoleArn", roleARN)), SessionName: f.need("RoleSessionName", sessionName),
-		Duration: f.duration(longestRole), Policies: f.policy(shortPolicy), ClientIP: from.ClientIP, Since: from.Since,
+		Duration: f.duration(longestGranted), Policies: f.policy(), ClientIP: from.ClientIP, Since: from.Since,
 	}
 	token := trim(f.need("WebIdentityToken", webToken))
 	f.tokenSize()
@@ -102,7 +104,7 @@ func (s *Service) assumeByIdentity(ctx context.Context, r *Request, from Caller)
 
 func (s *Service) sessionToken(ctx context.Context, r *Request, from Caller) (any, error) {
 	f := &fields{params: r.params}
-	want := &roles.Request{Action: getSessionToken, Duration: f.duration(longestToken), Caller: from.Principal, ClientIP: from.ClientIP, Since: from.Since}
+	want := &roles.Request{Action: getSessionToken, Duration: f.duration(longestGranted), Caller: from.Principal, ClientIP: from.ClientIP, Since: from.Since}
 	f.tokenSize()
 	if f.err != nil {
 		return nil, f.err
@@ -125,7 +127,7 @@ func (s *Service) callerIdentity(_ context.Context, _ *Request, from Caller) (an
 // given before, so nobody else is asked.
 func (s *Service) scopedCredentials(_ context.Context, r *Request, from Caller) (any, error) {
 	f := &fields{params: r.params}
-	duration, policies := f.duration(longestToken), f.policy(shortPolicy)
+	duration, policies := f.duration(longestScoped), f.policy()
 	f.text("ScopedSessionDescription", description)
 	f.tokenSize()
 	if duration == 0 && policies == nil {
@@ -209,12 +211,12 @@ func (s *Service) identify(ctx context.Context, token string) (*identity.Identit
 }
 
 // policy is the session policy, which is understood completely or refused.
-func (f *fields) policy(b bound) []string {
-	text := f.text("Policy", b)
+func (f *fields) policy() []string {
+	text := f.text("Policy", policyText)
 	if _, given := f.params["Policy"]; !given || f.err != nil {
 		return nil
 	}
-	if _, err := policy.ParseIdentity([]byte(text)); err != nil {
+	if _, err := policy.ParseSession([]byte(text)); err != nil {
 		f.fail(MalformedPolicyDocument.Msg(wording(err)).Because(err))
 	}
 	return []string{text}

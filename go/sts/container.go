@@ -37,6 +37,8 @@ func (s *Service) Container(ctx context.Context, rawQuery string, authorization 
 		return nil, MissingParameter.Msg("The query must name a role: ?role=name.")
 	case len(params) > 1:
 		return nil, ValidationError.Msg("The query must name a role and nothing else.")
+	case !roleARN.fits(arnOf(role)):
+		return nil, ValidationError.Msg("The parameter role must be the name of a role: letters, digits and any of _+=,.@/-.")
 	case len(authorization) != 1:
 		return nil, MissingAuthenticationToken.Msg("Authorization must be an identity token.")
 	case !webToken.fits(authorization[0]):

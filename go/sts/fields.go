@@ -40,8 +40,7 @@ var (
 	tagKey      = bound{1, 128, regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`), "letters, digits, spaces and any of _.:/=+-@"}
 	tagValue    = bound{0, 256, tagKey.form, tagKey.in}
 	webToken    = bound{4, 20_000, anyText, "an identity token"}
-	shortPolicy = bound{1, 2048, anyText, "a policy"}
-	longPolicy  = bound{1, LongestBody, anyText, "a policy"} // what a session token has room for counts
+	policyText  = bound{1, 2048, anyText, "a policy"}
 	description = bound{2, 256, anyText, "a text"}
 )
 

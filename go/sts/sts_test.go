@@ -194,7 +194,7 @@ func TestASignedCallerGetsARole(t *testing.T) {
 
 func TestASessionTokenIsForLongLivedKeysOnly(t *testing.T) {
 	d := newDesk()
-	r, err := d.ask(form(getSessionToken, "DurationSeconds", "129600"), plain())
+	r, err := d.ask(form(getSessionToken, "DurationSeconds", "43200"), plain())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,13 +292,15 @@ func TestWhatCannotBeReadIsRefusedByName(t *testing.T) {
 		{"a name that is too long", byRole("RoleSessionName", strings.Repeat("m", 65)), ValidationError},
 		{"no time", byRole("DurationSeconds", "0"), ValidationError},
 		{"too long a time", byRole("DurationSeconds", "43201"), ValidationError},
-		{"too long a time for a token", form(getSessionToken, "DurationSeconds", "129601"), ValidationError},
+		{"too long a time for a token", form(getSessionToken, "DurationSeconds", "43201"), ValidationError},
 		{"a time that is no number", byRole("DurationSeconds", "1h"), ValidationError},
 		{"a token that is too short", byIdentity("WebIdentityToken", "abc"), ValidationError},
 		{"a token that is too long", byIdentity("WebIdentityToken", strings.Repeat("a", 20_001)), ValidationError},
 		{"a token that is no text", byIdentity("WebIdentityToken", "abcd\xff"), ValidationError},
 		{"a policy that is none", byRole("Policy", "{}"), MalformedPolicyDocument},
 		{"a policy that is empty", byRole("Policy", ""), ValidationError},
+		{"a policy that takes long to compare", byIdentity("Policy", strings.Replace(reading, `"*"`, `["*?????????a`+strings.Repeat(`","arn:aws:s3:::*?????????b`, 20)+`"]`, 1)), MalformedPolicyDocument},
+		{"a signer's policy that is too long", byRole("Policy", reading+strings.Repeat(" ", 2048)), ValidationError},
 		{"a policy that is too long", byIdentity("Policy", reading+strings.Repeat(" ", 2048)), ValidationError},
 		{"managed policies", byRole("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"), ValidationError},
 		{"transitive tags", byRole("TransitiveTagKeys.member.1", "a"), ValidationError},
@@ -355,10 +357,6 @@ func TestParametersComeFromOnePlace(t *testing.T) {
 }
 
 func TestWhatOthersSayHasSTSsOwnCode(t *testing.T) {
-	big := `{"Version":"2012-10-17","Statement":[`
-	for i := range 400 {
-		big += fmt.Sprintf(`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::%x/%x"},`, i*7919, i*104729)
-	}
 	for name, c := range map[string]struct {
 		err  error
 		code string
@@ -379,9 +377,13 @@ func TestWhatOthersSayHasSTSsOwnCode(t *testing.T) {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
-	_, err := newDesk().ask(byRole("Policy", strings.TrimSuffix(big, ",")+"]}"), plain())
-	if !errors.Is(err, PackedPolicyTooLarge) {
-		t.Errorf("a policy of %d bytes: %v", len(big), err)
+	var tags []string
+	for i := range maxTags {
+		member := fmt.Sprintf("Tags.member.%d.", i+1)
+		tags = append(tags, member+"Key", fmt.Sprint("tag-", i), member+"Value", strings.Repeat("x", 256))
+	}
+	if _, err := newDesk().ask(byRole(tags...), plain()); !errors.Is(err, PackedPolicyTooLarge) {
+		t.Errorf("the longest tags: %v", err)
 	}
 }
 
@@ -414,6 +416,9 @@ func TestContainersGetKeysForATokenInAHeader(t *testing.T) {
 	}{
 		"no role":         {"", []string{idToken}, MissingParameter},
 		"something else":  {"role=a&policy=b", []string{idToken}, ValidationError},
+		"no name of one":  {"role=a%0Ab", []string{idToken}, ValidationError},
+		"no text":         {"role=%ff", []string{idToken}, ValidationError},
+		"a star":          {"role=*", []string{idToken}, ValidationError},
 		"no token":        {"role=reader", nil, MissingAuthenticationToken},
 		"two tokens":      {"role=reader", []string{idToken, idToken}, MissingAuthenticationToken},
 		"a signature":     {"role=reader", []string{"AWS4-HMAC-SHA256 Credential=x"}, InvalidIdentityToken},

@@ -21,6 +21,9 @@ func roleOf(arn string) string {
 	return name
 }
 
+// arnOf is the ARN of a role.
+func arnOf(role string) string { return "arn:aws:iam::" + account + ":role/" + role }
+
 // assumedUser is what answers call a session of a role.
 type assumedUser struct {
 	AssumedRoleID string `xml:"AssumedRoleId"`

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TypedDict
 
 from ._aside import aside
+from ._process import prepared
+from ._revocation import milliseconds, revocation
 from .config import ProxyServerConfig
-from .server import milliseconds, prepared, revocation
 
 __all__ = ["Report", "examine", "revoke"]
 

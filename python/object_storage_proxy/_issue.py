@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from ._process import prepared
 from .config import Policy, ProxyServerConfig
 from .errors import ConfigError
-from .server import prepared
 
 __all__ = ["Claims", "TemporaryKeys", "issue", "request"]
 

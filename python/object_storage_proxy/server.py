@@ -13,13 +13,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import _lib
+from . import _lib, _process
 from ._aside import aside
+from ._revocation import milliseconds, revocation
 from .config import Policy, ProxyServerConfig
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from ._drain import LogDrain
     from ._issue import Claims, TemporaryKeys
     from ._run import Run
 
@@ -31,16 +31,8 @@ __all__ = [
     "start_server",
 ]
 
-LONGEST_WAIT = 3600  # seconds
 _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
 _ABANDONED = 1.0  # seconds that a failed start waits for what it has begun
-_EXIT_DRAIN = 5.0  # seconds that an exiting interpreter waits for requests in flight
-
-# A signal handler may stop a server on a thread that holds a lock: the locks that it needs are
-# reentrant, and no thread waits while it holds one, except for another thread to begin.
-_lock = threading.RLock()
-_running: set[ProxyServer] = set()
-_drain: LogDrain | None = None
 
 
 class ProxyServer:
@@ -97,13 +89,13 @@ class ProxyServer:
             with self._updating:  # or an update of the previous run could be missed
                 self._updates += 1
                 document, mistakes = render(self._config)
-                lib = _lib.load(_at_exit)
+                lib = _process.load()
                 if mistakes:
-                    raise _config_error(lib, document, mistakes)
-                _drain_logs(lib)
+                    raise _process.config_error(lib, document, mistakes)
+                _process.drain_logs(lib)
                 self._run = run = Run(self._config, lib)
-                with _lock:
-                    _running.add(self)
+                with _process.lock:
+                    _process.running.add(self)
                 lib.start(document, ask, run.owner.user, run.place)
                 run.ports = lib.ports(run.handle)
             if self._stop_asked:
@@ -123,7 +115,7 @@ class ProxyServer:
         from ._document import render
 
         document, mistakes = render(self._config)
-        error = _config_error(_lib.load(_at_exit), document, mistakes)
+        error = _process.config_error(_process.load(), document, mistakes)
         if error.mistakes:
             raise error
 
@@ -206,7 +198,7 @@ class ProxyServer:
             token: as whom callbacks, policies and limits see whoever signs with them.
             ttl: seconds until they end: from 1 to 129600, which are 36 hours.
             policy: narrows what they may do, in addition to all that narrows the token: a dict
-                or the path of a JSON file, without principals.
+                or the path of a JSON file, without principals, with at most 128 patterns.
             claims: what else policies and a validator's ``request["session"]`` know of the
                 holder: texts, or lists of texts, by name.
             name: what it knows as the session's name.
@@ -354,9 +346,9 @@ class ProxyServer:
 
     def _forget(self, run: Run) -> None:
         run.close()
-        with _lock:
+        with _process.lock:
             if self._run is run:  # and no later one
-                _running.discard(self)
+                _process.running.discard(self)
                 self._run = None
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -415,52 +407,6 @@ class ProxyServer:
         return f"<ProxyServer {' '.join(urls) or 'stopped'}>"
 
 
-def _config_error(
-    lib: _lib.Library, document: bytes, mistakes: list[tuple[str, str]]
-) -> ConfigError:
-    """The mistakes that Python found, followed by those that the library finds elsewhere."""
-    seen = {path for path, _ in mistakes}
-    return ConfigError(mistakes + [m for m in lib.check(document) if m[0] not in seen])
-
-
-def wire(name: str, text: str | None) -> bytes | None:
-    """A string that a callback got, as the bytes that the client sent."""
-    if not isinstance(text, (str, type(None))):
-        raise TypeError(f"{name} must be a str or None, not {type(text).__name__}")
-    return None if text is None else text.encode("utf-8", "surrogateescape")
-
-
-def revocation(
-    token: str | None, bucket: str | None, role: str | None, subject: str | None
-) -> dict[str, bytes | None]:
-    """What a revocation is about, as the library reads it."""
-    of_sessions = role is not None or subject is not None
-    if of_sessions and (token is not None or bucket is not None):
-        raise ValueError("role and subject can't be combined with token and bucket")
-    given = {"token": token, "bucket": bucket, "role": role, "subject": subject}
-    return {name: wire(name, text) for name, text in given.items()}
-
-
-def prepared(config: ProxyServerConfig) -> tuple[_lib.Library, bytes]:
-    """The library, and the configuration as it reads it. Raises ConfigError."""
-    from ._document import render
-
-    document, mistakes = render(config)
-    lib = _lib.load(_at_exit)
-    if mistakes:
-        raise _config_error(lib, document, mistakes)
-    return lib, document
-
-
-def milliseconds(name: str, seconds: float) -> int:
-    """Seconds to wait, for the library."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(seconds).__name__}")
-    if not 0 <= seconds <= LONGEST_WAIT:
-        raise ValueError(f"{name} must be between 0 and {LONGEST_WAIT} seconds")
-    return int(seconds * 1000)
-
-
 def start_server(config: ProxyServerConfig) -> None:
     """Serves until it is told to stop, by Ctrl-C or SIGTERM.
 
@@ -491,36 +437,6 @@ def start_server(config: ProxyServerConfig) -> None:
                 _signals.reopen_logs(server)
 
 
-def explain(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What a policy makes of a request, for the command line; see osp_explain in osp.h.
-
-    Raises:
-        ConfigError: the policy or the request has mistakes; it lists all of them.
-        RuntimeError, ImportError: as ProxyServer.start() does.
-    """
-    from ._document import encode
-
-    return _lib.load(_at_exit).explain(encode(request))
-
-
-def replay(
-    policy: Policy, requests: Sequence[Mapping[str, Any]], complete: bool
-) -> list[dict[str, Any]]:
-    """What a policy makes of requests of an access log; see osp_replay in osp.h.
-
-    Raises:
-        ConfigError: the policy or a request has mistakes; it lists all of them.
-        RuntimeError, ImportError: as ProxyServer.start() does.
-    """
-    from ._document import encode, snapshot
-
-    document, mistakes = snapshot({"policy": policy})
-    if mistakes:
-        raise ConfigError(mistakes)
-    document |= {"complete": complete, "requests": requests}
-    return _lib.load(_at_exit).replay(encode(document))
-
-
 def enable_request_counting() -> None:
     """Starts counting the requests of all proxies in this process together."""
     _lib.count_requests(True)
@@ -535,33 +451,3 @@ def get_request_count() -> int:
     """The number of requests that arrived while counting was on."""
     lib = _lib.loaded()
     return lib.counted() if lib else 0
-
-
-def _drain_logs(lib: _lib.Library) -> None:
-    from ._drain import LogDrain
-
-    global _drain
-    with _lock:
-        if _drain is None:
-            drain = LogDrain(lib)
-            drain.start()
-            _drain = drain
-
-
-def _at_exit() -> None:
-    """Ends the library's use of Python while the interpreter still works."""
-    from ._shield import shielded
-
-    if _lib.forked():
-        return
-    with _lock:
-        servers = list(_running)
-    for server in servers:
-        server._begin_stop(_EXIT_DRAIN)
-    for server in servers:
-        for drain in (_EXIT_DRAIN, 0.0):  # the second one after a Ctrl-C or another exception
-            with shielded():
-                server.stop(drain)
-                break
-    if _drain is not None:
-        _drain.stop()

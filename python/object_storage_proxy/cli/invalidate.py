@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from .._fleet import revoke
+from .._revocation import LONGEST_WAIT
 from ..errors import SharedStateError
-from ..server import LONGEST_WAIT
 from . import settings
 from .common import Adder, add_command, add_config
 from .environment import DotEnv

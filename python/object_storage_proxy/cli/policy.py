@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
+from .._policies import explain
 from ..errors import ConfigError
-from ..server import explain
 from . import policy_diff
 from .common import Adder, add_command
 from .problems import MistakesError

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, TextIO
 
+from .._policies import replay
 from ..errors import ConfigError
-from ..server import replay
 from .common import Adder, add_command
 from .problems import CommandError, MistakesError
 
