@@ -47,8 +47,9 @@ type Bearer interface {
 	// Token returns the token for a key, one that was asked for no earlier than
 	// after, and says when it expires. Its errors are answers of package s3err.
 	Token(ctx context.Context, apiKey secret.Value, after time.Time) (token secret.Value, expires time.Time, err error)
-	// Reject forgets a token that a store refused.
-	Reject(apiKey, token secret.Value)
+	// Reject asks for another token after a store refused this one, which serves until
+	// there is one. The error says why there is none.
+	Reject(ctx context.Context, apiKey, token secret.Value) error
 }
 
 // Roles assumes the roles of entries, as assume.Roles does.
@@ -56,8 +57,9 @@ type Roles interface {
 	// Keys returns keys for a role, of a session that began no earlier than after.
 	// Its errors are answers of package s3err.
 	Keys(ctx context.Context, role stores.RoleHandle, after time.Time) (Credentials, error)
-	// Reject forgets keys that a store refused.
-	Reject(role stores.RoleHandle, used Credentials)
+	// Reject asks for other keys after a store refused these, which serve until there
+	// are some. The error says why there are none.
+	Reject(ctx context.Context, role stores.RoleHandle, used Credentials) error
 }
 
 // Fetch is callbacks.Set.BucketCredsFetcher.
@@ -220,7 +222,9 @@ func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, us
 		// The first answer may be of a question that was asked before the
 		// store changed its mind; the second one is not.
 		for range 2 {
-			r.drop(b, token, used)
+			if err := r.drop(ctx, b, token, used); err != nil {
+				return cache.Entry[Credentials]{}, err
+			}
 			fresh, err := r.For(ctx, b, token)
 			if err != nil || !fresh.same(used) {
 				return cache.Entry[Credentials]{Value: fresh}, err
@@ -234,21 +238,18 @@ func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, us
 	return fresh, !fresh.same(used), nil
 }
 
-// drop forgets the credentials used, but no newer ones.
-func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
+// drop forgets the credentials used, but no newer ones. Those that serve everybody are
+// only replaced.
+func (r *Resolver) drop(ctx context.Context, b *stores.Bucket, token string, used Credentials) error {
 	switch {
 	case !b.Role.None():
-		r.roles.Reject(b.Role, used)
-		return
+		return r.roles.Reject(ctx, b.Role, used)
 	case !b.APIKey.Empty():
-		r.bearer.Reject(b.APIKey, used.Bearer)
-		return
+		return r.bearer.Reject(ctx, b.APIKey, used.Bearer)
 	}
 	var dropped *answer
 	r.fetched.DeleteIf(keyOf(b, token), func(a answer) bool {
-		if !a.apiKey.Empty() {
-			r.bearer.Reject(a.apiKey, used.Bearer)
-		} else if !a.same(used) {
+		if a.apiKey.Empty() && !a.same(used) {
 			return false
 		}
 		dropped = &a
@@ -259,6 +260,10 @@ func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
 			return a.apiKey == dropped.apiKey && a.same(dropped.Credentials)
 		})
 	}
+	if dropped != nil && !dropped.apiKey.Empty() {
+		return r.bearer.Reject(ctx, dropped.apiKey, used.Bearer)
+	}
+	return nil
 }
 
 func (c Credentials) same(other Credentials) bool {

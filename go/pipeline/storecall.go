@@ -93,6 +93,8 @@ func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error
 	}
 	fresh, renewed, err := p.creds.Renew(x.r.Context(), x.bucket, x.who.Token(), call.Creds)
 	switch {
+	case err != nil && !refused.certain && x.r.Context().Err() == nil: // it may be the client's mistake
+		return resp, nil
 	case err != nil:
 		_ = resp.Body.Close() // its response is of no use
 		return nil, err
