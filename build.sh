@@ -47,6 +47,7 @@ usage: ./build.sh <verb>
                 and behind more load balancers (ten minutes, 300 MB to fetch; wires between replicas and their server are
                 cut where networks may be made: by root)
   bench quick   a part of it that takes less than three minutes
+  bench copies  measure copies between two stores, by the proxy and by a client
   bench fairness what a client with 512 connections does to calm ones
   bench fleet   simulate a thousand replicas that share a Valkey; docs/scaling.md quotes it
   docs          build the documentation into .build/site
@@ -298,6 +299,12 @@ test_stores() {
 }
 
 bench() {
+  if [[ ${1:-} == copies ]]; then
+    installed
+    versitygw
+    (cd tests && exec "$PY" -m bench.copies)
+    return
+  fi
   if [[ ${1:-} == fleet ]]; then
     venv
     (cd tests && exec "$PY" -m bench.fleet)

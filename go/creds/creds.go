@@ -226,7 +226,7 @@ func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, us
 				return cache.Entry[Credentials]{}, err
 			}
 			fresh, err := r.For(ctx, b, token)
-			if err != nil || !fresh.same(used) {
+			if err != nil || !fresh.Same(used) {
 				return cache.Entry[Credentials]{Value: fresh}, err
 			}
 		}
@@ -235,7 +235,7 @@ func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, us
 	if err != nil {
 		return Credentials{}, false, err
 	}
-	return fresh, !fresh.same(used), nil
+	return fresh, !fresh.Same(used), nil
 }
 
 // drop forgets the credentials used, but no newer ones. Those that serve everybody are
@@ -249,7 +249,7 @@ func (r *Resolver) drop(ctx context.Context, b *stores.Bucket, token string, use
 	}
 	var dropped *answer
 	r.fetched.DeleteIf(keyOf(b, token), func(a answer) bool {
-		if a.apiKey.Empty() && !a.same(used) {
+		if a.apiKey.Empty() && !a.Same(used) {
 			return false
 		}
 		dropped = &a
@@ -257,7 +257,7 @@ func (r *Resolver) drop(ctx context.Context, b *stores.Bucket, token string, use
 	})
 	if r.shared != nil && dropped != nil { // what others have asked for since is as good as an own question
 		shared.Discard(r.shared, itemOf(b, token), answers, func(a answer) bool {
-			return a.apiKey == dropped.apiKey && a.same(dropped.Credentials)
+			return a.apiKey == dropped.apiKey && a.Same(dropped.Credentials)
 		})
 	}
 	if dropped != nil && !dropped.apiKey.Empty() {
@@ -266,7 +266,8 @@ func (r *Resolver) drop(ctx context.Context, b *stores.Bucket, token string, use
 	return nil
 }
 
-func (c Credentials) same(other Credentials) bool {
+// Same reports whether two credentials open the same.
+func (c Credentials) Same(other Credentials) bool {
 	return c.AccessKey == other.AccessKey && c.SecretKey == other.SecretKey &&
 		c.SessionToken == other.SessionToken && c.Bearer == other.Bearer
 }

@@ -48,7 +48,8 @@ type Metrics struct {
 	requests, errors, bytes, presigned, presignedRejected *prometheus.CounterVec
 	duration, size, upstream                              *prometheus.HistogramVec
 	refusals, signatureRefusals, upstreamErrors           *prometheus.CounterVec
-	limited, callbacks, tokens, sts, shadow               *prometheus.CounterVec
+	limited, callbacks, tokens, copies, copied            *prometheus.CounterVec
+	sts, shadow                                           *prometheus.CounterVec
 	callbackDuration                                      *prometheus.HistogramVec
 }
 
@@ -63,6 +64,8 @@ func New(from Source) *Metrics {
 	m.requests = m.counter("requests_total", "Requests that have ended, by status; 499: the client left before the response.", "method", "bucket", "status")
 	m.errors = m.counter("request_errors_total", "Requests that the proxy refused or could not finish, by S3 error code.", "method", "bucket", "error")
 	m.bytes = m.counter("transfer_bytes_total", "Bytes of bodies that came from clients (in) and went to them (out).", "direction", "bucket")
+	m.copies = m.counter("copies_total", "Copies from a bucket of one store (source) to one of another, by how they ended.", "source", "bucket", "outcome")
+	m.copied = m.counter("copied_bytes_total", "Bytes that were copied from one store to another.", "source", "bucket")
 	m.presigned = m.counter("presigned_url_hits_total", "Requests with a presigned URL.", "bucket")
 	m.presignedRejected = m.counter("presigned_url_rejected_total", "Requests that were refused because their presigned URL had been used up.", "bucket")
 	m.duration = m.histogram("request_duration_seconds", "Time from a request's head to the end of its response.", seconds, "method", "bucket")
@@ -135,6 +138,10 @@ func (m *Metrics) forget(bucket string) {
 	for _, v := range []*prometheus.CounterVec{m.requests, m.errors, m.bytes, m.presigned, m.presignedRejected, m.upstreamErrors} {
 		v.DeletePartialMatch(gone)
 	}
+	for _, v := range []*prometheus.CounterVec{m.copies, m.copied} {
+		v.DeletePartialMatch(gone)
+		v.DeletePartialMatch(prometheus.Labels{"source": bucket})
+	}
 	for _, v := range []*prometheus.HistogramVec{m.duration, m.size, m.upstream} {
 		v.DeletePartialMatch(gone)
 	}
@@ -148,6 +155,9 @@ func (m *Metrics) Ended(x *observe.Exchange) {
 		b = buckets[""]
 	}
 	b.ended(x)
+	if x.CopyOutcome != "" {
+		m.copyEnded(x, buckets, b)
+	}
 	if x.Action != "" {
 		m.sts.WithLabelValues(x.Action, cmp.Or(x.Code, "ok")).Inc()
 	}
@@ -161,6 +171,16 @@ func (m *Metrics) Ended(x *observe.Exchange) {
 	if x.BadSignature {
 		m.signatureRefusals.WithLabelValues(x.Code).Inc()
 	}
+}
+
+// copyEnded counts a copy between two stores.
+func (m *Metrics) copyEnded(x *observe.Exchange, buckets map[string]*bucket, target *bucket) {
+	source := ""
+	if buckets[x.SourceEntry] != nil {
+		source = x.SourceEntry
+	}
+	m.copies.WithLabelValues(source, target.name, x.CopyOutcome).Inc()
+	m.copied.WithLabelValues(source, target.name).Add(float64(x.BytesCopied))
 }
 
 // CallbackEnded counts a question to a callback.

@@ -64,6 +64,9 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	})
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 403, Code: "AccessDenied", Presigned: true, UsedUp: true})
 	m.Ended(&observe.Exchange{Method: "GET", Entry: "photos", Status: 502, Code: "BadGateway", Asked: true, StoreError: "BadGateway"})
+	for source, outcome := range map[string]string{"team-*": observe.Copied, "gone": observe.Failed} {
+		m.Ended(&observe.Exchange{Method: "PUT", Entry: "photos", Status: 200, SourceEntry: source, CopyOutcome: outcome, BytesCopied: 70})
+	}
 	m.Ended(&observe.Exchange{Method: "POST", Status: 200, Action: "AssumeRole"})
 	m.Ended(&observe.Exchange{Method: "POST", Status: 400, Action: "AssumeRole", Code: "ValidationError"})
 	m.CallbackEnded(observe.Callback{Name: "validator", Outcome: observe.Refused, Took: 20 * time.Millisecond})
@@ -71,6 +74,9 @@ func TestARequestIsCountedUnderAllItsLabels(t *testing.T) {
 	m.GrantExchanged("granted")
 	expect(t, scrape(t, m),
 		`osp_requests_total{bucket="team-*",method="PUT",status="200"} 1`,
+		`osp_copies_total{bucket="photos",outcome="copied",source="team-*"} 1`,
+		`osp_copied_bytes_total{bucket="photos",source="team-*"} 70`,
+		`osp_copies_total{bucket="photos",outcome="failed",source=""} 1`,
 		`osp_transfer_bytes_total{bucket="team-*",direction="in"} 1000`,
 		`osp_transfer_bytes_total{bucket="team-*",direction="out"} 10`,
 		`osp_presigned_url_hits_total{bucket="team-*"} 1`,

@@ -78,15 +78,15 @@ func readFailure(dec *xml.Decoder) (failure, error) {
 			open = open[:len(open)-1]
 		}
 	}
-	if !isCode(f.get("Code")) {
+	if !IsCode(f.get("Code")) {
 		return nil, errNoFailure
 	}
 	return f, nil
 }
 
-// isCode reports whether a text looks like a code of S3's, or one that a store
+// IsCode reports whether a text looks like a code of S3's, or one that a store
 // has made up.
-func isCode(s string) bool {
+func IsCode(s string) bool {
 	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < '0' || '9' < r) && (r|0x20 < 'a' || 'z' < r|0x20) && r != '.'
 	})

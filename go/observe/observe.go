@@ -42,6 +42,11 @@ type Exchange struct {
 	UsedUp       bool   // it was refused because its presigned URL had been used up
 	Limit        Limit  // that refused it
 
+	CopySource  string // bucket and key that a copy or a renaming reads; empty: it is neither
+	SourceEntry string // of a copy between two stores: the entry of its source
+	CopyOutcome string // how that ended, one of those below; empty: it is none
+	BytesCopied int64  // by that, from the one store to the other
+
 	Asked      bool   // a store was asked
 	StoreError string // why a store's response was of no use: one of the codes below, or an S3 error code
 
@@ -89,7 +94,12 @@ const (
 // Exchange nor make the request wait.
 type Observer interface{ Ended(*Exchange) }
 
-// The ways in which a question can end.
+// Copied is how a copy between two stores ends that was made. The others are Refused,
+// Failed and Abandoned.
+const Copied = "copied"
+
+// The ways in which a question can end, and Refused, Failed and Abandoned also those of
+// a copy between two stores.
 const (
 	Answered   = "answered"
 	Refused    = "refused"    // the validator said no, or hmac_fetcher does not know the key

@@ -74,6 +74,8 @@ type Spec struct {
 	length  int64
 	trailer Algorithm
 	want    []expectation
+	// computes says that no trailer follows the body: it is made here.
+	computes bool
 }
 
 // Kind returns the kind of body.

@@ -138,6 +138,10 @@ func (r *Reader) finish() error {
 			return err
 		}
 	}
+	if r.spec.computes {
+		r.trailer = r.digests.trailer(r.spec.trailer)
+		return io.EOF
+	}
 	if alg := r.spec.trailer; alg != None {
 		sum, ok := alg.decode(value)
 		if !ok {

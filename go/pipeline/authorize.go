@@ -37,9 +37,6 @@ func (p *Pipeline) authorize(x *exchange) error {
 	if err := question.Touched(x.req, here, x.sourceSite, func(q *access.Question, again bool) error { return p.check(x, q, again) }); err != nil {
 		return err
 	}
-	if err := x.checkSameStore(); err != nil {
-		return err
-	}
 	if err := x.admitAuthorised(); err != nil {
 		return err
 	}
@@ -94,16 +91,4 @@ func (x *exchange) sourceSite(object *s3op.CopySource) (access.Site, error) {
 		return access.Site{}, errOtherBearer
 	}
 	return x.site(from), names.CheckSource(from, object)
-}
-
-// checkSameStore refuses a copy from another store, once it is known to be allowed.
-func (x *exchange) checkSameStore() error {
-	if x.req.CopySource == nil {
-		return nil
-	}
-	from := x.stores.Buckets.Find(x.req.CopySource.Bucket)
-	if from.Host != x.bucket.Host || from.Port != x.bucket.Port {
-		return s3err.NotImplemented.Msg("Copies between two stores are not supported.")
-	}
-	return nil
 }

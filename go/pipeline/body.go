@@ -10,15 +10,14 @@ import (
 	"net/http"
 	"strings"
 
+	"osp/go/creds"
 	"osp/go/payload"
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/sigv4"
+	"osp/go/stores"
 	"osp/go/upstream"
 )
-
-// emptyHash is the SHA-256 of no bytes.
-const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 var payloadKinds = map[sigv4.PayloadKind]payload.Kind{
 	sigv4.Unsigned:                 payload.Unsigned,
@@ -128,7 +127,7 @@ func (x *exchange) attachBody(call *upstream.Call) error {
 	}
 	if !x.req.HasBody() {
 		payload.Unframe(call.Header)
-		call.PayloadHash = emptyHash
+		call.PayloadHash = upstream.EmptyPayload
 		return nil
 	}
 	x.attachVerified(reader, spec, call)
@@ -138,21 +137,27 @@ func (x *exchange) attachBody(call *upstream.Call) error {
 // attachVerified lets a call send what the reader releases, framed and
 // described as the store takes it.
 func (x *exchange) attachVerified(reader *payload.Reader, spec *payload.Spec, call *upstream.Call) {
-	withoutChecksums := x.bucket.VerifyChecksums || !call.Creds.Bearer.Empty()
-	if spec.Trailer() != payload.None && !withoutChecksums {
+	takes := takesChecksums(x.bucket, call.Creds)
+	if spec.Trailer() != payload.None && takes {
 		framed := payload.Reframe(reader)
 		framed.Describe(call.Header)
 		call.Body, call.Length, call.PayloadHash = framed, framed.Len(), call.Header.Get("X-Amz-Content-Sha256")
 		return
 	}
 	payload.Unframe(call.Header)
-	if withoutChecksums {
+	if !takes {
 		dropChecksums(call.Header)
 	}
 	call.Body, call.Length, call.PayloadHash = reader, reader.Len(), upstream.UnsignedPayload
 	if spec.Kind() == payload.Hashed {
 		call.PayloadHash = x.verified.Payload().SHA256
 	}
+}
+
+// takesChecksums reports whether a bucket's store takes checksums, also as trailers.
+// IBM's does not.
+func takesChecksums(b *stores.Bucket, c creds.Credentials) bool {
+	return !b.VerifyChecksums && c.Bearer.Empty()
 }
 
 // dropChecksums removes the checksums that were verified here, for stores that

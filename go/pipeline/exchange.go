@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"osp/go/access"
+	"osp/go/creds"
 	"osp/go/limits"
 	"osp/go/names"
 	"osp/go/s3op"
@@ -39,6 +40,8 @@ type exchange struct {
 	question     access.Question
 	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
 	deleteErrors []byte           // of DeleteObjects: what the response says about those
+
+	sides map[string]creds.Credentials // of a copy: with which its buckets are opened
 
 	document *bytes.Reader // a body that was read because nobody told its length, else nil
 	body     *clientBody   // nil: nobody wanted it

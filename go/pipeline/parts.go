@@ -53,7 +53,7 @@ func (p *Pipeline) checkSum(x *exchange, call *upstream.Call) error {
 // upload, so it puts nothing together.
 func (p *Pipeline) listParts(x *exchange, complete *upstream.Call, marker string) (*partsList, error) {
 	call := &upstream.Call{
-		Bucket: complete.Bucket, Creds: complete.Creds, Method: http.MethodGet, Key: complete.Key, Header: make(http.Header), PayloadHash: emptyHash,
+		Bucket: complete.Bucket, Creds: complete.Creds, Method: http.MethodGet, Key: complete.Key, Header: make(http.Header), PayloadHash: upstream.EmptyPayload,
 	}
 	for _, param := range complete.Query {
 		if param.Name == "uploadId" {
@@ -63,7 +63,7 @@ func (p *Pipeline) listParts(x *exchange, complete *upstream.Call, marker string
 	if marker != "" {
 		call.Query = append(call.Query, s3op.Param{Name: "part-number-marker", Value: marker})
 	}
-	resp, err := p.send(x, call)
+	resp, err := p.send(x.r.Context(), x, call)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/config"
+	"osp/go/copier"
 	"osp/go/creds"
 	"osp/go/grants"
 	"osp/go/iam"
@@ -73,9 +74,11 @@ type Pipeline struct {
 	iam      *iam.Exchange
 	assumed  *assume.Roles
 	upstream *upstream.Client
+	uploads  *copier.Uploads
 	started  time.Time
 
 	serverHeader []string // of every response
+	copySilence  time.Duration
 
 	updating sync.Mutex
 	stores   atomic.Pointer[stores.Set] // what requests begin with
@@ -126,9 +129,11 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		iam:      tokens,
 		assumed:  assumed,
 		upstream: upstream.New(),
+		uploads:  copier.NewUploads(),
 		started:  time.Now(),
 
 		serverHeader: serverHeader(cfg.ServerName),
+		copySilence:  copySilence,
 		hosts:        hosts{forwarders: forwarders, domains: cfg.Domains},
 		forms:        make(semaphore, maxForms),
 		preflights:   make(semaphore, maxPreflights),

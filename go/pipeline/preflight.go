@@ -64,7 +64,7 @@ func (p *Pipeline) askBucket(x *exchange) error {
 			call.Header[name] = values
 		}
 	}
-	resp, err := p.do(x, call)
+	resp, err := p.do(x.r.Context(), x, call)
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,10 @@ type record struct {
 	upstream   time.Duration
 	callback   time.Duration
 
-	limit *limits.Refusal // nil: no limit refused it
+	copied int64           // bytes, from one store to another
+	limit  *limits.Refusal // nil: no limit refused it
 
-	presigned, badSignature, decided, usedUp, asked bool
+	presigned, badSignature, decided, usedUp, asked, copies bool
 }
 
 // recorder completes records and shows them to the observer. Without one it
@@ -90,6 +91,10 @@ func (r *recorder) end(x *exchange) {
 	if x.w.begun {
 		s.Status = x.w.status
 	}
+	s.CopySource, s.BytesCopied = x.copySource(), x.record.copied
+	if x.record.copies {
+		s.CopyOutcome, s.SourceEntry = copyOutcome(s.Code, x.record.status), x.copiedFrom().Entry().Name
+	}
 	if x.bucket != nil {
 		s.Entry = x.bucket.Entry().Name
 	}
@@ -111,6 +116,19 @@ func (r *recorder) end(x *exchange) {
 	r.observer.Ended(s)
 	*s = observe.Exchange{} // it is not what keeps a request in memory
 	exchanges.Put(s)
+}
+
+// copySource is what a copy or a renaming reads, as the validator is told.
+func (x *exchange) copySource() string {
+	switch {
+	case x.req == nil:
+		return ""
+	case x.req.CopySource != nil:
+		return x.req.CopySource.Bucket + "/" + x.req.CopySource.Key
+	case x.req.RenameSource != "":
+		return x.req.Bucket + "/" + x.req.RenameSource
+	}
+	return ""
 }
 
 func header(r *http.Request, name string) string {

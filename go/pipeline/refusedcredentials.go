@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"osp/go/s3err"
+	"osp/go/upstream"
 	"osp/go/wire"
 )
 
@@ -29,7 +30,7 @@ func (c *refusedCredentials) error() error {
 
 // credentialsRefusedBy looks at a store's 400, 401 or 403 and leaves it whole. Nil
 // means that it is about something else. Refusals of all kinds are legible then.
-func (x *exchange) credentialsRefusedBy(resp *http.Response) (*refusedCredentials, error) {
+func (x *exchange) credentialsRefusedBy(call *upstream.Call, resp *http.Response) (*refusedCredentials, error) {
 	legible, err := x.decodeRefusal(resp)
 	if err != nil {
 		return nil, err
@@ -39,8 +40,8 @@ func (x *exchange) credentialsRefusedBy(resp *http.Response) (*refusedCredential
 	default:
 		return nil, nil
 	}
-	c := &refusedCredentials{store: x.bucket.Host, status: resp.StatusCode}
-	if x.r.Method == http.MethodHead || !legible { // it has no body that could tell
+	c := &refusedCredentials{store: call.Bucket.Host, status: resp.StatusCode}
+	if call.Method == http.MethodHead || !legible { // it has no body that could tell
 		return c, nil
 	}
 	head, err := wire.Peek(&resp.Body, wire.LongestError)

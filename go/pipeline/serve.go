@@ -21,13 +21,13 @@ func (p *Pipeline) handle(scheme string, w http.ResponseWriter, r *http.Request)
 	}
 	defer x.release()
 	w.Header()["Server"] = p.serverHeader
-	if err := p.guarded(x); err != nil {
+	if err := p.guarded(x, func() error { return p.serve(x) }); err != nil {
 		p.refuse(x, err)
 	}
 }
 
 // guarded turns a panic into an InternalError.
-func (p *Pipeline) guarded(x *exchange) (err error) {
+func (p *Pipeline) guarded(x *exchange, f func() error) (err error) {
 	defer func() {
 		switch v := recover(); v {
 		case nil:
@@ -38,7 +38,7 @@ func (p *Pipeline) guarded(x *exchange) (err error) {
 			err = s3err.InternalError
 		}
 	}()
-	return p.serve(x)
+	return f()
 }
 
 // serve is the way of a request, one direction. Nothing before the last two
@@ -81,6 +81,12 @@ func (p *Pipeline) serve(x *exchange) error {
 	if x.allRefused() {
 		return x.respondRefused()
 	}
+	if crosses, err := p.crossesStores(x); crosses || err != nil {
+		if err != nil {
+			return err
+		}
+		return p.copyBetweenStores(x)
+	}
 	call, err := p.prepare(x)
 	if err != nil {
 		return err
@@ -91,7 +97,7 @@ func (p *Pipeline) serve(x *exchange) error {
 	if err := p.takePlace(x); err != nil {
 		return err
 	}
-	resp, err := p.send(x, call)
+	resp, err := p.send(x.r.Context(), x, call)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,16 @@
 package pipeline
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 
+	"osp/go/creds"
 	"osp/go/names"
 	"osp/go/observe"
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/stores"
 	"osp/go/upstream"
 	"osp/go/wire"
 )
@@ -17,10 +21,7 @@ func (p *Pipeline) prepare(x *exchange) (*upstream.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	begun := p.recorder.clock()
-	call.Creds, err = p.creds.For(x.r.Context(), x.bucket, x.who.Token())
-	p.recorder.waited(x, begun)
-	if err != nil {
+	if call.Creds, err = p.credentials(x.r.Context(), x, x.bucket); err != nil {
 		return nil, err
 	}
 	switch {
@@ -32,6 +33,20 @@ func (p *Pipeline) prepare(x *exchange) (*upstream.Call, error) {
 		return call, x.attachRestore(call)
 	}
 	return call, x.attachBody(call)
+}
+
+// credentials are those for a bucket's store. For a copy they are asked for once for each side.
+func (p *Pipeline) credentials(ctx context.Context, x *exchange, b *stores.Bucket) (creds.Credentials, error) {
+	if known, ok := x.sides[b.Name]; ok {
+		return known, nil
+	}
+	begun := p.recorder.clock()
+	defer p.recorder.waited(x, begun)
+	found, err := p.creds.For(ctx, b, x.who.Token())
+	if err == nil && x.req.CopySource != nil {
+		x.keepSide(b, found)
+	}
+	return found, err
 }
 
 // translate says what the client asks for in the names of the store.
@@ -75,13 +90,13 @@ func (x *exchange) translate() (*upstream.Call, error) {
 
 // send sends a call. When the store does not take the credentials, they are
 // renewed, and the call is sent once more if its body allows that.
-func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error) {
+func (p *Pipeline) send(ctx context.Context, x *exchange, call *upstream.Call) (*http.Response, error) {
 	x.acceptEncoding(call)
-	resp, err := p.do(x, call)
+	resp, err := p.do(ctx, x, call)
 	if err != nil {
 		return nil, err
 	}
-	refused, err := x.credentialsRefusedBy(resp)
+	refused, err := x.credentialsRefusedBy(call, resp)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +106,7 @@ func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error
 	if refused.certain {
 		x.record.storeError = observe.CredentialsRefused
 	}
-	fresh, renewed, err := p.creds.Renew(x.r.Context(), x.bucket, x.who.Token(), call.Creds)
+	fresh, renewed, err := p.creds.Renew(ctx, call.Bucket, x.who.Token(), call.Creds)
 	switch {
 	case err != nil && !refused.certain && x.r.Context().Err() == nil: // it may be the client's mistake
 		return resp, nil
@@ -105,15 +120,15 @@ func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error
 		return resp, nil
 	}
 	_ = resp.Body.Close()
-	if !call.Repeatable() {
-		// The client holds the body, and the next attempt will do.
-		return nil, s3err.ServiceUnavailable.Because(refused.error())
-	}
 	call.Creds = fresh
-	if resp, err = p.do(x, call); err != nil {
+	if !call.Repeatable() {
+		// Somebody else holds the body, and the next attempt will do.
+		return nil, s3err.ServiceUnavailable.Because(fmt.Errorf("%w: %w", refused.error(), upstream.ErrUnrepeatable))
+	}
+	if resp, err = p.do(ctx, x, call); err != nil {
 		return nil, err
 	}
-	if refused, err = x.credentialsRefusedBy(resp); err != nil {
+	if refused, err = x.credentialsRefusedBy(call, resp); err != nil {
 		return nil, err
 	}
 	if refused != nil && refused.certain {
@@ -124,8 +139,7 @@ func (p *Pipeline) send(x *exchange, call *upstream.Call) (*http.Response, error
 }
 
 // do sends a call to its store. What is timed ends with the head of the response.
-func (p *Pipeline) do(x *exchange, call *upstream.Call) (*http.Response, error) {
-	ctx := x.r.Context()
+func (p *Pipeline) do(ctx context.Context, x *exchange, call *upstream.Call) (*http.Response, error) {
 	if !p.recorder.on() {
 		return p.upstream.Do(ctx, call)
 	}

@@ -2,6 +2,7 @@ package s3op
 
 import (
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"strings"
@@ -14,10 +15,8 @@ import (
 // spelling. Clients are careless about which they send with which operation.
 var modelled = func() map[string]bool {
 	known := map[string]bool{}
-	for _, s := range model {
-		for _, name := range strings.Fields(s.headers) {
-			known[textproto.CanonicalMIMEHeaderKey(name)] = true
-		}
+	for _, headers := range belonging {
+		maps.Copy(known, headers)
 	}
 	return known
 }()

@@ -2,6 +2,7 @@ package s3op
 
 import (
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 )
@@ -106,6 +107,21 @@ var everywhere = map[string]bool{
 	"x-id": true, "response-cache-control": true, "response-content-disposition": true, "response-content-encoding": true,
 	"response-content-language": true, "response-content-type": true, "response-expires": true,
 }
+
+// belonging are the headers that belong to each operation, in their canonical spelling.
+var belonging = func() map[Operation]map[string]bool {
+	all := make(map[Operation]map[string]bool, len(model))
+	for _, s := range model {
+		all[s.name] = map[string]bool{}
+		for _, name := range strings.Fields(s.headers) {
+			all[s.name][textproto.CanonicalMIMEHeaderKey(name)] = true
+		}
+	}
+	return all
+}()
+
+// Takes reports whether a header, by its canonical name, belongs to the operation.
+func (op Operation) Takes(header string) bool { return belonging[op][header] }
 
 // IsDocument reports whether the body is a document about something, and not the
 // bytes of an object.

@@ -310,3 +310,19 @@ func TestAFieldOfS3HasOneLine(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOperationTakesItsOwnHeaders(t *testing.T) {
+	for _, c := range []struct {
+		op   Operation
+		name string
+		want bool
+	}{
+		{CopyObject, "X-Amz-Metadata-Directive", true}, {PutObject, "X-Amz-Metadata-Directive", false},
+		{CopyObject, "If-None-Match", true}, {UploadPartCopy, "X-Amz-Storage-Class", false},
+		{UploadPart, "Content-Md5", true}, {CopyObject, "Content-Md5", false}, {Unknown, "If-Match", false},
+	} {
+		if got := c.op.Takes(c.name); got != c.want {
+			t.Errorf("%s takes %s: %v", c.op, c.name, got)
+		}
+	}
+}

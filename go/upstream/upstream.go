@@ -33,6 +33,13 @@ import (
 // does not cover (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
 const UnsignedPayload = "UNSIGNED-PAYLOAD"
 
+// EmptyPayload is the payload hash of no bytes.
+const EmptyPayload = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// ErrUnrepeatable says that a store refused a call for a reason that is gone by now,
+// and that only whoever has its body can send it again.
+var ErrUnrepeatable = errors.New("the body can't be sent again from here")
+
 // Call is one request to a store.
 type Call struct {
 	Bucket   *stores.Bucket
@@ -86,7 +93,7 @@ func (c *Client) Close() { c.pools.close() }
 // When the store says that the bucket lies in another region, that is remembered,
 // and the call is sent there once, if its body allows that. Otherwise redirects are
 // responses like any other. Errors are *s3err.Error values (BadGateway,
-// GatewayTimeout, ServiceUnavailable for a body that would have to be sent again)
+// GatewayTimeout, ServiceUnavailable with ErrUnrepeatable behind it)
 // or, if reading call.Body failed, the reader's own.
 func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
 	at := c.regions.of(call.Bucket)
@@ -100,7 +107,7 @@ func (c *Client) Do(ctx context.Context, call *Call) (*http.Response, error) {
 	}
 	_ = resp.Body.Close() // it says only where the bucket is
 	if !call.Repeatable() {
-		return nil, s3err.ServiceUnavailable.Because(errOtherRegion)
+		return nil, s3err.ServiceUnavailable.Because(fmt.Errorf("%w: %w", errOtherRegion, ErrUnrepeatable))
 	}
 	return c.send(ctx, call, c.regions.of(call.Bucket))
 }
