@@ -21,7 +21,7 @@ import object_storage_proxy as osp
 import pytest
 from conftest import CLIENT, Front, settings
 from helpers import monitor
-from helpers.clients import Keys
+from helpers.clients import Keys, refused
 from helpers.double import KEYS, S3Double
 from helpers.fleet import METRICS, get, key, presigned, user
 from helpers.valkey import Valkey, valkey
@@ -82,6 +82,26 @@ def test_one_question_for_all_replicas(replicas: Replicas) -> None:
         statuses = pool.map(lambda i: status(fronts[i % 8], Keys("alice", "s")), range(64))
         assert set(statuses) == {200}
     assert asked == {"secret": 1, "may": 1, "creds": 1}
+
+
+def test_a_store_that_does_not_say_why_makes_the_fleet_ask_once(
+    replicas: Replicas, double: S3Double
+) -> None:
+    asked: list[str] = []
+
+    def creds(token: str, bucket: str) -> dict[str, str]:
+        asked.append(token)
+        return {"access_key": KEYS.access, "secret_key": KEYS.secret}
+
+    fronts = replicas(4, bucket_creds_fetcher=creds, entry={"access_key": None, "secret_key": None})
+    assert [status(f) for f in fronts] == [200] * 4
+    assert len(asked) == 1
+    double.check = lambda seen: "forbidden" if seen.method == "HEAD" else None
+    for front in fronts * 2:  # a 403 without a body: it may be about the object, or about the keys
+        head = front.boto(retry=False).head_object
+        assert refused(head, Bucket="data", Key="k").status == 403
+    assert [status(f) for f in fronts] == [200] * 4
+    assert len(asked) == 1 + 2  # the first replica makes sure, for all
 
 
 def test_a_revocation_reaches_all_replicas(replicas: Replicas) -> None:

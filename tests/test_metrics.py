@@ -105,6 +105,7 @@ def everything(front: Any, iam: IamDouble) -> None:
     assert refused(s3.get_object, Bucket="away", Key="k").code == "BadGateway"
     assert refused(s3.get_object, Bucket="data", Key="refused").code == "AccessDenied"
     assert refused(s3.get_object, Bucket="no-such", Key="k").code == "NoSuchBucket"
+    assert refused(s3.put_object, Bucket="data", Key="k", Body=b"x" * 10).code == "EntityTooLarge"
     assert iam.tokens
 
 
@@ -126,6 +127,7 @@ def busy(serve: Any, double: S3Double) -> Any:
             access_log="python",
             iam_endpoint=iam.endpoint,
             max_presign_url_usage_attempts=1,
+            limits={"all": {"largest_object": 5}},
             validator=lambda token, bucket, request: request["key"] != "refused",
             hmac_fetcher=lambda key: None,
             bucket_creds_fetcher=lambda token, bucket: {"access_key": "a", "secret_key": "b"},

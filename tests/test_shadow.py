@@ -190,7 +190,7 @@ def test_a_sample_of_nothing_turns_it_off(serve: Any, double: S3Double) -> None:
             "shadow_policy.Statement[0].Action",
         ),
     ],
-    ids=str,
+    ids=["above 1", "no number", "no parameters", "unknown action"],
 )
 def test_mistakes_have_their_path(wrong: dict[str, Any], path: str) -> None:
     with pytest.raises(osp.ConfigError) as caught:

@@ -84,20 +84,15 @@ func (o Options) withDefaults() Options {
 
 // Resolver is safe for concurrent use. Make it with New.
 type Resolver struct {
-	fetch   Fetch
-	bearer  Bearer
-	roles   Roles
-	now     func() time.Time
-	shared  *shared.State
-	fetched *cache.Cache[key, answer]
-	// confirmed are those that the owner gave again after a store had refused
-	// them. Asking once more would not help, and clients could make it happen.
-	confirmed *cache.Cache[key, Credentials]
+	fetch     Fetch
+	bearer    Bearer
+	roles     Roles
+	now       func() time.Time
+	shared    *shared.State
+	fetched   *cache.Cache[key, answer]
+	confirmed *cache.Cache[refused, Credentials]
 	forgotten *forgotten
 }
-
-// keepConfirmed is how long the owner is spared another question then.
-const keepConfirmed = time.Second
 
 // key holds the token's hash: tokens are kilobytes long, and secrets of sorts.
 // The entry is part of it because credentials for one store must not go to the
@@ -118,7 +113,7 @@ func New(fetch Fetch, bearer Bearer, roles Roles, o Options) *Resolver {
 	r := &Resolver{
 		fetch: fetch, bearer: bearer, roles: roles, now: o.Now, shared: o.Shared,
 		fetched:   cache.New[key, answer](o.Capacity, o.Now),
-		confirmed: cache.New[key, Credentials](o.Capacity, o.Now),
+		confirmed: cache.New[refused, Credentials](o.Capacity, o.Now),
 		forgotten: newForgotten(),
 	}
 	if o.Shared != nil {
@@ -210,68 +205,6 @@ func (r *Resolver) exchange(ctx context.Context, b *stores.Bucket, client string
 	return Credentials{Bearer: token, Expires: expires}, nil
 }
 
-// Renew is For after the store refused the credentials used: they are
-// forgotten, unless somebody else has renewed them already. It reports whether
-// the result differs from them, which is when another attempt makes sense.
-func (r *Resolver) Renew(ctx context.Context, b *stores.Bucket, token string, used Credentials) (Credentials, bool, error) {
-	if b.AccessKey != "" {
-		return used, false, nil
-	}
-	k := keyOf(b, token)
-	fresh, err := r.confirmed.Get(ctx, k, func(ctx context.Context) (cache.Entry[Credentials], error) {
-		// The first answer may be of a question that was asked before the
-		// store changed its mind; the second one is not.
-		for range 2 {
-			if err := r.drop(ctx, b, token, used); err != nil {
-				return cache.Entry[Credentials]{}, err
-			}
-			fresh, err := r.For(ctx, b, token)
-			if err != nil || !fresh.Same(used) {
-				return cache.Entry[Credentials]{Value: fresh}, err
-			}
-		}
-		return cache.Entry[Credentials]{Value: used, TTL: keepConfirmed}, nil
-	})
-	if err != nil {
-		return Credentials{}, false, err
-	}
-	return fresh, !fresh.Same(used), nil
-}
-
-// drop forgets the credentials used, but no newer ones. Those that serve everybody are
-// only replaced.
-func (r *Resolver) drop(ctx context.Context, b *stores.Bucket, token string, used Credentials) error {
-	switch {
-	case !b.Role.None():
-		return r.roles.Reject(ctx, b.Role, used)
-	case !b.APIKey.Empty():
-		return r.bearer.Reject(ctx, b.APIKey, used.Bearer)
-	}
-	var dropped *answer
-	r.fetched.DeleteIf(keyOf(b, token), func(a answer) bool {
-		if a.apiKey.Empty() && !a.Same(used) {
-			return false
-		}
-		dropped = &a
-		return true
-	})
-	if r.shared != nil && dropped != nil { // what others have asked for since is as good as an own question
-		shared.Discard(r.shared, itemOf(b, token), answers, func(a answer) bool {
-			return a.apiKey == dropped.apiKey && a.Same(dropped.Credentials)
-		})
-	}
-	if dropped != nil && !dropped.apiKey.Empty() {
-		return r.bearer.Reject(ctx, dropped.apiKey, used.Bearer)
-	}
-	return nil
-}
-
-// Same reports whether two credentials open the same.
-func (c Credentials) Same(other Credentials) bool {
-	return c.AccessKey == other.AccessKey && c.SecretKey == other.SecretKey &&
-		c.SessionToken == other.SessionToken && c.Bearer == other.Bearer
-}
-
 // Stats says how useful the remembered answers of the fetcher were.
 func (r *Resolver) Stats() cache.Stats { return r.fetched.Stats() }
 
@@ -287,5 +220,5 @@ func (r *Resolver) Forget(list ...shared.Revocation) {
 	}
 	revoked := shared.RevokedBy(list)
 	r.fetched.DeleteFunc(func(k key, _ answer) bool { return revoked.About(k.token, k.bucket) })
-	r.confirmed.DeleteFunc(func(k key, _ Credentials) bool { return revoked.About(k.token, k.bucket) })
+	r.confirmed.DeleteFunc(func(k refused, _ Credentials) bool { return revoked.About(k.token, k.bucket) })
 }

@@ -104,17 +104,17 @@ func TestThatCredentialsWereConfirmedIsForgotten(t *testing.T) {
 		o := &rotating{key: "old"}
 		r, b := New(o.fetch, noBearer, nil, Options{}), bucket("b", time.Hour)
 		used := mustFor(t, r, b)
-		if _, changed, err := r.Renew(t.Context(), b, "t", used); changed || err != nil {
+		if _, changed, err := r.Renew(t.Context(), b, "t", used, true); changed || err != nil {
 			t.Fatalf("got %v, %v", changed, err)
 		}
 		o.delay = time.Second / 10
-		go func() { _, _, _ = r.Renew(t.Context(), b, "u", used) }() // of which the answers come too late
+		go func() { _, _, _ = r.Renew(t.Context(), b, "u", used, true) }() // of which the answers come too late
 		synctest.Wait()
 		o.set("new")
 		r.Forget(shared.Revocation{Bucket: named("b")})
 		time.Sleep(time.Second / 2)
 		for _, token := range []string{"t", "u"} {
-			if fresh, changed, err := r.Renew(t.Context(), b, token, used); err != nil || !changed || fresh.AccessKey != "new" {
+			if fresh, changed, err := r.Renew(t.Context(), b, token, used, true); err != nil || !changed || fresh.AccessKey != "new" {
 				t.Errorf("%s: got %+v, %v, %v", token, fresh, changed, err)
 			}
 		}
@@ -145,7 +145,7 @@ func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
 	}})
 	b := bucket("b", time.Hour)
 	renew := func() {
-		if _, _, err := r.Renew(t.Context(), b, "t", Credentials{Bearer: secret.New("bearer")}); err != nil {
+		if _, _, err := r.Renew(t.Context(), b, "t", Credentials{Bearer: secret.New("bearer")}, true); err != nil {
 			t.Error(err)
 		}
 	}

@@ -46,7 +46,7 @@ func TestAFetcherWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 				return err
 			},
 			"bucket_creds_fetcher, again": func(ctx context.Context) error {
-				_, _, err := stores.Renew(ctx, b, "t", Credentials{AccessKey: "old"})
+				_, _, err := stores.Renew(ctx, b, "t", Credentials{AccessKey: "old"}, true)
 				return err
 			},
 		} {

@@ -56,7 +56,7 @@ func TestRefusedCredentialsAreRenewedOnceForAll(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				fresh, changed, err := r.Renew(t.Context(), b, "t", used)
+				fresh, changed, err := r.Renew(t.Context(), b, "t", used, true)
 				if err != nil || !changed || fresh.AccessKey != "new" {
 					t.Errorf("got %+v, %v, %v", fresh, changed, err)
 				}
@@ -83,7 +83,7 @@ func TestAQuestionFromBeforeTheRotationIsNotTheLast(t *testing.T) {
 		}()
 		synctest.Wait()
 		o.set("new") // but the answer to that request is made
-		fresh, changed, err := r.Renew(t.Context(), b, "t", used)
+		fresh, changed, err := r.Renew(t.Context(), b, "t", used, true)
 		if err != nil || !changed || fresh.AccessKey != "new" {
 			t.Errorf("got %+v, %v, %v", fresh, changed, err)
 		}
@@ -96,7 +96,7 @@ func TestTheSameCredentialsAgainAreNotAskedForByEveryRequest(t *testing.T) {
 		r, b := New(o.fetch, noBearer, nil, Options{}), bucket("b", time.Hour)
 		used := mustFor(t, r, b)
 		renew := func() {
-			if _, changed, err := r.Renew(t.Context(), b, "t", used); changed || err != nil {
+			if _, changed, err := r.Renew(t.Context(), b, "t", used, true); changed || err != nil {
 				t.Fatalf("got %v, %v", changed, err)
 			}
 		}
@@ -108,10 +108,47 @@ func TestTheSameCredentialsAgainAreNotAskedForByEveryRequest(t *testing.T) {
 		}
 		time.Sleep(keepConfirmed)
 		o.set("new")
-		if fresh, changed, err := r.Renew(t.Context(), b, "t", used); err != nil || !changed || fresh.AccessKey != "new" {
+		if fresh, changed, err := r.Renew(t.Context(), b, "t", used, true); err != nil || !changed || fresh.AccessKey != "new" {
 			t.Errorf("later: %+v, %v, %v", fresh, changed, err)
 		}
 	})
+}
+
+func TestWhereTheStoreDoesNotSayWhyTheOwnerIsSparedForLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &rotating{key: "old", delay: 5 * time.Second} // and, being slow, for longer still
+		r, b := New(o.fetch, noBearer, nil, Options{}), bucket("b", time.Hour)
+		used := mustFor(t, r, b)
+		for range 60 {
+			if _, changed, err := r.Renew(t.Context(), b, "t", used, false); changed || err != nil {
+				t.Fatalf("got %v, %v", changed, err)
+			}
+			time.Sleep(time.Second)
+		}
+		if o.calls > 1+3*2 {
+			t.Errorf("%d calls", o.calls)
+		}
+	})
+}
+
+func TestCredentialsThatWereConfirmedDoNotTakeThePlaceOfNewerOnes(t *testing.T) {
+	o := &rotating{key: "old"}
+	r, b := New(o.fetch, noBearer, nil, Options{}), bucket("b", time.Hour)
+	old := mustFor(t, r, b)
+	renew := func(used Credentials, certain, want bool) Credentials {
+		t.Helper()
+		c, changed, err := r.Renew(t.Context(), b, "t", used, certain)
+		if err != nil || changed != want {
+			t.Errorf("got %+v, %v, %v", c, changed, err)
+		}
+		return c
+	}
+	renew(old, false, false)
+	o.set("new")
+	fresh := renew(old, true, true)
+	if again := renew(fresh, false, false); again.AccessKey != "new" {
+		t.Errorf("got %+v", again)
+	}
 }
 
 func TestRefusedBearerTokensAreExchangedAgain(t *testing.T) {
@@ -124,7 +161,7 @@ func TestRefusedBearerTokensAreExchangedAgain(t *testing.T) {
 	} {
 		r := New(apiKey, &tokens{}, nil, Options{})
 		used := mustFor(t, r, entry)
-		fresh, changed, err := r.Renew(t.Context(), entry, "t", used)
+		fresh, changed, err := r.Renew(t.Context(), entry, "t", used, true)
 		if err != nil || !changed || fresh.Bearer.Reveal() != "bearer of K#1" {
 			t.Errorf("%s: %v, %v, %v", name, fresh.Bearer.Reveal(), changed, err)
 		}
@@ -135,13 +172,13 @@ func TestWhatCannotBeRenewed(t *testing.T) {
 	o := &rotating{key: "old"}
 	r := New(o.fetch, noBearer, nil, Options{})
 	own := &stores.Bucket{AccessKey: "AK", SecretKey: secret.New("SK")}
-	if _, changed, err := r.Renew(t.Context(), own, "t", mustFor(t, r, own)); changed || err != nil || o.calls != 0 {
+	if _, changed, err := r.Renew(t.Context(), own, "t", mustFor(t, r, own), true); changed || err != nil || o.calls != 0 {
 		t.Errorf("the entry's own: %v, %v after %d calls", changed, err, o.calls)
 	}
 	b := bucket("b", time.Hour)
 	used := mustFor(t, r, b)
 	o.err = errors.New("raised")
-	if _, _, err := r.Renew(t.Context(), b, "t", used); !errors.Is(err, s3err.AccessDenied) {
+	if _, _, err := r.Renew(t.Context(), b, "t", used, true); !errors.Is(err, s3err.AccessDenied) {
 		t.Errorf("a fetcher that fails: %v", err)
 	}
 }

@@ -49,7 +49,7 @@ func TestRefusedKeysOfARoleAreRenewed(t *testing.T) {
 	r := New(nil, noBearer, s, Options{})
 	used := mustFor(t, r, b)
 	for range 3 { // also for who used the same keys, and comes later
-		fresh, changed, err := r.Renew(t.Context(), b, "t", used)
+		fresh, changed, err := r.Renew(t.Context(), b, "t", used, true)
 		if err != nil || !changed || fresh.AccessKey != "ASIA1" {
 			t.Errorf("got %+v, %v, %v", fresh, changed, err)
 		}

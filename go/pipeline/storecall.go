@@ -106,7 +106,7 @@ func (p *Pipeline) send(ctx context.Context, x *exchange, call *upstream.Call) (
 	if refused.certain {
 		x.record.storeError = observe.CredentialsRefused
 	}
-	fresh, renewed, err := p.creds.Renew(ctx, call.Bucket, x.who.Token(), call.Creds)
+	fresh, renewed, err := p.creds.Renew(ctx, call.Bucket, x.who.Token(), call.Creds, refused.certain)
 	switch {
 	case err != nil && !refused.certain && x.r.Context().Err() == nil: // it may be the client's mistake
 		return resp, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"time"
 
@@ -14,6 +15,50 @@ import (
 
 // dialTimeout bounds how long a connection takes to be established.
 const dialTimeout = time.Second
+
+// dial is a connection on its way. The rest is valid when it is done.
+type dial struct {
+	done   chan struct{}
+	client valkey.Client
+	err    error
+}
+
+// connected returns the connection, which is made when it is first needed. Whoever
+// needs one meanwhile waits for the same, for as long as he likes. No request does.
+func (s *State) connected(ctx context.Context) (valkey.Client, error) {
+	s.connecting.Lock()
+	client, d := s.client.Load(), s.dialing
+	switch {
+	case s.life.Err() != nil:
+		s.connecting.Unlock()
+		return nil, errNotConnected
+	case client != nil:
+		s.connecting.Unlock()
+		return *client, nil
+	case d == nil:
+		d = &dial{done: make(chan struct{})}
+		s.dialing = d
+		go s.dial(d)
+	}
+	s.connecting.Unlock()
+	select {
+	case <-d.done:
+		return d.client, d.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", errNotConnected, ctx.Err())
+	}
+}
+
+func (s *State) dial(d *dial) {
+	defer close(d.done)
+	d.client, d.err = valkey.NewClient(clientOf(s.o.Address, s.o.Timeout))
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	s.dialing = nil
+	if d.err == nil {
+		s.client.Store(&d.client)
+	}
+}
 
 // clientOf are the options of a client that repeats nothing, remembers nothing,
 // and has small buffers. The certificates of the address have been checked.

@@ -42,7 +42,7 @@ func TestARevocationEndsWithItsReplica(t *testing.T) {
 	if !errors.Is(err, ErrNotRecorded) {
 		t.Errorf("got %v", err)
 	}
-	if client, err := closed.connected(); err == nil || closed.client.Load() != nil {
+	if client, err := closed.connected(t.Context()); err == nil || closed.client.Load() != nil {
 		t.Errorf("it has a connection again: %v", client)
 	}
 }

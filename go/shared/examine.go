@@ -33,25 +33,49 @@ const roundTrips = 9
 // what the server keeps ends too early or too late.
 const mostOffset = time.Minute
 
-// Examine looks at the server and does once everything that a replica does, with
-// names that nobody else uses.
+// Examine looks at the server, and at the fleet as one of its replicas. Then it does
+// once everything else that a replica does, in a room of its own: a revocation costs
+// all who share a log with it their bearer tokens, at least.
 func Examine(ctx context.Context, o Options) *Report {
 	o.Forget = func([]Revocation) {}
-	s := New(o)
-	s.sealed = "" // what is there stays
-	defer s.Close()
 	r := &Report{Problems: []string{}}
-	for _, step := range []func(context.Context, *State) error{r.connect, r.measure, r.keyring, r.takePart, r.share, r.use, r.limit, r.revoke} {
-		if err := step(ctx, s); err != nil {
-			r.Problems = append(r.Problems, err.Error())
-			break // what follows would fail, too, or do harm
-		}
+	fleet := New(o)
+	fleet.sealed = "" // what is there stays
+	defer fleet.Close()
+	if !r.each(ctx, fleet, r.connect, r.measure, r.keyring, r.takePart) {
+		return r
 	}
+	alone := New(o)
+	alone.room = "examination:" + newID() + ":"
+	alone.sealed = ""
+	defer fleet.sweep(alone)
+	defer alone.Close()
+	r.each(ctx, alone, r.begin, r.share, r.use, r.limit, r.revoke)
 	return r
 }
 
+// each takes steps until one fails: what follows would fail, too.
+func (r *Report) each(ctx context.Context, s *State, steps ...func(context.Context, *State) error) bool {
+	for _, step := range steps {
+		if err := step(ctx, s); err != nil {
+			r.Problems = append(r.Problems, err.Error())
+			return false
+		}
+	}
+	return true
+}
+
+// sweep drops what the server would keep of a room for ever. The rest expires.
+func (s *State) sweep(room *State) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
+	defer cancel()
+	if client, err := s.connected(ctx); err == nil {
+		_ = client.Do(ctx, client.B().Del().Key(append(room.endKeys([]EndOf{founded}), room.key("head"))...).Build()).Error()
+	}
+}
+
 func (r *Report) connect(ctx context.Context, s *State) error {
-	client, err := s.connected()
+	client, err := s.connected(ctx)
 	if err != nil {
 		return fmt.Errorf("no connection: %w", err)
 	}
@@ -85,7 +109,7 @@ func (r *Report) connect(ctx context.Context, s *State) error {
 }
 
 func (r *Report) measure(ctx context.Context, s *State) error {
-	client, err := s.connected()
+	client, err := s.connected(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,11 +136,19 @@ func (r *Report) measure(ctx context.Context, s *State) error {
 	return nil
 }
 
-// keyring looks at what the replica that came last has left.
+// keyring looks at what replicas have left: the one that came last a text, and
+// whoever asked for an answer the mark of the key that names it.
 func (r *Report) keyring(ctx context.Context, s *State) error {
-	client, err := s.connected()
+	client, err := s.connected(ctx)
 	if err != nil {
 		return err
+	}
+	marks, err := client.Do(ctx, client.B().Hkeys().Key(s.key("head")).Build()).AsStrSlice()
+	if err != nil {
+		return fmt.Errorf("HKEYS: %w", err)
+	}
+	if slices.ContainsFunc(marks, s.foreignMark) {
+		r.Problems = append(r.Problems, "answers are named by a key that shared_keys lacks: a change of keys is not complete here, or nothing was revoked since it was. A revocation from here makes all answers void")
 	}
 	sealed, err := client.Do(ctx, client.B().Hget().Key(s.key("head")).Field("sealed").Build()).ToString()
 	if valkey.IsValkeyNil(err) || err == nil && sealed == "" {
@@ -125,10 +157,16 @@ func (r *Report) keyring(ctx context.Context, s *State) error {
 	if err != nil {
 		return fmt.Errorf("HGET: %w", err)
 	}
-	if !s.opens(sealed) { // to revoke something would drop all that they share
+	if !s.opens(sealed) {
 		return errors.New("shared_keys does not open what is there: other replicas of this namespace have another keyring")
 	}
 	return nil
+}
+
+// foreignMark reports whether a field of the log's head is the mark of a key that
+// this keyring lacks.
+func (s *State) foreignMark(field string) bool {
+	return strings.HasPrefix(field, markPrefix) && !slices.Contains(s.marks, field)
 }
 
 func (r *Report) takePart(ctx context.Context, s *State) error {
@@ -136,6 +174,13 @@ func (r *Report) takePart(ctx context.Context, s *State) error {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
 	r.Replicas = s.Replicas() - 1
+	return nil
+}
+
+func (r *Report) begin(_ context.Context, s *State) error {
+	if err := s.Open(); err != nil {
+		return fmt.Errorf("a log of its own: %w", err)
+	}
 	return nil
 }
 

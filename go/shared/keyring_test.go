@@ -78,7 +78,7 @@ func TestWhoeverJoinsReplicasOfAnotherKeyringIsToldOnce(t *testing.T) {
 	}{{[]string{"k1"}, 0}, {[]string{"k1", "k2"}, 0}, {[]string{"k3"}, 1}} {
 		var log strings.Builder
 		r := f.replica(ring(t, c.ids...), func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-		if _, err := r.adopt(t.Context()); err != nil {
+		if _, err := r.adopt(t.Context(), beatTimeout); err != nil {
 			t.Fatal(err)
 		}
 		r.Close()

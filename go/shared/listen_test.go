@@ -27,7 +27,7 @@ func TestWhoeverMayPublishMakesNoReplicaBusy(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), looks*spacing)
 	defer cancel()
 	for ctx.Err() == nil {
-		s.command("PUBLISH", r.key("changed"), "nonsense")
+		s.command("PUBLISH", r.channel(), "nonsense")
 	}
 	most := int(time.Since(begun)/spacing) + int(time.Since(begun)/interval) + 3
 	if n := beats() - before; n > most || n < 2 {

@@ -21,10 +21,14 @@ const (
 	// beatTimeout is how long one may take. It is not the timeout of commands for
 	// which requests wait.
 	beatTimeout = Lease / 2
+	// revokeTimeout is how long each command of a revocation may take: wherever
+	// heartbeats are in time, so that replicas answer by what they remember, there is
+	// time to revoke it, also with a script that the server has to be sent first.
+	revokeTimeout = 2 * beatTimeout
 	// silence is how long a replica that ended without a word counts as one.
 	silence = 30 * time.Second
 	// keepLog is how many revocations the log keeps. A replica that was away for
-	// longer begins a new log.
+	// longer forgets everything.
 	keepLog = 10_000
 	// sentEntries and sentBytes bound what one heartbeat returns. A replica that is
 	// further behind forgets everything.
@@ -101,8 +105,8 @@ func (s *State) live(ctx context.Context) {
 // listen hears of revocations at once. Without it they come with the next beat.
 func (s *State) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		if client, err := s.connected(); err == nil {
-			_ = client.Receive(ctx, client.B().Subscribe().Channel(s.key("changed")).Build(), s.told)
+		if client, err := s.connected(ctx); err == nil {
+			_ = client.Receive(ctx, client.B().Subscribe().Channel(s.channel()).Build(), s.told)
 		}
 		sleep(ctx, interval)
 	}
@@ -204,7 +208,7 @@ func (s *State) lose(log string) {
 
 // join takes the position at the end of the log.
 func (s *State) join(ctx context.Context) error {
-	at, err := s.adopt(ctx)
+	at, err := s.adopt(ctx, beatTimeout)
 	if err == nil {
 		err = s.found(ctx)
 	}
@@ -215,13 +219,11 @@ func (s *State) join(ctx context.Context) error {
 }
 
 // adopt returns the end of the log, which is a new one if there is none, or only
-// one that this replica knows to be over.
-func (s *State) adopt(ctx context.Context) (position, error) {
-	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
-	defer cancel()
+// one that this replica knows to be over. The server has so much time.
+func (s *State) adopt(ctx context.Context, most time.Duration) (position, error) {
 	for {
 		term, log := s.terms.known()
-		parts, err := s.list(ctx, adopt, []string{s.key("head")}, strconv.FormatInt(term, 10), log, newID(), s.sealed)
+		parts, err := s.list(ctx, most, adopt, []string{s.key("head")}, strconv.FormatInt(term, 10), log, newID(), s.sealed)
 		if err != nil {
 			return position{}, err
 		}
@@ -272,10 +274,8 @@ func positionOf(parts []valkey.ValkeyMessage) (at position, sealed string, err e
 // hear sends one heartbeat and returns the end of the log, with the entries
 // behind a position. Its error is errLost if the log does not have that.
 func (s *State) hear(ctx context.Context, at position) (position, []string, error) {
-	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
-	defer cancel()
-	parts, err := s.list(ctx, beat, []string{s.key("head"), s.logKey(at.log, "log"), s.logKey(at.log, "applied"), s.logKey(at.log, "heard")},
-		append(at.args(), s.id, milliseconds(silence), milliseconds(keepKeys), strconv.Itoa(sentEntries), strconv.Itoa(sentBytes))...)
+	parts, err := s.list(ctx, beatTimeout, beat, []string{s.key("head"), s.logKey(at.log, "log"), s.logKey(at.log, "applied"), s.logKey(at.log, "heard")},
+		append(at.args(), s.id, milliseconds(silence), milliseconds(keepKeys), strconv.Itoa(sentEntries), strconv.Itoa(sentBytes), strconv.Itoa(keepLog))...)
 	switch {
 	case isWrongType(err): // what stands there is no log
 		return position{}, nil, errLost

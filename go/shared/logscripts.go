@@ -88,12 +88,15 @@ return {ARGV[3], 0, ARGV[3], tonumber(term), ''}
 //
 // KEYS: head, log, applied, heard. ARGV: log's identity, number and id of the last
 // revocation applied, who, after how many ms of silence replicas are gone, how
-// long the keys are kept (ms), how many entries and bytes are sent.
+// long the keys are kept (ms), how many entries and bytes are sent, how many entries
+// the log keeps. Who has missed more than those can't tell that the log goes on from
+// what it knows, and is sent none.
 // -> {"lost"}, or {"ok", number, last, replicas, {entry, ...}}.
 var beat = valkey.NewLuaScript(headOf + clock + process + `
 local h = head()
 local applied = tonumber(ARGV[2])
-if not h or h.server ~= process or not follows(h, KEYS[2], ARGV[1], applied, ARGV[3]) then return {'lost'} end
+if not h or h.server ~= process or h.log ~= ARGV[1] then return {'lost'} end
+if applied > h.number - tonumber(ARGV[9]) and not follows(h, KEYS[2], ARGV[1], applied, ARGV[3]) then return {'lost'} end
 redis.call('ZADD', KEYS[3], applied, ARGV[4])
 redis.call('ZADD', KEYS[4], now, ARGV[4])
 local gone = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now - tonumber(ARGV[5]), 'LIMIT', 0, 100)
@@ -123,6 +126,8 @@ return {'ok', h.number, h.last, replicas, entries}
 // revoke adds to the log, and makes the scopes' epochs void: that of everything,
 // too, if answers are named by keys that the caller does not have.
 //
+// Nothing is written a second time: whoever tries again may have been heard before.
+//
 // KEYS: head, log, channel, the scope of everything, and the scopes that are
 // revoked. ARGV: log's identity, the entry's id, the sealed entry, how many are
 // kept, for how long (ms), and the marks of the caller's keys.
@@ -130,6 +135,8 @@ return {'ok', h.number, h.last, replicas, entries}
 var revoke = valkey.NewLuaScript(headOf + process + `
 local h = head()
 if not h or h.server ~= process or h.log ~= ARGV[1] then return {'lost'} end
+local there = redis.call('ZSCORE', KEYS[2], ARGV[2] .. ARGV[3])
+if there then return {'ok', tonumber(there)} end
 local n = h.number + 1
 redis.call('HSET', KEYS[1], 'number', n, 'last', ARGV[2])
 redis.call('ZADD', KEYS[2], n, ARGV[2] .. ARGV[3])

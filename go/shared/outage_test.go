@@ -122,13 +122,13 @@ func TestACommandOfAnOlderConnectionLeavesTheNewOne(t *testing.T) {
 	r := newFleet(t, s).replica()
 	r.fallSilent()
 	s.command("REPLICAOF", "127.0.0.1", "1")
-	_, err := r.adopt(t.Context())
+	_, err := r.adopt(t.Context(), beatTimeout)
 	if faultOf(err) != faultOfRole {
 		t.Fatal(err)
 	}
 	older := r.client.Swap(nil)
 	defer (*older).Close()
-	if _, err := r.connected(); err != nil {
+	if _, err := r.connected(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	newer := r.client.Load()

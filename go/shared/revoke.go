@@ -70,11 +70,32 @@ func (s *State) alive(ctx context.Context, cancel context.CancelFunc) (context.C
 	return ctx, func() { stop(); cancel() }
 }
 
+// draft is a revocation that is to be recorded, once however often that is tried.
+type draft struct {
+	what   Revocation
+	id     string
+	log    string // for which it is sealed
+	sealed string
+}
+
+// sealedFor seals it for a log.
+func (d *draft) sealedFor(log string, s *State) string {
+	if d.log != log {
+		raw, err := json.Marshal(entryOf(d.what))
+		if err != nil {
+			panic(err) // bytes always marshal
+		}
+		d.log, d.sealed = log, string(s.entries.Seal(s.entryName(log, d.id), raw))
+	}
+	return d.sealed
+}
+
 // record writes the revocation into the log. It tries until ctx ends, whatever
 // the breaker says: this must not be lost.
 func (s *State) record(ctx context.Context, what Revocation) (recorded, error) {
+	d := &draft{what: what, id: newID()}
 	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
-		r, err := s.write(ctx, what)
+		r, err := s.write(ctx, d)
 		if err == nil {
 			return r, nil
 		}
@@ -87,24 +108,16 @@ func (s *State) record(ctx context.Context, what Revocation) (recorded, error) {
 
 // write writes it once, at the end of the log that is there. No copy of the server
 // need have it: one that takes over begins a new log.
-func (s *State) write(ctx context.Context, what Revocation) (recorded, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	at, err := s.adopt(ctx)
+func (s *State) write(ctx context.Context, d *draft) (recorded, error) {
+	at, err := s.adopt(ctx, revokeTimeout)
 	if err == nil { // before the log has it: who looks after that finds it
-		err = s.endSessions(ctx, what)
+		err = s.endSessions(ctx, d.what)
 	}
 	if err != nil {
 		return recorded{}, err
 	}
-	at.last = newID()
-	raw, err := json.Marshal(entryOf(what))
-	if err != nil {
-		panic(err) // bytes always marshal
-	}
-	sealed := s.entries.Seal(s.entryName(at.log, at.last), raw)
-	list, err := s.list(ctx, revoke, s.revoked(at.log, what),
-		append([]string{at.log, at.last, string(sealed), strconv.Itoa(keepLog), milliseconds(keepKeys)}, s.marks...)...)
+	list, err := s.list(ctx, revokeTimeout, revoke, s.revoked(at.log, d.what),
+		append([]string{at.log, d.id, d.sealedFor(at.log, s), strconv.Itoa(keepLog), milliseconds(keepKeys)}, s.marks...)...)
 	if err == nil && len(list) != 2 {
 		err = errLost // since it was looked at
 	}
@@ -113,7 +126,7 @@ func (s *State) write(ctx context.Context, what Revocation) (recorded, error) {
 	}
 	r := recorded{since: time.Now()}
 	number, err := list[1].AsInt64()
-	r.at = position{at.log, number, at.last, at.term}
+	r.at = position{at.log, number, d.id, at.term}
 	if err != nil || !r.at.valid() {
 		return r, errAnswer
 	}
@@ -122,7 +135,7 @@ func (s *State) write(ctx context.Context, what Revocation) (recorded, error) {
 
 // revoked are KEYS of the script revoke. Sessions are in no scope.
 func (s *State) revoked(log string, what Revocation) []string {
-	keys := []string{s.key("head"), s.logKey(log, "log"), s.key("changed"), s.scope(log, nil, nil, nil), s.logKey(log, "any")}
+	keys := []string{s.key("head"), s.logKey(log, "log"), s.channel(), s.scope(log, nil, nil, nil), s.logKey(log, "any")}
 	if what.OnlySessions() {
 		return keys
 	}
@@ -162,14 +175,12 @@ func (s *State) confirmed(ctx context.Context, r recorded) error {
 // behind is how many replicas have not applied a revocation; -1 if it is lost, -2
 // if that is not known.
 func (s *State) behind(ctx context.Context, at position) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
-	defer cancel()
-	client, err := s.connected()
+	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.logKey(at.log, "applied")}
+	message, err := s.exec(ctx, revokeTimeout, behind, keys, append(at.args(), milliseconds(Lease+drift))...)
 	if err != nil {
 		return 0, err
 	}
-	keys := []string{s.key("head"), s.logKey(at.log, "log"), s.logKey(at.log, "applied")}
-	return behind.Exec(ctx, client, keys, append(at.args(), milliseconds(Lease+drift))).AsInt64()
+	return message.AsInt64()
 }
 
 // scope is the key of the epoch of what a revocation is about.

@@ -63,7 +63,7 @@ func (s *State) endSessions(ctx context.Context, what Revocation) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, end, keys, append([]string{milliseconds(keepEnds)}, s.moments(keys, what.At)...))
+	_, err := s.exec(ctx, revokeTimeout, end, keys, append([]string{milliseconds(keepEnds)}, s.moments(keys, what.At)...)...)
 	return err
 }
 
@@ -101,15 +101,6 @@ func (s *State) moment(key string, value valkey.ValkeyMessage) (at time.Time, th
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(raw))), true
 }
 
-// exec runs a script whether or not the server counts as away.
-func (s *State) exec(ctx context.Context, script *valkey.Lua, keys, args []string) (valkey.ValkeyMessage, error) {
-	client, err := s.connected()
-	if err != nil {
-		return valkey.ValkeyMessage{}, err
-	}
-	return script.Exec(ctx, client, keys, args).ToMessage()
-}
-
 // EndedAt is when sessions that any of these is about were last ended: older ones are
 // over. Its error wraps ErrAway, or is ctx's.
 func (s *State) EndedAt(ctx context.Context, of []EndOf) (last time.Time, err error) {
@@ -141,7 +132,7 @@ func (s *State) EndedAt(ctx context.Context, of []EndOf) (last time.Time, err er
 // have then get the moment that the others have.
 func (s *State) found(ctx context.Context) error {
 	keys := s.endKeys([]EndOf{founded})
-	reply, err := s.exec(ctx, ended, keys, nil)
+	reply, err := s.exec(ctx, beatTimeout, ended, keys)
 	if err != nil {
 		return err
 	}
@@ -158,7 +149,7 @@ func (s *State) found(ctx context.Context) error {
 		missing = missing || !there
 	}
 	if missing {
-		_, err = s.exec(ctx, find, keys, s.moments(keys, since))
+		_, err = s.exec(ctx, beatTimeout, find, keys, s.moments(keys, since)...)
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func TestAServerThatLostEndsEndsAllOlderSessions(t *testing.T) {
 	begun := time.Now()
 	forge := func(words ...string) {
 		t.Helper()
-		client, err := a.connected()
+		client, err := a.connected(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,6 +40,7 @@ type Options struct {
 type State struct {
 	o       Options
 	id      string
+	room    string        // of an examination; empty: the fleet's
 	names   *seal.Namer   // of the key that seals
 	namers  []*seal.Namer // of all keys
 	marks   []string      // of all keys, by which others know whether they can make these names
@@ -49,6 +50,7 @@ type State struct {
 	sealed  string    // what this replica leaves at the server, by which others see whether they have its keyring; empty: nothing
 
 	connecting sync.Mutex
+	dialing    *dial // nil: nobody is making a connection
 	client     atomic.Pointer[valkey.Client]
 	breaker    *breaker
 	lease      *lease
@@ -66,6 +68,9 @@ type State struct {
 	ended sync.WaitGroup
 }
 
+// markPrefix begins marks of keys, as the script revoke has it.
+const markPrefix = "key:"
+
 // New makes a State. Nothing is asked before Open.
 func New(o Options) *State {
 	namers := o.Keyring.Namers("shared state")
@@ -76,7 +81,7 @@ func New(o Options) *State {
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
 	for _, names := range namers {
-		s.marks = append(s.marks, "key:"+names.Name("mark"))
+		s.marks = append(s.marks, markPrefix+names.Name("mark"))
 	}
 	s.sealed = string(s.entries.Seal(s.key("head"), nil))
 	return s
@@ -108,9 +113,13 @@ func (s *State) Close() {
 }
 
 func (s *State) leave() {
-	s.connecting.Lock() // whoever makes a connection now is waited for, and nobody makes another
-	client := s.client.Swap(nil)
+	s.connecting.Lock()
+	dialing := s.dialing
 	s.connecting.Unlock()
+	if dialing != nil { // the last one: nobody makes another
+		<-dialing.done
+	}
+	client := s.client.Swap(nil)
 	if client == nil {
 		return
 	}
@@ -139,31 +148,15 @@ func (s *State) Generation() uint64 { return s.lease.Generation() }
 // Replicas is how many there are, this one included, as far as it knows.
 func (s *State) Replicas() int { return max(1, int(s.replicas.Load())) }
 
-// key names a thing of the namespace. The braces keep all of them on one node
-// of a cluster, where scripts need them.
-func (s *State) key(kind string) string { return "osp:{" + s.o.Namespace + "}:" + kind }
+// key names a thing of the namespace, or of a room of its own in there. The braces
+// keep all of them on one node of a cluster, where scripts need them.
+func (s *State) key(kind string) string { return "osp:{" + s.o.Namespace + "}:" + s.room + kind }
+
+// channel is where news is told, of all rooms: users of the server are given this one.
+func (s *State) channel() string { return "osp:{" + s.o.Namespace + "}:changed" }
 
 // logKey names a thing that belongs to a log.
 func (s *State) logKey(log, kind string) string { return s.key(log + ":" + kind) }
-
-// connected returns the connection, which is made when it is first needed. No
-// request waits for that.
-func (s *State) connected() (valkey.Client, error) {
-	s.connecting.Lock()
-	defer s.connecting.Unlock()
-	if s.life.Err() != nil {
-		return nil, errNotConnected
-	}
-	if c := s.client.Load(); c != nil {
-		return *c, nil
-	}
-	c, err := valkey.NewClient(clientOf(s.o.Address, s.o.Timeout))
-	if err != nil {
-		return nil, err
-	}
-	s.client.Store(&c)
-	return c, nil
-}
 
 // failed notes that a command of a client, nil if there was none, failed by the
 // server's fault. A server that does not take writes any more is left: another one
@@ -203,18 +196,21 @@ func (s *State) run(ctx context.Context, script *valkey.Lua, keys []string, args
 	return message, fmt.Errorf("%w: %w", ErrAway, err)
 }
 
-// list runs a script whether or not the server counts as away, and returns the
-// parts of its reply, one at least.
-func (s *State) list(ctx context.Context, script *valkey.Lua, keys []string, args ...string) ([]valkey.ValkeyMessage, error) {
-	client, err := s.connected()
+// exec runs a script whether or not the server counts as away. It has so much time
+// from when there is a connection.
+func (s *State) exec(ctx context.Context, most time.Duration, script *valkey.Lua, keys []string, args ...string) (valkey.ValkeyMessage, error) {
+	client, err := s.connected(ctx)
 	if err != nil {
-		return nil, err
+		return valkey.ValkeyMessage{}, err
 	}
-	return parts(script.Exec(ctx, client, keys, args))
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	return script.Exec(ctx, client, keys, args).ToMessage()
 }
 
-func parts(result valkey.ValkeyResult) ([]valkey.ValkeyMessage, error) {
-	message, err := result.ToMessage()
+// list is exec for a script that returns several things, one at least.
+func (s *State) list(ctx context.Context, most time.Duration, script *valkey.Lua, keys []string, args ...string) ([]valkey.ValkeyMessage, error) {
+	message, err := s.exec(ctx, most, script, keys, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -64,18 +64,18 @@ func TestWhoRevokesGoesBackToNoOlderLog(t *testing.T) {
 	way := newRelay(t, first.socket)
 	a := f.replica(by(way))
 	a.fallSilent() // it only revokes
-	before, err := a.adopt(t.Context())
+	before, err := a.adopt(t.Context(), beatTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	way.lead(second.socket)
 	eventually(t, "the other server is not reached", func() bool {
-		at, err := a.adopt(t.Context())
+		at, err := a.adopt(t.Context(), beatTimeout)
 		return err == nil && at.log != before.log
 	})
 	way.lead(first.socket)
 	eventually(t, "the first server is not reached", func() bool {
-		at, err := a.adopt(t.Context())
+		at, err := a.adopt(t.Context(), beatTimeout)
 		return err == nil && at.term == 3
 	})
 	if first.command("HGET", a.key("head"), "log") == before.log {

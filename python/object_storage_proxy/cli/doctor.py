@@ -18,8 +18,9 @@ _DESCRIPTION = """\
 Connects to each store of a configuration as the proxy does, with its credentials, and
 reports what it found: the region, the TLS version and how long the certificate is valid,
 how far the clocks differ, how long a response takes. It lists one key of each bucket, and
-writes nothing. Of shared_state it does once all that a replica does there, and looks at the
-server's version, clock and maxmemory-policy, and at whether others have the same keyring.
+writes nothing. Of shared_state it does once all that a replica does there, in a log of its
+own, so that nothing is revoked that replicas share, which takes two seconds; and it looks at
+the server's version, clock and maxmemory-policy, and at whether others have the same keyring.
 
 It starts the proxy on a free port of 127.0.0.1, with a key pair of its own and without
 the validator, so it can run alongside the real one. bucket_creds_fetcher is called as usual.
