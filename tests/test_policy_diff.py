@@ -22,8 +22,10 @@ LINE = {
     "bucket": "data",
     "key": "public/a",
     "code": "",
+    "refused_by": "",
     "scheme": "https",
 }
+REFUSED = {"code": "AccessDenied", "refused_by": "decision"}
 
 
 def policy(*statements: dict[str, Any]) -> str:
@@ -59,8 +61,8 @@ def test_groups_what_would_change_by_whom_and_why(folder: Path) -> None:
         {},
         {"key": "secret/a"},
         {"key": "secret/b%20c"},
-        {"key": "secret/b", "access_key": "bob", "code": "AccessDenied"},
-        {"access_key": "", "code": "AccessDenied"},
+        {"key": "secret/b", "access_key": "bob", **REFUSED},
+        {"access_key": "", **REFUSED},
         {"method": "PUT", "operation": "PutObject"},
         {"code": "NoSuchBucket"},
         {"code": "SignatureDoesNotMatch"},
@@ -79,6 +81,28 @@ def test_groups_what_would_change_by_whom_and_why(folder: Path) -> None:
     done = runner(folder)(*COMMAND, "--json", "access.log")
     found = json.loads(done.stdout)
     assert (found["requests"], found["left_out"], len(found["groups"])) == (6, 2, 3)
+
+
+@pytest.mark.parametrize("by", ["signature", "other"])
+def test_leaves_out_what_no_decision_refused(folder: Path, by: str) -> None:
+    write(folder, {"code": "AccessDenied", "refused_by": by})
+    done = runner(folder)(*COMMAND, "access.log")
+    assert done.returncode == 0
+    assert done.stdout.endswith("0 can't be told; 1 left out\n")
+
+
+def test_can_not_tell_what_s3_does_not_have(folder: Path) -> None:
+    write(folder, {"operation": "Unknown"})
+    done = runner(folder)(*COMMAND, "access.log")
+    assert done.stdout.startswith("can't be told: 1 Unknown by alice")
+
+
+def test_prints_no_control_characters_of_strangers(folder: Path) -> None:
+    write(folder, {"key": "secret/a", "access_key": "a\x1b[2J\u202e", "bucket": "data\n"})
+    done = runner(folder)(*COMMAND, "access.log")
+    assert done.returncode == 1
+    assert r"a\x1b[2J\u202e" in done.stdout
+    assert len(done.stdout.splitlines()) == 2
 
 
 def test_compares_with_another_policy(folder: Path) -> None:

@@ -104,6 +104,40 @@ def test_a_validator_in_each_form(serve: Any, double: S3Double, form: str) -> No
         assert counted(front, 2) == {"agreed": 1, "would_refuse": 1}
 
 
+@pytest.mark.parametrize("asked_by", ["validator", "hmac_fetcher"])
+def test_a_coroutine_that_blocks_its_loop_holds_no_other_up(
+    serve: Any, double: S3Double, asked_by: str
+) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    async def shadow(token: str, bucket: str) -> bool:
+        asked.set()
+        go.wait(30)
+        return True
+
+    async def validator(token: str, bucket: str) -> bool:
+        return True
+
+    async def hmac_fetcher(access_key: str) -> str:
+        return CLIENT.secret
+
+    callback: Any = {"validator": validator, "hmac_fetcher": hmac_fetcher}[asked_by]
+    front: Front = serve(
+        {"data": double.entry(ttl=0)},
+        shadow_validator=shadow,
+        **{"validator": lambda token, bucket: True, asked_by: callback},
+        **({"hmac_keystore": [], "hmac_ttl": 0} if asked_by == "hmac_fetcher" else {}),
+        metrics_port=0,
+    )
+    s3 = front.boto(retry=False)
+    try:
+        get(s3, "k")
+        assert asked.wait(20)
+        get(s3, "k")
+    finally:
+        go.set()
+
+
 def test_nobody_waits_for_it_and_its_failures_refuse_nobody(
     serve: Any, double: S3Double, caplog: pytest.LogCaptureFixture
 ) -> None:

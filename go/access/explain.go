@@ -25,7 +25,7 @@ func (c *Checker) Explain(who Principal, what *s3op.Request, from *Origin, polic
 		return []Explained{{Operation: q.request.Operation, Resource: q.resource(), Refused: true}}
 	}
 	var out []Explained
-	here := Site{Terms: terms, Complete: complete, OpaqueKeys: true}
+	here := Site{Terms: terms, Complete: complete, OpaqueKeys: complete}
 	_ = q.Touched(what, here, func(*s3op.CopySource) (Site, error) { return here, nil }, func(q *Question, _ bool) error {
 		out = append(out, c.explain(q)...)
 		return nil

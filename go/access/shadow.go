@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	shadowsAtATime = 4    // questions of the shadow that are decided at the same time
-	shadowsWaiting = 1024 // that may wait for that; the rest is dropped
+	shadowsAtATime = 4 // questions of the shadow that are decided at the same time
+	// That may wait for that; the rest is dropped. Each keeps the head of its request, which
+	// may have tens of kilobytes.
+	shadowsWaiting = 128
 )
 
 // What can come of a question to the shadow.

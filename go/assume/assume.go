@@ -69,9 +69,10 @@ func (r *Roles) Keys(ctx context.Context, role stores.RoleHandle, after time.Tim
 	return creds.Credentials{AccessKey: g.Value.access, SecretKey: g.Value.secret, SessionToken: g.Value.session, Expires: g.Expires}, nil
 }
 
-// Reject drops the session of a role if these, which a store has refused, are its keys.
-func (r *Roles) Reject(role stores.RoleHandle, used creds.Credentials) {
-	r.sessions.Reject(role, func(k keys) bool { return k.access == used.AccessKey && k.session == used.SessionToken })
+// Reject asks for another session of a role if these, which a store has refused, are the
+// keys of the one that there is. That serves until there is another.
+func (r *Roles) Reject(ctx context.Context, role stores.RoleHandle, used creds.Credentials) error {
+	return r.sessions.Reject(ctx, role, func(k keys) bool { return k.access == used.AccessKey && k.session == used.SessionToken })
 }
 
 // ask makes one exchange. An error is worth another attempt, after at least wait.
@@ -103,10 +104,14 @@ func (r *Roles) ask(ctx context.Context, of stores.RoleHandle) (g grant, wait ti
 // Stats says how useful the sessions have been.
 func (r *Roles) Stats() cache.Stats { return r.sessions.Stats() }
 
-// known is what a fleet knows a role by.
+// known is what a fleet knows a role by. Whom an entry trusts on the way to the service belongs
+// to it: none must get keys over a connection that it would not trust itself.
 func known(of stores.RoleHandle) string {
 	r := of.Role()
-	return shared.Fields(r.Endpoint, r.Region, r.ARN, r.SessionName, r.ExternalID, r.Duration.String(), r.TokenFile, r.AccessKey, r.SecretKey.Reveal())
+	return shared.Fields(
+		r.Endpoint, r.Region, strconv.FormatBool(r.VerifyTLS), r.CA, r.Cert, r.Key.Reveal(), strconv.FormatBool(r.TrustEnv),
+		r.ARN, r.SessionName, r.ExternalID, r.Duration.String(), r.TokenFile, r.AccessKey, r.SecretKey.Reveal(),
+	)
 }
 
 // wireKeys are keys as a fleet shares them, where they are sealed.

@@ -119,21 +119,48 @@ func TestOneSessionServesAllWhoComeAtOnce(t *testing.T) {
 	}
 }
 
+func reject(t *testing.T, r *Roles, role stores.Role, used creds.Credentials) {
+	t.Helper()
+	if err := r.Reject(t.Context(), role.Handle(), used); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestASessionIsKnownByWhomItsEntryTrusts(t *testing.T) {
+	plain := newDouble(t).role()
+	seen := map[string]string{known(plain.Handle()): "none"}
+	for name, change := range map[string]func(*stores.Transport){
+		"verify":    func(t *stores.Transport) { t.VerifyTLS = !t.VerifyTLS },
+		"ca":        func(t *stores.Transport) { t.CA = "another" },
+		"cert":      func(t *stores.Transport) { t.Cert = "another" },
+		"key":       func(t *stores.Transport) { t.Key = secret.New("another") },
+		"trust_env": func(t *stores.Transport) { t.TrustEnv = !t.TrustEnv },
+	} {
+		role := plain
+		change(&role.Transport)
+		id := known(role.Handle())
+		if other, found := seen[id]; found {
+			t.Errorf("%s: its session is that of %s", name, other)
+		}
+		seen[id] = name
+	}
+}
+
 func TestKeysThatAStoreRefusedAreReplaced(t *testing.T) {
 	d := newDouble(t)
 	now := time.Now()
 	r := newRoles(grants.Options{Now: func() time.Time { return now }})
 	first := mustKeys(t, r, d.role())
-	r.Reject(d.role().Handle(), first) // another session would fare no better so soon
+	reject(t, r, d.role(), first) // another session would fare no better so soon
 	if c := mustKeys(t, r, d.role()); c.AccessKey != "ASIA1" {
 		t.Errorf("at once: got %s", c.AccessKey)
 	}
 	now = now.Add(grants.KeepRefusal)
-	r.Reject(d.role().Handle(), creds.Credentials{AccessKey: first.AccessKey, SessionToken: secret.New("another")})
+	reject(t, r, d.role(), creds.Credentials{AccessKey: first.AccessKey, SessionToken: secret.New("another")})
 	if c := mustKeys(t, r, d.role()); c.AccessKey != "ASIA1" {
 		t.Errorf("other keys were refused: got %s", c.AccessKey)
 	}
-	r.Reject(d.role().Handle(), first)
+	reject(t, r, d.role(), first)
 	if c := mustKeys(t, r, d.role()); c.AccessKey != "ASIA2" {
 		t.Errorf("got %s", c.AccessKey)
 	}

@@ -139,11 +139,14 @@ func (c *Cache[K, V]) Lookup(key K) (V, bool) {
 	return none, false
 }
 
-// Holds reports whether there is a value for a key that may be used, even if its
-// refresh is due.
-func (c *Cache[K, V]) Holds(key K) bool {
-	s := c.find(key)
-	return s != nil && c.good(s, c.now())
+// Peek returns the value for a key that may be used, even if its refresh is due. It
+// begins no load.
+func (c *Cache[K, V]) Peek(key K) (V, bool) {
+	if s := c.find(key); s != nil && c.good(s, c.now()) {
+		return s.value, true
+	}
+	var none V
+	return none, false
 }
 
 // find returns what is there for a key, expired or not, or nil.

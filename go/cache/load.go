@@ -96,6 +96,24 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, load Load[V], alone bool) 
 	}
 }
 
+// Renew makes a load although there may be a value, which serves everybody else until
+// the answer takes its place. A load that fails leaves it. Nobody joins the load.
+func (c *Cache[K, V]) Renew(ctx context.Context, key K, load Load[V]) (V, error) {
+	c.mu.Lock()
+	f := c.begin(ctx, key, load, c.now())
+	f.waiters++
+	c.misses++
+	c.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.value, f.err
+	case <-ctx.Done():
+		c.leave(f)
+		var none V
+		return none, ctx.Err()
+	}
+}
+
 // join returns the value if it is cached, or the flight to wait for. Unless it
 // finds one that it may join, it begins one, which is the caller's own.
 func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool) (value V, wait *flight[V], mine bool, err error) {

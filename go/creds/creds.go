@@ -47,8 +47,9 @@ type Bearer interface {
 	// Token returns the token for a key, one that was asked for no earlier than
 	// after, and says when it expires. Its errors are answers of package s3err.
 	Token(ctx context.Context, apiKey secret.Value, after time.Time) (token secret.Value, expires time.Time, err error)
-	// Reject forgets a token that a store refused.
-	Reject(apiKey, token secret.Value)
+	// Reject asks for another token after a store refused this one, which serves until
+	// there is one. The error says why there is none.
+	Reject(ctx context.Context, apiKey, token secret.Value) error
 }
 
 // Roles assumes the roles of entries, as assume.Roles does.
@@ -56,8 +57,9 @@ type Roles interface {
 	// Keys returns keys for a role, of a session that began no earlier than after.
 	// Its errors are answers of package s3err.
 	Keys(ctx context.Context, role stores.RoleHandle, after time.Time) (Credentials, error)
-	// Reject forgets keys that a store refused.
-	Reject(role stores.RoleHandle, used Credentials)
+	// Reject asks for other keys after a store refused these, which serve until there
+	// are some. The error says why there are none.
+	Reject(ctx context.Context, role stores.RoleHandle, used Credentials) error
 }
 
 // Fetch is callbacks.Set.BucketCredsFetcher.

@@ -48,10 +48,11 @@ func (b *tokens) Token(_ context.Context, apiKey secret.Value, after time.Time) 
 	return secret.New(fmt.Sprintf("bearer of %s#%d", apiKey.Reveal(), b.given)), b.expires, b.err
 }
 
-func (b *tokens) Reject(_, token secret.Value) {
+func (b *tokens) Reject(_ context.Context, _, token secret.Value) error {
 	if strings.HasSuffix(token.Reveal(), fmt.Sprint("#", b.given)) {
 		b.given++
 	}
+	return nil
 }
 
 var noBearer *tokens

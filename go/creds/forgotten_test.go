@@ -129,7 +129,7 @@ func (b *steady) Token(_ context.Context, _ secret.Value, after time.Time) (secr
 	return secret.New("bearer"), time.Time{}, nil
 }
 
-func (*steady) Reject(_, _ secret.Value) {}
+func (*steady) Reject(context.Context, secret.Value, secret.Value) error { return nil }
 
 func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
 	now, meanwhile := time.Unix(1, 0), func() {}

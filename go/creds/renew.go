@@ -62,7 +62,9 @@ func (r *Resolver) again(ctx context.Context, b *stores.Bucket, token string, us
 	// The first answer may be of a question that was asked before the
 	// store changed its mind; the second one is not.
 	for range 2 {
-		r.drop(b, token, used)
+		if err := r.drop(ctx, b, token, used); err != nil {
+			return cache.Entry[Credentials]{}, err
+		}
 		fresh, err := r.For(ctx, b, token)
 		if err != nil || !fresh.Same(used) {
 			return cache.Entry[Credentials]{Value: fresh}, err
@@ -71,21 +73,18 @@ func (r *Resolver) again(ctx context.Context, b *stores.Bucket, token string, us
 	return cache.Entry[Credentials]{Value: used, TTL: keep + r.now().Sub(begun)}, nil
 }
 
-// drop forgets the credentials used, but no newer ones.
-func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
+// drop forgets the credentials used, but no newer ones. Those that serve everybody are
+// only replaced.
+func (r *Resolver) drop(ctx context.Context, b *stores.Bucket, token string, used Credentials) error {
 	switch {
 	case !b.Role.None():
-		r.roles.Reject(b.Role, used)
-		return
+		return r.roles.Reject(ctx, b.Role, used)
 	case !b.APIKey.Empty():
-		r.bearer.Reject(b.APIKey, used.Bearer)
-		return
+		return r.bearer.Reject(ctx, b.APIKey, used.Bearer)
 	}
 	var dropped *answer
 	r.fetched.DeleteIf(keyOf(b, token), func(a answer) bool {
-		if !a.apiKey.Empty() {
-			r.bearer.Reject(a.apiKey, used.Bearer)
-		} else if !a.Same(used) {
+		if a.apiKey.Empty() && !a.Same(used) {
 			return false
 		}
 		dropped = &a
@@ -96,6 +95,10 @@ func (r *Resolver) drop(b *stores.Bucket, token string, used Credentials) {
 			return a.apiKey == dropped.apiKey && a.Same(dropped.Credentials)
 		})
 	}
+	if dropped != nil && !dropped.apiKey.Empty() {
+		return r.bearer.Reject(ctx, dropped.apiKey, used.Bearer)
+	}
+	return nil
 }
 
 // Same reports whether two credentials open the same.

@@ -24,10 +24,11 @@ func (s *sessions) Keys(_ context.Context, role stores.RoleHandle, after time.Ti
 	return Credentials{AccessKey: fmt.Sprint("ASIA", s.given), SecretKey: secret.New("s"), SessionToken: secret.New("t")}, nil
 }
 
-func (s *sessions) Reject(_ stores.RoleHandle, used Credentials) {
+func (s *sessions) Reject(_ context.Context, _ stores.RoleHandle, used Credentials) error {
 	if used.AccessKey == fmt.Sprint("ASIA", s.given) {
 		s.given++
 	}
+	return nil
 }
 
 func assuming() *stores.Bucket {

@@ -21,7 +21,7 @@ const (
 	// Attempts is how often a faulty service is asked before that is an outage.
 	Attempts = 4
 	// KeepRefusal spares the service an exchange for every request when what it is
-	// given is wrong, and another one right after an exchange.
+	// given is wrong, and another one right after an exchange, whatever came of that.
 	KeepRefusal = 5 * time.Second
 
 	capacity     = 4096
@@ -29,7 +29,7 @@ const (
 	longestLoad  = 2 * attemptTime // of all attempts: clients wait no longer
 	firstPause   = 250 * time.Millisecond
 	longestPause = 5 * time.Second
-	expiryMargin = 30 * time.Second // a grant must still be valid when the store sees it
+	expiryMargin = 30 * time.Second // a grant must still be valid when the store sees it; half of its life at most
 )
 
 // How an exchange can end.
@@ -76,6 +76,14 @@ type Keeper[K comparable, V any] struct {
 	told    func(outcome string)
 	shared  *shared.State
 	grants  *cache.Cache[K, Grant[V]]
+	renewed *cache.Cache[K, renewal[V]]
+}
+
+// renewal is what came of an exchange for something else than there is.
+type renewal[V any] struct {
+	begun time.Time
+	grant Grant[V]
+	err   error
 }
 
 // New makes a Keeper of what a service grants.
@@ -86,8 +94,13 @@ func New[K comparable, V any](s Service[K, V], o Options) *Keeper[K, V] {
 	if o.Exchanged == nil {
 		o.Exchanged = func(string) {}
 	}
-	k := &Keeper[K, V]{service: s, now: o.Now, told: o.Exchanged, shared: o.Shared, grants: cache.New[K, Grant[V]](capacity, o.Now)}
+	k := &Keeper[K, V]{
+		service: s, now: o.Now, told: o.Exchanged, shared: o.Shared,
+		grants:  cache.New[K, Grant[V]](capacity, o.Now),
+		renewed: cache.New[K, renewal[V]](capacity, o.Now),
+	}
 	if o.Shared != nil {
+		k.renewed.Trust(o.Shared.Generation, shared.Moment)
 		k.grants.Trust(o.Shared.Generation, shared.Moment)
 	}
 	return k
@@ -134,29 +147,70 @@ func (k *Keeper[K, V]) kept(ctx context.Context, given K) (Grant[V], error) {
 
 // newer returns a grant that was asked for after a point in time. Those of other
 // replicas are not looked at: they were good enough for others, so they would come
-// again and again.
+// again and again. What there is goes on serving those for whom it is new enough.
 func (k *Keeper[K, V]) newer(ctx context.Context, given K, after time.Time) (Grant[V], error) {
-	load := func(ctx context.Context) (cache.Entry[Grant[V]], error) { return k.load(ctx, given) }
-	k.grants.DeleteIf(given, func(g Grant[V]) bool { return g.Asked.Before(after) })
-	g, err := k.grants.Get(ctx, given, load)
-	if err == nil && g.Asked.Before(after) { // of a load that was under way
-		g, err = k.grants.Ask(ctx, given, load)
+	renew := k.renewal(given, func(ctx context.Context) (cache.Entry[Grant[V]], error) { return k.load(ctx, given) })
+	r, err := k.renewed.Get(ctx, given, renew)
+	if err == nil && r.begun.Before(after) {
+		r, err = k.renewed.Renew(ctx, given, renew)
 	}
-	return g, err
+	if err != nil {
+		return Grant[V]{}, err
+	}
+	return r.grant, r.err
 }
 
-// Reject drops a grant that a store has refused, so that the next Get is for a new
-// one. A grant that is only a few seconds old is kept: another one would fare no
+// Reject asks for another grant after a store has refused this one. Whether the store
+// did is not always certain, and a client may have caused it. So what there is serves
+// others meanwhile, and until it ends if there is no other: the error says why. A grant that is
+// only a few seconds old is kept, and exchanges are as far apart: another one would fare no
 // better, and clients must not make the service busy.
-func (k *Keeper[K, V]) Reject(given K, useless func(V) bool) {
-	rejected := false
-	k.grants.DeleteIf(given, func(g Grant[V]) bool {
-		rejected = useless(g.Value) && k.now().Sub(g.Asked) >= KeepRefusal
-		return rejected
-	})
-	if k.shared != nil && rejected {
-		shared.Discard(k.shared, k.item(given), k.codec(), func(g Grant[V]) bool { return useless(g.Value) })
+func (k *Keeper[K, V]) Reject(ctx context.Context, given K, useless func(V) bool) error {
+	g, ok := k.grants.Peek(given)
+	if !ok || !useless(g.Value) || k.now().Sub(g.Asked) < KeepRefusal {
+		return nil
 	}
+	r, err := k.renewed.Get(ctx, given, k.renewal(given, func(ctx context.Context) (cache.Entry[Grant[V]], error) {
+		return k.replace(ctx, given, useless)
+	}))
+	if err != nil {
+		return err
+	}
+	return r.err
+}
+
+// renewal makes one load the result for all who want another grant within a few
+// seconds, also when it fails.
+func (k *Keeper[K, V]) renewal(given K, load cache.Load[Grant[V]]) cache.Load[renewal[V]] {
+	return func(ctx context.Context) (cache.Entry[renewal[V]], error) {
+		r := renewal[V]{begun: k.now()}
+		r.grant, r.err = k.grants.Renew(ctx, given, load)
+		if ctx.Err() != nil { // nobody waits
+			return cache.Entry[renewal[V]]{}, ctx.Err()
+		}
+		if r.err == nil {
+			r.err = k.refusalOf(r.grant)
+		}
+		return cache.Entry[renewal[V]]{Value: r, TTL: KeepRefusal}, nil
+	}
+}
+
+// replace gets a grant in the place of one that is useless, for the fleet as well:
+// what that has, unless it is the same, else by an exchange.
+func (k *Keeper[K, V]) replace(ctx context.Context, given K, useless func(V) bool) (cache.Entry[Grant[V]], error) {
+	if k.shared == nil {
+		return k.load(ctx, given)
+	}
+	e, ok := shared.Find(ctx, k.shared, k.item(given), k.codec())
+	if ok && e.Value.Refused == "" && !useless(e.Value.Value) {
+		return e, nil
+	}
+	e, err := k.load(ctx, given)
+	if err != nil || e.Value.Refused != "" {
+		return e, err
+	}
+	shared.Discard(k.shared, k.item(given), k.codec(), func(g Grant[V]) bool { return useless(g.Value) })
+	return shared.Load(k.shared, k.item(given), k.codec(), func(context.Context) (cache.Entry[Grant[V]], error) { return e, nil })(ctx)
 }
 
 func (k *Keeper[K, V]) load(ctx context.Context, given K) (cache.Entry[Grant[V]], error) {
@@ -192,11 +246,11 @@ func (k *Keeper[K, V]) load(ctx context.Context, given K) (cache.Entry[Grant[V]]
 func (k *Keeper[K, V]) granted(given K, g Grant[V]) (cache.Entry[Grant[V]], error) {
 	if g.Refused == "" {
 		k.told(Granted)
-		ttl := g.Expires.Sub(k.now()) - expiryMargin
+		ttl := g.Expires.Sub(k.now()) - min(expiryMargin, g.Expires.Sub(g.Asked)/2)
 		return cache.Entry[Grant[V]]{Value: g, TTL: ttl, RefreshAfter: cache.Ahead(ttl)}, nil
 	}
 	k.told(Refused)
-	if k.grants.Holds(given) {
+	if _, ok := k.grants.Peek(given); ok {
 		return cache.Entry[Grant[V]]{}, k.refusalOf(g)
 	}
 	return cache.Entry[Grant[V]]{Value: g, TTL: KeepRefusal}, nil

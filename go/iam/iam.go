@@ -80,9 +80,10 @@ func (e *Exchange) Token(ctx context.Context, apiKey secret.Value, after time.Ti
 	return g.Value, g.Expires, err
 }
 
-// Reject drops the token for an API key, which a store has refused.
-func (e *Exchange) Reject(apiKey, token secret.Value) {
-	e.tokens.Reject(apiKey, func(held secret.Value) bool { return held == token })
+// Reject asks for another token for an API key, after a store has refused this one. It
+// serves until there is another.
+func (e *Exchange) Reject(ctx context.Context, apiKey, token secret.Value) error {
+	return e.tokens.Reject(ctx, apiKey, func(held secret.Value) bool { return held == token })
 }
 
 // ask makes one exchange. An error is worth another attempt, after at least wait.

@@ -236,7 +236,7 @@ func TestACallerWhoLeavesGetsItsOwnError(t *testing.T) {
 	}
 }
 
-func TestARefusedTokenIsForgottenAlsoWhenItsRefreshIsDue(t *testing.T) {
+func TestARefusedTokenIsReplacedAlsoWhenItsRefreshIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, age := range []time.Duration{time.Minute, 3500 * time.Second} {
 			e, _ := exchange(t, "200 3600")
@@ -244,8 +244,11 @@ func TestARefusedTokenIsForgottenAlsoWhenItsRefreshIsDue(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(age)
-			e.Reject(secret.New("key"), secret.New("another"))
-			e.Reject(secret.New("key"), secret.New("token-1-of-key"))
+			for _, refused := range []string{"another", "token-1-of-key"} {
+				if err := e.Reject(t.Context(), secret.New("key"), secret.New(refused)); err != nil {
+					t.Error(err)
+				}
+			}
 			if got, err := token(t, e, "key"); err != nil || got != "token-2-of-key" {
 				t.Errorf("after %v: got %q, %v", age, got, err)
 			}

@@ -38,6 +38,7 @@ type Exchange struct {
 	Status       int    // that was sent, or would have been if the client had stayed
 	Code         string // S3's error code for what the proxy refused or could not finish; empty: the store's response, complete
 	BadSignature bool   // it was refused before its signature was verified
+	Decided      bool   // it was refused by a policy or the validator
 	UsedUp       bool   // it was refused because its presigned URL had been used up
 	Limit        Limit  // that refused it
 
@@ -60,6 +61,20 @@ type Exchange struct {
 // Limit is what refused a request that came too soon, too often, or with too much; the
 // zero Limit is none.
 type Limit struct{ Rule, Measure string } // as in a configuration: token.write, requests
+
+// RefusedBy says what refused the request: "signature", so that its key is only a claim;
+// "decision", of a policy or the validator; or "other". Empty: nothing did.
+func (x *Exchange) RefusedBy() string {
+	switch {
+	case x.Code == "":
+		return ""
+	case x.BadSignature:
+		return "signature"
+	case x.Decided:
+		return "decision"
+	}
+	return "other"
+}
 
 // Holder is who holds the temporary key of the request, empty if it is none.
 func (x *Exchange) Holder() session.Session {

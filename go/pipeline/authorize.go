@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+
 	"osp/go/access"
 	"osp/go/names"
 	"osp/go/s3err"
@@ -64,7 +66,9 @@ func (p *Pipeline) check(x *exchange, question *access.Question, again bool) err
 	defer p.recorder.waited(x, begun)
 	decision := p.access.Check(x.r.Context(), question)
 	x.chosen(decision)
-	return decision.Refusal()
+	err := decision.Refusal()
+	x.record.decided = errors.Is(err, s3err.AccessDenied)
+	return err
 }
 
 // checkAll is check for several questions together; see access.CheckAll.

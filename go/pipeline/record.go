@@ -12,6 +12,7 @@ import (
 	"osp/go/limits"
 	"osp/go/observe"
 	"osp/go/s3err"
+	"osp/go/s3op"
 	"osp/go/session"
 	"osp/go/tracing"
 )
@@ -31,7 +32,7 @@ type record struct {
 	copied int64           // bytes, from one store to another
 	limit  *limits.Refusal // nil: no limit refused it
 
-	presigned, badSignature, usedUp, asked, copies bool
+	presigned, badSignature, decided, usedUp, asked, copies bool
 }
 
 // recorder completes records and shows them to the observer. Without one it
@@ -82,7 +83,7 @@ func (r *recorder) end(x *exchange) {
 	*s = observe.Exchange{
 		Ctx: x.r.Context(), Begun: x.record.begun, RequestID: x.requestID, Scheme: x.scheme, Proto: x.r.Proto, Method: x.r.Method,
 		AccessKey: x.record.accessKey, Session: x.record.session, Presigned: x.record.presigned,
-		Status: x.record.status, Code: x.record.code, BadSignature: x.record.badSignature, UsedUp: x.record.usedUp,
+		Status: x.record.status, Code: x.record.code, BadSignature: x.record.badSignature, Decided: x.record.decided, UsedUp: x.record.usedUp,
 		Limit: x.limitBroken(), Asked: x.record.asked, StoreError: x.record.storeError,
 		BytesIn: x.received.Load(), BytesOut: x.w.sent,
 		Total: time.Since(x.record.begun), Upstream: x.record.upstream, Callback: x.record.callback,
@@ -99,6 +100,9 @@ func (r *recorder) end(x *exchange) {
 	}
 	if x.req != nil {
 		s.Path, s.Operation, s.Bucket, s.Key = x.req.RawPath, string(x.req.Operation), x.req.Bucket, x.req.Key
+		if x.req.Unlisted != nil { // S3 has no such operation, whatever it resembles
+			s.Operation = string(s3op.Unknown)
+		}
 	} else {
 		s.Path, s.Operation, s.Action = x.r.URL.EscapedPath(), x.record.action, x.record.action
 	}

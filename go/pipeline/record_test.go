@@ -89,31 +89,31 @@ func TestEveryEndOfARequestIsSeen(t *testing.T) {
 		return callbacks.Decision{Allow: q.Key != "secret"}, nil
 	}, ValidatorSeesRequest: true}, settings{"max_presign_url_usage_attempts": 1})
 	type want struct {
-		status              int
-		code, entry, store  string
-		badSignature, asked bool
+		status                        int
+		code, entry, store, refusedBy string
+		asked                         bool
 	}
 	check := func(name string, w want) {
 		t.Helper()
 		x := o.next(t)
-		if got := (want{x.Status, x.Code, x.Entry, x.StoreError, x.BadSignature, x.Asked}); got != w {
+		if got := (want{x.Status, x.Code, x.Entry, x.StoreError, x.RefusedBy(), x.Asked}); got != w {
 			t.Errorf("%s: %+v, want %+v", name, got, w)
 		}
 	}
 	r.Do(r.Request("GET", "/photos/a?acl&tagging", ""))
-	check("two subresources", want{400, "InvalidArgument", "", "", false, false})
+	check("two subresources", want{400, "InvalidArgument", "", "", "other", false})
 	r.Do(r.Request("GET", "/photos/k", ""))
-	check("unsigned", want{403, "AccessDenied", "photos", "", true, false})
+	check("unsigned", want{403, "AccessDenied", "photos", "", "signature", false})
 	tampered := r.Signed("GET", "/photos/k", "")
 	tampered.URL.Path = "/photos/other"
 	r.Do(tampered)
-	check("tampered", want{403, "SignatureDoesNotMatch", "photos", "", true, false})
+	check("tampered", want{403, "SignatureDoesNotMatch", "photos", "", "signature", false})
 	r.Do(r.Signed("GET", "/nope/k", ""))
-	check("no such bucket", want{404, "NoSuchBucket", "", "", false, false})
+	check("no such bucket", want{404, "NoSuchBucket", "", "", "other", false})
 	r.Do(r.Signed("GET", "/photos/secret", ""))
-	check("refused", want{403, "AccessDenied", "photos", "", false, false})
+	check("refused", want{403, "AccessDenied", "photos", "", "decision", false})
 	r.Do(r.Signed("GET", "/", ""))
-	check("buckets", want{200, "", "", "", false, false})
+	check("buckets", want{200, "", "", "", "", false})
 
 	target := r.Presigned("GET", "/photos/k", 0)
 	r.Do(r.Request("GET", target, ""))
@@ -128,19 +128,19 @@ func TestEveryEndOfARequestIsSeen(t *testing.T) {
 	status := http.StatusNotFound
 	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 	r.Do(r.Signed("GET", "/photos/k", ""))
-	check("the store's own refusal", want{404, "", "photos", "", false, true})
+	check("the store's own refusal", want{404, "", "photos", "", "", true})
 	status = http.StatusServiceUnavailable
 	r.Do(r.Signed("GET", "/photos/k", ""))
-	check("the store's failure", want{503, "", "photos", observe.ServerError, false, true})
+	check("the store's failure", want{503, "", "photos", observe.ServerError, "", true})
 	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, "<Error><Code>InvalidAccessKeyId</Code></Error>")
 	})
 	r.Do(r.Signed("GET", "/photos/k", ""))
-	check("the proxy's keys", want{403, "AccessDenied", "photos", observe.CredentialsRefused, false, true})
+	check("the proxy's keys", want{403, "AccessDenied", "photos", observe.CredentialsRefused, "other", true})
 	r.Store.Close()
 	r.Do(r.Signed("GET", "/photos/k", ""))
-	check("no store", want{502, "BadGateway", "photos", "BadGateway", false, true})
+	check("no store", want{502, "BadGateway", "photos", "BadGateway", "other", true})
 }
 
 func TestAnAnswerThatBreaksOffIsSeenAsWhatItWas(t *testing.T) {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -72,6 +73,26 @@ func TestRefusedCredentialsAreRenewed(t *testing.T) {
 	before := len(r.Store.Requests())
 	if a := r.Do(r.Signed("HEAD", "/photos/k", "")); a.StatusCode != 403 || len(r.Store.Requests()) != before+1 {
 		t.Errorf("a HEAD that the store refuses: %d after %d requests", a.StatusCode, len(r.Store.Requests())-before)
+	}
+}
+
+// A store's refusal without a body may be the client's mistake. Then it has the store's
+// response, also when nobody can be asked for other credentials.
+func TestARefusalThatMayBeTheClientsMistakeIsTheClients(t *testing.T) {
+	var fails atomic.Bool
+	fetch := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+		if fails.Load() {
+			return secret.Value{}, errors.New("raised")
+		}
+		return secret.New(`{"access_key": "key", "secret_key": "s"}`), nil
+	}
+	r := entries(t, callbacks.Set{BucketCredsFetcher: fetch}, nil, map[string]settings{"photos": {"access_key": nil, "secret_key": nil}})
+	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
+		fails.Store(true)
+		w.WriteHeader(http.StatusBadRequest)
+	})
+	if a := r.Do(r.Signed("HEAD", "/photos/k", "")); a.StatusCode != http.StatusBadRequest {
+		t.Errorf("got %d", a.StatusCode)
 	}
 }
 

@@ -108,6 +108,8 @@ func (p *Pipeline) send(ctx context.Context, x *exchange, call *upstream.Call) (
 	}
 	fresh, renewed, err := p.creds.Renew(ctx, call.Bucket, x.who.Token(), call.Creds, refused.certain)
 	switch {
+	case err != nil && !refused.certain && x.r.Context().Err() == nil: // it may be the client's mistake
+		return resp, nil
 	case err != nil:
 		_ = resp.Body.Close() // its response is of no use
 		return nil, err

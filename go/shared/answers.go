@@ -41,24 +41,41 @@ func Load[V any](s *State, item Item, codec Codec[V], load cache.Load[V]) cache.
 // Discard drops an answer that turned out to be of no use, so that it is asked
 // for again. Another one that has taken its place meanwhile stays.
 func Discard[V any](s *State, item Item, codec Codec[V], useless func(V) bool) {
-	at := s.at.Load()
-	if at == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
 	defer cancel()
-	value, sent := s.keys(at.log, item).value, time.Now()
+	if e, at, ok := recalled(ctx, s, item, codec); ok && useless(e.Value) {
+		s.discard(ctx, at.value, at.sealed)
+	}
+}
+
+// Find returns what the fleet remembers, and asks no callback.
+func Find[V any](ctx context.Context, s *State, item Item, codec Codec[V]) (cache.Entry[V], bool) {
+	if s.Generation() == 0 {
+		return cache.Entry[V]{}, false
+	}
+	e, _, ok := recalled(ctx, s, item, codec)
+	return e, ok
+}
+
+// found is where an answer was found.
+type found struct{ value, sealed string }
+
+func recalled[V any](ctx context.Context, s *State, item Item, codec Codec[V]) (e cache.Entry[V], at found, ok bool) {
+	log := s.at.Load()
+	if log == nil {
+		return e, at, false
+	}
+	value, sent := s.keys(log.log, item).value, time.Now()
 	message, err := s.run(ctx, look, []string{value}, strconv.Itoa(maxSealed))
 	if err != nil {
-		return // a server that is away has nothing to give either
+		return e, at, false // a server that is away has nothing to give either
 	}
 	r, err := replyOf(message, sent)
 	if err != nil || r.what != holds {
-		return
+		return e, at, false
 	}
-	if e, ok := open(s, codec, value, r); ok && useless(e.Value) {
-		s.discard(ctx, value, r.sealed)
-	}
+	e, ok = open(s, codec, value, r)
+	return e, found{value, r.sealed}, ok
 }
 
 func (s *State) discard(ctx context.Context, value, sealed string) {

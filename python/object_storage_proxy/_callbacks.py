@@ -57,7 +57,10 @@ class Owner:
     def __init__(self, config: ProxyServerConfig, lib: Library) -> None:
         self._lib = lib
         self._report = _Reports()
-        self._loop = Loop(float(config.callback_timeout), config.event_loop, self._report.task)
+        timeout = float(config.callback_timeout)
+        self._loop = Loop(timeout, config.event_loop, self._report.task)
+        # The shadow must have no effect, also when it blocks its loop.
+        self._shadows_loop = Loop(timeout, None, self._report.task)
         self._asked: set[int] = set()  # the threads that are inside of a callback
         self._callbacks = {number: _given(row, config) for number, row in _TABLE.items()}
         self.user = next(_users)
@@ -67,6 +70,7 @@ class Owner:
         """Forgets the callbacks: a call that comes now is refused. May be called again."""
         _owners.pop(self.user, None)
         self._loop.stop()
+        self._shadows_loop.stop()
 
     def asked_here(self) -> bool:
         """Whether this thread is inside of a callback, which a request waits for."""
@@ -96,7 +100,7 @@ class Owner:
             value = function(*arguments(asked))
             end_child()
             if not isinstance(value, _PLAIN) and inspect.isawaitable(value):
-                self._begin(_Pending(self, value, call, name, spell))
+                self._begin(_Pending(self, value, call, name, spell, self._loop_of(name)))
                 return None
             return spell(value)
         except BaseException as error:  # also SystemExit: it must end neither thread nor process
@@ -111,9 +115,12 @@ class Owner:
         self._lib.answer(call, answer)
         return _ANSWERED
 
+    def _loop_of(self, name: str) -> Loop:
+        return self._shadows_loop if name == "shadow_validator" else self._loop
+
     def _begin(self, pending: _Pending) -> None:
         try:
-            self._loop.run(pending)
+            pending.loop.run(pending)
         except RuntimeError:
             pending.drop()
             raise
@@ -137,8 +144,9 @@ class _Pending:
         call: int,
         name: str,
         spell: Spell,
+        loop: Loop,
     ) -> None:
-        self._owner, self._value = owner, value
+        self._owner, self._value, self.loop = owner, value, loop
         self._call, self._name, self._spell = call, name, spell
         self.late = False
 
@@ -148,7 +156,7 @@ class _Pending:
             answer = self._spell(await self._value)
         except asyncio.CancelledError as error:
             late = TimeoutError("no answer within callback_timeout")
-            if not self._owner._loop.stopped:
+            if not self.loop.stopped:
                 self._owner._report(self._name, late if self.late else error)
             raise
         except BaseException as error:  # a SystemExit here would end the loop's run

@@ -281,7 +281,8 @@ class ProxyServerConfig:
             them.
         shadow_validator: likewise in the place of ``validator``. Together the two are the
             other set of rules: what is not given does not exist there. No request waits for
-            it, and it takes no place from other callbacks.
+            it, and it takes no place from other callbacks. ``async def`` it runs on a loop of
+            the proxy's own, never on ``event_loop``, which it could block.
         shadow_sample: the share of the questions that the two are asked about, 0 to 1.
         issuers: who may issue identity tokens, by the URL that is their ``iss``, each with
             ``audiences``, of which a token must name one, and perhaps ``ca_file``,

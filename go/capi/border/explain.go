@@ -79,9 +79,12 @@ func unanswerable(w *config.Wondering, what *s3op.Request) error {
 	case what.Unlisted != nil && !w.Unknown:
 		return s3err.NotImplemented.Msg(s3err.From(what.Unlisted).Message + " Only an entry with unknown_operations lets it through.")
 	}
-	entry := &stores.Bucket{Dialect: stores.Dialect{OpaqueKeys: w.Complete}}
+	entry := &stores.Bucket{Remote: what.Bucket, Dialect: stores.Dialect{OpaqueKeys: w.Complete}}
 	if err := names.CheckTarget(entry, what); err != nil {
 		return err
+	}
+	if what.RenameSource != "" {
+		return names.CheckRenameSource(entry, what.RenameSource)
 	}
 	if what.CopySource != nil {
 		return names.CheckSource(entry, what.CopySource)

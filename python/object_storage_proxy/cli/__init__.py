@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from .common import PROG
+from .common import PROG, escaped
 from .parser import build
 from .problems import CommandError
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except CommandError as error:
         for line in error.lines:
-            print(f"{PROG}: {line}", file=sys.stderr)
+            print(f"{PROG}: {escaped(line)}", file=sys.stderr)
         return error.status
     except ConfigError as error:  # from what a command makes of its arguments
         print(f"{PROG}: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from .problems import MistakesError
 
-__all__ = ["PROG", "Adder", "add_command", "add_config", "seconds"]
+__all__ = ["PROG", "Adder", "add_command", "add_config", "escaped", "seconds"]
 
 PROG = "object-storage-proxy"
 
@@ -28,6 +28,13 @@ def add_command(
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+    )
+
+
+def escaped(text: str) -> str:
+    """A text that others may have chosen, without what could affect a terminal."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..config import ProxyServerConfig
 from . import settings
 from .buckets import entry_name
-from .common import Adder, add_command, add_config
+from .common import Adder, add_command, add_config, escaped
 from .environment import DotEnv
 from .problems import MistakesError
 
@@ -74,9 +74,9 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(found if state is None else [*found, state], indent=2))
     else:
         for finding in findings:
-            print("\n".join(checkup.lines(finding)))
+            print("\n".join(map(escaped, checkup.lines(finding))))
         if state is not None:
-            print("\n".join(shared.lines(state)))
+            print("\n".join(map(escaped, shared.lines(state))))
         print(f"{len(findings) - failed} of {len(findings)} entries ok")
     return 1 if failed or (state is not None and state["problems"]) else 0
 

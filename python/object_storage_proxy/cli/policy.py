@@ -14,7 +14,7 @@ from typing import Any
 from .._policies import explain
 from ..errors import ConfigError
 from . import policy_diff
-from .common import Adder, add_command
+from .common import Adder, add_command, escaped
 from .problems import MistakesError
 
 _DESCRIPTION = """\
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(explained, indent=2))
     else:
         for line in _lines(explained, options.policy):
-            print(line)
+            print(escaped(line))
     return 0 if explained["allowed"] else 1
 
 

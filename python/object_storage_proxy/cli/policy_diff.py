@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from .._policies import replay
 from ..errors import ConfigError
-from .common import Adder, add_command
+from .common import Adder, add_command, escaped
 from .problems import CommandError, MistakesError
 
 __all__ = ["add"]
@@ -25,9 +25,9 @@ otherwise than happened, or than another policy does: how many, whose, and by wh
 An access log has neither queries nor headers. So versions, ACLs and tags are taken as not
 given; and what depends on a condition on them, on the source of a copy, on the keys of a list
 to delete or on an access key that the log shortens can't be told, and is listed as that. The
-client's address and https are taken as the log has them. AccessDenied is taken for the
-decision, and what failed in another way is left out. Policies of entries and the validator
-are not asked.
+client's address and https are taken as the log has them. What was refused otherwise than by
+a decision is left out: nobody has proven whose it was, or a policy could not change it.
+Policies of entries and the validator are not asked.
 
 The exit status is 0 if nothing differs, 1 if something does, and 2 for a mistake in a
 policy, the log or the command."""
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     diff = _Diff()
     lines = _lines(options.log)
     while batch := list(islice(lines, _AT_ONCE)):
-        decided = [line for line in batch if line["code"] in ("", _REFUSED) and line["operation"]]
+        decided = [line for line in batch if _decided(line)]
         diff.left_out += len(batch) - len(decided)
         diff.requests += len(decided)
         _compare(diff, decided, options)
@@ -104,8 +104,13 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({**shown, "groups": [asdict(group) for group in groups]}, indent=2))
     else:
         for text in _text(diff, groups):
-            print(text)
+            print(escaped(text))
     return int(any(group.change != _UNSURE for group in groups))
+
+
+def _decided(line: dict[str, Any]) -> bool:
+    refused = (line["code"], line["refused_by"]) == (_REFUSED, "decision")
+    return bool(line["operation"]) and (line["code"] == "" or refused)
 
 
 def _compare(diff: _Diff, lines: list[dict[str, Any]], options: argparse.Namespace) -> None:
@@ -177,7 +182,10 @@ def _lines(path: str) -> Iterator[dict[str, Any]]:
         raise CommandError(f"{path}: {error.strerror}", status=2) from error
 
 
-_NAMES = ("time", "client", "access_key", "method", "operation", "bucket", "key", "code", "scheme")
+_NAMES = (
+    *("time", "client", "access_key", "method", "operation"),
+    *("bucket", "key", "code", "refused_by", "scheme"),
+)
 
 
 def _read(file: TextIO, path: str) -> Iterator[dict[str, Any]]:
