@@ -22,12 +22,19 @@ def validator(token: str, bucket: str, request: dict[str, object]) -> osp.Decisi
     return osp.Decision(request["method"] == "GET", ttl=30, reason="reads only", limits="readers")
 
 
+def role_assumer(request: dict[str, object]) -> osp.Session | None:
+    if request["role"] != "analyst":
+        return None
+    return osp.Session(token="analysts", claims={"groups": ["a"]}, duration=900)
+
+
 def config() -> osp.ProxyServerConfig:
     made = osp.ProxyServerConfig(
         {"photos": STORE},
         hmac_keystore=[{"access_key": "alice", "secret_key": "secret"}],
         http_port=0,
         validator=validator,
+        role_assumer=role_assumer,
         host="127.0.0.1",
         drain_timeout=1.5,
         hmac_ttl=60,
