@@ -78,6 +78,51 @@ func TestNobodyTakesOfASharedLimitWithoutASignatureAndARight(t *testing.T) {
 	}
 }
 
+func TestWhoeverMayDoNothingTakesNothingOfWhatOthersShare(t *testing.T) {
+	preflight := func(r *rig) *http.Request {
+		req := r.Request("OPTIONS", "/photos/k", "")
+		req.Header.Set("Origin", "https://app.example")
+		req.Header.Set("Access-Control-Request-Method", "GET")
+		return req
+	}
+	for name, request := range map[string]func(r *rig) *http.Request{
+		"a list of buckets": func(r *rig) *http.Request { return r.Signed("GET", "/", "") },
+		"a list of deletions": func(r *rig) *http.Request {
+			return r.Signed("POST", "/photos?delete", "<Delete><Object><Key>a</Key></Object></Delete>")
+		},
+		"a preflight": preflight,
+	} {
+		r := entries(t, callbacks.Set{}, settings{"limits": settings{"entry": once, "anonymous": once, "all": once}, "policy": rules("GetObject photos/k")},
+			map[string]settings{"photos": {"anonymous": true}})
+		for range 2 {
+			if got := r.Do(request(r)); got.StatusCode != 200 {
+				t.Errorf("%s: %d %s", name, got.StatusCode, got.Content)
+			}
+		}
+		if got := r.Do(r.Signed("GET", "/photos/k", "")); got.StatusCode != 200 {
+			t.Errorf("%s has used up the share of others: %d", name, got.StatusCode)
+		}
+	}
+}
+
+func TestAListOfBucketsHasTheClassThatTheValidatorChose(t *testing.T) {
+	choice := "bulk"
+	may := func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		ttl := time.Duration(0)
+		return callbacks.Decision{Allow: true, Limits: choice, TTL: &ttl}, nil
+	}
+	r := start(t, callbacks.Set{Validator: may}, settings{"callbacks": []string{"validator"}, "limits": settings{"classes": settings{"bulk": once}}})
+	for _, c := range []struct {
+		choice string
+		status int
+	}{{"bulk", 200}, {"bulk", 503}, {"other", 403}} {
+		choice = c.choice
+		if got := r.Do(r.Signed("GET", "/", "")); got.StatusCode != c.status {
+			t.Errorf("%+v: %d", c, got.StatusCode)
+		}
+	}
+}
+
 func TestALimitIsAboutAClassOfOperations(t *testing.T) {
 	for class, requests := range map[string][2]string{
 		"read": {"GET /photos/k", "HEAD /photos/k?versionId=1"}, "write": {"PUT /photos/k", "POST /photos/k?uploads"},
