@@ -37,11 +37,11 @@ func (p *Pipeline) authorize(x *exchange) error {
 	if err := question.Touched(x.req, here, x.sourceSite, func(q *access.Question, again bool) error { return p.check(x, q, again) }); err != nil {
 		return err
 	}
-	if err := x.admitAuthorised(); err != nil {
-		return err
-	}
 	if x.allRefused() {
 		return nil
+	}
+	if err := x.admitAuthorised(); err != nil {
+		return err
 	}
 	return p.countUse(x)
 }

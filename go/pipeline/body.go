@@ -130,6 +130,9 @@ func (x *exchange) attachBody(call *upstream.Call) error {
 		call.PayloadHash = upstream.EmptyPayload
 		return nil
 	}
+	if x.sumsParts() {
+		return x.attachParts(reader, call)
+	}
 	x.attachVerified(reader, spec, call)
 	return nil
 }

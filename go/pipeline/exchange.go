@@ -41,6 +41,8 @@ type exchange struct {
 	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
 	deleteErrors []byte           // of DeleteObjects: what the response says about those
 
+	parts []names.Part // of CompleteMultipartUpload, where they are added up
+
 	sides map[string]creds.Credentials // of a copy: with which its buckets are opened
 
 	document *bytes.Reader // a body that was read because nobody told its length, else nil
@@ -57,7 +59,7 @@ func (x *exchange) release() {
 	x.atStore.leave()
 	x.limits.End(x.received.Load(), x.w.sent)
 	x.limits = nil
-	x.deletions, x.deleteErrors, x.document = nil, nil, nil
+	x.deletions, x.deleteErrors, x.document, x.parts = nil, nil, nil, nil
 }
 
 // newRequestID has the look of S3's own. It is a name, not a secret.

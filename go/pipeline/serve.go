@@ -91,10 +91,10 @@ func (p *Pipeline) serve(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if err := p.checkSum(x, call); err != nil {
+	if err := p.takePlace(x); err != nil {
 		return err
 	}
-	if err := p.takePlace(x); err != nil {
+	if err := p.checkSum(x, call); err != nil {
 		return err
 	}
 	resp, err := p.send(x.r.Context(), x, call)

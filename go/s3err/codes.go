@@ -25,6 +25,7 @@ var (
 	KeyTooLong                   = New(http.StatusBadRequest, "KeyTooLongError", "Your key is too long.")
 	MalformedPOSTRequest         = New(http.StatusBadRequest, "MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data.")
 	MalformedTrailer             = New(http.StatusBadRequest, "MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+	InvalidPart                  = New(http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag.")
 	MalformedXML                 = New(http.StatusBadRequest, "MalformedXML", "The XML that you provided was not well formed or did not validate against our published schema.")
 	MaxMessageLengthExceeded     = New(http.StatusBadRequest, "MaxMessageLengthExceeded", "Your request was too large.")
 	MethodNotAllowed             = New(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.")

@@ -19,7 +19,6 @@ var messages = map[string]string{
 	"IllegalLocationConstraintException":             "The location constraint is not valid for the region that the request was sent to.",
 	"InvalidEncryptionAlgorithmError":                "The encryption request that you specified is not valid. The valid value is AES256.",
 	"InvalidObjectState":                             "The operation is not valid for the current state of the object.",
-	"InvalidPart":                                    "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag.",
 	"InvalidPartOrder":                               "The list of parts was not in ascending order. Parts list must be specified in order by part number.",
 	"InvalidRange":                                   "The requested range is not satisfiable.",
 	"InvalidStorageClass":                            "The storage class that you specified is not valid.",
@@ -60,7 +59,7 @@ var byStatus = map[int]string{
 var own = []*Error{
 	AccessDenied, AuthorizationHeaderMalformed, AuthorizationQueryError, BadDigest, ContentSHA256Mismatch, EntityTooLarge,
 	EntityTooSmall, ExpiredToken, IncompleteBody, InternalError, InvalidAccessKeyID, InvalidArgument, InvalidBucketName,
-	InvalidDigest, InvalidPolicyDocument, InvalidRequest, InvalidToken, InvalidURI, KeyTooLong, MalformedPOSTRequest,
+	InvalidDigest, InvalidPart, InvalidPolicyDocument, InvalidRequest, InvalidToken, InvalidURI, KeyTooLong, MalformedPOSTRequest,
 	MalformedTrailer, MalformedXML, MaxMessageLengthExceeded, MethodNotAllowed, MissingContentLength, NoSuchBucket, NoSuchUpload,
 	NotImplemented, RequestTimeTooSkewed, RequestTimeout, ServiceUnavailable, SignatureDoesNotMatch, SlowDown,
 }
