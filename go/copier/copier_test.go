@@ -216,6 +216,59 @@ func TestWhatASourceMustSayIsNotGuessed(t *testing.T) {
 	}
 }
 
+func TestASourceOrdersNothingOfTheTarget(t *testing.T) {
+	for name, c := range map[string]struct {
+		header http.Header
+		want   error
+	}{
+		"an instruction to unpack":    {http.Header{"X-Amz-Meta-Snowball-Auto-Extract": {"true"}}, s3err.NotImplemented},
+		"a field on two lines":        {http.Header{"Content-Type": {"text/plain", "text/html"}}, s3err.BadGateway},
+		"metadata on two lines":       {http.Header{"X-Amz-Meta-A": {"1", "2"}}, s3err.BadGateway},
+		"tags, but not that many":     {http.Header{"X-Amz-Tagging-Count": {"1"}}, s3err.ServiceUnavailable},
+		"what anybody could have set": {http.Header{"X-Amz-Meta-A": {"1"}, "Content-Type": {"text/plain"}}, nil},
+	} {
+		d := &double{t: t, body: "hello", header: c.header}
+		if _, err := d.copy(request()); !errors.Is(err, c.want) || (c.want != nil) != (d.put == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestOnlyTheStatusThatIsNeededIsASuccess(t *testing.T) {
+	answers := func(status int, body string) func(*upstream.Call) *http.Response {
+		return func(*upstream.Call) *http.Response { return response(status, nil, strings.NewReader(body), -1) }
+	}
+	for _, status := range []int{201, 202, 204, 206, 304, 308, 999} {
+		d := &double{t: t, body: "hello", answer: answers(status, "")}
+		if _, err := d.copy(request()); !errors.Is(err, s3err.BadGateway) {
+			t.Errorf("the target says %d: %v", status, err)
+		}
+		for _, selector := range []string{"", "tagging"} {
+			d := &double{t: t, body: "hello"}
+			_, err := Begin(t.Context(), request(), func(ctx context.Context, call *upstream.Call) (*http.Response, error) {
+				resp, err := d.send(ctx, call)
+				if call.Query.Has("tagging") == (selector != "") {
+					resp.StatusCode = status
+				}
+				return resp, err
+			})
+			if !errors.Is(err, s3err.BadGateway) {
+				t.Errorf("the source says %d to %q: %v", status, selector, err)
+			}
+		}
+	}
+	for name, body := range map[string]string{"nothing": "", "an error": "<Error><Code>InternalError</Code></Error>"} {
+		d := &double{t: t, body: "hello", answer: func(*upstream.Call) *http.Response {
+			r := response(200, nil, strings.NewReader(body), -1)
+			r.Header.Del("Etag")
+			return r
+		}}
+		if _, err := d.copy(request()); s3err.From(err).Status != 502 {
+			t.Errorf("the target keeps no object and says %s: %v", name, err)
+		}
+	}
+}
+
 func TestATimeThatNobodyKnowsMeetsNoCondition(t *testing.T) {
 	for _, name := range []string{"If-Modified-Since", "If-Unmodified-Since"} {
 		d := &double{t: t, body: "hello", header: http.Header{"Last-Modified": nil}}

@@ -10,14 +10,20 @@ import (
 	"osp/go/wire"
 )
 
-// refusal is a store's refusal in the client's names: its code, and our own words.
+// refusal is a store's refusal in the client's names: its code, and our own words. A
+// status that is neither the one that was needed nor an error's says nothing that a
+// client could rely on.
 func refusal(resp *http.Response, about names.Place) *s3err.Error {
+	status, unsaid := resp.StatusCode, s3err.ForStatus(resp.StatusCode)
+	if status < http.StatusBadRequest || status > 599 {
+		status, unsaid = s3err.BadGateway.Status, s3err.BadGateway
+	}
 	var said struct{ Code string }
 	body, err := io.ReadAll(io.LimitReader(resp.Body, wire.LongestError))
 	if err != nil || xml.Unmarshal(body, &said) != nil || !names.IsCode(said.Code) {
-		return s3err.ForStatus(resp.StatusCode).With("BucketName", about.Bucket.Name).With("Key", about.Key)
+		return unsaid.With("BucketName", about.Bucket.Name).With("Key", about.Key)
 	}
-	return s3err.New(resp.StatusCode, said.Code, s3err.Message(said.Code)).With("BucketName", about.Bucket.Name).With("Key", about.Key)
+	return s3err.New(status, said.Code, s3err.Message(said.Code)).With("BucketName", about.Bucket.Name).With("Key", about.Key)
 }
 
 // targetRefusal is what the client is told when the target's store refuses the

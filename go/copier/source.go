@@ -63,7 +63,7 @@ func (c *Copy) get(ctx context.Context, before *source) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.readHead(resp)
+	s, err := c.readHead(resp, before != nil)
 	if err != nil {
 		_ = resp.Body.Close() // it is of no use
 		return nil, err
@@ -97,11 +97,12 @@ func (c *Copy) sourceCall(selector, version string) (*upstream.Call, error) {
 }
 
 // readHead reads what the head of the response says about the object.
-func (c *Copy) readHead(resp *http.Response) (*source, error) {
+// conditional says that it was asked for if it has the ETag of an earlier attempt.
+func (c *Copy) readHead(resp *http.Response, conditional bool) (*source, error) {
 	h := resp.Header
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusPartialContent:
-	case http.StatusNotModified, http.StatusPreconditionFailed: // of the ETag of an earlier attempt
+	switch status := resp.StatusCode; {
+	case status == http.StatusOK, status == http.StatusPartialContent:
+	case conditional && (status == http.StatusNotModified || status == http.StatusPreconditionFailed):
 		return nil, errChanged
 	default:
 		if c.VersionID != "" && resp.StatusCode == http.StatusMethodNotAllowed && h.Get("X-Amz-Delete-Marker") == "true" {

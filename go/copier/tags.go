@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"osp/go/s3err"
@@ -45,6 +46,9 @@ func (c *Copy) readTags(ctx context.Context) (string, error) {
 	}
 	if err != nil {
 		return "", s3err.BadGateway.Because(errors.Join(errors.New("the tags of the copy source can't be read"), err))
+	}
+	if count := c.source.header.Get("X-Amz-Tagging-Count"); count != "" && count != strconv.Itoa(len(found.Tags)) {
+		return "", errChanged // these are another object's
 	}
 	var pairs []string
 	for _, tag := range found.Tags {

@@ -33,7 +33,9 @@ func (c *Copy) describe(ctx context.Context) (target, error) {
 		return t, err
 	}
 	if c.Operation == s3op.CopyObject && !c.asks.replaces {
-		copyMetadata(t.header, c.source.header)
+		if err := copyMetadata(t.header, c.source.header); err != nil {
+			return t, err
+		}
 	}
 	if c.tags != "" {
 		t.header.Set(taggingHeader, c.tags)
@@ -58,15 +60,25 @@ func (c *Copy) describe(ctx context.Context) (target, error) {
 	return t, nil
 }
 
-func copyMetadata(to, source http.Header) {
+// copyMetadata takes along what a client could have sent to the target itself. What a
+// store would read as an instruction of its own is refused, as it is from clients:
+// whoever could write to the source must not order anything of the target's store.
+func copyMetadata(to, source http.Header) error {
 	for name, values := range source {
-		if isMetadata(name) {
-			to[name] = values
+		switch {
+		case !isMetadata(name):
+			continue
+		case s3op.Foreign(name):
+			return s3err.NotImplemented.Msg("The copy source has metadata that stores take for an instruction.")
+		case len(values) > 1:
+			return s3err.BadGateway.Because(errors.New("the copy source says the same of its metadata twice"))
 		}
+		to[name] = values
 	}
 	if coding := payload.StripAWSChunked(to["Content-Encoding"]); len(coding) == 0 {
 		delete(to, "Content-Encoding")
 	}
+	return nil
 }
 
 // wantedChecksum is the algorithm of the checksum that the target gets: the one that
@@ -122,6 +134,9 @@ func (c *Copy) put(ctx context.Context) (*Result, error) {
 	}
 	if s.left.Load() > 0 {
 		return nil, errEarly
+	}
+	if resp.Header.Get("Etag") == "" { // of an object it would have one; some say in the body what went wrong
+		return nil, targetRefusal(refusal(resp, c.Target))
 	}
 	c.moved = c.source.length
 	sum := c.sent(s)

@@ -63,7 +63,7 @@ type meter struct{ until atomic.Int64 }
 func (m *meter) take(r *Rate, now time.Duration) (wait time.Duration, ok bool) {
 	for {
 		until := m.until.Load()
-		next := max(time.Duration(until), now) + r.each
+		next := m.owed(until, r.ahead, now) + r.each
 		if wait = next - now - r.ahead; wait > 0 {
 			return wait, false
 		}
@@ -73,9 +73,15 @@ func (m *meter) take(r *Rate, now time.Duration) (wait time.Duration, ok bool) {
 	}
 }
 
+// owed is until when a meter is paid for that stood at until: no more ahead of the clock than
+// the rule allows that holds now, since another one may have held before.
+func (*meter) owed(until int64, most, now time.Duration) time.Duration {
+	return min(max(time.Duration(until), now), now+most)
+}
+
 // wouldWait is how long a unit would have to wait, without taking it.
 func (m *meter) wouldWait(r *Rate, now time.Duration) time.Duration {
-	return m.ahead(now) + r.each - r.ahead
+	return m.owed(m.until.Load(), r.ahead, now) - now + r.each - r.ahead
 }
 
 // giveBack returns one unit that was taken and not used.

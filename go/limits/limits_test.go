@@ -83,6 +83,22 @@ func (m *model) take(now time.Duration) bool {
 	return true
 }
 
+func TestWhatAnotherRuleLetOneTakeIsNoMoreThanTheBurstOfTheNewOne(t *testing.T) {
+	var m meter
+	slow, fast := NewRate(0.01, 20), NewRate(1000, 20)
+	for range 20 {
+		if _, ok := m.take(&slow, 0); !ok {
+			t.Fatal("the burst was refused")
+		}
+	}
+	if wait := m.wouldWait(&fast, 0); wait > time.Millisecond {
+		t.Errorf("it would have to wait %v", wait)
+	}
+	if _, ok := m.take(&fast, time.Millisecond); !ok {
+		t.Error("a unit that is worth a millisecond was refused after one")
+	}
+}
+
 func TestARateIsThatOfItsModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 300 {

@@ -247,6 +247,8 @@ func TestAnErrorAfterALongSilenceComesWithinA200(t *testing.T) {
 			if fails {
 				w.WriteHeader(503)
 				_, _ = io.WriteString(w, "<Error><Code>SlowDown</Code></Error>")
+			} else {
+				w.Header().Set("ETag", `"e"`)
 			}
 		})
 		resp, err := pipelinetest.Client.Do(r.copy())
@@ -316,7 +318,9 @@ func TestCredentialsThatAreRenewedInTheMiddleOfACopyServeItsSecondAttempt(t *tes
 		if strings.Contains(req.Header.Get("Authorization"), "Credential=K1/") {
 			w.WriteHeader(403)
 			_, _ = io.WriteString(w, "<Error><Code>ExpiredToken</Code></Error>")
+			return
 		}
+		w.Header().Set("ETag", `"e"`)
 	})
 	if a := r.Do(r.copy()); a.StatusCode != 200 {
 		t.Fatalf("got %d %s", a.StatusCode, a.Content)

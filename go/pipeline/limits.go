@@ -108,10 +108,11 @@ func (x *exchange) limitBroken() observe.Limit {
 // proposedSize is how long the object, or the part of one, would be that the request
 // stores, as it declares; its body is held to that.
 func (x *exchange) proposedSize() int64 {
-	switch x.req.Operation {
-	case s3op.PostObject:
+	switch op := x.req.Operation; {
+	case op == s3op.PostObject:
 		return x.form.length
-	case s3op.PutObject, s3op.UploadPart:
+	case op == s3op.PutObject, op == s3op.UploadPart:
+	case x.req.Unlisted != nil: // a store that lacks it may well take it for one of these
 	default:
 		return 0
 	}

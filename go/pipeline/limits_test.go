@@ -164,6 +164,16 @@ func TestAnObjectThatIsTooLargeIsRefusedBeforeItsBody(t *testing.T) {
 	r.Store.Untouched(t)
 }
 
+func TestWhatAStoreMayTakeForAnObjectIsNoLargerThanOne(t *testing.T) {
+	r := entries(t, callbacks.Set{}, settings{"limits": settings{"all": settings{"largest_object": 5}}}, map[string]settings{"photos": {"unknown_operations": true}})
+	for _, target := range []string{"/photos/k?attributes", "/photos/k?foo", "/photos/k?append"} {
+		if got := r.Do(r.Signed("PUT", target, "123456")); got.Code() != "EntityTooLarge" {
+			t.Errorf("%s: %d %s", target, got.StatusCode, got.Content)
+		}
+	}
+	r.Store.Untouched(t)
+}
+
 func TestPartsAreAddedUpBeforeTheyAreOneObject(t *testing.T) {
 	page := func(truncated bool, from int, sizes ...int) string {
 		text := fmt.Sprintf("<ListPartsResult><IsTruncated>%v</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker>", truncated, from)
