@@ -62,26 +62,38 @@ type meter struct{ until atomic.Int64 }
 // take takes one unit if it may come now; else it returns how long it has to wait.
 func (m *meter) take(r *Rate, now time.Duration) (wait time.Duration, ok bool) {
 	for {
-		until := m.until.Load()
-		next := m.owed(until, r.ahead, now) + r.each
+		until := m.owed(r, now)
+		next := max(until, now) + r.each
 		if wait = next - now - r.ahead; wait > 0 {
 			return wait, false
 		}
-		if m.until.CompareAndSwap(until, int64(next)) {
+		if m.until.CompareAndSwap(int64(until), int64(next)) {
 			return 0, true
 		}
 	}
 }
 
-// owed is until when a meter is paid for that stood at until: no more ahead of the clock than
-// the rule allows that holds now, since another one may have held before.
-func (*meter) owed(until int64, most, now time.Duration) time.Duration {
-	return min(max(time.Duration(until), now), now+most)
+// late is how long ago somebody may have looked at the clock who takes only now.
+const late = time.Second
+
+// owed is until when what was taken is paid for. That is no further ahead of the clock than
+// the rule allows: if it is, another one held, and it counts for no more than a full burst.
+func (m *meter) owed(r *Rate, now time.Duration) time.Duration {
+	for {
+		until := m.until.Load()
+		most := now + r.ahead
+		if time.Duration(until) <= most+late {
+			return time.Duration(until)
+		}
+		if m.until.CompareAndSwap(until, int64(most)) {
+			return most
+		}
+	}
 }
 
 // wouldWait is how long a unit would have to wait, without taking it.
 func (m *meter) wouldWait(r *Rate, now time.Duration) time.Duration {
-	return m.owed(m.until.Load(), r.ahead, now) - now + r.each - r.ahead
+	return max(m.owed(r, now), now) - now + r.each - r.ahead
 }
 
 // giveBack returns one unit that was taken and not used.
