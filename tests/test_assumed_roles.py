@@ -127,7 +127,7 @@ def test_entries_and_clients_share_a_session(serve: Any, sts: StsDouble, lake: S
 
 @pytest.mark.slow
 def test_a_session_is_renewed_before_it_ends(serve: Any, sts: StsDouble, lake: S3Double) -> None:
-    sts.expires_in = 31  # half a minute before its end a session is no longer used
+    sts.expires_in = 4  # one that is that short is used for half of its life
     s3 = serve({"data": signed(lake, sts)}).boto(retry=False)
     until(lambda: get(s3) == b"over there" and sts.given >= 3, "two renewals")
     assert lake.problems == []

@@ -91,14 +91,15 @@ def test_leaves_out_what_no_decision_refused(folder: Path, by: str) -> None:
     assert done.stdout.endswith("0 can't be told; 1 left out\n")
 
 
-def test_can_not_tell_what_s3_does_not_have(folder: Path) -> None:
+def test_needs_an_action_for_what_s3_does_not_have(folder: Path) -> None:
     write(folder, {"operation": "Unknown"})
     done = runner(folder)(*COMMAND, "access.log")
-    assert done.stdout.startswith("can't be told: 1 Unknown by alice")
+    assert done.returncode == 1
+    assert done.stdout.startswith("would be refused: 1 Unknown by alice")
 
 
 def test_prints_no_control_characters_of_strangers(folder: Path) -> None:
-    write(folder, {"key": "secret/a", "access_key": "a\x1b[2J\u202e", "bucket": "data\n"})
+    write(folder, {**REFUSED, "access_key": "a\x1b[2J\u202e", "bucket": "data\n"})
     done = runner(folder)(*COMMAND, "access.log")
     assert done.returncode == 1
     assert r"a\x1b[2J\u202e" in done.stdout
@@ -107,7 +108,7 @@ def test_prints_no_control_characters_of_strangers(folder: Path) -> None:
 
 def test_compares_with_another_policy(folder: Path) -> None:
     (folder / "old.json").write_text(policy(READS))
-    write(folder, {}, {"key": "secret/a", "code": "AccessDenied"}, {"operation": "PutObject"})
+    write(folder, {}, {"key": "secret/a", **REFUSED}, {"operation": "PutObject"})
     done = runner(folder)(*COMMAND, "--against", "old.json", "access.log")
     assert done.returncode == 1
     (change, _) = done.stdout.splitlines()
