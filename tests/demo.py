@@ -16,8 +16,9 @@ from typing import Any
 import botocore.exceptions
 from helpers.children import Child
 from helpers.clients import Keys, boto
+from helpers.ports import free_port
 from helpers.stores import versitygw
-from helpers.wait import accepts, free_port
+from helpers.wait import accepts
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "python" / "examples" / "demo_proxy.py"

@@ -24,8 +24,9 @@ from helpers.children import Child
 from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
 from helpers.monitor import scrape
+from helpers.ports import free_port
 from helpers.stores import Store
-from helpers.wait import free_port, until
+from helpers.wait import until
 
 JWT = ".".join(
     base64.urlsafe_b64encode(part).decode().rstrip("=")

@@ -18,8 +18,8 @@ from helpers.children import clean_environment
 from helpers.cli import PROGRAM, Done, Run, mistaken, runner, write_toml
 from helpers.double import S3Double, Seen
 from helpers.fleet import key
+from helpers.ports import free_port
 from helpers.valkey import valkey
-from helpers.wait import free_port
 
 
 @pytest.fixture

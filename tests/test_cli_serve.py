@@ -17,8 +17,9 @@ from conftest import CLIENT
 from helpers.cli import Run, mistaken, runner
 from helpers.clients import Keys, refused
 from helpers.double import S3Double
+from helpers.ports import free_port
 from helpers.served import Served
-from helpers.wait import accepts, free_port, until
+from helpers.wait import accepts, until
 
 FAILED = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 ALLOW = "def may(token, bucket):\n    return True\n"

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import object_storage_proxy as osp
 import pytest
 from conftest import CLIENT
-from helpers.wait import free_port
+from helpers.ports import free_port
 
 ENTRY = {"host": "localhost", "port": 9000}
 

@@ -22,7 +22,7 @@ from helpers.children import Child
 from helpers.cli import runner, write_toml
 from helpers.clients import Keys, boto
 from helpers.pages import DOCS, PAGES, ROOT, Block, Shell, blocks
-from helpers.wait import free_port
+from helpers.ports import free_port
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -16,9 +16,10 @@ from conftest import CLIENT, settings
 from helpers import raw
 from helpers.double import S3Double, Seen
 from helpers.monitor import get
+from helpers.ports import free_port
 from helpers.scripts import Run, ended
 from helpers.served import Served
-from helpers.wait import accepts, free_port, until
+from helpers.wait import accepts, until
 
 FOREVER = 3600.0  # what waits for its end, hangs
 

@@ -11,7 +11,7 @@ from conftest import CLIENT
 from helpers.children import Child
 from helpers.clients import boto
 from helpers.gil import HOLD, held, needs_pydll, prepare
-from helpers.wait import free_port
+from helpers.ports import free_port
 
 SCRIPT = (
     """

@@ -17,9 +17,9 @@ from helpers.children import Child
 from helpers.cli import write_toml
 from helpers.issuer import Issuer
 from helpers.pages import DOCS, Block, Shell, blocks
+from helpers.ports import free_port
 from helpers.service import Quiet, Service
 from helpers.stores import Store
-from helpers.wait import free_port
 
 PAGE = (DOCS / "identity.md").read_text(encoding="utf-8")
 

@@ -16,9 +16,10 @@ import pytest
 from conftest import CLIENT
 from helpers.clients import boto
 from helpers.double import S3Double
+from helpers.ports import free_port
 from helpers.raw import connect, head_bytes, sign
 from helpers.scripts import Run, ended
-from helpers.wait import accepts, free_port, until
+from helpers.wait import accepts, until
 
 
 class SlowStore:

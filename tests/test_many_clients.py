@@ -21,8 +21,9 @@ from helpers.children import Child
 from helpers.clients import Keys
 from helpers.double import KEYS, S3Double
 from helpers.monitor import scrape
+from helpers.ports import free_port
 from helpers.raw import connect, head_bytes, read_answer, send, sign
-from helpers.wait import free_port, until
+from helpers.wait import until
 
 
 @pytest.mark.slow

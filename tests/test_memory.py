@@ -13,7 +13,7 @@ import pytest
 from conftest import CLIENT
 from helpers.children import Child
 from helpers.clients import boto
-from helpers.wait import free_port
+from helpers.ports import free_port
 
 MIB = 1 << 20
 SIZE = 1024 * MIB

@@ -21,9 +21,10 @@ from helpers.double import S3Double
 from helpers.fleet import METRICS
 from helpers.ibm import IamDouble
 from helpers.monitor import get, scrape, status
+from helpers.ports import free_port
 from helpers.raw import send
 from helpers.stores import Store, versitygw
-from helpers.wait import free_port, until
+from helpers.wait import until
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "docs" / "grafana-dashboard.json"
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "monitoring.md"

@@ -12,7 +12,7 @@ from helpers.children import Child
 from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
 from helpers.ibm import IamDouble
-from helpers.wait import free_port
+from helpers.ports import free_port
 
 SCRIPT = """
 import json

@@ -18,8 +18,8 @@ from helpers.clients import Keys, boto, refused
 from helpers.double import S3Double
 from helpers.gil import HOLD, held, needs_pydll, prepare
 from helpers.pages import DOCS, blocks
+from helpers.ports import free_port
 from helpers.served import Served
-from helpers.wait import free_port
 
 BOB = Keys("bob", "bob's secret")
 PAIRS = [{"access_key": k.access, "secret_key": k.secret} for k in (CLIENT, BOB)]

@@ -13,7 +13,7 @@ import pytest
 from conftest import CLIENT, Front
 from helpers import raw
 from helpers.clients import Keys, refused
-from helpers.wait import free_port
+from helpers.ports import free_port
 
 BODY = b"must not arrive"
 

@@ -19,7 +19,8 @@ from helpers.double import KEYS, S3Double
 from helpers.identity import ROLE, arn, known
 from helpers.issuer import Issuer
 from helpers.otlp import Collector
-from helpers.wait import free_port, until
+from helpers.ports import free_port
+from helpers.wait import until
 
 SCRIPT = """
 import json, logging, signal, sys, threading

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from helpers.children import Child
 from helpers.cli import PROGRAM, write_toml
+from helpers.ports import free_port
 from helpers.scripts import Run, ended
-from helpers.wait import accepts, free_port, until
+from helpers.wait import accepts, until
 from object_storage_proxy._aside import aside
 
 # The process sends itself a signal just before its port opens, and as soon as it is open.

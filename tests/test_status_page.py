@@ -11,8 +11,9 @@ from conftest import CLIENT, Front
 from helpers import browser
 from helpers.clients import Keys, refused
 from helpers.monitor import status
+from helpers.ports import free_port
 from helpers.stores import Store, versitygw
-from helpers.wait import free_port, until
+from helpers.wait import until
 
 pytestmark = [
     pytest.mark.slow,

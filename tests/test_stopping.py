@@ -8,8 +8,9 @@ import pytest
 from conftest import CLIENT
 from helpers.clients import boto
 from helpers.double import S3Double
+from helpers.ports import free_port
 from helpers.scripts import SERVER, Run, completes, ended
-from helpers.wait import accepts, free_port, until
+from helpers.wait import accepts, until
 
 
 def test_starts_and_stops_of_many_threads_at_the_same_time(run_script: Run) -> None:

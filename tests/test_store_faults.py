@@ -19,10 +19,11 @@ from helpers import faulty, raw
 from helpers.certificates import Certificates
 from helpers.double import S3Double
 from helpers.faulty import BROKEN_OFF, NO_ANSWER, Fault
+from helpers.ports import free_port
 from helpers.scene import BUCKETS, HASTE, LARGE, OPERATIONS, SMALL, Request, Scene, scene
 from helpers.scripted import Script, ScriptedStore
 from helpers.stores import versitygw
-from helpers.wait import free_port, until
+from helpers.wait import until
 
 slow = [pytest.mark.slow]
 UPLOAD = Request("PUT", "/put", LARGE)

@@ -24,7 +24,8 @@ from helpers.identity import ALL, READS, ROLE, arn, exchange, holder, job, known
 from helpers.issuer import Issuer
 from helpers.monitor import get, scrape
 from helpers.pages import DOCS, blocks
-from helpers.wait import free_port, until
+from helpers.ports import free_port
+from helpers.wait import until
 
 
 @pytest.fixture

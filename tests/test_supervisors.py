@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -25,8 +23,9 @@ from helpers.double import S3Double
 from helpers.fleet import key
 from helpers.monitor import scrape
 from helpers.pages import DOCS
+from helpers.ports import free_port
 from helpers.valkey import valkey
-from helpers.wait import accepts, free_port, until
+from helpers.wait import accepts, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,18 +37,13 @@ PROCESSES = 4
 
 
 def free_prefix() -> str:
-    """All but the last digit of free ports, below those that connections are given."""
-    prefixes = map(str, random.sample(range(1100, 3200), 100))
-    return next(prefix for prefix in prefixes if all(map(free, ports(prefix))))
-
-
-def free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    """All but the last digit of ports that nobody else is given."""
+    while True:
+        first = str(free_port())
+        if first[-1] == "1" and [first, *(str(free_port()) for _ in range(1, PROCESSES))] == [
+            str(port) for port in ports(first[:-1])
+        ]:
+            return first[:-1]
 
 
 def ports(prefix: str) -> list[int]:

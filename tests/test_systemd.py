@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from helpers.children import Child
 from helpers.cli import PROGRAM, write_toml
-from helpers.wait import accepts, free_port
+from helpers.ports import free_port
+from helpers.wait import accepts
 
 RELOADING = re.compile(r"RELOADING=1\nMONOTONIC_USEC=\d+")
 

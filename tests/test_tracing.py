@@ -16,7 +16,7 @@ from helpers import raw
 from helpers.children import Child
 from helpers.double import S3Double
 from helpers.otlp import Collector, Span
-from helpers.wait import free_port
+from helpers.ports import free_port
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"

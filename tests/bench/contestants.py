@@ -15,8 +15,8 @@ from typing import Any
 from helpers.certificates import Certificates
 from helpers.children import Child
 from helpers.fleet import key
+from helpers.ports import free_port
 from helpers.valkey import Valkey, valkey
-from helpers.wait import free_port
 
 from bench import nginx, processes
 from bench.signing import REGION

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from helpers import stores as real
 from helpers.children import Child
-from helpers.wait import free_port
+from helpers.ports import free_port
 
 from bench import nginx
 from bench.signing import Keys

@@ -27,6 +27,7 @@ from helpers.children import Child
 from helpers.cli import PROGRAM, write_toml
 from helpers.clients import CLIENT
 from helpers.names import DOMAIN
+from helpers.ports import free_port
 from helpers.wait import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,15 +86,6 @@ def program(name: str) -> str:
     return found
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on, on any address."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-
-
 class Fleet:
     """Serves between its start and its end; a context manager.
 
@@ -114,7 +106,7 @@ class Fleet:
         **more: Any,
     ) -> None:
         self.folder, self.kind, self.tls = folder, KINDS[kind], tls
-        self._ports = dict(zip((BALANCER, CLIENTS, METRICS), free_ports(3), strict=True))
+        self._ports = {role: free_port() for role in (BALANCER, CLIENTS, METRICS)}
         self._program = program(kind)
         self._settings = {
             "cos_map": cos_map,

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from helpers.chart import ROOT
 from helpers.children import Child
-from helpers.wait import free_port, until
+from helpers.ports import free_port
+from helpers.wait import until
 
 BINARIES = ROOT / ".build" / "k8s"  # what `kubernetes` of tests/tools/bring.sh builds
 CONTROLLERS = (

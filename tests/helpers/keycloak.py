@@ -11,7 +11,8 @@ import httpx
 
 from helpers.chart import ROOT
 from helpers.children import Child
-from helpers.wait import free_port, until
+from helpers.ports import free_port
+from helpers.wait import until
 
 BROUGHT = ROOT / ".build" / "keycloak"  # what `keycloak` of tests/tools/bring.sh unpacks
 REALM = "acme"

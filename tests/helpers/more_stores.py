@@ -17,8 +17,9 @@ from typing import Any
 
 from helpers.children import Child, clean_environment
 from helpers.clients import Keys
+from helpers.ports import free_port
 from helpers.stores import PROGRAMS, REGION, Store
-from helpers.wait import free_port, until
+from helpers.wait import until
 
 OWNER = Keys("store-owner", "store-owner-secret")
 

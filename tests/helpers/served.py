@@ -9,7 +9,8 @@ from typing import Any
 from helpers.children import Child
 from helpers.cli import PROGRAM, write_toml
 from helpers.clients import CLIENT, Keys, boto
-from helpers.wait import free_port, until
+from helpers.ports import free_port
+from helpers.wait import until
 
 PAIR = {"access_key": CLIENT.access, "secret_key": CLIENT.secret}
 

@@ -18,7 +18,8 @@ import botocore.exceptions
 from helpers.certificates import Certificates
 from helpers.children import Child
 from helpers.clients import Keys, boto
-from helpers.wait import free_port, until
+from helpers.ports import free_port
+from helpers.wait import until
 
 PROGRAMS = Path(__file__).resolve().parents[2] / ".build" / "stores"
 REGION = "us-east-1"

