@@ -123,6 +123,9 @@ func (v *Verifier) With(issuers []Issuer) *Verifier {
 	return next
 }
 
+// Trusts reports whether tokens of an issuer are accepted.
+func (v *Verifier) Trusts(issuer string) bool { return v.issuers[issuer] != nil }
+
 // Verify returns what a token proves, or an error that wraps one of those above. It may
 // wait for the issuer's keys, if the token is the first that needs them, but no longer
 // than ctx lasts.

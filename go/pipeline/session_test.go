@@ -12,10 +12,10 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/policy"
+	"osp/go/roles"
 	"osp/go/s3err"
 	"osp/go/secret"
 	"osp/go/session"
-	"osp/go/stores"
 )
 
 // issued makes the keys of a session as a client has them.
@@ -168,10 +168,17 @@ func TestPoliciesOfASessionNarrowWhateverElseAllows(t *testing.T) {
 }
 
 // has gives the rig these roles.
-func (r *rig) has(roles map[string]*policy.Policy) {
+func (r *rig) has(bounds map[string]*policy.Policy) {
 	set := *r.pipeline.stores.Load()
-	set.Roles = roles
+	set.Roles = bounds
 	r.pipeline.stores.Store(&set)
+	r.pipeline.roles.Update(func(s roles.Settings) roles.Settings {
+		s.Roles = map[string]*roles.Role{}
+		for name := range bounds {
+			s.Roles[name] = &roles.Role{Name: name}
+		}
+		return s
+	})
 }
 
 func TestARolesPolicyNarrowsWhatAValidatorAllows(t *testing.T) {
@@ -215,29 +222,5 @@ func TestARoleBoundsItsSessionsAndEndsThem(t *testing.T) {
 	}
 	if len(r.Store.Requests()) != reached {
 		t.Error("what no role allows reached the store")
-	}
-}
-
-func TestARoleThatComesBackRevivesNoSession(t *testing.T) {
-	r := start(t, callbacks.Set{}, nil)
-	read, err := policy.ParseIdentity([]byte(onlyRead))
-	if err != nil {
-		t.Fatal(err)
-	}
-	of := map[string]*policy.Policy{"reader": read}
-	old := r.issued(session.Session{Token: "alice", Role: "reader", Configured: true})
-	before := &stores.Set{Roles: of}
-	r.pipeline.endRoles(before, before)
-	r.has(of)
-	if a := r.Do(r.by(old, "GET", "/photos/a/k", "")); a.StatusCode != http.StatusOK {
-		t.Errorf("a role that stays: %d %s", a.StatusCode, a.Code())
-	}
-	r.pipeline.endRoles(before, &stores.Set{})
-	if a := r.Do(r.by(old, "GET", "/photos/a/k", "")); a.Code() != s3err.ExpiredToken.Code {
-		t.Errorf("a role that has come back: %d %s", a.StatusCode, a.Code())
-	}
-	young := r.issued(session.Session{Token: "alice", Role: "reader", Configured: true})
-	if a := r.Do(r.by(young, "GET", "/photos/a/k", "")); a.StatusCode != http.StatusOK {
-		t.Errorf("a session that is younger: %d %s", a.StatusCode, a.Code())
 	}
 }
