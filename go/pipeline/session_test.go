@@ -278,3 +278,24 @@ func TestKeysThatWereAskedForBeforeARevocationAreNoGood(t *testing.T) {
 		t.Errorf("keys that were asked for later: %d %s", a.StatusCode, a.Content)
 	}
 }
+
+func TestKeysThatEndGetNoSessionToken(t *testing.T) {
+	end := time.Now().Add(time.Hour)
+	known := map[string]callbacks.Secret{
+		"stays": {Key: secret.New("s")}, "ends": {Key: secret.New("s"), Expires: end}, "borrowed": {Key: secret.New("s"), SessionToken: secret.New("t")},
+	}
+	r := start(t, callbacks.Set{
+		HMACFetcher: func(_ context.Context, q callbacks.HMACQuestion) (callbacks.Secret, error) {
+			return known[q.AccessKey], nil
+		},
+		RoleAssumer: func(context.Context, *callbacks.RoleQuestion) (callbacks.RoleAnswer, error) {
+			return callbacks.RoleAnswer{Assumed: true}, nil
+		},
+	}, nil)
+	for name, code := range map[string]string{"stays": "", "ends": "AccessDenied", "borrowed": "AccessDenied"} {
+		keys := aws.Credentials{AccessKeyID: name, SecretAccessKey: "s", SessionToken: known[name].SessionToken.Reveal()}
+		if a := r.toSTSAs(keys, "Action=GetSessionToken&Version=2011-06-15"); stsCode(a) != code || code == "" && a.StatusCode != 200 {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Content)
+		}
+	}
+}
