@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -12,8 +13,9 @@ const (
 	// mostRecalled bounds how many ends of sessions a replica remembers for the fleet.
 	// The latest are those that a server is likely to lose.
 	mostRecalled = 1 << 14
-	// recalledAtOnce is how many of them the server is asked about together.
-	recalledAtOnce = 256
+	// recalledAtOnce is how many of them the server is asked about together: few, since
+	// other replicas record the same meanwhile.
+	recalledAtOnce = 16
 )
 
 // recall is what a replica has heard of ends of sessions. A server that takes over from
@@ -71,10 +73,12 @@ func (s *State) remind(ctx context.Context) {
 }
 
 // recordLost records those ends of sessions again that the server does not know any more.
-// Replicas that have begun without them hear of them by the log.
+// Replicas that have begun without them hear of them by the log. Each begins with others, so
+// that few are recorded twice.
 func (s *State) recordLost(ctx context.Context) error {
-	recorded := 0
-	for some := range slices.Chunk(s.recall.since(time.Now().Add(-keepEnds)), recalledAtOnce) {
+	all, recorded := s.recall.since(time.Now().Add(-keepEnds)), 0
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for some := range slices.Chunk(all, recalledAtOnce) {
 		lost, err := s.lost(ctx, some)
 		if err != nil {
 			return err
