@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"osp/go/s3op"
+	"osp/go/session"
 )
 
 // facts are what a request says.
@@ -56,7 +57,7 @@ func (d dice) patternText() string {
 func (d dice) statement() object {
 	s := object{"Effect": d.of("Allow", "Allow", "Deny"), "Principal": any("*")}
 	if d.IntN(3) == 0 {
-		s["Principal"] = object{"Token": d.some(func() any { return d.of("alice", "a*", "*", "?ob", "carol") })}
+		s["Principal"] = d.principal()
 	}
 	s[d.of("Action", "Action", "Action", "NotAction")] = d.some(func() any {
 		return d.of("s3:GetObject", "s3:PutObject", "s3:*Object", "s3:ListBucket", "S3:getobject*", "*", "s3:List*", "s3:?etObject")
@@ -71,6 +72,41 @@ func (d dice) statement() object {
 			c[operator] = block
 		}
 		s["Condition"] = c
+	}
+	return s
+}
+
+func (d dice) principal() object {
+	some := func(choices ...string) any { return d.some(func() any { return d.of(choices...) }) }
+	who := object{}
+	for len(who) == 0 {
+		if d.IntN(2) == 0 {
+			who["Token"] = some("alice", "a*", "*", "?ob", "carol")
+		}
+		if d.IntN(4) == 0 {
+			who["Role"] = some("reader", "read*", "*")
+		}
+		if d.IntN(4) == 0 {
+			who["Group"] = some("admins", "a*")
+		}
+		if d.IntN(4) == 0 {
+			who["Claim"] = object{d.of("team", "groups"): some("lake", "l*", "admins")}
+		}
+	}
+	return who
+}
+
+// session is one of a role, or of none; nil as often.
+func (d dice) session() *session.Session {
+	if d.IntN(2) == 0 {
+		return nil
+	}
+	s := &session.Session{Role: d.of("", "reader", "rea"), Name: "a", Claims: map[string][]string{}}
+	if d.IntN(2) == 0 {
+		s.Claims["groups"] = []string{d.of("admins", "others"), "all"}
+	}
+	if d.IntN(2) == 0 {
+		s.Claims["team"] = []string{d.of("lake", "pond")}
 	}
 	return s
 }
@@ -125,7 +161,7 @@ func (d dice) question() *Question {
 	return &Question{
 		Action:   s3op.Action(slices.Index(s3op.Actions(), d.of("s3:GetObject", "s3:PutObject", "s3:ListBucket", "s3:DeleteObject", "s3:Unknown"))),
 		Resource: resource, Token: d.of("alice", "bob", "", "a*", "Alice"), VersionID: d.of("", "v1"),
-		ClientIP: d.of("", "10.1.2.3", "192.0.2.1", "2001:db8::1", "::ffff:10.1.2.3", "unknown"), Secure: d.IntN(2) == 0, Now: atNoon, Request: f,
+		ClientIP: d.of("", "10.1.2.3", "192.0.2.1", "2001:db8::1", "::ffff:10.1.2.3", "unknown"), Secure: d.IntN(2) == 0, Now: atNoon, Request: f, Session: d.session(),
 	}
 }
 
@@ -136,7 +172,11 @@ func TestAnObviousImplementationDecidesTheSame(t *testing.T) {
 	outcomes := map[Effect]int{}
 	for range policies {
 		statements := []any{}
-		for range 1 + d.IntN(5) {
+		many := 1 + d.IntN(6)
+		if d.IntN(20) == 0 {
+			many *= 20
+		}
+		for range many {
 			statements = append(statements, d.statement())
 		}
 		document, err := json.Marshal(object{"Version": "2012-10-17", "Statement": statements})

@@ -29,7 +29,7 @@ var expressions = map[string]*regexp.Regexp{}
 
 // expression turns a text with wildcards and variables into a regular expression.
 // ok is false for a variable without a value: it equals nothing.
-func expression(text, token string, wildcards bool) (re *regexp.Regexp, ok bool) {
+func expression(text string, by holder, wildcards bool) (re *regexp.Regexp, ok bool) {
 	out := "(?s)^"
 	for text != "" {
 		switch {
@@ -40,10 +40,14 @@ func expression(text, token string, wildcards bool) (re *regexp.Regexp, ok bool)
 				out += regexp.QuoteMeta(inner)
 				continue
 			}
-			_, fallback, has := strings.Cut(inner, ",")
+			name, fallback, has := strings.Cut(inner, ",")
+			value := by.username
+			if strings.TrimSpace(name) == "aws:userid" {
+				value = by.userid
+			}
 			switch {
-			case token != "":
-				out += regexp.QuoteMeta(token)
+			case value != "":
+				out += regexp.QuoteMeta(value)
 			case has:
 				out += regexp.QuoteMeta(strings.Trim(fallback, " '"))
 			default:
@@ -64,8 +68,18 @@ func expression(text, token string, wildcards bool) (re *regexp.Regexp, ok bool)
 	return re, true
 }
 
-func slowFits(v any, text, token string, wildcards bool) bool {
-	re, ok := expression(v.(string), token, wildcards)
+// holder is what variables are about: who asks; nobody is the zero one.
+type holder struct{ username, userid string }
+
+func holderOf(q *Question) holder {
+	if q.Session != nil && q.Session.Role != "" {
+		return holder{q.Token, q.Session.Role + ":" + q.Session.Name}
+	}
+	return holder{q.Token, q.Token}
+}
+
+func slowFits(v any, text string, by holder, wildcards bool) bool {
+	re, ok := expression(v.(string), by, wildcards)
 	return ok && re.MatchString(text)
 }
 
@@ -94,7 +108,7 @@ func slowDecide(document []byte, q *Question) (effect Effect, by []int) {
 }
 
 func slowApplies(s object, q *Question) truth {
-	if !slowPrincipal(s["Principal"], q.Token) || !slowAction(s, q.Action) || !slowResource(s, q) {
+	if !slowPrincipal(s["Principal"], q) || !slowAction(s, q.Action) || !slowResource(s, q) {
 		return no
 	}
 	result := yes
@@ -107,13 +121,40 @@ func slowApplies(s object, q *Question) truth {
 	return result
 }
 
-func slowPrincipal(who any, token string) bool {
+func slowPrincipal(who any, q *Question) bool {
 	if who == "*" {
 		return true
 	}
-	for _, p := range listOf(who.(object)["Token"]) {
-		if token != "" && slowFits(p, token, "", true) {
+	if q.Token == "" {
+		return false
+	}
+	is := map[string][]string{"Token": {q.Token}}
+	claims, _ := who.(object)["Claim"].(object)
+	if q.Session != nil {
+		is["Group"] = q.Session.Claims["groups"]
+		if q.Session.Role != "" {
+			is["Role"] = []string{q.Session.Role}
+		}
+		for name, patterns := range claims {
+			if slowNamed(patterns, q.Session.Claims[name]) {
+				return true
+			}
+		}
+	}
+	for kind, names := range is {
+		if patterns, given := who.(object)[kind]; given && slowNamed(patterns, names) {
 			return true
+		}
+	}
+	return false
+}
+
+func slowNamed(patterns any, names []string) bool {
+	for _, p := range listOf(patterns) {
+		for _, name := range names {
+			if slowFits(p, name, holder{}, true) {
+				return true
+			}
 		}
 	}
 	return false
@@ -125,7 +166,7 @@ func slowAction(s object, action s3op.Action) bool {
 		list, inverted = s["NotAction"], true
 	}
 	for _, a := range listOf(list) {
-		if slowFits(strings.ToLower(a.(string)), strings.ToLower(action.String()), "", true) {
+		if slowFits(strings.ToLower(a.(string)), strings.ToLower(action.String()), holder{}, true) {
 			return !inverted
 		}
 	}
@@ -138,7 +179,7 @@ func slowResource(s object, q *Question) bool {
 		list, inverted = s["NotResource"], true
 	}
 	for _, r := range listOf(list) {
-		if slowFits(r, "arn:aws:s3:::"+q.Resource, q.Token, true) {
+		if slowFits(r, "arn:aws:s3:::"+q.Resource, holderOf(q), true) {
 			return !inverted
 		}
 	}
@@ -154,8 +195,11 @@ func slowValue(key string, q *Question) (string, bool) {
 		return strconv.FormatBool(q.Secure), true
 	case "aws:currenttime", "aws:epochtime":
 		return strconv.FormatInt(q.Now().Unix(), 10), true
-	case "aws:username", "aws:userid":
+	case "aws:username":
 		return q.Token, q.Token != ""
+	case "aws:userid":
+		id := holderOf(q).userid
+		return id, id != ""
 	case "s3:prefix", "s3:delimiter", "s3:max-keys":
 		return q.Request.Param(strings.TrimPrefix(key, "s3:"))
 	case "s3:versionid":
@@ -187,7 +231,7 @@ func slowCondition(operator, key string, values []any, q *Question) truth {
 		return truthOf(negated)
 	}
 	for _, v := range values {
-		switch slowCompare(operator, v, value, q.Token) {
+		switch slowCompare(operator, v, value, holderOf(q)) {
 		case unreadable:
 			return unreadable
 		case yes:
@@ -199,18 +243,18 @@ func slowCondition(operator, key string, values []any, q *Question) truth {
 
 var decimal = regexp.MustCompile(`^-?([0-9]+\.?[0-9]*|\.[0-9]+)$`)
 
-func slowCompare(operator string, v any, value, token string) truth {
+func slowCompare(operator string, v any, value string, by holder) truth {
 	wanted, _ := v.(string)
 	if n, ok := v.(float64); ok {
 		wanted = strconv.FormatFloat(n, 'f', -1, 64)
 	}
 	switch {
 	case operator == "StringEquals":
-		return truthOf(slowFits(v, value, token, false))
+		return truthOf(slowFits(v, value, by, false))
 	case operator == "StringEqualsIgnoreCase":
-		return truthOf(slowFits(strings.ToLower(wanted), strings.ToLower(value), strings.ToLower(token), false))
+		return truthOf(slowFits(strings.ToLower(wanted), strings.ToLower(value), holder{strings.ToLower(by.username), strings.ToLower(by.userid)}, false))
 	case operator == "StringLike":
-		return truthOf(slowFits(v, value, token, true))
+		return truthOf(slowFits(v, value, by, true))
 	case operator == "Bool":
 		return truthOf(wanted == value || v == (value == "true"))
 	case strings.HasSuffix(operator, "IpAddress"):
