@@ -14,7 +14,7 @@ from typing import Any
 from .._policies import explain
 from ..errors import ConfigError
 from . import policy_diff
-from .common import Adder, add_command, escaped
+from .common import Adder, add_command, show
 from .problems import MistakesError
 
 _DESCRIPTION = """\
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(explained, indent=2))
     else:
         for line in _lines(explained, options.policy):
-            print(escaped(line))
+            show(line)
     return 0 if explained["allowed"] else 1
 
 

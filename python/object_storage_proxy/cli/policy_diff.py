@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from .._policies import replay
 from ..errors import ConfigError
-from .common import Adder, add_command, escaped
+from .common import Adder, add_command, show
 from .problems import CommandError, MistakesError
 
 __all__ = ["add"]
@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({**shown, "groups": [asdict(group) for group in groups]}, indent=2))
     else:
         for text in _text(diff, groups):
-            print(escaped(text))
+            show(text)
     return int(any(group.change != _UNSURE for group in groups))
 
 
