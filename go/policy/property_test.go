@@ -77,16 +77,22 @@ func (d dice) statement() object {
 }
 
 func (d dice) principal() object {
-	names := d.some(func() any { return d.of("alice", "a*", "*", "?ob", "carol") })
-	switch d.IntN(4) {
-	case 0:
-		return object{"Role": names}
-	case 1:
-		return object{"Group": names, "Token": "bob"}
-	case 2:
-		return object{"Claim": object{d.of("team", "sub", "iss", "none"): names}}
+	names := func() any { return d.some(func() any { return d.of("alice", "a*", "*", "?ob", "carol") }) }
+	who := object{}
+	for len(who) == 0 {
+		if d.IntN(2) == 0 {
+			who["Token"] = names()
+		}
+		for _, kind := range []string{"Role", "Group"} {
+			if d.IntN(4) == 0 {
+				who[kind] = names()
+			}
+		}
+		if d.IntN(4) == 0 {
+			who["Claim"] = object{d.of("team", "sub", "iss", "none"): names()}
+		}
 	}
-	return object{"Token": names}
+	return who
 }
 
 func (d dice) session() *session.Session {
