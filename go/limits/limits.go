@@ -14,6 +14,7 @@ import (
 	"math/bits"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"osp/go/lru"
@@ -49,6 +50,8 @@ type Table struct {
 	later    func(d time.Duration, f func())
 	accounts *lru.Map[key, *account]
 	opening  sync.Mutex // held by whoever opens an account
+
+	ahead atomic.Int64 // by how much the fleet's clock is ahead of wall
 }
 
 // New makes a Table without accounts.

@@ -285,6 +285,37 @@ func TestObjectsAreLimitedByWhatTheyDeclare(t *testing.T) {
 	}
 }
 
+func TestNobodyIsAskedAboutWhatIsUsedUpAnyway(t *testing.T) {
+	w := newWorld()
+	for name, c := range map[string]struct {
+		measures Measures
+		use      func(k *Ticket)
+	}{
+		"requests":         {Measures{Requests: NewRate(1, 1)}, nil},
+		"concurrent":       {Measures{Concurrent: 1}, func(*Ticket) {}},
+		"bytes_out":        {Measures{Out: NewRate(1<<20, 1)}, func(k *Ticket) { k.End(0, 4<<20) }},
+		"largest_object":   {Measures{Largest: 1}, nil},
+		"requests_per_day": {Measures{DayRequests: 1}, nil},
+		"bytes_per_day":    {Measures{DayBytes: 5}, func(k *Ticket) { k.End(0, 5) }},
+	} {
+		rules := &Rules{Entry: &Rule{Measures: c.measures}}
+		who := Subject{Token: "alice", Entry: name}
+		k, r := w.request(rules, who, "")
+		if r != nil {
+			t.Fatal(r)
+		}
+		if c.use == nil {
+			c.use = func(k *Ticket) { k.End(0, 0) }
+		}
+		c.use(k)
+		who.Size = 2
+		err := w.Begin(rules, nil, who).AdmitOwn()
+		if !errors.As(err, &r) || r.Measure.String() != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestADaysQuotaBeginsAnewAtMidnight(t *testing.T) {
 	w, rules := newWorld(), &Rules{Token: &Rule{Measures: Measures{DayRequests: 2, DayBytes: 100}}}
 	use := func(bytes int64) *Refusal {

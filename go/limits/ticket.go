@@ -73,7 +73,7 @@ func (k *Ticket) AdmitOwn() error {
 	own := len(k.accounts)
 	k.holdCommon()
 	for i := own; i < len(k.accounts); i++ {
-		if r := k.accounts[i].mayCome(k.table, now); r != nil {
+		if r := k.accounts[i].mayCome(k.table, k, now); r != nil {
 			return k.refused(&k.accounts[i], r)
 		}
 	}
@@ -190,9 +190,7 @@ func (k *Ticket) End(received, sent int64) {
 		h.end()
 		k.table.charge(h, In, received-k.moved[In].Load(), now)
 		k.table.charge(h, Out, sent-k.moved[Out].Load(), now)
-		if h.rule.DayBytes > 0 {
-			k.table.count(h, 0, received+sent)
-		}
+		k.table.countBytes(h, received+sent)
 	}
 	if !k.Limited(In) {
 		*k = Ticket{}

@@ -68,13 +68,26 @@ func TestAsManyRequestsAreGivenAsTheClockAllows(t *testing.T) {
 func TestBytesAndDaysAddUp(t *testing.T) {
 	f := newFleet(t, newServer(t))
 	one, two := f.replica(), f.replica()
-	c := Claim{Name: []string{"token", "alice"}, In: time.Second, Out: 2 * time.Second, DayRequests: 3, DayBytes: 1 << 40, Daily: true}
+	today := time.Now().Unix() / 86400
+	c := Claim{Name: []string{"token", "alice"}, Day: today, In: time.Second, Out: 2 * time.Second, DayRequests: 3, DayBytes: 1 << 40, Daily: true}
 	if _, err := one.Settle(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	got, err := two.Settle(t.Context(), c)
 	if err != nil || got.In > 2*time.Second || got.In < time.Second || got.Out > 4*time.Second || got.Out < 3*time.Second || got.DayRequests != 6 || got.DayBytes != 2<<40 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestADayIsTheServers(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	r := f.replica()
+	for _, off := range []int64{0, -1, 1} {
+		now := time.Now()
+		got, err := r.Settle(t.Context(), Claim{Name: []string{"token", "alice"}, DayRequests: 3, DayBytes: 5, Day: now.Unix()/86400 + off, Daily: true})
+		if err != nil || got.DayRequests != 3 || got.DayBytes != 5 || got.Time.Sub(now).Abs() > time.Minute {
+			t.Errorf("%d days off: %+v, %v", off, got, err)
+		}
 	}
 }
 
