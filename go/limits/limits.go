@@ -23,7 +23,8 @@ import (
 )
 
 // mostAccounts bounds the memory that accounts take, at some 400 bytes each. Whoever
-// is displaced, since he was not heard of for longest, begins anew.
+// is displaced, since he was not heard of for longest, begins anew. Addresses, which
+// anybody may have any number of, have as many of their own, and displace nobody else.
 const mostAccounts = 1 << 16
 
 // Fleet is with whom accounts are kept; see shared.State.
@@ -48,7 +49,8 @@ type Table struct {
 	wall     func() time.Time
 	sleep    func(ctx context.Context, d time.Duration) error
 	later    func(d time.Duration, f func())
-	accounts *lru.Map[key, *account]
+	accounts *lru.Map[key, *account] // but for those of addresses
+	address  *lru.Map[key, *account]
 	opening  sync.Mutex // held by whoever opens an account
 
 	ahead atomic.Int64 // by how much the fleet's clock is ahead of wall
@@ -70,8 +72,14 @@ func New(o Options) *Table {
 	if t.later == nil {
 		t.later = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
 	}
-	t.accounts = lru.New[key, *account](mostAccounts, hash, nil)
+	t.accounts, t.address = newAccounts(), newAccounts()
 	return t
+}
+
+func newAccounts() *lru.Map[key, *account] {
+	m := lru.New[key, *account](mostAccounts, hash, nil)
+	m.Spare(func(a *account) bool { return a.running.Load() > 0 }) // or as many again could run
+	return m
 }
 
 // key names an account: whose it is, and of which operations.
@@ -88,17 +96,21 @@ func hash(seed maphash.Seed, k key) uint64 {
 
 // account returns that of a key, which is made when it is first needed.
 func (t *Table) account(k key) *account {
-	if a, ok := t.accounts.Get(k); ok {
+	in := t.accounts
+	if k.scope == Address {
+		in = t.address
+	}
+	if a, ok := in.Get(k); ok {
 		return a
 	}
 	t.opening.Lock() // or two could open one each, and a client would have both
 	defer t.opening.Unlock()
-	if a, ok := t.accounts.Get(k); ok {
+	if a, ok := in.Get(k); ok {
 		return a
 	}
 	k.who, k.bucket = strings.Clone(k.who), strings.Clone(k.bucket) // without the rest of their request
 	a := &account{key: k}
-	t.accounts.Add(k, a)
+	in.Add(k, a)
 	return a
 }
 
