@@ -10,10 +10,11 @@ import (
 type account struct {
 	key key
 
-	requests, in, out meter
-	running           atomic.Int64
-	today             day
-	fleet             fleetAccount // unused by a process that is alone
+	requests meter
+	flows    [2]flow // of bytes, by their direction
+	running  atomic.Int64
+	today    day
+	fleet    fleetAccount // unused by a process that is alone
 }
 
 // held is an account that a request has to do with, the measures that hold there,
@@ -25,6 +26,7 @@ type held struct {
 	tookRequest, runs bool
 	alone             *Rate // of which it was taken, while the others are away
 	counted           int64 // the day on which the request counts; 0: on none
+	missed            int64 // bytes in that had been moved before it was admitted
 }
 
 // admit takes what one request takes, or nothing, of one account.
@@ -98,13 +100,14 @@ func (h *held) checkSize(size int64) *Refusal {
 
 // debt is that of the direction in which the request moves its object.
 func (h *held) debt(k *Ticket, now time.Duration) (time.Duration, Measure) {
-	switch {
-	case k.writes && h.rule.In.limited():
-		return h.in.ahead(now), BytesIn
-	case !k.writes && h.rule.Out.limited():
-		return h.out.ahead(now), BytesOut
+	d, measure := Out, BytesOut
+	if k.writes {
+		d, measure = In, BytesIn
 	}
-	return 0, BytesOut
+	if !h.rule.bytes(d).limited() {
+		return 0, measure
+	}
+	return h.flows[d].owed(k.who.owner(), now), measure
 }
 
 // giveBack undoes admit, for a request that was refused after all.

@@ -189,21 +189,20 @@ func (t *Table) concurrent(most int64) int64 {
 	return max(1, most/int64(t.fleet.Replicas()))
 }
 
-// charge takes bytes of an account, whether or not they may come now, and returns how
-// far it is ahead.
-func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) time.Duration {
-	meter, rate := &h.in, &h.rule.In
-	if d == Out {
-		meter, rate = &h.out, &h.rule.Out
+// charge takes bytes of an account that have been moved already.
+func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
+	if rate := h.rule.bytes(d); rate.limited() && n > 0 {
+		h.flows[d].charge(rate.cost(n), now)
+		t.tellMoved(h, d, n)
 	}
-	if !rate.limited() || n <= 0 {
-		return 0
-	}
+}
+
+// tellMoved has the others hear of bytes.
+func (t *Table) tellMoved(h *held, d Direction, n int64) {
 	if t.fleet != nil {
 		h.fleet.waiting[d].Add(n)
 		t.settleSoon(h.account, h.rule)
 	}
-	return meter.charge(rate, n, now)
 }
 
 // settleSoon has the others told of what an account has taken.
@@ -232,8 +231,8 @@ func (t *Table) settle(a *account, rule *Measures) {
 		return
 	}
 	now := t.clock()
-	a.in.atLeast(got.In, now)
-	a.out.atLeast(got.Out, now)
+	a.flows[In].atLeast(got.In, now)
+	a.flows[Out].atLeast(got.Out, now)
 	if early := a.adopt(&claim, got); early {
 		t.settleSoon(a, rule)
 	}

@@ -201,7 +201,7 @@ func TestReplicasHearOfBytesAndDaysOfOthers(t *testing.T) {
 	f.pass()
 	// What the first one has told is two windows at most, so that late news locks nobody out for long.
 	other := replicas[1].account(key{scope: Token, of: s3op.Classes, who: "alice"})
-	if got := other.out.ahead(f.clock.time()); got != 2*Window {
+	if got := other.flows[Out].ahead(f.clock.time()); got != 2*Window {
 		t.Errorf("the other replica owes %v", got)
 	}
 	if _, r := replicas[1].request(rules, alice, ""); r == nil || r.Measure != RequestsPerDay {

@@ -35,10 +35,9 @@ type Fleet interface {
 
 // Options of a Table. The zero Options are those of a process that is alone.
 type Options struct {
-	Fleet Fleet                // nil: the process is alone
-	Clock func() time.Duration // since some moment; nil: since now
-	Wall  func() time.Time     // nil: time.Now
-	Sleep func(ctx context.Context, d time.Duration) error
+	Fleet Fleet                           // nil: the process is alone
+	Clock func() time.Duration            // since some moment; nil: since now
+	Wall  func() time.Time                // nil: time.Now
 	Later func(d time.Duration, f func()) // nil: time.AfterFunc
 }
 
@@ -47,7 +46,6 @@ type Table struct {
 	fleet    Fleet
 	clock    func() time.Duration
 	wall     func() time.Time
-	sleep    func(ctx context.Context, d time.Duration) error
 	later    func(d time.Duration, f func())
 	accounts *lru.Map[key, *account] // but for those of addresses
 	address  *lru.Map[key, *account]
@@ -58,16 +56,13 @@ type Table struct {
 
 // New makes a Table without accounts.
 func New(o Options) *Table {
-	t := &Table{fleet: o.Fleet, clock: o.Clock, wall: o.Wall, sleep: o.Sleep, later: o.Later}
+	t := &Table{fleet: o.Fleet, clock: o.Clock, wall: o.Wall, later: o.Later}
 	if t.clock == nil {
 		begun := time.Now()
 		t.clock = func() time.Duration { return time.Since(begun) }
 	}
 	if t.wall == nil {
 		t.wall = time.Now
-	}
-	if t.sleep == nil {
-		t.sleep = sleep
 	}
 	if t.later == nil {
 		t.later = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
@@ -112,15 +107,4 @@ func (t *Table) account(k key) *account {
 	a := &account{key: k}
 	in.Add(k, a)
 	return a
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -74,7 +74,7 @@ func (k *Ticket) AdmitOwn() error {
 	k.holdCommon()
 	for i := own; i < len(k.accounts); i++ {
 		if r := k.accounts[i].mayCome(k.table, k, now); r != nil {
-			return k.refused(&k.accounts[i], r)
+			return k.refused(i, r, now)
 		}
 	}
 	return k.admit(own, now)
@@ -140,19 +140,37 @@ func (k *Ticket) admit(to int, now time.Duration) error {
 		h := &k.accounts[k.admitted]
 		r := h.admit(k.table, k, now)
 		if r == nil {
+			h.missed = k.moved[In].Load()
 			continue
 		}
+		at := k.admitted
 		for i := range k.accounts[:k.admitted+1] {
 			k.accounts[i].giveBack(k.table)
 		}
 		k.admitted = 0
-		return k.refused(h, r)
+		return k.refused(at, r, now)
 	}
 	k.chunk = k.chunks()
 	return nil
 }
 
-func (k *Ticket) refused(h *held, r *Refusal) error {
+// refused completes a refusal by one of the accounts, or returns that of another one which
+// lasts longer: whoever waits as he is told must not be refused by the next.
+func (k *Ticket) refused(by int, r *Refusal, now time.Duration) error {
+	longest := &k.accounts[by]
+	for i := range k.accounts {
+		if i == by {
+			continue
+		}
+		if other := k.accounts[i].mayCome(k.table, k, now); other != nil && other.outlasts(r) {
+			longest, r = &k.accounts[i], other
+		}
+	}
+	return longest.says(r)
+}
+
+// says completes a refusal.
+func (h *held) says(r *Refusal) error {
 	r.Rule = ruleName(h.key)
 	return r
 }
@@ -169,7 +187,7 @@ func (k *Ticket) CheckSize(size int64) error {
 	}
 	for i := range k.accounts {
 		if r := k.accounts[i].checkSize(size); r != nil {
-			return k.refused(&k.accounts[i], r)
+			return k.accounts[i].says(r)
 		}
 	}
 	return nil
@@ -188,7 +206,7 @@ func (k *Ticket) End(received, sent int64) {
 	for i := range k.accounts[:k.admitted] {
 		h := &k.accounts[i]
 		h.end()
-		k.table.charge(h, In, received-k.moved[In].Load(), now)
+		k.table.charge(h, In, received-k.moved[In].Load()+h.missed, now)
 		k.table.charge(h, Out, sent-k.moved[Out].Load(), now)
 		k.table.countBytes(h, received+sent)
 	}
@@ -220,10 +238,8 @@ func (k *Ticket) Chunk(d Direction, n int) int {
 }
 
 const (
-	smallestChunk  = 4 << 10
+	smallestChunk  = 1 << 10 // what the lowest rate has in a window
 	chunksInWindow = 20
-	// shortestPause keeps streams from setting a timer for each chunk.
-	shortestPause = 10 * time.Millisecond
 )
 
 // chunks are small beside the rates, so that streams of one share take turns.
@@ -238,19 +254,23 @@ func (k *Ticket) chunks() (most [2]int64) {
 	return most
 }
 
-// Move notes that a stream has moved n bytes, and waits while it is ahead of its
-// rates. The error is ctx's.
+// Move returns when n bytes of a stream may go on, which have been read. The error is
+// ctx's.
 func (k *Ticket) Move(ctx context.Context, d Direction, n int) error {
 	if !k.Limited(d) || n == 0 {
 		return nil
 	}
 	k.moved[d].Add(int64(n))
-	now, pause := k.table.clock(), time.Duration(0)
 	for i := range k.accounts[:k.admitted] {
-		pause = max(pause, k.table.charge(&k.accounts[i], d, int64(n), now)-Window)
+		h := &k.accounts[i]
+		rate := h.rule.bytes(d)
+		if !rate.limited() {
+			continue
+		}
+		if err := h.flows[d].pass(ctx, k.table, k.who.owner(), rate.cost(int64(n))); err != nil {
+			return err
+		}
+		k.table.tellMoved(h, d, int64(n))
 	}
-	if pause < shortestPause {
-		return nil
-	}
-	return k.table.sleep(ctx, pause)
+	return nil
 }

@@ -145,6 +145,31 @@ func network(address string) string {
 	return prefix.String()
 }
 
+// out is where a response goes that is written rather than read.
+func (x *exchange) out() io.Writer {
+	if x.limits.Limited(limits.Out) {
+		return meteredWriter{x}
+	}
+	return x.w
+}
+
+// meteredWriter is the client, who is sent as much as its limits allow.
+type meteredWriter struct{ x *exchange }
+
+// Write implements io.Writer.
+func (m meteredWriter) Write(b []byte) (written int, err error) {
+	for len(b) > 0 && err == nil {
+		piece := b[:m.x.limits.Chunk(limits.Out, len(b))]
+		if err = m.x.limits.Move(m.x.r.Context(), limits.Out, len(piece)); err != nil {
+			break
+		}
+		var n int
+		n, err = m.x.w.Write(piece)
+		written, b = written+n, b[n:]
+	}
+	return written, err
+}
+
 // metered is a body that goes to the client as fast as its limits allow.
 type metered struct {
 	x    *exchange

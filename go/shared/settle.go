@@ -38,15 +38,15 @@ const (
 	keepAccount = 10 * time.Second
 	// keepDay is how long one with days does.
 	keepDay = 26 * time.Hour
-	// mostAhead bounds how long an account is closed because of its bytes, whatever
+	// MostAhead bounds how long an account is closed because of its bytes, whatever
 	// stands at the server, or a clock says that was set back.
-	mostAhead = time.Minute
+	MostAhead = 10 * time.Second
 )
 
 // Settle takes what a claim says. After an error, which wraps ErrAway, it may have been
 // taken.
 func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
-	keep := keepAccount + c.Ahead + mostAhead
+	keep := keepAccount + c.Ahead + MostAhead
 	if c.Daily {
 		keep = keepDay
 	}
@@ -54,7 +54,7 @@ func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	micro := func(d time.Duration) string { return number(d.Microseconds()) }
 	message, err := s.run(ctx, settle, []string{name}, number(c.Requests), number(max(1, c.Milli)), micro(c.Ahead), micro(c.In), micro(c.Out),
-		number(c.DayRequests), number(c.DayBytes), milliseconds(keep), micro(mostAhead), number(c.Day))
+		number(c.DayRequests), number(c.DayBytes), milliseconds(keep), micro(MostAhead), number(c.Day))
 	if err != nil {
 		return Grant{}, err
 	}
@@ -101,8 +101,8 @@ local given = math.max(0, math.min(arg[1], math.floor((ahead - (requests - now))
 requests = requests + given * each
 local wait = 0
 if given == 0 and arg[1] > 0 then wait = math.max(1, math.ceil(requests - now + each - ahead)) end
-local came = paid(h[2], arg[9]) + arg[4]
-local went = paid(h[3], arg[9]) + arg[5]
+local came = math.min(paid(h[2], arg[9]) + arg[4], now + arg[9])
+local went = math.min(paid(h[3], arg[9]) + arg[5], now + arg[9])
 local day = math.floor(t[1] / 86400)
 local served, moved = 0, 0
 if count(h[4]) == day then served, moved = count(h[5]), count(h[6]) end
