@@ -45,6 +45,30 @@ func (t *Table) Begin(rules *Rules, entry *EntryRules, who Subject) *Ticket {
 	return k
 }
 
+// BeginReading makes the ticket of what a request, admitted already, reads of a second
+// entry: its bytes count there, and it is no second request. class is the one that the
+// validator chose. The error is a *Refusal.
+func (t *Table) BeginReading(rules *Rules, entry *EntryRules, who Subject, class string) (*Ticket, error) {
+	k := t.Begin(rules, entry, who)
+	if k == nil {
+		return nil, nil
+	}
+	k.holdOwn(class == "")
+	if rule := k.rules.Classes[class]; class != "" {
+		k.hold(rule, key{scope: Class, who: class, bucket: k.who.Token})
+	}
+	k.holdCommon()
+	now := t.clock()
+	for i := range k.accounts {
+		if r := k.accounts[i].usedUp(t, k, now); r != nil {
+			return nil, k.accounts[i].says(r)
+		}
+	}
+	k.admitted = len(k.accounts)
+	k.chunk = k.chunks()
+	return k, nil
+}
+
 var tickets = sync.Pool{New: func() any { return new(Ticket) }}
 
 var (
@@ -60,16 +84,7 @@ func (k *Ticket) AdmitOwn() error {
 		return nil
 	}
 	now := k.table.clock()
-	if k.who.Token == "" {
-		k.hold(k.rules.Address, key{scope: Address, who: k.who.Address})
-	} else {
-		if len(k.rules.Classes) == 0 {
-			k.hold(k.rules.Token, key{scope: Token, who: k.who.Token})
-		}
-		if k.who.Entry != "" {
-			k.hold(either(k.entry.Token, k.rules.TokenAndBucket), key{scope: TokenAndBucket, who: k.who.Token, bucket: k.who.Entry})
-		}
-	}
+	k.holdOwn(len(k.rules.Classes) == 0)
 	own := len(k.accounts)
 	k.holdCommon()
 	for i := own; i < len(k.accounts); i++ {
@@ -99,6 +114,20 @@ func (k *Ticket) AdmitCommon(class string) (known bool, err error) {
 		return true, nil
 	}
 	return true, k.admit(len(k.accounts), k.table.clock())
+}
+
+// holdOwn finds the client's own shares, and that of its token if it has no class.
+func (k *Ticket) holdOwn(ofToken bool) {
+	if k.who.Token == "" {
+		k.hold(k.rules.Address, key{scope: Address, who: k.who.Address})
+		return
+	}
+	if ofToken {
+		k.hold(k.rules.Token, key{scope: Token, who: k.who.Token})
+	}
+	if k.who.Entry != "" {
+		k.hold(either(k.entry.Token, k.rules.TokenAndBucket), key{scope: TokenAndBucket, who: k.who.Token, bucket: k.who.Entry})
+	}
 }
 
 func (k *Ticket) holdCommon() {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/netip"
@@ -71,6 +72,45 @@ func (x *exchange) admitAuthorised() error {
 	}
 	x.paceBody()
 	return x.limited(err)
+}
+
+// admitReading looks whether a copy may read its source's entry. The request itself has
+// been admitted, to the target's.
+func (p *Pipeline) admitReading(x *exchange) (err error) {
+	from := x.copiedFrom()
+	who := limits.Subject{Token: x.owner(), Entry: from.Entry().Name, Operation: s3op.Read}
+	if who.Token == "" {
+		who.Address = network(p.hosts.client(x.r))
+	}
+	x.reading, err = p.limits.BeginReading(x.stores.Limits, from.Limits, who, x.class)
+	return x.limited(err)
+}
+
+// paceCopy has the bytes of a copy between two stores keep to the rates of both entries:
+// they are bytes out of the source's, and bytes in of the target's.
+func (x *exchange) paceCopy(ctx context.Context, body io.Reader) io.Reader {
+	return crossing{x, ctx, body}
+}
+
+// crossing is the body of a copy's source on its way to the target.
+type crossing struct {
+	x    *exchange
+	ctx  context.Context
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (c crossing) Read(b []byte) (int, error) {
+	n, err := c.from.Read(b[:c.x.reading.Chunk(limits.Out, c.x.limits.Chunk(limits.In, len(b)))])
+	c.x.crossed.Add(int64(n))
+	paused := c.x.reading.Move(c.ctx, limits.Out, n)
+	if paused == nil {
+		paused = c.x.limits.Move(c.ctx, limits.In, n)
+	}
+	if paused != nil && err == nil {
+		return n, paused
+	}
+	return n, err
 }
 
 // chosen notes which limits the validator chose. The first that names some counts.
