@@ -15,15 +15,24 @@ import (
 func TestTheFormats(t *testing.T) {
 	for format, want := range map[Format]string{
 		JSON: `{"time":"2026-01-02T03:04:05.001506Z","request_id":"ID","client":"192.0.2.7","access_key":"AKIAEXAMPLE","token":"","role":"","session":"","method":"GET",` +
-			`"operation":"GetObject","bucket":"photos","key":"a%20b","copy_source":"","status":206,"code":"","refused_by":"","bytes_in":1,"bytes_out":2,"bytes_copied":0,` +
+			`"operation":"GetObject","bucket":"photos","key":"a%20b","copy_source":"","status":206,"code":"","refused_by":"","limit":"","bytes_in":1,"bytes_out":2,"bytes_copied":0,` +
 			`"total":0.001500,"upstream":0.001000,"callback":0.000002,"presigned":true,"scheme":"https","protocol":"HTTP/1.1","user_agent":"agent/1"}`,
 		Logfmt: `time=2026-01-02T03:04:05.001506Z request_id=ID client=192.0.2.7 access_key=AKIAEXAMPLE token= role= session= method=GET operation=GetObject ` +
-			`bucket=photos key=a%20b copy_source= status=206 code= refused_by= bytes_in=1 bytes_out=2 bytes_copied=0 total=0.001500 upstream=0.001000 callback=0.000002 ` +
+			`bucket=photos key=a%20b copy_source= status=206 code= refused_by= limit= bytes_in=1 bytes_out=2 bytes_copied=0 total=0.001500 upstream=0.001000 callback=0.000002 ` +
 			`presigned=true scheme=https protocol=HTTP/1.1 user_agent=agent/1`,
 		Combined: `192.0.2.7 - AKIAEXAMPLE [02/Jan/2026:03:04:05 +0000] "GET /photos/a%20b HTTP/1.1" 206 2 "https://example.com/page" "agent/1"`,
 	} {
 		if got := string(format.line(nil, &request)); got != want {
 			t.Errorf("%s:\n%s, want\n%s", format, got, want)
+		}
+	}
+}
+
+func TestALineNamesTheLimitThatRefused(t *testing.T) {
+	x := &observe.Exchange{Status: 503, Code: "SlowDown", Limit: observe.Limit{Rule: "token.write", Measure: "requests"}}
+	for format, want := range map[Format]string{JSON: `"limit":"token.write.requests"`, Logfmt: " limit=token.write.requests "} {
+		if got := string(format.line(nil, x)); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", format, got)
 		}
 	}
 }
