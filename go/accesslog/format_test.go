@@ -70,7 +70,7 @@ func TestNoTextForgesALine(t *testing.T) {
 			switch format {
 			case JSON:
 				var got map[string]any
-				if err := json.Unmarshal([]byte(line), &got); err != nil || len(got) != 25 || got["status"] != 200.0 {
+				if err := json.Unmarshal([]byte(line), &got); err != nil || len(got) != 26 || got["status"] != 200.0 {
 					t.Errorf("%.20q: %v in %.300s", text, err, line)
 				}
 			case Combined:
@@ -78,7 +78,7 @@ func TestNoTextForgesALine(t *testing.T) {
 					t.Errorf("%.20q: %.300s", text, line)
 				}
 			case Logfmt:
-				if n := logfmtFields(line); n != 25 {
+				if n := logfmtFields(line); n != 26 {
 					t.Errorf("%.20q: %d fields in %.300s", text, n, line)
 				}
 			}
