@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"osp/go/s3op"
+	"osp/go/shared"
 )
 
 const mega = 1 << 20
@@ -216,4 +217,48 @@ func TestWhoWaitsAsLongAsOneRuleSaysIsNotRefusedByTheNext(t *testing.T) {
 			t.Fatalf("whoever waited as he was told: %v for %v", r, r.Wait)
 		}
 	}
+}
+
+// bubble keeps accounts together by the bubble's clock.
+type bubble struct {
+	*together
+	mu    sync.Mutex
+	begun time.Time
+}
+
+func (b *bubble) Settle(ctx context.Context, c shared.Claim) (shared.Grant, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clock.now.Store(int64(time.Since(b.begun)))
+	return b.together.Settle(ctx, c)
+}
+
+func TestStreamsOfAFleetShareARate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const replicas, seconds = 4, 30
+		f, _ := fleetOf(replicas)
+		fleet := &bubble{together: f, begun: time.Now()}
+		rules := &Rules{Token: bytesOut(mega)}
+		ctx, leave := context.WithTimeout(t.Context(), seconds*time.Second)
+		defer leave()
+		var streams sync.WaitGroup
+		var moved atomic.Int64
+		for range replicas {
+			table := New(Options{Fleet: fleet})
+			for range 3 {
+				k := admitted(t, table, rules, alice)
+				streams.Go(func() {
+					for n := k.Chunk(Out, mega); k.Move(ctx, Out, n) == nil; {
+						moved.Add(int64(n))
+					}
+				})
+			}
+		}
+		streams.Wait()
+		time.Sleep(2 * settleEvery) // what is told last
+		// Each replica has a second's worth before it hears of the others.
+		if got := float64(moved.Load()) / mega; got < seconds || got > seconds+replicas+1 {
+			t.Errorf("%v MiB in %d s at one a second", got, seconds)
+		}
+	})
 }

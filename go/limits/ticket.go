@@ -228,15 +228,17 @@ func (k *Ticket) End(received, sent int64) {
 	if k == nil {
 		return
 	}
-	now := time.Duration(0)
-	if k.chunk != [2]int64{} {
+	now, paced := time.Duration(0), k.chunk != [2]int64{}
+	if paced {
 		now = k.table.clock()
 	}
 	for i := range k.accounts[:k.admitted] {
 		h := &k.accounts[i]
 		h.end()
-		k.table.charge(h, In, received-k.moved[In].Load()+h.missed, now)
-		k.table.charge(h, Out, sent-k.moved[Out].Load(), now)
+		if paced {
+			k.table.charge(h, In, received-k.moved[In].Load()+h.missed, now)
+			k.table.charge(h, Out, sent-k.moved[Out].Load(), now)
+		}
 		k.table.countBytes(h, received+sent)
 	}
 	if !k.Limited(In) {
