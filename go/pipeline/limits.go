@@ -152,7 +152,7 @@ func (x *exchange) proposedSize() int64 {
 	case op == s3op.PostObject:
 		return x.form.length
 	case op == s3op.PutObject, op == s3op.UploadPart:
-	case x.req.Unlisted != nil: // a store that lacks it may well take it for one of these
+	case x.req.Unlisted != nil, x.req.Fallback == s3op.PutObject: // a store that lacks it may well take it for one of these
 	default:
 		return 0
 	}

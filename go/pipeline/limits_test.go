@@ -166,7 +166,7 @@ func TestAnObjectThatIsTooLargeIsRefusedBeforeItsBody(t *testing.T) {
 
 func TestWhatAStoreMayTakeForAnObjectIsNoLargerThanOne(t *testing.T) {
 	r := entries(t, callbacks.Set{}, settings{"limits": settings{"all": settings{"largest_object": 5}}}, map[string]settings{"photos": {"unknown_operations": true}})
-	for _, target := range []string{"/photos/k?attributes", "/photos/k?foo", "/photos/k?append"} {
+	for _, target := range []string{"/photos/k?attributes", "/photos/k?foo", "/photos/k?append", "/photos/k?encryption"} {
 		if got := r.Do(r.Signed("PUT", target, "123456")); got.Code() != "EntityTooLarge" {
 			t.Errorf("%s: %d %s", target, got.StatusCode, got.Content)
 		}
