@@ -62,6 +62,14 @@ type Exchange struct {
 // zero Limit is none.
 type Limit struct{ Rule, Measure string } // as in a configuration: token.write, requests
 
+// String is the limit's place in a configuration.
+func (l Limit) String() string {
+	if l == (Limit{}) {
+		return ""
+	}
+	return l.Rule + "." + l.Measure
+}
+
 // RefusedBy says what refused the request: "signature", so that its key is only a claim;
 // "decision", of a policy or the validator; or "other". Empty: nothing did.
 func (x *Exchange) RefusedBy() string {

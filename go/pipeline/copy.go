@@ -51,6 +51,9 @@ func (p *Pipeline) copyBetweenStores(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := p.admitReading(x); err != nil {
+		return err
+	}
 	if err := p.takePlace(x); err != nil {
 		return err
 	}
@@ -112,6 +115,7 @@ func (p *Pipeline) copyRequest(x *exchange) (copier.Request, error) {
 	return copier.Request{
 		Operation: x.req.Operation, Source: *x.source(), VersionID: x.req.CopySource.VersionID, Target: x.place(),
 		Query: query, Header: header, Checksums: takesChecksums(x.bucket, creds), Uploads: p.uploads,
+		Through: x.paceCopy,
 	}, nil
 }
 
