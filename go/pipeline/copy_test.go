@@ -225,11 +225,18 @@ func TestBytesThatDifferFromTheSourcesChecksumAreNotStored(t *testing.T) {
 func TestATargetThatKeepsOtherBytesIsFoundOut(t *testing.T) {
 	r := startTwo(t, callbacks.Set{}, Options{}, nil, settings{"checksums": "verify"})
 	r.from.Answers(object("hello", http.Header{"Etag": {`"of-parts-2"`}}))
-	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
+	r.Store.Answers(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("X-Amz-Version-Id", "v1")
 		w.Header().Set("ETag", `"00000000000000000000000000000000"`)
+		if req.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusNoContent)
+		}
 	})
-	if a := r.Do(r.copy()); a.StatusCode != 502 || a.Code() != "BadGateway" {
+	if a := r.Do(r.copy()); a.StatusCode != 502 || a.Code() != "BadGateway" || !strings.Contains(string(a.Content), "was deleted") {
 		t.Errorf("got %d %s", a.StatusCode, a.Content)
+	}
+	if seen := r.Store.Requests(); len(seen) != 2 || seen[1].Method != "DELETE" || seen[1].Target != "/target/k?versionId=v1" || keyOf(seen[1]) != storeKey {
+		t.Errorf("the target's store saw %+v", seen)
 	}
 	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("ETag", `"5d41402abc4b2a76b9719d911017c592"`)
