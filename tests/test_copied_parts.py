@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import botocore.exceptions
+import pytest
 from helpers.clients import refused
 from helpers.pair import SOURCES, Two, differences
 
@@ -41,16 +42,33 @@ def copied_part(two: Two, upload: str, entry: str, span: str | None) -> dict[str
     return {"Told": part["CopyPartResult"]["ETag"], **two.stored()}
 
 
-def test_parts_have_the_checksum_of_their_upload(two: Two) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "kind"),
+    [
+        ("CRC32C", "COMPOSITE"),
+        ("SHA256", "COMPOSITE"),
+        ("CRC32", "FULL_OBJECT"),
+        ("CRC64NVME", "FULL_OBJECT"),
+    ],
+)
+def test_parts_have_the_checksum_of_their_upload(two: Two, algorithm: str, kind: str) -> None:
     """MinIO itself can't copy such parts."""
-    s3, where = two.front.boto(), {"Bucket": "target", "Key": "summed"}
-    upload = s3.create_multipart_upload(**where, ChecksumAlgorithm="CRC32C")["UploadId"]
+    s3, where, name = (
+        two.front.boto(),
+        {"Bucket": "target", "Key": "summed"},
+        f"Checksum{algorithm}",
+    )
+    asked = {"ChecksumAlgorithm": algorithm, "ChecksumType": kind}
+    upload = s3.create_multipart_upload(**where, **asked)["UploadId"]
     source = {"Bucket": "from", "Key": "large"}
     result = s3.upload_part_copy(**where, UploadId=upload, PartNumber=1, CopySource=source)
     part = {"PartNumber": 1, "ETag": result["CopyPartResult"]["ETag"]}
-    part["ChecksumCRC32C"] = result["CopyPartResult"]["ChecksumCRC32C"]
-    s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": [part]})
-    assert s3.get_object(**where)["Body"].read() == SOURCES["large"]["Body"]
+    part[name] = result["CopyPartResult"][name]
+    s3.complete_multipart_upload(
+        **where, UploadId=upload, MultipartUpload={"Parts": [part]}, ChecksumType=kind
+    )
+    got = s3.get_object(**where, ChecksumMode="ENABLED")
+    assert (got["Body"].read(), got["ChecksumType"]) == (SOURCES["large"]["Body"], kind)
 
 
 def test_an_upload_that_does_not_exist(two: Two) -> None:
