@@ -136,9 +136,11 @@ func (g *gate) enter(t *ticket) (begins bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := t.lane
-	full := fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
-	if l.admitted == l.most && !g.makeRoom(t, full) {
-		return false, full
+	if l.admitted == l.most {
+		full := fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
+		if !g.makeRoom(t, full) {
+			return false, full
+		}
 	}
 	l.admitted++
 	if l.places.free == 0 {
