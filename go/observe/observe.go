@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/session"
 )
@@ -129,8 +130,11 @@ type Callback struct {
 // that asked, when the answer is there.
 func Questions(seen func(Callback)) callbacks.Interceptor {
 	return func(ctx context.Context, call callbacks.Call) error {
-		begun := time.Now()
+		begun := callbacks.Begun(ctx)
 		err := call.Do(ctx)
+		if cache.IsLeft(err) { // it has not ended
+			return err
+		}
 		seen(Callback{Ctx: ctx, Name: call.Name(), Outcome: outcomeOf(call, err), Begun: begun, Took: time.Since(begun)})
 		return err
 	}
