@@ -83,7 +83,8 @@ class Scene:
 
     def keys_end(self) -> None:
         until(lambda: self.sessions, "a request")
-        until(lambda: time.time() > max(self.sessions.values()), "the end of the keys")
+        # They were told in whole seconds.
+        until(lambda: time.time() > max(self.sessions.values()) + 1, "the end of the keys")
 
     def uploaded(self) -> int:
         return int(
@@ -116,6 +117,7 @@ WAYS = [
     ("obstore", "web", "https"),
     ("obstore", "container", "http"),
     ("deltalake", "web", "https"),
+    ("duckdb", "container", "http"),
     ("polars", "web", "https"),
     ("polars", "container", "http"),
     ("pyarrow", "container", "http"),
@@ -132,7 +134,7 @@ def test_a_client_renews_its_keys_in_the_middle(
     if scheme == "http":
         variables["AWS_ALLOW_HTTP"] = "true"
     scene.uses([python, CLIENTS / "renew.py", name], variables)
-    if name not in ("deltalake", "polars"):
+    if name not in ("deltalake", "duckdb", "polars"):
         assert scene.uploaded() == LENGTH
 
 
