@@ -88,17 +88,23 @@ class Keycloak:
         }
         return self._token(REALM, form)
 
-    def rotate(self) -> None:
-        """Signs with a new key from now on; the old one still verifies."""
+    def rotate(self, *, keep: bool) -> None:
+        """Signs with a new key from now on; the old one still verifies if it is kept."""
         realm = self._admin("GET", f"/admin/realms/{REALM}").json()["id"]
+        components, kind = f"/admin/realms/{REALM}/components", "org.keycloak.keys.KeyProvider"
+        old = self._admin("GET", f"{components}?type={kind}").json()
         key = {
-            "name": "newer",
+            "name": f"newer than {len(old)}",
             "providerId": "rsa-generated",
-            "providerType": "org.keycloak.keys.KeyProvider",
+            "providerType": kind,
             "parentId": realm,
-            "config": {"priority": ["200"], "enabled": ["true"], "active": ["true"]},
+            "config": {"priority": [str(100 + len(old))], "enabled": ["true"], "active": ["true"]},
         }
-        self._create(f"/admin/realms/{REALM}/components", key)
+        self._create(components, key)
+        for each in old:
+            if each["providerId"] == key["providerId"] and not keep:
+                response = self._admin("DELETE", f"{components}/{each['id']}")
+                assert response.status_code == 204, response.text
 
     def make_realm(self, seconds: int) -> None:
         """The realm, whose tokens end after that many seconds."""
