@@ -165,11 +165,12 @@ def test_spark_renames_in_an_entry_and_copies_between_two(
     buckets = any_store.make_bucket(), minio.make_bucket()
     here = any_store.entry(bucket=buckets[0], prefix="folder/", ttl=0)
     there = minio.entry(bucket=buckets[1], ttl=0)
-    front: Front = serve({"here": here, "there": there}, validator=watch)
+    front: Front = serve({"here": here, "there": there}, validator=watch, metrics_port=0)
     environment = {**of_jvm(front, "here", tmp_path), "S3_OTHER": "there"}
     passes([*JOB, "between"], tmp_path, environment)
     copies = {"CopyObject", "UploadPartCopy"}
     assert (asked["here"] & copies, asked["there"] & copies) == ({"CopyObject"}, set())
+    assert scrape(front.server).value("osp_copies_total") == 0
     parts = [key for key in minio.keys_in(buckets[1]) if "part-" in key]
     assert len(parts) == 1
     left = [key for key in any_store.keys_in(buckets[0]) if "part-" in key]
