@@ -97,6 +97,7 @@ def owner(tmp_path: Path, any_store: Any) -> Iterator[Owner]:
 
 
 @pytest.mark.identity
+@pytest.mark.timeout(900)
 def test_from_keycloak(owner: Owner, tmp_path_factory: pytest.TempPathFactory) -> None:
     code = section("From Keycloak")
     prepare, use = code["sh"]

@@ -27,7 +27,7 @@ from helpers.issuer import Issuer
 from helpers.keycloak import keycloak
 from helpers.wait import until
 
-pytestmark = [pytest.mark.identity, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.identity, pytest.mark.timeout(900)]
 
 
 @dataclass

@@ -76,7 +76,7 @@ class Scene:
             half = client.stdout.readline()
             if half == "half\n":
                 self.keys_end()
-            out, _ = client.communicate("go on\n", timeout=200)
+            out, _ = client.communicate("go on\n", timeout=400)
             said.seek(0)
             assert (half, client.returncode) == ("half\n", 0), half + out + said.read()[-6000:]
         assert len(self.sessions) > 1
@@ -155,6 +155,7 @@ def test_the_aws_command_renews_its_keys_in_the_middle(scene: Scene, way: str) -
 
 
 @pytest.mark.identity
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("way", ["web", "container"])
 def test_the_aws_sdk_for_java_renews_its_keys_in_the_middle(scene: Scene, way: str) -> None:
     command = ["java", "-cp", f"{ENGINES / 'jars'}/*", CLIENTS / "java" / "Renew.java"]
@@ -167,6 +168,7 @@ S3A = "org.apache.hadoop.fs.s3a"
 
 
 @pytest.mark.identity
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("way", ["web", "assumed"])
 def test_spark_renews_its_keys_in_the_middle(scene: Scene, way: str) -> None:
     url = scene.front.url()

@@ -23,7 +23,7 @@ class Keycloak:
     """The realm, and what its administrator does there."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=200, trust_env=False)
         self.issuer = f"{url}/realms/{REALM}"
 
     def close(self) -> None:
