@@ -155,7 +155,7 @@ def keycloak(folder: Path, *, token_seconds: int = 300) -> Iterator[Keycloak]:
     with Child(command, folder / "keycloak.log", env=admin) as server:
         seen = Keycloak(f"http://127.0.0.1:{port}")
         try:
-            server.listening(port, 200)
+            server.listening(port, 400)
             until(seen.ready, "Keycloak's realms", 100)
             seen.make_realm(token_seconds)
             yield seen
