@@ -242,7 +242,7 @@ test_all() {
   go test -race ./go/...
   fuzz
   say "end to end"
-  "$PY" -m pytest tests
+  "$PY" -m pytest tests --numprocesses 2 --dist loadfile
 }
 
 test_clients() {

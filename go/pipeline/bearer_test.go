@@ -126,6 +126,24 @@ func TestWhatABearerMayNotDoReachesNoStore(t *testing.T) {
 	b.Refuses(b.shown(forged, "GET", "/photos/k", ""), 400, "InvalidToken")
 }
 
+func TestOnlyWhatComesFromThisMachineIsLocal(t *testing.T) {
+	for remote, local := range map[string]bool{
+		"unix": true, "127.0.0.1:80": true, "[::1]:80": true, "[::ffff:127.0.0.2]:80": true,
+		"unknown": false, "": false, "192.0.2.1:80": false, "127.0.0.1": false,
+	} {
+		x := &exchange{r: &http.Request{RemoteAddr: remote, Header: http.Header{}}}
+		if x.isLocal() != local {
+			t.Errorf("%q: %t", remote, !local)
+		}
+		for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip"} {
+			x.r.Header = http.Header{name: {""}}
+			if x.isLocal() {
+				t.Errorf("%q with %s is local", remote, name)
+			}
+		}
+	}
+}
+
 func TestABearerComesByHTTPSWhereAForwarderSaysSo(t *testing.T) {
 	b := startBearers(t, settings{"trusted_proxies": []string{"127.0.0.1/32"}})
 	good := b.token(nil)

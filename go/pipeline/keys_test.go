@@ -255,6 +255,22 @@ func TestIdentityTokensDoNotComeInClear(t *testing.T) {
 	}
 }
 
+func TestKeysDoNotLeaveInClear(t *testing.T) {
+	r, _, token := byToken(t)
+	keys := keysOf(t, r.withToken(token))
+	for body, status := range map[string]int{
+		"Action=GetScopedCredentials&Version=2011-06-15":                                                          403,
+		"Action=GetSessionToken&Version=2011-06-15":                                                               403,
+		"Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::000000000000:role/reader&RoleSessionName=test": 403,
+		whoAmI: 200,
+	} {
+		a := r.toSTSAs(keys, body, "X-Forwarded-For", "192.0.2.1")
+		if a.StatusCode != status || (status == 403) != strings.Contains(string(a.Content), "over https only") {
+			t.Errorf("%s: %d %s", body, a.StatusCode, a.Content)
+		}
+	}
+}
+
 func TestOfABodyThatIsTooLongLittleIsRead(t *testing.T) {
 	r, o := recorded(t, callbacks.Set{}, nil)
 	long := whoAmI + strings.Repeat("&", 1<<20)
@@ -427,12 +443,15 @@ func TestAContainerGetsKeysByAHeader(t *testing.T) {
 }
 
 // toSTSAs signs with temporary keys.
-func (r *rig) toSTSAs(keys aws.Credentials, body string) reply {
+func (r *rig) toSTSAs(keys aws.Credentials, body string, header ...string) reply {
 	req := r.Request("POST", "/", body)
 	req.Header.Set("Content-Type", formType)
 	sum := sha256.Sum256([]byte(body))
 	if err := v4.NewSigner().SignHTTP(r.T.Context(), keys, req, hex.EncodeToString(sum[:]), "sts", "us-east-1", time.Now()); err != nil {
 		r.T.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 { // as a forwarder adds them
+		req.Header.Set(header[i], header[i+1])
 	}
 	return r.Do(req)
 }
