@@ -134,7 +134,7 @@ func (p *Pipeline) grant(ctx context.Context, want *roles.Request) (session.Sess
 	}
 	err = p.going.CheckIdentity(ctx, &in, want.Identity.Issued)
 	if errors.Is(err, s3err.ExpiredToken) {
-		err = sts.ExpiredToken.Because(err)
+		err = sts.ExpiredToken.Msg(s3err.From(err).Message).Because(err)
 	}
 	return in, err
 }

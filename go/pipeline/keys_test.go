@@ -168,7 +168,7 @@ func TestBodiesOfStrangersAreReadFewAtATime(t *testing.T) {
 }
 
 func TestPlacesAreSharedByAddresses(t *testing.T) {
-	s := newShares(3, 2)
+	s := newSemaphore(3, 2)
 	var leave []func()
 	for i, c := range []struct {
 		address string
@@ -185,8 +185,8 @@ func TestPlacesAreSharedByAddresses(t *testing.T) {
 	for _, release := range leave {
 		release()
 	}
-	if len(s.places) != 0 || len(s.taken) != 0 {
-		t.Errorf("%d places and %v are taken", len(s.places), s.taken)
+	if s.taken != 0 || len(s.by) != 0 {
+		t.Errorf("%d places and %v are taken", s.taken, s.by)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestWhileAnIssuerIsAskedNoPlaceIsTaken(t *testing.T) {
 	got := make(chan string)
 	go func() { got <- stsCode(r.withToken(token)) }()
 	<-asked
-	if n := len(r.pipeline.keyBodies.places); n != 0 {
+	if n := r.pipeline.keyBodies.taken; n != 0 {
 		t.Errorf("%d places", n)
 	}
 	close(over)

@@ -116,7 +116,7 @@ func (p pattern) effort() (most int) {
 // size is about how many bytes it takes, with its place in an index and without its
 // text, which is the document's.
 func (p pattern) size() int {
-	return cap(p)*int(unsafe.Sizeof(piece{})) + int(unsafe.Sizeof(branch{})+2*unsafe.Sizeof(rule{}))
+	return cap(p)*int(unsafe.Sizeof(piece{})) + int(unsafe.Sizeof(branch[room]{})+2*unsafe.Sizeof(rule{}))
 }
 
 // parsePlain is parsePattern for texts in which wildcards mean themselves.
