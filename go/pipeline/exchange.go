@@ -35,7 +35,7 @@ type exchange struct {
 	verified     *sigv4.VerifiedRequest
 	who          access.Principal
 	limits       *limits.Ticket // nil: there are none
-	atStore      *places        // of its entry's store, of which it has one; nil: there are any number
+	atStore      place          // of its entry's store; none: there are any number
 	class        string         // of limits, that the validator chose; empty: none
 	question     access.Question
 	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
