@@ -114,10 +114,13 @@ int32_t osp_check(osp_text config, size_t len, char **error);
 /* Says what a policy makes of a request, without sending it: {"policy": as in a
  * configuration, "token"?: text, "method": text, "target": text as on the wire,
  * "headers"?: {name: text}, "client_ip"?: text, "secure"?: true for https, "time"?: Unix
- * seconds, "complete"? and "unknown_operations"?: as in an entry}. *json is set to NULL or to a text for osp_free:
+ * seconds, "complete"?, "keys"? and "unknown_operations"?: as in an entry, "session"?: of
+ * temporary keys, for whom "token" stands then: {"role"?: text, "role_policy"?: as in a role,
+ * "name"?: text, "policies"?: [policy, ...], "claims"?: {name: text or list of texts},
+ * "tags"?: {name: text}}}. *json is set to NULL or to a text for osp_free:
  * {"allowed": true or false, "questions": [{"operation": text, "action": text, "resource":
- * text, "effect": "allow", "deny" or "nothing", "statement"?: text, "line"?: number}, ...]},
- * all that would be asked; after OSP_CONFIG_ERROR the mistakes.
+ * text, "effect": "allow", "deny" or "nothing", "policy": its path in the request,
+ * "statement"?: text, "line"?: number}, ...]}, all that would be asked; after OSP_CONFIG_ERROR the mistakes.
  * -> OSP_OK, OSP_CONFIG_ERROR, OSP_INTERNAL, OSP_BAD_ARGUMENT. */
 int32_t osp_explain(osp_text request, size_t len, char **json);
 

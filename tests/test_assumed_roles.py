@@ -232,6 +232,25 @@ def test_replicas_share_a_session(
     assert lake.problems == []
 
 
+def test_a_fleet_replaces_a_session_that_the_store_refuses_once(
+    serve: Any, sts: StsDouble, lake: S3Double, tmp_path: Path
+) -> None:
+    """The first replica that is refused gets another one, and the rest find it with the fleet."""
+    with valkey(tmp_path) as state:
+        shared = {"shared_state": state.url, "shared_keys": [key("k1", 1)], "shared_timeout": 2.0}
+        fronts = [serve({"data": signed(lake, sts)}, **shared) for _ in range(3)]
+        for front in fronts:
+            get(front.boto())
+        assert sts.given == 1
+        sts.revoke()
+        for front in fronts:
+            s3 = front.boto(retry=False)
+            until(lambda s3=s3: code(s3, "data") == "", "a session that the store takes")
+        late = serve({"data": signed(lake, sts)}, **shared)
+        get(late.boto(retry=False))
+        assert sts.given == 2
+
+
 def listing(seen: Seen) -> tuple[int, dict[str, str], bytes]:
     return 200, {}, b"<ListBucketResult/>"
 

@@ -302,6 +302,35 @@ class TestExplain:
         done = run(*command, "bob", "--client-ip", "192.0.2.7", "--time", "2026-01-31T12:00:00Z")
         assert done.stdout.splitlines() == ["nothing  s3:GetObject on data/k", "refused"]
 
+    def test_says_what_a_session_would_get(self, file: Path, tmp_path: Path) -> None:
+        whose = {"Effect": "Allow", "Principal": {"Claim": {"team": "lake"}}, "Action": "s3:*"}
+        file.write_text(json.dumps(policy({**whose, "Resource": "*"})))
+        for name, resource in {"role": "data/*", "own": "data/${aws:PrincipalTag/who}/*"}.items():
+            attached = statement("s3:GetObject", f"arn:aws:s3:::{resource}")
+            del attached["Principal"]
+            (tmp_path / f"{name}.json").write_text(json.dumps(policy(attached)))
+        run = runner(tmp_path)
+        command = ["policy", "explain", "--policy", file.name, "--path", "/data/ann/k"]
+        of = ["--token", "people/ann", "--role", "reader", "--role-policy", "role.json"]
+        of += ["--session-policy", "own.json", "--claim", "team=pond", "--claim", "team=lake"]
+        done = run(*command, *of, "--tag", "who=ann")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [
+            "allow    s3:GetObject on data/ann/k: Statement[0] in line 1 of role.json",
+            "allow    s3:GetObject on data/ann/k: Statement[0] in line 1 of own.json",
+            "allow    s3:GetObject on data/ann/k: Statement[0] in line 1 of policy.json",
+            "allowed",
+        ]
+        done = run(*command, *of, "--tag", "who=bob")
+        assert done.returncode == 1
+        assert done.stdout.splitlines()[1] == "nothing  s3:GetObject on data/ann/k by own.json"
+        done = run(*command, "--token", "people/ann", "--claim", "team=pond")
+        assert done.stdout.splitlines() == ["nothing  s3:GetObject on data/ann/k", "refused"]
+        assert "--token is required" in mistaken(run(*command, "--role", "reader"))[0]
+        assert "--tag must be" in mistaken(run(*command, *of, "--tag", "who"))[0]
+        (tmp_path / "own.json").write_text("{")
+        assert mistaken(run(*command, *of))[0].startswith("own.json: line 1: is not JSON")
+
     def test_says_what_is_wrong(self, file: Path, tmp_path: Path) -> None:
         run = runner(tmp_path)
         command = ["policy", "explain", "--policy", file.name, "--path"]

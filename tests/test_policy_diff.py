@@ -106,6 +106,14 @@ def test_prints_no_control_characters_of_strangers(folder: Path) -> None:
     assert len(done.stdout.splitlines()) == 2
 
 
+def test_says_where_a_log_begins_not_to_tell_what_refused(folder: Path) -> None:
+    write(folder, {"operation": "PutObject"}, {"refused_by": None}, {})
+    done = runner(folder)(*COMMAND, "access.log")
+    (told,) = mistaken(done)
+    assert told.startswith("access.log:2: has no refused_by, without which ")
+    assert done.stdout == ""  # rather than half of the differences
+
+
 def test_compares_with_another_policy(folder: Path) -> None:
     (folder / "old.json").write_text(policy(READS))
     write(folder, {}, {"key": "secret/a", **REFUSED}, {"operation": "PutObject"})

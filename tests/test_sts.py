@@ -340,6 +340,8 @@ def test_the_command_says_what_is_wrong(
         options = {**given, **{f"--{name}": value for name, value in changes.items()}}
         return run("credentials", *(text for pair in options.items() for text in pair))
 
+    clear = mistaken(told(endpoint="http://192.0.2.1:9000"))[0]
+    assert "with https, or on this machine" in clear
     done = told()
     assert (done.returncode, done.stdout) == (1, "")
     assert "the proxy refused: AccessDenied: " in done.stderr

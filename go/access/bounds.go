@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"strings"
 
 	"osp/go/lru"
@@ -39,31 +40,57 @@ func (b bounds) of(document string) (*policy.Policy, error) {
 	return p, err
 }
 
-// outside reports whether a bound of the question's session refuses it, and which: the
-// policy of its role, or one of its own.
+// outside reports whether a bound of the question's session refuses it, and which.
 func (c *Checker) outside(q *Question) (r ruling, refused bool) {
-	if role := q.Policies[ofRole]; role != nil {
-		if r = c.ruleBy(q, role); r.effect != policy.Allow {
-			return r.within("the role's policy"), true
+	for bound, p := range c.boundsOf(q) {
+		r = ruling{reason: "it can't be read"}
+		if p != nil {
+			r = c.ruleBy(q, p)
 		}
-	}
-	if q.request.Session == nil {
-		return ruling{}, false
-	}
-	for _, document := range q.request.Session.Policies {
-		p, err := c.bounds.of(document)
-		if err != nil {
-			return ruling{reason: "a policy of the session can't be read"}, true
-		}
-		if r = c.ruleBy(q, p); r.effect != policy.Allow {
-			return r.within("a policy of the session"), true
+		if r.effect != policy.Allow {
+			return r.within(bound), true
 		}
 	}
 	return ruling{}, false
 }
 
+// Bound says which policy narrows a session: the one of its role, or one of its own, of
+// which the first is ByItself. The zero Bound is none.
+type Bound int
+
+// The bounds of a session.
+const (
+	ByRole Bound = iota + 1
+	ByItself
+)
+
+// boundsOf yields what narrows the question's session; a policy that can't be read is nil.
+func (c *Checker) boundsOf(q *Question) iter.Seq2[Bound, *policy.Policy] {
+	return func(yield func(Bound, *policy.Policy) bool) {
+		if role := q.Policies[ofRole]; role != nil && !yield(ByRole, role) {
+			return
+		}
+		if q.request.Session == nil {
+			return
+		}
+		for i, document := range q.request.Session.Policies {
+			p, err := c.bounds.of(document)
+			if err != nil {
+				p = nil
+			}
+			if !yield(ByItself+Bound(i), p) {
+				return
+			}
+		}
+	}
+}
+
 // within says which bound refuses.
-func (r ruling) within(what string) ruling {
+func (r ruling) within(bound Bound) ruling {
+	what := "a policy of the session"
+	if bound == ByRole {
+		what = "the role's policy"
+	}
 	r.reason = fmt.Sprintf("%s: %s", what, r.reason)
 	return r
 }

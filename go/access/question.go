@@ -22,6 +22,7 @@ type Origin struct {
 	Secure        bool              // it came by https
 	Certificate   *x509.Certificate // that the client has shown, verified; nil: none
 	ContentLength int64             // of the object's bytes; -1: no body or unknown
+	Size          int               // bytes of memory that the message keeps as long as the question lasts
 	// Header makes the fields that may be shown, anew each time: no signature, and
 	// nothing that an attacker could have added. It is a function because few are
 	// looked at. Nil: there are none.
@@ -54,6 +55,7 @@ type Question struct {
 	Terms
 
 	request callbacks.Request // as the validator sees it
+	size    int               // see Origin
 	address string            // of the client; empty where it is unknown, or there is none
 	secure  bool
 	field   func(string) (string, bool)
@@ -68,7 +70,7 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 	if from == nil {
 		return q
 	}
-	q.secure, q.field, q.unknown = from.Secure, from.Field, from.Unknown
+	q.secure, q.size, q.field, q.unknown = from.Secure, from.Size, from.Field, from.Unknown
 	if _, err := netip.ParseAddr(from.Client); err == nil {
 		q.address = from.Client
 	}

@@ -26,6 +26,8 @@ const (
 
 var (
 	errEnded   = s3err.ExpiredToken.Because(errors.New("the session was revoked"))
+	errUndated = s3err.ExpiredToken.Msg("The identity token does not say when it was issued (iat), so it counts as older than what has been revoked.").
+			Because(errors.New("the identity token has no iat"))
 	errUnknown = errors.New("nobody can tell whether the session was revoked")
 )
 
@@ -94,7 +96,7 @@ func (s *Sessions) Check(ctx context.Context, in *session.Session) error {
 	if s.any.Load() {
 		for _, of := range endsOf(in) {
 			if at, ok := s.ends.Get(of); ok && !in.Since.After(at) {
-				return errEnded
+				return endedSince(in.Since)
 			}
 		}
 	}
@@ -122,7 +124,7 @@ func (s *Sessions) ask(ctx context.Context, in *session.Session) (going cache.En
 	case err != nil:
 		return going, cache.ForAll(err)
 	case !in.Since.After(at):
-		return going, cache.ForAll(errEnded)
+		return going, cache.ForAll(endedSince(in.Since))
 	}
 	going.TTL = time.Until(in.Expires)
 	return going, nil
@@ -135,7 +137,7 @@ func (s *Sessions) CheckIdentity(ctx context.Context, in *session.Session, issue
 	ends := endsOfSubject(in)
 	for _, of := range ends {
 		if at, ok := s.ends.Get(of); ok && !issued.After(at) {
-			return errEnded
+			return endedSince(issued)
 		}
 	}
 	if s.fleet == nil {
@@ -148,9 +150,18 @@ func (s *Sessions) CheckIdentity(ctx context.Context, in *session.Session, issue
 	case err != nil:
 		return s3err.ServiceUnavailable.Because(errors.Join(errUnknown, err))
 	case !at.IsZero() && !issued.After(at):
-		return errEnded
+		return endedSince(issued)
 	}
 	return nil
+}
+
+// endedSince says why something is over that is as old as that. Who has an identity token
+// without a time is told so: another one of its kind would fare no better.
+func endedSince(since time.Time) error {
+	if since.IsZero() {
+		return errUndated
+	}
+	return errEnded
 }
 
 // endsOf are all by which a session may have been ended.

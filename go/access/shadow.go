@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"osp/go/callbacks"
 	"osp/go/policy"
@@ -13,10 +14,11 @@ import (
 )
 
 const (
-	shadowsAtATime = 4 // questions of the shadow that are decided at the same time
-	// That may wait for that; the rest is dropped. Each keeps the head of its request, which
-	// may have tens of kilobytes.
-	shadowsWaiting = 128
+	shadowsAtATime = 4   // questions of the shadow that are decided at the same time
+	shadowsWaiting = 128 // that may wait for that; the rest is dropped
+	// shadowsHold bounds the memory of those that wait or are decided, in bytes. Each keeps the
+	// head of its request, of which there is room for several of the longest.
+	shadowsHold = 1 << 20
 )
 
 // What can come of a question to the shadow.
@@ -25,7 +27,7 @@ const (
 	WouldAllow  = "would_allow"  // what was refused
 	WouldRefuse = "would_refuse" // what was allowed
 	Failed      = "failed"       // it came to no decision
-	Dropped     = "dropped"      // so many wait that it was not asked
+	Dropped     = "dropped"      // so many wait, or so much, that it was not asked
 )
 
 // Comparison is what came of one question to the shadow.
@@ -47,6 +49,7 @@ type Shadow struct {
 
 	begin  sync.Once
 	trials chan trial
+	held   atomic.Int64 // bytes, of the trials that are not over
 	ctx    context.Context
 	stop   context.CancelFunc
 }
@@ -86,11 +89,29 @@ func (s *Shadow) offer(q *Question, now Decision) {
 		return
 	}
 	s.begin.Do(s.start)
-	select {
-	case s.trials <- trial{q, now}:
-	default:
+	if !s.enqueue(trial{q, now}) {
 		s.seen(Comparison{Outcome: Dropped})
 	}
+}
+
+// enqueue reports whether there is room for a trial.
+func (s *Shadow) enqueue(t trial) bool {
+	if s.held.Add(t.size()) <= shadowsHold {
+		select {
+		case s.trials <- t:
+			return true
+		default:
+		}
+	}
+	s.held.Add(-t.size())
+	return false
+}
+
+// size is about how many bytes of memory a trial keeps from being freed.
+func (t trial) size() int64 {
+	const itself = 1 << 10 // the question, and the rest of the exchange that it is about
+	r := &t.question.request
+	return int64(itself + t.question.size + len(r.Key) + len(r.Path) + len(t.now.Reason))
 }
 
 func (s *Shadow) start() {
@@ -101,6 +122,7 @@ func (s *Shadow) start() {
 				select {
 				case t := <-s.trials:
 					s.seen(s.compare(t))
+					s.held.Add(-t.size())
 				case <-s.ctx.Done():
 					return
 				}

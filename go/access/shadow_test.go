@@ -3,6 +3,8 @@ package access
 import (
 	"context"
 	"errors"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -135,6 +137,59 @@ func TestNobodyWaitsForTheShadow(t *testing.T) {
 		synctest.Wait()
 		if got := seen.outcomes(); len(got) != shadowsAtATime+shadowsWaiting+10 {
 			t.Errorf("%d outcomes in the end", len(got))
+		}
+	})
+}
+
+// Whoever sends long heads fills no memory, however slow the shadow is: what has to wait is bounded by
+// its bytes as well.
+func TestTheShadowHoldsLittleMemory(t *testing.T) {
+	const head, many = 64 << 10, shadowsAtATime + shadowsWaiting
+	release := make(chan struct{})
+	defer close(release)
+	owner := callbacks.Set{
+		Validator: saying(always(callbacks.Decision{Allow: true})), ShadowValidatorSeesRequest: true,
+		ShadowValidator: saying(func(*callbacks.Request) (callbacks.Decision, error) {
+			<-release
+			return callbacks.Decision{Allow: true}, nil
+		}),
+	}
+	c, seen := shadowed(t, owner, 1)
+	before := inUse()
+	for range many {
+		text := string(make([]byte, head))
+		from := Origin{Size: head, Field: func(string) (string, bool) { return text, true }}
+		q := About(alice, wanted(t, "GET", "/photos/k", nil), &from, Terms{})
+		c.Check(t.Context(), &q)
+	}
+	if grown := inUse() - before; grown > 2*shadowsHold {
+		t.Errorf("%d KiB are held", grown>>10)
+	}
+	if got, most := many-len(seen.outcomes()), shadowsHold/head; got > most || got < most/2 {
+		t.Errorf("%d wait, of %d that there is room for", got, most)
+	}
+}
+
+// inUse is how many bytes of the heap can be reached.
+func inUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// What was decided takes no room any more.
+func TestTheShadowsRoomIsFreedByDecisions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := callbacks.Set{ShadowValidator: saying(always(callbacks.Decision{Allow: true}))}
+		c, seen := shadowed(t, set, 1)
+		for range 100 {
+			q := About(alice, wanted(t, "GET", "/photos/k", nil), &Origin{Size: shadowsHold / 2}, Terms{})
+			c.Check(t.Context(), &q)
+			synctest.Wait()
+		}
+		if got := seen.outcomes(); len(got) != 100 || slices.Contains(got, Dropped) {
+			t.Errorf("%d outcomes: %v", len(got), got)
 		}
 	})
 }

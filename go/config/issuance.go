@@ -28,7 +28,7 @@ func ParseIssuance(data []byte, now time.Time) (session.Session, error) {
 	ttl, _ := top.need("ttl").seconds(time.Second, session.Longest)
 	s.Expires = now.Add(ttl)
 	if document := readAttached(top.take("policy")); document != nil {
-		s.Policies = []string{string(document)}
+		s.Policies = []string{compact(document)}
 	}
 	s.Claims = readClaims(top.take("claims").dict())
 	top.finish()
@@ -56,11 +56,16 @@ func readAttached(v *value) []byte {
 		}
 		return nil
 	}
+	return document
+}
+
+// compact is JSON without its spaces.
+func compact(document []byte) string {
 	var short bytes.Buffer
 	if err := json.Compact(&short, document); err != nil {
-		panic(err) // it was read as JSON before
+		panic(err) // it was read before
 	}
-	return short.Bytes()
+	return short.String()
 }
 
 // readClaims reads texts by name.

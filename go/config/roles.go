@@ -23,6 +23,11 @@ func readIdentities(top *dict, before roles.Settings) roles.Settings {
 	}
 	if v := top.take("roles"); v != nil {
 		s.Roles = readRoles(v)
+		confused := roles.Confused(s.Roles)
+		for _, name := range slices.Sorted(maps.Keys(confused)) {
+			top.mistakes.add("roles["+strconv.Quote(shorten(name))+"].token",
+				"could give a subject the token of somebody else, in role %q: what stands before or after {subject} has to differ, as in {issuer}#{subject}", shorten(confused[name]))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Roles)) {
 		for _, url := range s.Roles[name].Issuers {
@@ -180,11 +185,8 @@ func readToken(r *roles.Role, v *value) {
 		}
 	}
 	token, err := roles.ParseToken(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		v.reject("%s", err)
-	case token.Has("subject") && !token.Has("issuer") && (len(r.Issuers) > 1 || len(r.Issuers) == 1 && len(r.Keys) > 0):
-		v.reject("must have {issuer}, too: subjects of several origins may be called alike")
 	}
 	r.Token = token
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"osp/go/policy"
+	"osp/go/session"
 )
 
 // Replay are requests of an access log: somebody wants to know what a policy says about them.
@@ -83,11 +84,15 @@ type Wondering struct {
 	Now      time.Time
 	Complete bool // the store has every operation of S3
 	Unknown  bool // the entry lets what S3 does not have through
+
+	OpaqueKeys bool             // the store takes no key or version for another
+	Session    *session.Session // of temporary keys; nil: there are none
+	RolePolicy *policy.Policy   // of its role; nil: there is none
 }
 
 // ParseWondering reads a JSON object with the members policy, token, method, target,
-// headers, client_ip, secure, time (Unix seconds), complete and unknown_operations. Its
-// error is that of Parse.
+// headers, client_ip, secure, time (Unix seconds), complete, keys, unknown_operations and session.
+// Its error is that of Parse.
 func ParseWondering(data []byte) (*Wondering, error) {
 	mistakes := &MistakesError{}
 	top := decode(data, mistakes)
@@ -110,10 +115,43 @@ func ParseWondering(data []byte) (*Wondering, error) {
 		w.Now = time.Unix(0, 0).Add(since)
 	}
 	w.Complete, _ = top.take("complete").boolean()
+	w.OpaqueKeys = w.Complete
+	if keys, ok := top.take("keys").oneOf("opaque", "path"); ok {
+		w.OpaqueKeys = keys == "opaque"
+	}
 	w.Unknown, _ = top.take("unknown_operations").boolean()
+	if of := top.take("session"); of != nil {
+		w.readSession(of)
+	}
 	top.finish()
 	if len(mistakes.Mistakes) > 0 {
 		return nil, mistakes
 	}
 	return w, nil
+}
+
+// readSession reads the session of a request: an object that may have role, role_policy, name,
+// policies (as those of ParseIssuance), claims and tags.
+func (w *Wondering) readSession(v *value) {
+	d := v.dict()
+	if d == nil {
+		return
+	}
+	if w.Token == "" {
+		v.reject("needs a token, as which its holder is seen")
+	}
+	s := &session.Session{Token: w.Token, Claims: readClaims(d.take("claims").dict()), Tags: map[string]string{}}
+	s.Role, _ = d.take("role").str()
+	s.Name, _ = d.take("name").str()
+	w.RolePolicy = d.take("role_policy").policy(policy.ParseIdentity)
+	for _, item := range d.take("policies").items() {
+		s.Policies = append(s.Policies, string(readAttached(item)))
+	}
+	if tags := d.take("tags").dict(); tags != nil {
+		for name := range tags.fields {
+			s.Tags[name], _ = tags.take(name).str()
+		}
+	}
+	d.finish()
+	w.Session = s
 }

@@ -206,6 +206,20 @@ func TestWhoWantsALaterGrantTakesNobodysAway(t *testing.T) {
 	})
 }
 
+// Each of two revocations within a few seconds is followed by an exchange of its own.
+func TestALaterGrantIsNoOlderThanTheLastRevocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := keeper((&hourly{}).ask, Options{})
+		first(t, k)
+		for _, want := range []string{"2", "3"} {
+			time.Sleep(KeepRefusal / 5)
+			if g, err := k.Get(t.Context(), "key", time.Now()); err != nil || g.Value != want {
+				t.Errorf("got %q, %v instead of %s", g.Value, err, want)
+			}
+		}
+	})
+}
+
 func TestAShortGrantServesForHalfOfItsLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		given := 0

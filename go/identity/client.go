@@ -22,12 +22,12 @@ const maxDocument = 1 << 20
 
 // client asks one issuer.
 type client struct {
-	http      *http.Client
-	tokenFile string
+	http   *http.Client
+	issuer Issuer
 }
 
 func newClient(issuer Issuer) *client {
-	return &client{tokenFile: issuer.TokenFile, http: &http.Client{
+	return &client{issuer: issuer, http: &http.Client{
 		Transport: &http.Transport{
 			Proxy:                  nil, // keys come from the issuer itself
 			DialContext:            (&net.Dialer{Timeout: fetchTime / 2}).DialContext,
@@ -55,7 +55,8 @@ func (c *client) get(ctx context.Context, from string) ([]byte, error) {
 	}
 	// A Kubernetes API server has its keys as a jwk-set only.
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
-	if err := c.present(req); err != nil {
+	shown, err := c.present(req)
+	if err != nil {
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
@@ -63,7 +64,11 @@ func (c *client) get(ctx context.Context, from string) ([]byte, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch {
+	case resp.StatusCode == http.StatusOK:
+	case c.issuer.TokenFile != "" && !shown:
+		return nil, fmt.Errorf("the status is %d at %s, which is not shown the token of token_file: it is neither the issuer's host nor that of jwks_url", resp.StatusCode, req.URL.Host)
+	default:
 		return nil, fmt.Errorf("the status is %d", resp.StatusCode)
 	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
@@ -77,16 +82,24 @@ func (c *client) get(ctx context.Context, from string) ([]byte, error) {
 }
 
 // present shows an issuer who we are, if it wants to know, as a Kubernetes API server does.
-func (c *client) present(req *http.Request) error {
-	if c.tokenFile == "" {
-		return nil
+// Where keys are, a document says, which must not send our token to whom it likes.
+func (c *client) present(req *http.Request) (shown bool, err error) {
+	if c.issuer.TokenFile == "" || !sameOrigin(req.URL, c.issuer.URL) && !sameOrigin(req.URL, c.issuer.JWKS) {
+		return false, nil
 	}
-	text, err := readTokenFile(c.tokenFile)
+	text, err := readTokenFile(c.issuer.TokenFile)
 	if err != nil {
-		return err
+		return false, err
 	}
 	req.Header.Set("Authorization", "Bearer "+text)
-	return nil
+	return true, nil
+}
+
+// sameOrigin compares as RFC 6454 does, but takes a port that is left out for another than
+// the default one that is named.
+func sameOrigin(u *url.URL, text string) bool {
+	other, err := url.Parse(text)
+	return err == nil && u.Scheme == other.Scheme && strings.EqualFold(u.Host, other.Host)
 }
 
 // discover returns where the issuer says that its keys are (OpenID Connect Discovery 1.0).

@@ -294,6 +294,39 @@ func TestAnIssuerMayWantToKnowWhoAsks(t *testing.T) {
 	}
 }
 
+func TestOnlyTheIssuerIsShownOurToken(t *testing.T) {
+	s := newScene(t)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("sesame"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shown := make(chan string, 1)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown <- r.Header.Get("Authorization")
+		if r.Header.Get("Authorization") == "" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: s.PublicKeys()})
+	}))
+	defer elsewhere.Close()
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"issuer": "http://%s", "jwks_uri": %q}`, r.Host, elsewhere.URL+"/keys")
+	}))
+	defer issuer.Close()
+	good := s.Token(t, s.claims(map[string]any{"iss": issuer.URL}))
+	s.Verifier = s.With([]Issuer{{URL: issuer.URL, Audiences: []string{"s3"}, TokenFile: file}})
+	s.want("where a document says", good, ErrAway)
+	if got := <-shown; got != "" {
+		t.Errorf("the token was shown: %q", got)
+	}
+	s.Verifier = s.With(nil).With([]Issuer{{URL: issuer.URL, Audiences: []string{"s3"}, TokenFile: file, JWKS: elsewhere.URL + "/keys"}})
+	s.want("where the configuration says", good, nil)
+	if got := <-shown; got != "Bearer sesame" {
+		t.Errorf("the token was not shown: %q", got)
+	}
+}
+
 func TestKeysComeFromNowhereElse(t *testing.T) {
 	for text, good := range map[string]bool{
 		"https://a.example": true, "https://a.example/realms/x": true, "http://127.0.0.1:8080": true, "http://[::1]/x": true, "http://localhost/x": true,

@@ -37,7 +37,7 @@ func (p *Pipeline) verify(x *exchange) (*sigv4.VerifiedRequest, *session.Session
 		}
 	}
 	if x.req.Operation == s3op.PostObject {
-		release, err := p.forms.acquire()
+		release, err := p.forms.acquire(network(p.hosts.client(x.r)))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -1,8 +1,9 @@
 package pipeline
 
 import (
-	"net/netip"
+	"slices"
 
+	"osp/go/peers"
 	"osp/go/s3err"
 	"osp/go/s3op"
 	"osp/go/session"
@@ -45,12 +46,15 @@ func (p *Pipeline) verifyBearer(x *exchange, raw string) (*sigv4.VerifiedRequest
 // inClear reports whether others may have read what the client has sent.
 func (x *exchange) inClear() bool { return x.clientScheme != "https" && !x.isLocal() }
 
-// isLocal reports whether the request did not leave this machine, as far as the
-// connection tells: not from a forwarder that serves others.
+// ofForwarders are the fields of which any one tells that a forwarder passed the request
+// on. Whoever sends them without being one only loses by it.
+var ofForwarders = []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "Forwarded", "Via", "X-Real-Ip"}
+
+// isLocal reports whether the request did not leave this machine, as far as it and the
+// connection tell: nobody has passed it on, and who is at the other end is known.
 func (x *exchange) isLocal() bool {
-	if len(x.r.Header["X-Forwarded-For"]) > 0 || len(x.r.Header["Forwarded"]) > 0 {
+	if slices.ContainsFunc(ofForwarders, func(name string) bool { return len(x.r.Header[name]) > 0 }) {
 		return false
 	}
-	address, err := netip.ParseAddrPort(x.r.RemoteAddr)
-	return err != nil || address.Addr().Unmap().IsLoopback() // what is none is a unix socket
+	return x.r.RemoteAddr == peers.Unix || peers.AddrOf(x.r.RemoteAddr).IsLoopback()
 }

@@ -10,6 +10,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/identity/identitytest"
+	"osp/go/shared"
 )
 
 // bearers is a rig whose bucket "photos" takes the tokens of an issuer.
@@ -47,7 +48,9 @@ func startBearers(t *testing.T, change settings) *bearers {
 func (b *bearers) token(changes settings) string {
 	claims := settings{"iss": b.issuer.URL, "sub": "alice", "aud": "s3", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
 	for name, value := range changes {
-		claims[name] = value
+		if claims[name] = value; value == nil {
+			delete(claims, name)
+		}
 	}
 	return b.issuer.Token(b.T, claims)
 }
@@ -124,6 +127,48 @@ func TestWhatABearerMayNotDoReachesNoStore(t *testing.T) {
 	b.issuer.Publish(identitytest.Key(t, "second"))
 	forged := b.token(nil)
 	b.Refuses(b.shown(forged, "GET", "/photos/k", ""), 400, "InvalidToken")
+}
+
+func TestATokenThatDoesNotSayHowOldItIsIsOlderThanWhatWasRevoked(t *testing.T) {
+	b := startBearers(t, nil)
+	undated := b.token(settings{"iat": nil})
+	if a := b.Do(b.shown(undated, "GET", "/photos/k", "")); a.StatusCode != http.StatusOK {
+		t.Fatalf("before anything was revoked: %d %s", a.StatusCode, a.Content)
+	}
+	subject := "alice"
+	b.pipeline.Forget(shared.Revocation{Subject: &subject, At: time.Now()})
+	for name, a := range map[string]reply{
+		"shown itself": b.Do(b.shown(undated, "GET", "/photos/k", "")), "a new one": b.Do(b.shown(b.token(settings{"iat": nil, "jti": "2"}), "GET", "/photos/k", "")),
+	} {
+		if a.Code() != "ExpiredToken" || !strings.Contains(string(a.Content), "(iat)") {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Content)
+		}
+	}
+	if a := b.withToken(undated); stsCode(a) != "ExpiredTokenException" || !strings.Contains(string(a.Content), "(iat)") {
+		t.Errorf("for keys: %d %s", a.StatusCode, a.Content)
+	}
+	dated := b.token(settings{"iat": time.Now().Unix() - 60})
+	if a := b.Do(b.shown(dated, "GET", "/photos/k", "")); a.Code() != "ExpiredToken" || strings.Contains(string(a.Content), "iat") {
+		t.Errorf("one that is older: %d %s", a.StatusCode, a.Content)
+	}
+}
+
+func TestOnlyWhatComesFromThisMachineIsLocal(t *testing.T) {
+	for remote, local := range map[string]bool{
+		"unix": true, "127.0.0.1:80": true, "[::1]:80": true, "[::ffff:127.0.0.2]:80": true,
+		"unknown": false, "": false, "192.0.2.1:80": false, "127.0.0.1": false,
+	} {
+		x := &exchange{r: &http.Request{RemoteAddr: remote, Header: http.Header{}}}
+		if x.isLocal() != local {
+			t.Errorf("%q: %t", remote, !local)
+		}
+		for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip"} {
+			x.r.Header = http.Header{name: {""}}
+			if x.isLocal() {
+				t.Errorf("%q with %s is local", remote, name)
+			}
+		}
+	}
 }
 
 func TestABearerComesByHTTPSWhereAForwarderSaysSo(t *testing.T) {

@@ -25,8 +25,10 @@ const (
 	maxFormLines = 1000
 	// maxBoundary is that of RFC 2046 section 5.1.1.
 	maxBoundary = 70
-	// maxForms are read at a time, each in some 200 KiB.
-	maxForms = 128
+	// maxForms are read at a time, each in some 200 KiB, and formsEach of one address.
+	// A place is taken from a form's first byte until its signature is known.
+	maxForms  = 128
+	formsEach = 32
 )
 
 // form is a POST policy form (multipart/form-data, RFC 7578) that was read up

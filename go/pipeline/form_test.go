@@ -13,6 +13,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -211,8 +212,10 @@ func TestAFormIsReadUpToItsFileAndNoFurther(t *testing.T) {
 func TestSoManyFormsAreReadAtATime(t *testing.T) {
 	r := start(t, callbacks.Set{}, nil)
 	places := r.pipeline.forms
-	for range maxForms - 1 {
-		places <- struct{}{}
+	for i := range maxForms - 1 {
+		if _, err := places.acquire(strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if a := r.Do(formOf{file: "x"}.request(r)); a.StatusCode != 204 { // and gives its place back
 		t.Fatalf("got %d %s", a.StatusCode, a.Content)
@@ -234,10 +237,40 @@ func TestSoManyFormsAreReadAtATime(t *testing.T) {
 		t.Errorf("all but forms: got %d %s", a.StatusCode, a.Content)
 	}
 	_ = slow.Close()
-	places <- struct{}{} // its place is free then
-	<-places
+	for taken := maxForms; taken == maxForms; { // until its place is free
+		places.mu.Lock()
+		taken = places.taken
+		places.mu.Unlock()
+	}
 	if a := r.Do(formOf{file: "x"}.request(r)); a.StatusCode != 204 {
 		t.Errorf("got %d %s", a.StatusCode, a.Content)
+	}
+}
+
+func TestAnAddressHasAShareOfFormsAndPreflights(t *testing.T) {
+	r := start(t, callbacks.Set{}, settings{"trusted_proxies": []string{"127.0.0.1/32"}})
+	for range formsEach {
+		if _, err := r.pipeline.forms.acquire("192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range preflightsEach {
+		if _, err := r.pipeline.preflights.acquire("192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for address, want := range map[string]struct{ form, preflight int }{"192.0.2.1": {503, 403}, "192.0.2.2": {204, 200}} {
+		form, preflight := formOf{file: "x"}.request(r), r.Request("OPTIONS", "/photos/k", "")
+		preflight.Header.Set("Origin", "https://app.example")
+		preflight.Header.Set("Access-Control-Request-Method", "PUT")
+		form.Header.Set("X-Forwarded-For", address)
+		preflight.Header.Set("X-Forwarded-For", address)
+		if a := r.Do(form); a.StatusCode != want.form {
+			t.Errorf("a form of %s: %d %s", address, a.StatusCode, a.Content)
+		}
+		if a := r.Do(preflight); a.StatusCode != want.preflight {
+			t.Errorf("a preflight of %s: %d %s", address, a.StatusCode, a.Content)
+		}
 	}
 }
 

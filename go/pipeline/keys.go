@@ -31,7 +31,10 @@ const (
 	keyBodyTime   = 5 * time.Second
 )
 
-var errTokenInClear = s3err.AccessDenied.Msg("Identity tokens are taken over https only: this one may have been read by others.")
+var (
+	errTokenInClear = s3err.AccessDenied.Msg("Identity tokens are taken over https only: this one may have been read by others.")
+	errKeysInClear  = s3err.AccessDenied.Msg("Temporary keys are handed out over https only: others could read them here.")
+)
 
 // protocol is one by which clients get temporary keys, at the same port as S3.
 type protocol struct {
@@ -78,6 +81,9 @@ func (p *Pipeline) serveSTS(x *exchange) error {
 		if from.Principal, err = p.verifyForSTS(x, body); err != nil {
 			x.record.badSignature = true
 			return err
+		}
+		if request.GivesKeys() && x.inClear() {
+			return errKeysInClear
 		}
 	} else if x.inClear() {
 		return errTokenInClear
@@ -128,7 +134,7 @@ func (p *Pipeline) grant(ctx context.Context, want *roles.Request) (session.Sess
 	}
 	err = p.going.CheckIdentity(ctx, &in, want.Identity.Issued)
 	if errors.Is(err, s3err.ExpiredToken) {
-		err = sts.ExpiredToken.Because(err)
+		err = sts.ExpiredToken.Msg(s3err.From(err).Message).Because(err)
 	}
 	return in, err
 }

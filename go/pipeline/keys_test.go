@@ -168,7 +168,7 @@ func TestBodiesOfStrangersAreReadFewAtATime(t *testing.T) {
 }
 
 func TestPlacesAreSharedByAddresses(t *testing.T) {
-	s := newShares(3, 2)
+	s := newSemaphore(3, 2)
 	var leave []func()
 	for i, c := range []struct {
 		address string
@@ -185,8 +185,8 @@ func TestPlacesAreSharedByAddresses(t *testing.T) {
 	for _, release := range leave {
 		release()
 	}
-	if len(s.places) != 0 || len(s.taken) != 0 {
-		t.Errorf("%d places and %v are taken", len(s.places), s.taken)
+	if s.taken != 0 || len(s.by) != 0 {
+		t.Errorf("%d places and %v are taken", s.taken, s.by)
 	}
 }
 
@@ -221,7 +221,7 @@ func TestWhileAnIssuerIsAskedNoPlaceIsTaken(t *testing.T) {
 	got := make(chan string)
 	go func() { got <- stsCode(r.withToken(token)) }()
 	<-asked
-	if n := len(r.pipeline.keyBodies.places); n != 0 {
+	if n := r.pipeline.keyBodies.taken; n != 0 {
 		t.Errorf("%d places", n)
 	}
 	close(over)
@@ -252,6 +252,22 @@ func TestIdentityTokensDoNotComeInClear(t *testing.T) {
 	}
 	if n := issuer.Asked.Load(); n != 1 {
 		t.Errorf("the issuer was asked %d times", n)
+	}
+}
+
+func TestKeysDoNotLeaveInClear(t *testing.T) {
+	r, _, token := byToken(t)
+	keys := keysOf(t, r.withToken(token))
+	for body, status := range map[string]int{
+		"Action=GetScopedCredentials&Version=2011-06-15":                                                          403,
+		"Action=GetSessionToken&Version=2011-06-15":                                                               403,
+		"Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::000000000000:role/reader&RoleSessionName=test": 403,
+		whoAmI: 200,
+	} {
+		a := r.toSTSAs(keys, body, "X-Forwarded-For", "192.0.2.1")
+		if a.StatusCode != status || (status == 403) != strings.Contains(string(a.Content), "over https only") {
+			t.Errorf("%s: %d %s", body, a.StatusCode, a.Content)
+		}
 	}
 }
 
@@ -427,12 +443,15 @@ func TestAContainerGetsKeysByAHeader(t *testing.T) {
 }
 
 // toSTSAs signs with temporary keys.
-func (r *rig) toSTSAs(keys aws.Credentials, body string) reply {
+func (r *rig) toSTSAs(keys aws.Credentials, body string, header ...string) reply {
 	req := r.Request("POST", "/", body)
 	req.Header.Set("Content-Type", formType)
 	sum := sha256.Sum256([]byte(body))
 	if err := v4.NewSigner().SignHTTP(r.T.Context(), keys, req, hex.EncodeToString(sum[:]), "sts", "us-east-1", time.Now()); err != nil {
 		r.T.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 { // as a forwarder adds them
+		req.Header.Set(header[i], header[i+1])
 	}
 	return r.Do(req)
 }

@@ -53,6 +53,7 @@ func (p *Pipeline) listBuckets(x *exchange) error {
 	created := p.started.UTC().Format(time.RFC3339)
 	question := p.question(x, access.Terms{Policies: access.Policies{x.stores.Policy, nil, x.role()}})
 	if err := p.access.Forbidden(question); err != nil {
+		x.record.decided = true
 		return err
 	}
 	var names []string

@@ -86,8 +86,7 @@ type Pipeline struct {
 
 	hosts hosts
 	// of whoever has shown no signature
-	forms, preflights semaphore
-	keyBodies         *shares
+	forms, preflights, keyBodies *semaphore
 
 	storePlaces storePlaces
 
@@ -137,9 +136,9 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 		serverHeader: serverHeader(cfg.ServerName),
 		copySilence:  copySilence,
 		hosts:        hosts{forwarders: forwarders, domains: cfg.Domains},
-		forms:        make(semaphore, maxForms),
-		preflights:   make(semaphore, maxPreflights),
-		keyBodies:    newShares(maxKeyBodies, keyBodiesEach),
+		forms:        newSemaphore(maxForms, formsEach),
+		preflights:   newSemaphore(maxPreflights, preflightsEach),
+		keyBodies:    newSemaphore(maxKeyBodies, keyBodiesEach),
 		keyBodyTime:  keyBodyTime,
 		recorder:     newRecorder(o, forwarders),
 	}

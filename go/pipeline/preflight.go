@@ -32,15 +32,18 @@ func (p *Pipeline) preflight(x *exchange) error {
 	return nil
 }
 
-// maxPreflights are under way at a time: each has a connection to a store, and
-// anybody may send them.
-const maxPreflights = 128
+// maxPreflights are under way at a time, preflightsEach of one address: each has a
+// connection to a store, and anybody may send them.
+const (
+	maxPreflights  = 128
+	preflightsEach = 32
+)
 
 func (p *Pipeline) askBucket(x *exchange) error {
 	if x.bucket == nil {
 		return s3err.NoSuchBucket
 	}
-	release, err := p.preflights.acquire()
+	release, err := p.preflights.acquire(network(p.hosts.client(x.r)))
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,8 @@ import (
 // is a part of the exchange, and made once.
 func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 	var from *access.Origin
-	if p.looksCloser(x) || p.shadow.On(x.stores.Shadow) { // or nobody would look at it
+	shadowed := p.shadow.On(x.stores.Shadow)
+	if shadowed || p.looksCloser(x) { // or nobody would look at it
 		from = &access.Origin{
 			Client: p.hosts.client(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
 			Header: x.shownHeader, Field: x.field,
@@ -23,9 +24,29 @@ func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 		if x.r.TLS != nil && len(x.r.TLS.PeerCertificates) > 0 {
 			from.Certificate = x.r.TLS.PeerCertificates[0]
 		}
+		if shadowed {
+			from.Size = x.headSize()
+		}
 	}
 	x.question = access.About(x.who, x.req, from, terms)
 	return &x.question
+}
+
+// headSize is about how many bytes of memory the head of the request takes, with the fields of a form.
+func (x *exchange) headSize() int {
+	const ofField = 64              // its place in a map
+	size := 2 * len(x.r.RequestURI) // as it came, and read
+	for name, values := range x.r.Header {
+		for _, value := range values {
+			size += ofField + len(name) + len(value)
+		}
+	}
+	if x.form != nil {
+		for _, f := range x.form.fields {
+			size += ofField + len(f.Name) + len(f.Value)
+		}
+	}
+	return size
 }
 
 // looksCloser reports whether whoever decides looks at more than token and bucket.

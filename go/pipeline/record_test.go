@@ -15,6 +15,7 @@ import (
 	"osp/go/monitor"
 	"osp/go/observe"
 	"osp/go/pipeline/pipelinetest"
+	"osp/go/secret"
 	"osp/go/stores"
 )
 
@@ -141,6 +142,60 @@ func TestEveryEndOfARequestIsSeen(t *testing.T) {
 	r.Store.Close()
 	r.Do(r.Signed("GET", "/photos/k", ""))
 	check("no store", want{502, "BadGateway", "photos", "BadGateway", "other", true})
+}
+
+func TestWhatRefusedARequestIsSeen(t *testing.T) {
+	raises := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+		return secret.Value{}, errors.New("raised")
+	}
+	const assume = "Action=AssumeRole&Version=2011-06-15&RoleSessionName=me&RoleArn=arn:aws:iam::000000000000:role/"
+	own := settings{"roles": settings{"own": settings{"keys": []string{clientKey}}}}
+	for name, c := range map[string]struct {
+		owner  callbacks.Set
+		change settings
+		entry  settings
+		ask    func(r *rig) *http.Request
+		want   string
+	}{
+		"a policy denies the list of buckets": {
+			change: settings{"policy": rules("* *", "-ListAllMyBuckets *")},
+			ask:    func(r *rig) *http.Request { return r.Signed("GET", "/", "") }, want: "AccessDenied by decision",
+		},
+		"a policy does not allow": {
+			change: settings{"policy": rules("PutObject photos/*")},
+			ask:    func(r *rig) *http.Request { return r.Signed("GET", "/photos/k", "") }, want: "AccessDenied by decision",
+		},
+		"the entry is read-only": {
+			entry: settings{"read_only": true},
+			ask:   func(r *rig) *http.Request { return r.Signed("PUT", "/photos/k", "") }, want: "AccessDenied by other",
+		},
+		"there are no credentials for the store": {
+			owner: callbacks.Set{BucketCredsFetcher: raises}, entry: settings{"access_key": nil, "secret_key": nil},
+			ask: func(r *rig) *http.Request { return r.Signed("GET", "/photos/k", "") }, want: "AccessDenied by other",
+		},
+		"a role that there is not": {
+			ask: func(r *rig) *http.Request { return r.toSTS(assume+"own", "sts") }, want: "AccessDenied by other",
+		},
+		"a role that there is": {
+			change: own, ask: func(r *rig) *http.Request { return r.toSTS(assume+"own", "sts") }, want: " by ",
+		},
+		"a request for keys without a signature": {
+			ask: func(r *rig) *http.Request {
+				req := r.toSTS(assume+"own", "sts")
+				req.Header.Del("Authorization")
+				return req
+			}, want: "MissingAuthenticationToken by signature",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &onlooker{came: make(chan struct{}, 10)}
+			r := observed(t, c.owner, c.change, map[string]settings{"photos": c.entry}, Options{Observer: o, Detailed: true})
+			r.Do(c.ask(r))
+			if x := o.next(t); x.Code+" by "+x.RefusedBy() != c.want {
+				t.Errorf("%d %s by %s", x.Status, x.Code, x.RefusedBy())
+			}
+		})
+	}
 }
 
 func TestAnAnswerThatBreaksOffIsSeenAsWhatItWas(t *testing.T) {

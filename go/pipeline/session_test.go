@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -11,11 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"osp/go/callbacks"
+	"osp/go/identity/identitytest"
 	"osp/go/policy"
 	"osp/go/s3err"
 	"osp/go/secret"
 	"osp/go/session"
-	"osp/go/stores"
+	"osp/go/shared"
 )
 
 // issued makes the keys of a session as a client has them.
@@ -218,26 +220,82 @@ func TestARoleBoundsItsSessionsAndEndsThem(t *testing.T) {
 	}
 }
 
-func TestARoleThatComesBackRevivesNoSession(t *testing.T) {
+func TestAnUpdateThatTakesARoleAwayEndsItsSessionsForGood(t *testing.T) {
+	reader := `{"roles": {"reader": {"keys": "*", "policy": ` + onlyRead + `}}}`
 	r := start(t, callbacks.Set{}, nil)
-	read, err := policy.ParseIdentity([]byte(onlyRead))
-	if err != nil {
-		t.Fatal(err)
+	update := func(document string) {
+		t.Helper()
+		u, err := r.Config.ParseUpdate([]byte(document), r.pipeline.Running())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.pipeline.Update(u)
 	}
-	of := map[string]*policy.Policy{"reader": read}
+	update(reader)
 	old := r.issued(session.Session{Token: "alice", Role: "reader", Configured: true})
-	before := &stores.Set{Roles: of}
-	r.pipeline.endRoles(before, before)
-	r.has(of)
-	if a := r.Do(r.by(old, "GET", "/photos/a/k", "")); a.StatusCode != http.StatusOK {
-		t.Errorf("a role that stays: %d %s", a.StatusCode, a.Code())
+	read := func(keys aws.Credentials) string { return r.Do(r.by(keys, "GET", "/photos/a/k", "")).Code() }
+	if code := read(old); code != "" {
+		t.Fatal(code)
 	}
-	r.pipeline.endRoles(before, &stores.Set{})
-	if a := r.Do(r.by(old, "GET", "/photos/a/k", "")); a.Code() != s3err.ExpiredToken.Code {
-		t.Errorf("a role that has come back: %d %s", a.StatusCode, a.Code())
+	update(reader)
+	if code := read(old); code != "" {
+		t.Errorf("a role that is there again has ended its sessions: %s", code)
 	}
-	young := r.issued(session.Session{Token: "alice", Role: "reader", Configured: true})
-	if a := r.Do(r.by(young, "GET", "/photos/a/k", "")); a.StatusCode != http.StatusOK {
-		t.Errorf("a session that is younger: %d %s", a.StatusCode, a.Code())
+	update(`{"roles": {}}`)
+	if code := read(old); code != s3err.ExpiredToken.Code {
+		t.Errorf("without its role: %q", code)
+	}
+	update(reader)
+	if code := read(old); code != s3err.ExpiredToken.Code {
+		t.Errorf("a role that has come back: %q", code)
+	}
+	if code := read(r.issued(session.Session{Token: "alice", Role: "reader", Configured: true})); code != "" {
+		t.Errorf("a session that is younger: %q", code)
+	}
+}
+
+func TestKeysThatWereAskedForBeforeARevocationAreNoGood(t *testing.T) {
+	var r *rig
+	var revoked atomic.Bool
+	assume := func(context.Context, *callbacks.RoleQuestion) (callbacks.RoleAnswer, error) {
+		if revoked.CompareAndSwap(false, true) {
+			role := "reader"
+			r.pipeline.Forget(shared.Revocation{Role: &role, At: time.Now()})
+		}
+		return callbacks.RoleAnswer{Assumed: true}, nil
+	}
+	issuer := identitytest.New(t)
+	r = start(t, callbacks.Set{RoleAssumer: assume}, settings{
+		"issuers": settings{issuer.URL: settings{"audiences": []string{"proxy"}}},
+		"roles":   settings{"reader": settings{"issuers": []string{issuer.URL}, "subjects": "*", "policy": json.RawMessage(onlyRead)}},
+	})
+	token := issuer.Token(t, claims(issuer, "job"))
+	before := keysOf(t, r.withToken(token))
+	if a := r.asHolder(before, "GET", "/photos/a/k"); a.Code() != s3err.ExpiredToken.Code {
+		t.Errorf("%d %s", a.StatusCode, a.Content)
+	}
+	if a := r.asHolder(keysOf(t, r.withToken(token)), "GET", "/photos/a/k"); a.StatusCode != http.StatusOK {
+		t.Errorf("keys that were asked for later: %d %s", a.StatusCode, a.Content)
+	}
+}
+
+func TestKeysThatEndGetNoSessionToken(t *testing.T) {
+	end := time.Now().Add(time.Hour)
+	known := map[string]callbacks.Secret{
+		"stays": {Key: secret.New("s")}, "ends": {Key: secret.New("s"), Expires: end}, "borrowed": {Key: secret.New("s"), SessionToken: secret.New("t")},
+	}
+	r := start(t, callbacks.Set{
+		HMACFetcher: func(_ context.Context, q callbacks.HMACQuestion) (callbacks.Secret, error) {
+			return known[q.AccessKey], nil
+		},
+		RoleAssumer: func(context.Context, *callbacks.RoleQuestion) (callbacks.RoleAnswer, error) {
+			return callbacks.RoleAnswer{Assumed: true}, nil
+		},
+	}, nil)
+	for name, code := range map[string]string{"stays": "", "ends": "AccessDenied", "borrowed": "AccessDenied"} {
+		keys := aws.Credentials{AccessKeyID: name, SecretAccessKey: "s", SessionToken: known[name].SessionToken.Reveal()}
+		if a := r.toSTSAs(keys, "Action=GetSessionToken&Version=2011-06-15"); stsCode(a) != code || code == "" && a.StatusCode != 200 {
+			t.Errorf("%s: %d %s", name, a.StatusCode, a.Content)
+		}
 	}
 }

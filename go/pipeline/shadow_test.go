@@ -181,3 +181,29 @@ func TestTheLogHasDifferencesAndNotTooMany(t *testing.T) {
 		t.Errorf("got %s", &out)
 	}
 }
+
+func TestLongHeadsTakeMoreOfTheShadowsRoom(t *testing.T) {
+	release := make(chan struct{})
+	h := callbacks.Set{ShadowValidator: func(ctx context.Context, _ *callbacks.Request) (callbacks.Decision, error) {
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return callbacks.Decision{Allow: true}, nil
+	}}
+	r, seen := shadowed(t, h, nil)
+	const head, many, room = 50 << 10, 40, 1 << 20
+	for range many {
+		if a := r.Do(r.Signed("GET", "/photos/k", "", "X-Amz-Meta-Long", strings.Repeat("x", head))); a.StatusCode != 200 {
+			t.Fatal(a.StatusCode)
+		}
+	}
+	dropped := many - room/head
+	for _, outcome := range seen.next(t, dropped) {
+		if outcome != access.Dropped {
+			t.Error(outcome)
+		}
+	}
+	close(release)
+	seen.next(t, many-dropped)
+}

@@ -28,11 +28,12 @@ func team(tb testing.TB, statements int) *Policy {
 	return p
 }
 
-// same is a policy whose statements all are about one bucket, as a whole.
-func same(tb testing.TB, statements int) *Policy {
+// same is a policy whose statements all are about one bucket, as a whole, each for whom
+// who says.
+func same(tb testing.TB, statements int, who func(i int) object) *Policy {
 	list := []any{}
 	for i := range statements {
-		list = append(list, object{"Effect": "Allow", "Principal": object{"Token": fmt.Sprintf("client-%d", i)}, "Action": "s3:*", "Resource": "arn:aws:s3:::lake/*"})
+		list = append(list, object{"Effect": "Allow", "Principal": who(i), "Action": "s3:*", "Resource": "arn:aws:s3:::lake/*"})
 	}
 	document, err := json.Marshal(object{"Version": "2012-10-17", "Statement": list})
 	if err != nil {
@@ -45,18 +46,27 @@ func same(tb testing.TB, statements int) *Policy {
 	return p
 }
 
+func client(i int) object  { return object{"Token": fmt.Sprintf("client-%d", i)} }
+func clients(i int) object { return object{"Token": fmt.Sprintf("team-%d-*", i)} }
+func role(i int) object    { return object{"Role": fmt.Sprintf("role-%d", i)} }
+func group(i int) object   { return object{"Group": fmt.Sprintf("group-%d", i)} }
+
 func BenchmarkDecide(b *testing.B) {
 	for name, c := range map[string]struct {
 		policy   *Policy
 		question string
 		effect   Effect
 	}{
-		"one of 100 folders":               {team(b, 100), "s3:PutObject lake/teams/42/2026/03/01/0001.parquet token=team-42-bob", Allow},
-		"one of 4000 folders":              {team(b, 4000), "s3:PutObject lake/teams/42/2026/03/01/0001.parquet token=team-42-bob", Allow},
-		"nothing said":                     {team(b, 100), "s3:PutObject lake/teams/42/2026/03/01/0001.parquet token=team-41-bob", None},
-		"one bucket, the last of 100":      {same(b, 100), "s3:GetObject lake/teams/42/2026/03/01/0001.parquet token=client-99", Allow},
-		"one bucket, for none of 100":      {same(b, 100), "s3:GetObject lake/teams/42/2026/03/01/0001.parquet token=mallory", None},
-		"a variable, among 100 statements": {identity(b, homes), "s3:GetObject lake/home/David/x", Allow},
+		"one of 100 folders":                 {team(b, 100), "s3:PutObject lake/teams/42/2026/03/01/0001.parquet token=team-42-bob", Allow},
+		"one of 4000 folders":                {team(b, 4000), "s3:PutObject lake/teams/42/2026/03/01/0001.parquet token=team-42-bob", Allow},
+		"nothing said":                       {team(b, 100), "s3:PutObject lake/teams/42/2026/03/01/0001.parquet token=team-41-bob", None},
+		"one bucket, the last of 100":        {same(b, 100, client), "s3:GetObject lake/teams/42/2026/03/01/0001.parquet token=client-99", Allow},
+		"one bucket, for none of 100":        {same(b, 100, client), "s3:GetObject lake/teams/42/2026/03/01/0001.parquet token=mallory", None},
+		"one bucket, the last of 10000":      {same(b, 10_000, client), "s3:GetObject lake/teams/42/2026/03/01/0001.parquet token=client-9999", Allow},
+		"one bucket, the last of 100 teams":  {same(b, 100, clients), "s3:GetObject lake/teams/42/2026/03/01/0001.parquet token=team-99-bob", Allow},
+		"one bucket, the last of 100 roles":  {same(b, 100, role), "s3:GetObject lake/teams/42/2026/03/01/0001.parquet role=role-99", Allow},
+		"one bucket, the last of 100 groups": {same(b, 100, group), "s3:GetObject lake/teams/42/2026/03/01/0001.parquet group=group-99", Allow},
+		"a variable, among 100 statements":   {identity(b, homes), "s3:GetObject lake/home/David/x", Allow},
 	} {
 		b.Run(name, func(b *testing.B) {
 			q := ask(b, c.question)

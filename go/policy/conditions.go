@@ -40,30 +40,6 @@ func (s *Statement) applies(q *Question) truth {
 	return result
 }
 
-// isAbout reports whether a statement is about who asks.
-func (s *Statement) isAbout(q *Question) bool {
-	switch {
-	case s.everybody:
-		return true
-	case q.Token == "":
-		return false
-	case matchesAny(s.tokens, q.Token, q, false):
-		return true
-	case q.Session == nil:
-		return false
-	case q.Session.Role != "" && matchesAny(s.roles, q.Session.Role, q, false):
-		return true
-	}
-	for i := range s.claims {
-		for _, value := range claimOf(q, s.claims[i].name) {
-			if matchesAny(s.claims[i].patterns, value, q, false) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // matchesAny compares a text with patterns; with fold, whatever the case of variables.
 func matchesAny(patterns []pattern, text string, q *Question, fold bool) bool {
 	for _, p := range patterns {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"osp/go/s3op"
+	"osp/go/session"
 )
 
 // identity reads a policy as AWS writes them for users and sessions, which name no
@@ -55,6 +56,10 @@ func ask(t testing.TB, text string) *Question {
 			q.ClientIP = value
 		case "http":
 			q.Secure = false
+		case "role":
+			q.Session = &session.Session{Role: value}
+		case "group":
+			q.Session = &session.Session{Claims: map[string][]string{groups: {value}}}
 		case "version":
 			q.VersionID = value
 		case "at":

@@ -84,24 +84,30 @@ func (p pattern) stars() (n int) {
 	return n
 }
 
-// effort is how many pieces may have to be compared at each character of a text: the
-// most that follow a star, up to the next one. A variable counts as several, because
-// its value is looked up.
+// effort is what comparing may cost at each character of a text, in comparisons of one
+// text: the most of what follows a star, up to the next one. A variable counts as several,
+// because its value is looked up, and so does each of several pieces: where they are told
+// apart by question marks, almost all of them may fit before one does not.
 func (p pattern) effort() (most int) {
-	const ofVariable = 8
-	starred, since := false, 0
+	const ofVariable, amongOthers = 8, 4
+	starred, pieces, since := false, 0, 0
 	for i := range p {
 		switch p[i].kind {
 		case many:
-			starred, since = true, 0
+			starred, pieces, since = true, 0, 0
 			continue
 		case variable:
 			since += ofVariable
 		default:
 			since++
 		}
-		if starred {
+		if pieces++; !starred {
+			continue
+		}
+		if pieces == 1 {
 			most = max(most, since)
+		} else {
+			most = max(most, amongOthers*since)
 		}
 	}
 	return most
@@ -110,7 +116,7 @@ func (p pattern) effort() (most int) {
 // size is about how many bytes it takes, with its place in an index and without its
 // text, which is the document's.
 func (p pattern) size() int {
-	return cap(p)*int(unsafe.Sizeof(piece{})) + int(unsafe.Sizeof(branch{})+2*unsafe.Sizeof(rule{}))
+	return cap(p)*int(unsafe.Sizeof(piece{})) + int(unsafe.Sizeof(branch[room]{})+2*unsafe.Sizeof(rule{}))
 }
 
 // parsePlain is parsePattern for texts in which wildcards mean themselves.

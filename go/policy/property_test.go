@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"osp/go/s3op"
+	"osp/go/session"
 )
 
 // facts are what a request says.
@@ -48,7 +49,7 @@ func (d dice) key() string {
 func (d dice) patternText() string {
 	text := ""
 	for range 1 + d.IntN(4) {
-		text += d.of("a", "b", "/", "é", "*", "?", "**", "alice", "${aws:username}", "${aws:userid, 'nobody'}", "${*}", "${$}", "a/b", "$")
+		text += d.of("a", "b", "/", "é", "*", "?", "**", "alice", "${aws:username}", "${aws:userid, 'nobody'}", "${jwt:team}", "${aws:PrincipalTag/team, 'a'}", "${*}", "${$}", "a/b", "$")
 	}
 	return text
 }
@@ -56,7 +57,7 @@ func (d dice) patternText() string {
 func (d dice) statement() object {
 	s := object{"Effect": d.of("Allow", "Allow", "Deny"), "Principal": any("*")}
 	if d.IntN(3) == 0 {
-		s["Principal"] = object{"Token": d.some(func() any { return d.of("alice", "a*", "*", "?ob", "carol") })}
+		s["Principal"] = d.principal()
 	}
 	s[d.of("Action", "Action", "Action", "NotAction")] = d.some(func() any {
 		return d.of("s3:GetObject", "s3:PutObject", "s3:*Object", "s3:ListBucket", "S3:getobject*", "*", "s3:List*", "s3:?etObject")
@@ -71,6 +72,37 @@ func (d dice) statement() object {
 			c[operator] = block
 		}
 		s["Condition"] = c
+	}
+	return s
+}
+
+func (d dice) principal() object {
+	names := func() any { return d.some(func() any { return d.of("alice", "a*", "*", "?ob", "carol") }) }
+	who := object{}
+	for len(who) == 0 {
+		if d.IntN(2) == 0 {
+			who["Token"] = names()
+		}
+		for _, kind := range []string{"Role", "Group"} {
+			if d.IntN(4) == 0 {
+				who[kind] = names()
+			}
+		}
+		if d.IntN(4) == 0 {
+			who["Claim"] = object{d.of("team", "sub", "iss", "none"): names()}
+		}
+	}
+	return who
+}
+
+func (d dice) session() *session.Session {
+	if d.IntN(2) == 0 {
+		return nil
+	}
+	s := &session.Session{Role: d.of("", "alice", "a"), Name: d.of("a", "b"), Subject: d.of("", "alice", "bob"), Issuer: d.of("", "a/b"), SourceIdentity: d.of("", "a"),
+		Claims: map[string][]string{"groups": {d.of("alice", "bob"), "a"}, "team": {d.of("a", "b", "alice")}}, Tags: map[string]string{}}
+	if d.IntN(2) == 0 {
+		s.Tags["team"] = d.of("a", "A", "alice")
 	}
 	return s
 }
@@ -91,14 +123,15 @@ func (d dice) condition() (operator string, block object) {
 		return d.of("IpAddress", "NotIpAddress", "IpAddressIfExists"),
 			object{"aws:SourceIp": d.some(func() any { return d.of("10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "10.1.2.3/32") })}
 	case 4:
-		return "Null", object{d.of("s3:prefix", "aws:username", "s3:x-amz-acl", "s3:VersionId", "aws:SourceIp"): d.of("true", "false")}
+		return "Null", object{d.of("s3:prefix", "aws:username", "s3:x-amz-acl", "s3:VersionId", "aws:SourceIp", "jwt:groups", "aws:PrincipalTag/team"): d.of("true", "false")}
 	}
 	operator = d.of("", "", "ForAllValues:", "ForAnyValue:") +
 		d.of("StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase")
 	if operator[:2] == "St" {
 		operator += d.of("", "IfExists")
 	}
-	return operator, object{d.of("s3:prefix", "s3:delimiter", "aws:username", "aws:userid", "s3:x-amz-acl", "s3:x-amz-storage-class", "s3:VersionId"): d.some(func() any {
+	return operator, object{d.of("s3:prefix", "s3:delimiter", "aws:username", "aws:userid", "s3:x-amz-acl", "s3:x-amz-storage-class", "s3:VersionId",
+		"jwt:groups", "jwt:team", "jwt:sub", "aws:PrincipalTag/team", "aws:SourceIdentity"): d.some(func() any {
 		return d.of("", "a", "A", "/", "a*", "private", "alice", "v1", d.patternText())
 	})}
 }
@@ -122,11 +155,15 @@ func (d dice) question() *Question {
 	if key := d.key(); key != "" && resource != "" {
 		resource += "/" + key
 	}
-	return &Question{
+	q := &Question{
 		Action:   s3op.Action(slices.Index(s3op.Actions(), d.of("s3:GetObject", "s3:PutObject", "s3:ListBucket", "s3:DeleteObject", "s3:Unknown"))),
 		Resource: resource, Token: d.of("alice", "bob", "", "a*", "Alice"), VersionID: d.of("", "v1"),
 		ClientIP: d.of("", "10.1.2.3", "192.0.2.1", "2001:db8::1", "::ffff:10.1.2.3", "unknown"), Secure: d.IntN(2) == 0, Now: atNoon, Request: f,
 	}
+	if q.Token != "" { // each session has one
+		q.Session = d.session()
+	}
+	return q
 }
 
 // Generated policies and questions come to the same by two implementations.

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"osp/go/s3op"
+	"osp/go/session"
 )
 
 // This is the language a second time, slow and obvious: nothing is prepared, and
@@ -27,9 +29,10 @@ func listOf(v any) []any {
 // expressions are kept, because compiling takes most of the time.
 var expressions = map[string]*regexp.Regexp{}
 
-// expression turns a text with wildcards and variables into a regular expression.
-// ok is false for a variable without a value: it equals nothing.
-func expression(text, token string, wildcards bool) (re *regexp.Regexp, ok bool) {
+// expression turns a text with wildcards and variables into a regular expression. q is
+// whose variables they are, nil where there are none. ok is false for a variable without a
+// value: it equals nothing.
+func expression(text string, q *Question, wildcards bool) (re *regexp.Regexp, ok bool) {
 	out := "(?s)^"
 	for text != "" {
 		switch {
@@ -40,10 +43,11 @@ func expression(text, token string, wildcards bool) (re *regexp.Regexp, ok bool)
 				out += regexp.QuoteMeta(inner)
 				continue
 			}
-			_, fallback, has := strings.Cut(inner, ",")
+			name, fallback, has := strings.Cut(inner, ",")
+			values := slowValues(strings.ToLower(name), q)
 			switch {
-			case token != "":
-				out += regexp.QuoteMeta(token)
+			case len(values) == 1:
+				out += regexp.QuoteMeta(values[0])
 			case has:
 				out += regexp.QuoteMeta(strings.Trim(fallback, " '"))
 			default:
@@ -64,8 +68,8 @@ func expression(text, token string, wildcards bool) (re *regexp.Regexp, ok bool)
 	return re, true
 }
 
-func slowFits(v any, text, token string, wildcards bool) bool {
-	re, ok := expression(v.(string), token, wildcards)
+func slowFits(v any, text string, q *Question, wildcards bool) bool {
+	re, ok := expression(v.(string), q, wildcards)
 	return ok && re.MatchString(text)
 }
 
@@ -94,7 +98,7 @@ func slowDecide(document []byte, q *Question) (effect Effect, by []int) {
 }
 
 func slowApplies(s object, q *Question) truth {
-	if !slowPrincipal(s["Principal"], q.Token) || !slowAction(s, q.Action) || !slowResource(s, q) {
+	if !slowPrincipal(s["Principal"], q) || !slowAction(s, q.Action) || !slowResource(s, q) {
 		return no
 	}
 	result := yes
@@ -107,16 +111,28 @@ func slowApplies(s object, q *Question) truth {
 	return result
 }
 
-func slowPrincipal(who any, token string) bool {
+func slowPrincipal(who any, q *Question) bool {
 	if who == "*" {
 		return true
 	}
-	for _, p := range listOf(who.(object)["Token"]) {
-		if token != "" && slowFits(p, token, "", true) {
+	named := func(patterns any, texts ...string) bool {
+		for _, p := range listOf(patterns) {
+			for _, text := range texts {
+				if p != nil && text != "" && slowFits(p, text, nil, true) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	all := who.(object)
+	claims, _ := all["Claim"].(object)
+	for name, patterns := range claims {
+		if named(patterns, slowValues("jwt:"+name, q)...) {
 			return true
 		}
 	}
-	return false
+	return named(all["Token"], q.Token) || named(all["Group"], slowValues("jwt:groups", q)...) || q.Session != nil && named(all["Role"], q.Session.Role)
 }
 
 func slowAction(s object, action s3op.Action) bool {
@@ -125,7 +141,7 @@ func slowAction(s object, action s3op.Action) bool {
 		list, inverted = s["NotAction"], true
 	}
 	for _, a := range listOf(list) {
-		if slowFits(strings.ToLower(a.(string)), strings.ToLower(action.String()), "", true) {
+		if slowFits(strings.ToLower(a.(string)), strings.ToLower(action.String()), nil, true) {
 			return !inverted
 		}
 	}
@@ -138,14 +154,47 @@ func slowResource(s object, q *Question) bool {
 		list, inverted = s["NotResource"], true
 	}
 	for _, r := range listOf(list) {
-		if slowFits(r, "arn:aws:s3:::"+q.Resource, q.Token, true) {
+		if slowFits(r, "arn:aws:s3:::"+q.Resource, q, true) {
 			return !inverted
 		}
 	}
 	return inverted
 }
 
-// slowValue is the value of a key as a text.
+// slowValues are the values of a key as texts.
+func slowValues(key string, q *Question) []string {
+	session := q.Session
+	if session == nil {
+		session = &noSession
+	}
+	claim, isClaim := strings.CutPrefix(key, "jwt:")
+	tag, isTag := strings.CutPrefix(key, "aws:principaltag/")
+	value, given := "", false
+	switch {
+	case claim == "iss" && isClaim && session.Issuer != "":
+		value, given = session.Issuer, true
+	case claim == "sub" && isClaim && session.Subject != "":
+		value, given = session.Subject, true
+	case isClaim:
+		return session.Claims[claim]
+	case isTag:
+		value, given = session.Tags[tag]
+	case key == "aws:sourceidentity":
+		value, given = session.SourceIdentity, session.SourceIdentity != ""
+	case key == "aws:userid" && session.Role != "":
+		value, given = session.Role+":"+session.Name, true
+	default:
+		value, given = slowValue(key, q)
+	}
+	if !given {
+		return nil
+	}
+	return []string{value}
+}
+
+var noSession session.Session
+
+// slowValue is the value of a key that has nothing to do with sessions.
 func slowValue(key string, q *Question) (string, bool) {
 	switch key {
 	case "aws:sourceip":
@@ -165,52 +214,66 @@ func slowValue(key string, q *Question) (string, bool) {
 }
 
 func slowCondition(operator, key string, values []any, q *Question) truth {
-	value, given := slowValue(key, q)
+	have := slowValues(key, q)
 	if operator == "Null" {
-		return truthOf((values[0] == "true" || values[0] == true) == !given)
+		return truthOf((values[0] == "true" || values[0] == true) == (len(have) == 0))
 	}
 	operator, optional := strings.CutSuffix(operator, "IfExists")
 	operator, all := strings.CutPrefix(operator, "ForAllValues:")
 	operator, some := strings.CutPrefix(operator, "ForAnyValue:")
-	if (all || some) && value == "" {
-		given = false
+	if all || some {
+		have = slices.DeleteFunc(slices.Clone(have), func(value string) bool { return value == "" })
 	}
 	negated := strings.Contains(operator, "Not")
 	operator = strings.Replace(operator, "Not", "", 1)
-	if !given {
-		switch {
-		case optional || all:
-			return yes
-		case some:
-			return no
-		}
-		return truthOf(negated)
+	switch {
+	case len(have) == 0 && (optional || all):
+		return yes
+	case len(have) == 0 && some:
+		return no
 	}
-	for _, v := range values {
-		switch slowCompare(operator, v, value, q.Token) {
-		case unreadable:
-			return unreadable
-		case yes:
-			return truthOf(!negated)
+	fits := map[truth]int{}
+	for _, value := range have {
+		fits[slowAny(operator, values, value, q)]++
+	}
+	switch {
+	case fits[unreadable] > 0:
+		return unreadable
+	case negated && all: // each value has to be another one
+		return truthOf(fits[yes] == 0)
+	case negated && some:
+		return truthOf(fits[no] > 0)
+	case all:
+		return truthOf(fits[no] == 0)
+	}
+	return truthOf(fits[yes] > 0 != negated)
+}
+
+// slowAny reports whether a value compares with any that are wanted.
+func slowAny(operator string, wanted []any, value string, q *Question) truth {
+	for _, v := range wanted {
+		if result := slowCompare(operator, v, value, q); result != no {
+			return result
 		}
 	}
-	return truthOf(negated)
+	return no
 }
 
 var decimal = regexp.MustCompile(`^-?([0-9]+\.?[0-9]*|\.[0-9]+)$`)
 
-func slowCompare(operator string, v any, value, token string) truth {
+func slowCompare(operator string, v any, value string, q *Question) truth {
 	wanted, _ := v.(string)
 	if n, ok := v.(float64); ok {
 		wanted = strconv.FormatFloat(n, 'f', -1, 64)
 	}
 	switch {
 	case operator == "StringEquals":
-		return truthOf(slowFits(v, value, token, false))
+		return truthOf(slowFits(v, value, q, false))
 	case operator == "StringEqualsIgnoreCase":
-		return truthOf(slowFits(strings.ToLower(wanted), strings.ToLower(value), strings.ToLower(token), false))
+		re, ok := expression(wanted, q, false)
+		return truthOf(ok && regexp.MustCompile("(?i)"+re.String()).MatchString(value))
 	case operator == "StringLike":
-		return truthOf(slowFits(v, value, token, true))
+		return truthOf(slowFits(v, value, q, true))
 	case operator == "Bool":
 		return truthOf(wanted == value || v == (value == "true"))
 	case strings.HasSuffix(operator, "IpAddress"):

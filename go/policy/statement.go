@@ -13,10 +13,11 @@ const (
 	maxStatements = 10_000
 	longestText   = 2048        // of a pattern, a value or a Sid
 	maxPatterns   = maxDocument // as many as fit
-	maxEffort     = 20_000      // of all patterns together: a fraction of a second for the longest key
+	maxEffort     = 80_000      // of all patterns together: a fraction of a second for the longest key
 
 	// Whoever gets a session may have written a policy that comes with it, and has it
-	// compared at each request: a millisecond for the longest key.
+	// compared for each key of a list to delete: a fraction of a millisecond for the
+	// longest one.
 	maxSessionPatterns = 128
 	maxSessionEffort   = 128
 )

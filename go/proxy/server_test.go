@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -121,6 +122,7 @@ func TestTheOwnerIsWarnedOfWhatMayNotBeMeant(t *testing.T) {
 	for warning, change := range map[string]settings{
 		"nobody can sign": {"hmac_keystore": nil},
 		"NOT checked":     {"skip_signature_validation": true},
+		"good again":      {"shared_keys": aKeyring, "roles": aRole},
 	} {
 		if log := start(t, callbacks.Set{}, change).Log.String(); !strings.Contains(log, warning) {
 			t.Errorf("no %q in %s", warning, log)
@@ -128,5 +130,32 @@ func TestTheOwnerIsWarnedOfWhatMayNotBeMeant(t *testing.T) {
 	}
 	if log := start(t, callbacks.Set{}, nil).Log.String(); strings.Contains(log, "level=WARN") {
 		t.Errorf("a warning for nothing: %s", log)
+	}
+	for name, change := range map[string]settings{"no keyring": {"roles": aRole}, "nobody gets a session": {"shared_keys": aKeyring}} {
+		if log := start(t, callbacks.Set{}, change).Log.String(); strings.Contains(log, "good again") {
+			t.Errorf("%s: %s", name, log)
+		}
+	}
+}
+
+var (
+	aKeyring = []string{"k1:" + base64.StdEncoding.EncodeToString(make([]byte, 32))}
+	aRole    = settings{"reader": settings{"keys": "*"}}
+)
+
+func TestWhoIssuesKeysThatEndWithTheProcessIsToldOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		change settings
+		times  int
+	}{"no keyring": {nil, 1}, "a keyring": {settings{"shared_keys": aKeyring}, 0}} {
+		r := start(t, callbacks.Set{}, c.change)
+		for range 2 {
+			if _, err := r.server.Issue([]byte(`{"token": "alice", "ttl": 60}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := strings.Count(r.Log.String(), "temporary keys end with this process"); n != c.times {
+			t.Errorf("%s: told %d times: %s", name, n, r.Log)
+		}
 	}
 }

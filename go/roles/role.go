@@ -3,7 +3,6 @@ package roles
 import (
 	"crypto/subtle"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -130,48 +129,4 @@ func texts(claim any) []string {
 		}
 	}
 	return out
-}
-
-// Token says as whom the callbacks see a session. Nothing in it is what the client has
-// chosen.
-type Token struct{ parts []string } // texts, and {names}
-
-var errToken = errors.New("has braces that are not understood; there are {role}, {subject} and {issuer}")
-
-// ParseToken reads a text with {role}, {subject} and {issuer}.
-func ParseToken(text string) (t Token, err error) {
-	for text != "" {
-		before, rest, opened := strings.Cut(text, "{")
-		name, after, closed := strings.Cut(rest, "}")
-		switch {
-		case strings.Contains(before, "}") || opened && !closed:
-			return Token{}, errToken
-		case !opened:
-			return Token{append(t.parts, before)}, nil
-		case name != "role" && name != "subject" && name != "issuer":
-			return Token{}, errToken
-		}
-		t.parts = append(t.parts, before, "{"+name+"}")
-		text = after
-	}
-	return t, nil
-}
-
-// Has reports whether a name stands in it.
-func (t Token) Has(name string) bool { return slices.Contains(t.parts, "{"+name+"}") }
-
-func (t Token) of(role, subject, issuer string) string {
-	var b strings.Builder
-	for _, part := range t.parts {
-		switch part {
-		case "{role}":
-			part = role
-		case "{subject}":
-			part = subject
-		case "{issuer}":
-			part = issuer
-		}
-		b.WriteString(part)
-	}
-	return b.String()
 }

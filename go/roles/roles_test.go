@@ -311,6 +311,51 @@ func TestATokenOfARoleHasNamesThatNoClientChooses(t *testing.T) {
 	}
 }
 
+func TestNoSubjectCanHaveTheTokenOfSomebodyElse(t *testing.T) {
+	role := func(name, token, keys string, issuers ...string) *Role {
+		r := &Role{Name: name, Token: tokenOf(token), Issuers: issuers}
+		if keys != "" {
+			r.Keys = patterns(keys)
+		}
+		return r
+	}
+	const a, sub, b = "https://a", "https://a/sub", "https://b"
+	for name, c := range map[string]struct {
+		roles []*Role
+		want  string // whose token is refused; empty: nobody's
+	}{
+		"one issuer":                     {[]*Role{role("r", "{subject}", "", a)}, ""},
+		"one issuer, twice the subject":  {[]*Role{role("r", "{subject}/{subject}", "", a)}, ""},
+		"two issuers":                    {[]*Role{role("r", "u-{subject}", "", a, b)}, "r"},
+		"keys beside an issuer":          {[]*Role{role("r", "u-{subject}", "*", a)}, "r"},
+		"everybody":                      {[]*Role{role("r", "{role}", "*", a, b)}, ""},
+		"issuers alone":                  {[]*Role{role("r", "{issuer}", "*", a, sub)}, ""},
+		"two issuers that are named":     {[]*Role{role("r", "{issuer}{subject}", "", a, b)}, ""},
+		"one below the other":            {[]*Role{role("r", "{issuer}/{subject}", "", a, sub)}, "r"},
+		"one below the other, separated": {[]*Role{role("r", "{issuer}#{subject}", "*", sub, a)}, ""},
+		"named at the end":               {[]*Role{role("r", "{subject}@{issuer}", "*", a, sub)}, ""},
+		"one at the end of the other":    {[]*Role{role("r", "{subject}{issuer}", "", b, "https://a/x"+b)}, "r"},
+		"keys that may end so":           {[]*Role{role("r", "{subject}{issuer}", "*", a)}, "r"},
+		"the same people in two roles":   {[]*Role{role("r", "u-{subject}", "", a), role("s", "u-{subject}", "", a)}, ""},
+		"others in two roles":            {[]*Role{role("r", "u-{subject}", "", a), role("s", "u-{subject}", "", b)}, "r"},
+		"roles that begin alike":         {[]*Role{role("r", "{role}/{subject}", "", a), role("r/s", "{role}/{subject}", "", a)}, "r"},
+		"roles of two names":             {[]*Role{role("r", "{role}/{subject}", "", a), role("s", "{role}/{subject}", "", b)}, ""},
+		"one who can be called a role":   {[]*Role{role("r", "{subject}", "", a), role("s", "{role}", "*")}, "r"},
+		"one who can't":                  {[]*Role{role("r", "u-{subject}", "", a), role("s", "u-", "*")}, ""},
+		"a text between":                 {[]*Role{role("r", "u-{subject}-x", "", a), role("s", "u-bob-x", "*"), role("t", "u-x", "*")}, "r"},
+		"another end":                    {[]*Role{role("r", "u-{subject}-x", "", a), role("s", "u-bob-y", "*"), role("t", "u-x", "*")}, ""},
+	} {
+		all := map[string]*Role{}
+		for _, r := range c.roles {
+			all[r.Name] = r
+		}
+		confused := Confused(all)
+		if _, found := confused[c.want]; found != (c.want != "") || len(confused) > 1 || len(confused) == 1 && !found {
+			t.Errorf("%s: %v", name, confused)
+		}
+	}
+}
+
 func TestUpdatesHoldAtOnce(t *testing.T) {
 	r := rolesOf(nil, reader())
 	r.Update(func(s Settings) Settings {

@@ -212,10 +212,15 @@ func (s *State) join(ctx context.Context) error {
 	if err == nil {
 		err = s.found(ctx)
 	}
-	if err == nil {
-		s.at.Store(&at)
+	if err != nil {
+		return err
 	}
-	return err
+	s.at.Store(&at)
+	select {
+	case s.joined <- struct{}{}:
+	default: // somebody has said so already
+	}
+	return nil
 }
 
 // adopt returns the end of the log, which is a new one if there is none, or only
@@ -313,6 +318,7 @@ func (s *State) apply(from, to position, entries []string) {
 		s.lease.end()
 		return
 	}
+	s.recall.note(revocations)
 	s.o.Forget(revocations)
 }
 

@@ -3,6 +3,8 @@ package shared
 import (
 	"context"
 	"encoding/binary"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -39,9 +41,16 @@ func (r Revocation) Ends() []EndOf {
 // server that has lost everything has lost other ends, too.
 var founded = EndOf{Kind: "founded"}
 
-// end remembers moments. KEYS: where. ARGV: for how long (ms), and the moments, sealed.
+// end remembers a moment, wherever no later one stands: that is recorded again which a
+// server may have lost. What it compares stands before what is sealed, with a colon.
+// KEYS: where. ARGV: for how long (ms), the moment (Unix microseconds), and it sealed for
+// each of them.
 var end = valkey.NewLuaScript(`
-for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1]) end
+for i, key in ipairs(KEYS) do
+  local there = redis.pcall('GET', key)
+  local at = type(there) == 'string' and tonumber(string.match(there, '^(-?%d+):'))
+  if not at or at <= tonumber(ARGV[2]) then redis.call('SET', key, ARGV[2] .. ':' .. ARGV[i + 2], 'PX', ARGV[1]) end
+end
 return 1
 `)
 
@@ -65,7 +74,8 @@ func (s *State) endSessions(ctx context.Context, what Revocation) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, revokeTimeout, end, keys, append([]string{milliseconds(keepEnds)}, s.moments(keys, what.At)...)...)
+	_, err := s.exec(ctx, revokeTimeout, end, keys,
+		append([]string{milliseconds(keepEnds), strconv.FormatInt(what.At.UnixMicro(), 10)}, s.moments(keys, what.At)...)...)
 	return err
 }
 
@@ -100,6 +110,7 @@ func (s *State) moment(keys []string, i int, value valkey.ValkeyMessage) (at tim
 	if valkey.IsValkeyNil(err) {
 		return at, false
 	}
+	sealed = strings.TrimLeft(sealed, "-0123456789:") // what the script compares: nothing that is sealed begins so
 	raw, ok := s.endBox(keys, i).Open(keys[i], []byte(sealed))
 	if err != nil || !ok || len(raw) != 8 {
 		return time.Now(), true

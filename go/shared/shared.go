@@ -62,6 +62,9 @@ type State struct {
 	newest   atomic.Pointer[position] // of the last revocation that this replica was told of, without its id
 	replicas atomic.Int64             // at the last beat
 
+	recall recall
+	joined chan struct{} // another log than before
+
 	wake  chan struct{}
 	life  context.Context // ends when the State is closed
 	stop  context.CancelFunc
@@ -77,7 +80,8 @@ func New(o Options) *State {
 	s := &State{
 		o: o, id: newID(), names: namers[0], namers: namers,
 		values: o.Keyring.Box("values"), entries: o.Keyring.Box("revocations"), ends: o.Keyring.Boxes("ends of sessions"),
-		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(), wake: make(chan struct{}, 1),
+		breaker: &breaker{log: o.Log, now: time.Now}, lease: newLease(),
+		joined: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 	}
 	s.life, s.stop = context.WithCancel(context.Background())
 	for _, names := range namers {
@@ -97,6 +101,7 @@ func (s *State) Open() error {
 	err := s.beat(s.life)
 	s.ended.Go(func() { s.live(s.life) })
 	s.ended.Go(func() { s.listen(s.life) })
+	s.ended.Go(func() { s.remind(s.life) })
 	return err
 }
 

@@ -29,6 +29,9 @@ func (r *Request) Action() string { return r.action.name }
 // token.
 func (r *Request) Signed() bool { return !r.action.unsigned }
 
+// GivesKeys reports whether keys are in the response, which nobody else may read.
+func (r *Request) GivesKeys() bool { return r.action.name != getCallerIdentity }
+
 // Read reads the parameters of a request from the one place where they are: the query if
 // it has an Action, else the body. Its errors are *s3err.Error values.
 func Read(method, rawQuery string, body []byte) (*Request, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,7 +98,8 @@ func plain() Caller {
 
 func inSession(policies ...string) Caller {
 	return Caller{Principal: &access.Principal{AccessKey: "ASIAX", Session: &session.Session{
-		Role: "reader", Name: "me", Token: "somebody", SourceIdentity: "origin", Policies: policies, Expires: noon.Add(time.Hour)}}}
+		Role: "reader", Name: "me", Token: "somebody", SourceIdentity: "origin", Policies: policies,
+		AccessKey: "ASIAX", From: []string{"ASIAFIRST"}, Caller: "ci", Since: noon.Add(-time.Minute), Expires: noon.Add(time.Hour)}}}
 }
 
 func (d *desk) ask(v url.Values, from Caller) (*Response, error) {
@@ -204,6 +206,12 @@ func TestASessionTokenIsForLongLivedKeysOnly(t *testing.T) {
 	if _, err := d.ask(form(getSessionToken), inSession()); !errors.Is(err, s3err.AccessDenied) {
 		t.Errorf("a session got %v", err)
 	}
+	d.asked = nil
+	borrowed := plain()
+	borrowed.Principal.Temporary = true // a key of hmac_fetcher's that ends
+	if _, err := d.ask(form(getSessionToken), borrowed); !errors.Is(err, s3err.AccessDenied) || d.asked != nil {
+		t.Errorf("a temporary key got %v", err)
+	}
 }
 
 func TestWhoHasSigned(t *testing.T) {
@@ -264,6 +272,9 @@ func TestASessionNarrowsItself(t *testing.T) {
 		if s.Token != "somebody" || s.Role != "reader" || got.SourceIdentity != "origin" || !s.Expires.Equal(c.expires) ||
 			got.ScopedPoliciesCount != len(s.Policies) || len(s.Policies) < len(c.from.Principal.Session.Policies) || got.Info.ID != roleID("reader")+":me" {
 			t.Errorf("%s: %+v, %+v", c.name, got, s)
+		}
+		if !slices.Equal(s.From, []string{"ASIAFIRST", "ASIAX"}) || s.Caller != "ci" || !s.Since.Equal(noon.Add(-time.Minute)) {
+			t.Errorf("%s: what ends the session that was narrowed does not end %+v", c.name, s)
 		}
 	}
 	if d.asked != nil {

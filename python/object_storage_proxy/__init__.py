@@ -15,18 +15,14 @@ what, and with which credentials for the store::
 Importing it neither loads the library nor starts a thread; the first start of a proxy does.
 """
 
+from ._counting import disable_request_counting, enable_request_counting, get_request_count
+from ._foreground import start_server
 from ._issue import TemporaryKeys
 from ._version import __version__
 from .config import CosMapItem, ProxyServerConfig
 from .decision import Decision
 from .errors import ConfigError, SharedStateError
-from .server import (
-    ProxyServer,
-    disable_request_counting,
-    enable_request_counting,
-    get_request_count,
-    start_server,
-)
+from .server import ProxyServer
 from .session import Session
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Starting and stopping a proxy.
+"""A proxy that serves in the background.
 
 What only a start needs (asyncio, logging, dotenv) is imported by it, so that the
 package itself is imported in some milliseconds.
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
     from ._issue import Claims, TemporaryKeys
     from ._run import Run
 
-__all__ = [
-    "ProxyServer",
-    "disable_request_counting",
-    "enable_request_counting",
-    "get_request_count",
-    "start_server",
-]
+__all__ = ["ProxyServer"]
 
 _STEP = 0.1  # seconds; how soon a waiting main thread sees a signal
 _ABANDONED = 1.0  # seconds that a failed start waits for what it has begun
@@ -405,49 +399,3 @@ class ProxyServer:
     def __repr__(self) -> str:
         urls = [url for url in (self.http_url, self.https_url) if url]
         return f"<ProxyServer {' '.join(urls) or 'stopped'}>"
-
-
-def start_server(config: ProxyServerConfig) -> None:
-    """Serves until it is told to stop, by Ctrl-C or SIGTERM.
-
-    It first serves on for drain_delay, if there is one; another Ctrl-C ends that. Requests in
-    flight then have drain_timeout to end; the next Ctrl-C cuts them off.
-    SIGHUP reopens the access log's file, if there is one. Signals are handled before a port
-    is open.
-    A file ``.env`` in the working directory is loaded first; variables that are already
-    set are kept. systemd is notified if NOTIFY_SOCKET is set.
-    Outside the main thread, where Python handles no signals, it serves until the
-    interpreter exits.
-
-    Raises:
-        ConfigError: the configuration has mistakes, or ``.env`` can't be read; it lists
-            all of them.
-        OSError: a port is in use, or may not be bound; the access log can't be opened.
-        RuntimeError: this process was forked after a proxy had been started in it.
-        ImportError: the library can't be loaded on this system.
-    """
-    from . import _dotenv, _signals
-
-    _dotenv.load()
-    server, hangups = ProxyServer(config), _signals.Hangups()
-    with _signals.stopped_by_signals(server, hangups) as begun, server:
-        begun()
-        while not server.wait(_STEP):
-            if hangups.came():
-                _signals.reopen_logs(server)
-
-
-def enable_request_counting() -> None:
-    """Starts counting the requests of all proxies in this process together."""
-    _lib.count_requests(True)
-
-
-def disable_request_counting() -> None:
-    """Stops counting requests; the count is kept."""
-    _lib.count_requests(False)
-
-
-def get_request_count() -> int:
-    """The number of requests that arrived while counting was on."""
-    lib = _lib.loaded()
-    return lib.counted() if lib else 0

@@ -2,6 +2,7 @@ package border
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"osp/go/access"
@@ -26,6 +27,7 @@ type question struct {
 	Action    string `json:"action"` // empty: no action would be enough
 	Resource  string `json:"resource"`
 	Effect    string `json:"effect"`
+	Policy    string `json:"policy"` // that says so, by its place in the request
 	Statement string `json:"statement,omitempty"`
 	Line      int    `json:"line,omitempty"`
 }
@@ -52,8 +54,12 @@ func Explain(document []byte) ([]byte, error) {
 	}}
 	checker := access.New(callbacks.Set{}, access.Options{Capacity: 1, Now: func() time.Time { return w.Now }})
 	out := explanation{Allowed: true}
-	who := access.Principal{AccessKey: w.Token, Mechanism: sigv4.InHeader}
-	for _, e := range checker.Explain(who, what, from, access.Policies{w.Policy}, w.Complete) {
+	who := access.Principal{AccessKey: w.Token, Session: w.Session, Mechanism: sigv4.InHeader}
+	here := access.Site{
+		Terms:    access.Terms{Policies: access.Policies{w.Policy, nil, w.RolePolicy}},
+		Complete: w.Complete, OpaqueKeys: w.OpaqueKeys,
+	}
+	for _, e := range checker.Explain(who, what, from, here) {
 		out.Allowed = out.Allowed && !e.Refused
 		out.Questions = append(out.Questions, asked(e))
 	}
@@ -61,11 +67,22 @@ func Explain(document []byte) ([]byte, error) {
 }
 
 func asked(e access.Explained) question {
-	q := question{Operation: e.Operation, Action: e.Action, Resource: e.Resource, Effect: e.Effect.String()}
+	q := question{Operation: e.Operation, Action: e.Action, Resource: e.Resource, Effect: e.Effect.String(), Policy: placeOf(e.Bound)}
 	if e.Statement != nil {
 		q.Statement, q.Line = e.Statement.String(), e.Statement.Line
 	}
 	return q
+}
+
+// placeOf is where a request has a policy.
+func placeOf(bound access.Bound) string {
+	switch bound {
+	case 0:
+		return "policy"
+	case access.ByRole:
+		return "session.role_policy"
+	}
+	return fmt.Sprintf("session.policies[%d]", bound-access.ByItself)
 }
 
 // unanswerable returns why a request gets no answer of the policy's: the gate refuses
@@ -79,7 +96,7 @@ func unanswerable(w *config.Wondering, what *s3op.Request) error {
 	case what.Unlisted != nil && !w.Unknown:
 		return s3err.NotImplemented.Msg(s3err.From(what.Unlisted).Message + " Only an entry with unknown_operations lets it through.")
 	}
-	entry := &stores.Bucket{Remote: what.Bucket, Dialect: stores.Dialect{OpaqueKeys: w.Complete}}
+	entry := &stores.Bucket{Remote: what.Bucket, Dialect: stores.Dialect{OpaqueKeys: w.OpaqueKeys}}
 	if err := names.CheckTarget(entry, what); err != nil {
 		return err
 	}

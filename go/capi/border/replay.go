@@ -30,15 +30,16 @@ func Replay(document []byte) ([]byte, error) {
 	}
 	var now time.Time
 	checker := access.New(callbacks.Set{}, access.Options{Capacity: 1, Now: func() time.Time { return now }})
+	here := access.Site{Terms: access.Terms{Policies: access.Policies{r.Policy}}, Complete: r.Complete}
 	outcomes := make([]outcome, len(r.Requests))
 	for i := range r.Requests {
 		now = r.Requests[i].Time
-		outcomes[i] = replayed(checker, &r.Requests[i], access.Policies{r.Policy}, r.Complete)
+		outcomes[i] = replayed(checker, &r.Requests[i], here)
 	}
 	return json.Marshal(outcomes)
 }
 
-func replayed(checker *access.Checker, r *config.Recorded, by access.Policies, complete bool) (out outcome) {
+func replayed(checker *access.Checker, r *config.Recorded, here access.Site) (out outcome) {
 	key, err := url.PathUnescape(r.Key)
 	if err != nil {
 		return outcome{Missing: []string{"the key"}}
@@ -54,7 +55,7 @@ func replayed(checker *access.Checker, r *config.Recorded, by access.Policies, c
 		}
 	}}
 	out.Allowed = true
-	for i, e := range checker.Explain(access.Principal{AccessKey: r.Token, Mechanism: sigv4.InHeader}, what, from, by, complete) {
+	for i, e := range checker.Explain(access.Principal{AccessKey: r.Token, Mechanism: sigv4.InHeader}, what, from, here) {
 		if i == 0 || out.Allowed && e.Refused {
 			out.Decided = asked(e)
 		}

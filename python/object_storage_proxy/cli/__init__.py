@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from .common import PROG, escaped
+from .common import complain
 from .parser import build
 from .problems import CommandError
 
@@ -43,13 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except CommandError as error:
         for line in error.lines:
-            print(f"{PROG}: {escaped(line)}", file=sys.stderr)
+            complain(line)
         return error.status
     except ConfigError as error:  # from what a command makes of its arguments
-        print(f"{PROG}: {error}", file=sys.stderr)
+        for path, message in error.mistakes:
+            complain(f"{path}: {message}" if path else message)
         return 2
     except ImportError as error:  # the library can't be loaded on this system
-        print(f"{PROG}: {error}", file=sys.stderr)
+        complain(str(error))
         return 1
     except BrokenPipeError:  # `... | head`; what is left in the buffer has no reader
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..config import ProxyServerConfig
 from . import settings
-from .common import PROG, Adder, add_command, add_config
+from .common import Adder, add_command, add_config, complain, show
 from .environment import DotEnv
 
 _DESCRIPTION = """\
@@ -38,12 +37,12 @@ def run(options: argparse.Namespace) -> int:
     DotEnv().load()
     read = settings.read(options.config)
     for warning in read.warnings:
-        print(f"{PROG}: warning: {warning}", file=sys.stderr)
+        complain(f"warning: {warning}")
     config = read.config()
     for warning in _without_effect(config):
-        print(f"{PROG}: warning: {warning}", file=sys.stderr)
+        complain(f"warning: {warning}")
     count = len(config.cos_map)
-    print(f"{read.path or 'the environment'}: no mistakes, {count} entries in cos_map")
+    show(f"{read.path or 'the environment'}: no mistakes, {count} entries in cos_map")
     return 0
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from ..config import ProxyServerConfig
 from ..server import ProxyServer
 from . import settings
-from .common import PROG
+from .common import complain, escaped
 from .listing import Causes, Lister, Listing
 from .probe import Probe, Target, probe_store
 
@@ -75,7 +75,7 @@ def examine(
             findings = list(pool.map(lambda item: check(*item), entries))
     progress.end()
     for line in causes.failures:
-        print(f"{PROG}: {line}", file=sys.stderr)
+        complain(line)
     return findings
 
 
@@ -161,7 +161,9 @@ class _Progress:
 
     def _show(self, bucket: str) -> None:
         if self._write:
-            self._write(f"\r\x1b[K{self._count} of {self._total} entries checked  {bucket[:40]}")
+            self._write(
+                f"\r\x1b[K{self._count} of {self._total} entries checked  {escaped(bucket[:40])}"
+            )
             sys.stderr.flush()
 
     def end(self) -> None:

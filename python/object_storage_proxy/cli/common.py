@@ -1,14 +1,20 @@
-"""What several commands have: the program's name, options, how help texts look."""
+"""What several commands have: the program's name, options, how texts are printed.
+
+Whatever a file or a peer said is printed by `show` or `complain`, or logged by `serve`, and
+none of these lets a control character through: nothing can look like another line, or do
+something to a terminal. What programs read (JSON, keys, URLs) is written by its own rules.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
 from typing import TypeAlias
 
 from .problems import MistakesError
 
-__all__ = ["PROG", "Adder", "add_command", "add_config", "escaped", "seconds"]
+__all__ = ["PROG", "Adder", "add_command", "add_config", "complain", "escaped", "seconds", "show"]
 
 PROG = "object-storage-proxy"
 
@@ -36,6 +42,16 @@ def escaped(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
     )
+
+
+def show(line: str) -> None:
+    """Prints one line."""
+    print(escaped(line))
+
+
+def complain(line: str) -> None:
+    """Prints one line about what is wrong."""
+    print(f"{PROG}: {escaped(line)}", file=sys.stderr)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 from urllib.parse import urlsplit
 
@@ -84,9 +85,20 @@ def _endpoint(text: str, ca_file: str | None) -> Endpoint:
         known = False
     if not known or url.path not in ("", "/") or url.query or url.fragment:
         raise MistakesError("the endpoint must be a URL such as https://s3.example.com")
+    if url.scheme == "http" and not _loopback(url.hostname or ""):
+        raise MistakesError(
+            "the endpoint must be one with https, or on this machine: others could read the token"
+        )
     if ca_file is not None and not os.access(ca_file, os.R_OK):
         raise MistakesError(f"--ca-file: {ca_file} can't be read")
     return Endpoint(url.scheme == "https", url.netloc, ca_file)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _arn(role: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ..config import ProxyServerConfig
 from . import settings
 from .buckets import entry_name
-from .common import Adder, add_command, add_config, escaped
+from .common import Adder, add_command, add_config, show
 from .environment import DotEnv
 from .problems import MistakesError
 
@@ -74,9 +74,11 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(found if state is None else [*found, state], indent=2))
     else:
         for finding in findings:
-            print("\n".join(map(escaped, checkup.lines(finding))))
+            for line in checkup.lines(finding):
+                show(line)
         if state is not None:
-            print("\n".join(map(escaped, shared.lines(state))))
+            for line in shared.lines(state):
+                show(line)
         print(f"{len(findings) - failed} of {len(findings)} entries ok")
     return 1 if failed or (state is not None and state["problems"]) else 0
 

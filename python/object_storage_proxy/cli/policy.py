@@ -14,7 +14,7 @@ from typing import Any
 from .._policies import explain
 from ..errors import ConfigError
 from . import policy_diff
-from .common import Adder, add_command, escaped
+from .common import Adder, add_command, show
 from .problems import MistakesError
 
 _DESCRIPTION = """\
@@ -22,7 +22,11 @@ Says which statement of a policy decides a request, without sending it. There is
 each action that the proxy would ask about: also for what a store may do instead that lacks
 the operation, and for the source of a copy. All of them have to be allowed.
 
-Only the policy is asked, and no validator. The keys of a list to delete are asked about one
+With --role, --session-policy, --claim or --tag the request is one of a session, as whose token
+--token stands: there are lines, too, for the policy of its role and for its own ones, of which
+each has to allow everything.
+
+Only policies are asked, and no validator. The keys of a list to delete are asked about one
 by one, as --method DELETE asks. Without --token the entry is one with anonymous, at which
 clients without a signature may at most read. ListBuckets is refused only if it is denied; it
 shows the buckets for which s3:ListBucket is allowed.
@@ -35,7 +39,10 @@ _EXAMPLES = """\
   object-storage-proxy policy explain --policy policy.json --token alice \\
       --path '/photos?list-type=2&prefix=2026/' --client-ip 192.0.2.1 --https
   object-storage-proxy policy explain --policy policy.json --token alice --method PUT \\
-      --path /photos/b.jpg --header x-amz-copy-source:/photos/a.jpg"""
+      --path /photos/b.jpg --header x-amz-copy-source:/photos/a.jpg
+  object-storage-proxy policy explain --policy policy.json --token people/alice \\
+      --role reader --role-policy reader.json --session-policy own.json \\
+      --claim groups=team-a --tag project=x --path /photos/a.jpg"""
 
 _ALL = """\
   object-storage-proxy policy explain --help
@@ -77,12 +84,42 @@ def _add_explain(adder: Adder) -> None:
         "--complete", action="store_true", help="the store's entry says complete, as AWS's do"
     )
     parser.add_argument(
+        "--keys",
+        choices=("opaque", "path"),
+        help="what the entry says; default: opaque with --complete, else path",
+    )
+    parser.add_argument(
         "--unknown-operations",
         action="store_true",
         help="the store's entry says unknown_operations",
     )
+    _add_session(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
+
+
+def _add_session(parser: argparse.ArgumentParser) -> None:
+    of = parser.add_argument_group("sessions of temporary keys")
+    of.add_argument("--role", metavar="NAME", help="of the session; default: it has none")
+    of.add_argument("--role-policy", metavar="FILE", help="the policy of its role, a JSON file")
+    of.add_argument("--session-name", metavar="NAME", help="for ${aws:userid}")
+    of.add_argument(
+        "--session-policy",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a policy that the session was issued with, a JSON file",
+    )
+    of.add_argument(
+        "--claim",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a claim of its identity token, or one of its values",
+    )
+    of.add_argument(
+        "--tag", metavar="NAME=VALUE", action="append", default=[], help="a tag of the session"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -97,7 +134,9 @@ def run(options: argparse.Namespace) -> int:
         "secure": options.https,
         "time": _seconds(options.time),
         "complete": options.complete,
+        "keys": options.keys,
         "unknown_operations": options.unknown_operations,
+        "session": _session(options),
     }
     try:
         explained = explain(request)
@@ -106,25 +145,52 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(explained, indent=2))
     else:
-        for line in _lines(explained, options.policy):
-            print(escaped(line))
+        for line in _lines(explained, options):
+            show(line)
     return 0 if explained["allowed"] else 1
 
 
-def _lines(explained: dict[str, Any], policy: str) -> Iterable[str]:
+def _session(options: argparse.Namespace) -> dict[str, Any] | None:
+    claims: dict[str, list[str]] = {}
+    for name, value in (_pair("--claim", text) for text in options.claim):
+        claims.setdefault(name, []).append(value)
+    session = {
+        "role": options.role,
+        "role_policy": options.role_policy,
+        "name": options.session_name,
+        "policies": options.session_policy,
+        "claims": claims,
+        "tags": dict(_pair("--tag", text) for text in options.tag),
+    }
+    if not any(session.values()):
+        return None
+    if not options.token:
+        raise MistakesError("--token is required for a session: as whom its holder is seen")
+    return session
+
+
+def _file(path: str, options: argparse.Namespace) -> str | None:
+    """The file of the policy that a path in the request stands for."""
+    files = {"policy": options.policy, "session.role_policy": options.role_policy}
+    for index, file in enumerate(options.session_policy):
+        files[f"session.policies[{index}]"] = file
+    return files.get(path)
+
+
+def _lines(explained: dict[str, Any], options: argparse.Namespace) -> Iterable[str]:
     for asked in explained["questions"]:
         action = asked["action"] or f"no action for {asked['operation']}"
-        by = ""
+        file = _file(asked["policy"], options)
+        by = "" if file == options.policy else f" by {file}"
         if "statement" in asked:
-            by = f": {asked['statement']} in line {asked['line']} of {policy}"
+            by = f": {asked['statement']} in line {asked['line']} of {file}"
         yield f"{asked['effect']:8} {action} on {asked['resource'] or 'the service'}{by}"
     yield "allowed" if explained["allowed"] else "refused"
 
 
 def _told(options: argparse.Namespace, path: str, message: str) -> str:
-    if path == "policy":
-        return f"{options.policy}: {message}"
-    return f"{'--path' if path == 'target' else path}: {message}"
+    names = {"target": "--path", "session.role": "--role", "session.name": "--session-name"}
+    return f"{_file(path, options) or names.get(path, path)}: {message}"
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -132,6 +198,13 @@ def _header(text: str) -> tuple[str, str]:
     if not found or not name.strip():
         raise MistakesError("--header must be NAME:VALUE")
     return name.strip(), value.strip()
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise MistakesError(f"{option} must be NAME=VALUE")
+    return name, value
 
 
 def _seconds(text: str | None) -> float | None:

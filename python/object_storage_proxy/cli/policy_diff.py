@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from .._policies import replay
 from ..errors import ConfigError
-from .common import Adder, add_command, escaped
+from .common import Adder, add_command, show
 from .problems import CommandError, MistakesError
 
 __all__ = ["add"]
@@ -26,7 +26,8 @@ An access log has neither queries nor headers. So versions, ACLs and tags are ta
 given; and what depends on a condition on them, on the source of a copy, on the keys of a list
 to delete or on an access key that the log shortens can't be told, and is listed as that. The
 client's address and https are taken as the log has them. What was refused otherwise than by
-a decision is left out: nobody has proven whose it was, or a policy could not change it.
+a decision is left out: nobody has proven whose it was, or a policy could not change it. So
+each line must have refused_by; the first one without it is named, and nothing is compared.
 Policies of entries and the validator are not asked.
 
 The exit status is 0 if nothing differs, 1 if something does, and 2 for a mistake in a
@@ -104,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({**shown, "groups": [asdict(group) for group in groups]}, indent=2))
     else:
         for text in _text(diff, groups):
-            print(escaped(text))
+            show(text)
     return int(any(group.change != _UNSURE for group in groups))
 
 
@@ -192,8 +193,14 @@ def _read(file: TextIO, path: str) -> Iterator[dict[str, Any]]:
     for number, text in enumerate(file, 1):
         if not text.strip():
             continue
-        line = _parsed(text)
-        if line is None or any(not isinstance(line.get(name), str) for name in _NAMES):
+        line = _parsed(text) or {}
+        missing = [name for name in _NAMES if not isinstance(line.get(name), str)]
+        if missing == ["refused_by"]:
+            raise MistakesError(
+                f"{path}:{number}: has no refused_by, without which a refusal by a policy or the "
+                "validator can't be told from others: the log is of an older version"
+            )
+        if missing:
             raise MistakesError(f"{path}:{number}: is no line of an access log in json or logfmt")
         yield line
 

@@ -16,7 +16,7 @@ from ..config import ProxyServerConfig
 from ..errors import ConfigError, SharedStateError
 from ..server import ProxyServer
 from . import reload, settings
-from .common import Adder, add_command, add_config
+from .common import Adder, add_command, add_config, escaped
 from .environment import DotEnv
 from .problems import CommandError, told
 from .watch import Watch, named_in
@@ -93,6 +93,18 @@ def add(adder: Adder) -> None:
     parser.set_defaults(run=run)
 
 
+class _Lines(logging.Formatter):
+    """What others said stays in its line. A traceback has several, none of which looks like
+    one of the log."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        lines = super().formatException(ei).split("\n")
+        return "\n".join(f"  {escaped(line)}" for line in lines)
+
+
 def run(options: argparse.Namespace) -> int:
     """Serves; returns when the server has stopped."""
     ignore_at_exit()
@@ -103,9 +115,9 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGHUP, hangups.note)
     if options.reload_parent is not None:
         reload.unblock()
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(message)s", level=options.log_level.upper()
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=options.log_level.upper())
     dotenv = DotEnv()
     dotenv.load()  # it may name the configuration
     if options.reload_parent is None:

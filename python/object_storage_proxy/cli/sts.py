@@ -78,10 +78,17 @@ def _keys(document: ElementTree.Element) -> TemporaryKeys:
         for name in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
     )
     try:
+        if not all(map(_one_word, (access_key, secret_key, session_token))):
+            raise ValueError("no keys")
         expiration = datetime.fromisoformat(ends.replace("Z", "+00:00"))
     except ValueError as error:
         raise CommandError("the response has no keys: is the endpoint that of a proxy?") from error
     return TemporaryKeys(access_key, secret_key, session_token, expiration)
+
+
+def _one_word(text: str) -> bool:
+    """Whether a key, which is printed as it is, can't be read as anything else."""
+    return text.isascii() and text.isprintable() and text != "" and not set(text) & set(" \"'`$\\")
 
 
 def _reason(status: int, document: ElementTree.Element) -> str:
