@@ -249,7 +249,7 @@ test_clients() {
   installed
   versitygw
   minio
-  engines
+  spark; trino
   say "clients that need a JVM"
   "$PY" -m pytest tests/test_engines.py --engines
 }
@@ -258,7 +258,7 @@ test_identity() {
   installed
   versitygw
   clients
-  engines
+  spark
   kubernetes
   keycloak
   say "temporary keys, by real issuers and for real clients"

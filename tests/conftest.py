@@ -22,6 +22,7 @@ from helpers.clients import CLIENT as CLIENT
 from helpers.clients import AwsCli, Keys, boto
 from helpers.double import S3Double
 from helpers.more_stores import MORE_STORES
+from helpers.pair import PAIRS, Two
 from helpers.scripts import Run, scripts
 from helpers.stores import STORES, Store
 
@@ -226,6 +227,34 @@ def place(
     bucket = store.make_bucket()
     with osp.ProxyServer(settings({bucket: store.entry()})) as server:
         yield Place(store, bucket, Front(server, certificates.ca, tmp_path_factory.mktemp("cli")))
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: " to ".join(pair))
+def two(
+    request: pytest.FixtureRequest,
+    running_stores: Callable[[str], Store],
+    certificates: pki.Certificates,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Two]:
+    """Each pair of stores, with a proxy in front of both."""
+    source, target = request.param
+    wanted = request.config.getoption("stores").split(",")
+    if not {source, target} <= set(wanted):
+        pytest.skip("not among --stores")
+    folder = tmp_path_factory.mktemp("two")
+    with ExitStack() as stack:
+        first, second = running_stores(source), running_stores(target)
+        if source == target:
+            second = stack.enter_context(STORES[target](folder / "second"))
+        buckets = {"from": first.make_bucket(), "near": second.make_bucket()}
+        buckets["target"] = second.make_bucket()
+        cos_map = {
+            "from": first.entry(bucket=buckets["from"]),
+            "near": second.entry(bucket=buckets["near"]),
+            "target": second.entry(bucket=buckets["target"]),
+        }
+        server = stack.enter_context(osp.ProxyServer(settings(cos_map)))
+        yield Two(first, second, Front(server, certificates.ca, folder), buckets)
 
 
 @pytest.fixture(params=["http", "https"])

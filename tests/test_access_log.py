@@ -106,8 +106,8 @@ def test_logfmt_and_combined(serve: Any, double: S3Double, tmp_path: Path) -> No
     for form, pattern in {
         "logfmt": r"time=\S+ request_id=\w{16} client=127\.0\.0\.1 access_key=client-key "
         r"token= role= session= method=GET operation=GetObject bucket=data key=k copy_source= "
-        r"status=200 code= refused_by= bytes_in=0 bytes_out=1 bytes_copied=0 total=\d\.\d{6} "
-        r".*presigned=false .*user_agent=.+",
+        r"status=200 code= refused_by= limit= bytes_in=0 bytes_out=1 bytes_copied=0 "
+        r"total=\d\.\d{6} .*presigned=false .*user_agent=.+",
         "combined": r"127\.0\.0\.1 - client-key \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] "
         r'"GET /data/k HTTP/1\.1" 200 1 "-" "Boto3/.+"',
     }.items():

@@ -27,7 +27,7 @@ from bench.report import (
     targets_table,
 )
 from bench.results import Results, again
-from bench.signing import CHUNKS, Keys, many, sign
+from bench.signing import CHUNKS, Keys, by_each, many, sign
 from bench.targets import RATIOS, Target, Verdict, targets
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -100,13 +100,27 @@ def test_signatures_are_those_of_botocore() -> None:
 def test_many_paths_are_signed_like_one() -> None:
     file = io.StringIO()
     template = many("h:1", "/files/any/", KEYS.secret, ["a", "b"], file)
-    lines = [line.split() for line in file.getvalue().splitlines()]
+    columns, *lines = [line.split() for line in file.getvalue().splitlines()]
+    assert columns == ["NAME", "SIGNATURE"]
     assert [name for name, _ in lines] == ["a", "b"]
     at = template.headers["x-amz-date"]
     now = datetime.datetime.strptime(at, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
     one = sign("GET", "h:1", "/files/any/b", KEYS, now=now)
     filled = template.headers["authorization"].replace("@KEY@", KEYS.access)
     assert filled.replace("@SIGNATURE@", lines[1][1]) == one.headers["authorization"]
+
+
+def test_a_request_by_each_of_many_temporary_keys_is_signed_like_one() -> None:
+    file, keys = io.StringIO(), [Keys("ASIA1", "s1", "t1"), Keys("ASIA2", "s2", "t2")]
+    template = by_each("h:1", "/files/k", keys, file)
+    columns, *lines = [line.split() for line in file.getvalue().splitlines()]
+    at = template.headers["x-amz-date"]
+    now = datetime.datetime.strptime(at, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
+    for one, values in zip(keys, lines, strict=True):
+        filled = dict(template.headers)
+        for column, value in zip(columns, values, strict=True):
+            filled = {k: v.replace(f"@{column}@", value) for k, v in filled.items()}
+        assert filled == sign("GET", "h:1", "/files/k", one, now=now).headers
 
 
 def test_chunks_hold_the_body_and_no_two_signatures_are_alike() -> None:
@@ -244,6 +258,23 @@ def test_what_a_question_costs_is_half_of_what_cold_requests_take_beyond_warm_on
     said = {target.text: target for target in targets(run)}["CPU of a question to a callback"]
     assert said.figure == Figure(35, pytest.approx(of_median([2, 0, 0])))
     assert said.verdict is Verdict.MISSED
+
+
+def test_what_a_session_costs_is_what_its_first_request_takes_beyond_its_others() -> None:
+    cells = [
+        cell("ours", [1, 1, 1], [40, 40, 40]),
+        cell("ours, a session", [1, 1, 1], [42, 44, 40]),
+        cell("ours, new sessions", [1, 1, 1], [62, 66, 70]),
+        cell("ours again, a session", [1, 1, 1], [43, 44, 40]),
+    ]
+    case = {"id": "get-1k-session", "title": "sessions", "cells": cells}
+    run = Results({"machine": {}, "quick": True, "cases": [case], "footprint": []})
+    said = {target.text: target for target in targets(run)}
+    first = said["CPU of a session's first request beyond its others"]
+    assert first.figure == Figure(22, pytest.approx(of_median([-1, 0, 0])))
+    warm = said["GET 1 KiB with a session key: CPU, by ours without it"]
+    assert warm.figure is not None
+    assert warm.figure.value == 1.05
 
 
 def test_peak_memory_is_judged_with_what_two_processes_differ_by() -> None:

@@ -46,6 +46,8 @@ NAMES = {
     "boto3": "boto3",
     "datafusion": "DataFusion (Python)",
     "deltalake": "deltalake (delta-rs)",
+    "duckdb": "DuckDB (httpfs)",
+    "icechunk": "Icechunk",
     "mc": "mc (MinIO client)",
     "minio_go": "minio-go",
     "minio_py": "minio-py",
@@ -66,6 +68,9 @@ DOES = {
     "boto3": "put, transfer manager, copy in parts, paginators, tagging, DeleteObjects",
     "datafusion": "write and query Parquet and CSV",
     "deltalake": "append, merge, two writers (conditional put), compact, vacuum, overwrite",
+    "duckdb": "write and query Parquet, in parts and by ranges, CSV and JSON; "
+    "hive partitions, patterns, overwrite",
+    "icechunk": "commits, conflict (conditional put), rebase, tags, branches, garbage collection",
     "mc": "mirror, cp in parts, cat, ranges, mv, tag, find, rm",
     "minio_go": "put in parts and from a stream, ranges, conditional put, compose, tags, "
     "presigned URLs, bulk removal",

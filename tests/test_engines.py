@@ -16,6 +16,8 @@ import pytest
 from conftest import CLIENT, ROOT, Front
 from helpers import table
 from helpers.children import Child, clean_environment
+from helpers.monitor import scrape
+from helpers.stores import Store
 from helpers.wait import until
 
 pytestmark = [pytest.mark.engines, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -36,6 +38,30 @@ def truststore(certificates: Any, tmp_path_factory: pytest.TempPathFactory) -> P
     return store
 
 
+def of_jvm(
+    front: Front,
+    bucket: str,
+    folder: Path,
+    scheme: str = "http",
+    spark: dict[str, str] | None = None,
+) -> dict[str, str]:
+    """What the clients know: the proxy, keys, a bucket and what is to be set in Spark."""
+    return clean_environment(
+        HOME=str(folder),
+        PYTHONPATH=f"{ROOT / 'tests'}{os.pathsep}{CLIENTS}",  # what the clients share
+        S3_ENDPOINT=front.url(scheme),
+        S3_ACCESS=CLIENT.access,
+        S3_SECRET=CLIENT.secret,
+        S3_BUCKET=bucket,
+        S3_CA=str(front.ca),
+        TRINO_HOME=str(BUILT / "trino-server"),
+        SPARK_JARS=f"{BUILT / 'spark-jars'}/*",
+        SPARK_SETTINGS=json.dumps(
+            {f"spark.hadoop.fs.s3a.{k}": v for k, v in (spark or {}).items()}
+        ),
+    )
+
+
 Environment = Callable[..., dict[str, str]]
 
 
@@ -43,26 +69,10 @@ Environment = Callable[..., dict[str, str]]
 def jvm(serve: Any, store: Any, scheme: str, truststore: Path, tmp_path: Path) -> Environment:
     bucket = store.make_bucket("engine")
     front: Front = serve({bucket: store.entry()})
+    trust = f"-Djavax.net.ssl.trustStore={truststore} -Djavax.net.ssl.trustStorePassword=changeit"
 
     def make(spark: dict[str, str] | None = None) -> dict[str, str]:
-        trust = (
-            f"-Djavax.net.ssl.trustStore={truststore} -Djavax.net.ssl.trustStorePassword=changeit"
-        )
-        return clean_environment(
-            HOME=str(tmp_path),
-            PYTHONPATH=f"{ROOT / 'tests'}{os.pathsep}{CLIENTS}",  # what the clients share
-            JAVA_TOOL_OPTIONS=trust,
-            S3_ENDPOINT=front.url(scheme),
-            S3_ACCESS=CLIENT.access,
-            S3_SECRET=CLIENT.secret,
-            S3_BUCKET=bucket,
-            S3_CA=str(front.ca),
-            TRINO_HOME=str(BUILT / "trino-server"),
-            SPARK_JARS=f"{BUILT / 'spark-jars'}/*",
-            SPARK_SETTINGS=json.dumps(
-                {f"spark.hadoop.fs.s3a.{k}": v for k, v in (spark or {}).items()}
-            ),
-        )
+        return {**of_jvm(front, bucket, tmp_path, scheme, spark), "JAVA_TOOL_OPTIONS": trust}
 
     return make
 
@@ -101,6 +111,28 @@ def test_the_aws_sdk_for_java(jvm: Environment, tmp_path: Path, store: Any, sche
     results[SDK][store.name, scheme] = passes(command, tmp_path, jvm())
 
 
+def test_the_aws_sdk_for_java_backs_off_and_ends_well(
+    serve: Any, any_store: Store, tmp_path: Path
+) -> None:
+    """Its own retries suffice for a rate; a quota that is used up is worth none."""
+    bucket = any_store.make_bucket()
+    rules = {"write": {"requests": 20, "burst": 1}, "read": {"requests_per_day": 1}}
+    front: Front = serve({bucket: any_store.entry()}, limits={"token": rules}, metrics_port=0)
+    environment = clean_environment(
+        AWS_ENDPOINT_URL=front.url(),
+        AWS_REGION="us-east-1",
+        AWS_ACCESS_KEY_ID=CLIENT.access,
+        AWS_SECRET_ACCESS_KEY=CLIENT.secret,
+        S3_BUCKET=bucket,
+    )
+    command = ["java", "-cp", f"{BUILT / 'jars'}/*", CLIENTS / "java" / "Limited.java"]
+    passes(command, tmp_path, environment)
+    assert len(any_store.keys_in(bucket)) == 18
+    seen = scrape(front.server)
+    assert seen.value("osp_limited_total", rule="token.write", measure="requests") > 0
+    assert seen.value("osp_limited_total", rule="token.read", measure="requests_per_day") == 1
+
+
 def test_trino_keeps_tables(jvm: Environment, tmp_path: Path, store: Any, scheme: str) -> None:
     results[TRINO][store.name, scheme] = passes(TRINO_JOB, tmp_path, jvm())
 
@@ -115,6 +147,34 @@ SETTINGS: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_spark_writes_with_both_committers(jvm: Environment, tmp_path: Path, settings: str) -> None:
     passes([*JOB, "batch"], tmp_path, jvm(SETTINGS[settings]))
+
+
+def test_spark_renames_in_an_entry_and_copies_between_two(
+    serve: Any, any_store: Store, minio: Store, tmp_path: Path
+) -> None:
+    """The store does what the committer renames, below the folder of the entry.
+
+    Hadoop knows no rename between two buckets: it reads and writes.
+    """
+    asked: dict[str, set[str]] = {"here": set(), "there": set()}
+
+    def watch(token: str, bucket: str, request: dict[str, Any]) -> bool:
+        asked[bucket].add(request["operation"])
+        return True
+
+    buckets = any_store.make_bucket(), minio.make_bucket()
+    here = any_store.entry(bucket=buckets[0], prefix="folder/", ttl=0)
+    there = minio.entry(bucket=buckets[1], ttl=0)
+    front: Front = serve({"here": here, "there": there}, validator=watch, metrics_port=0)
+    environment = {**of_jvm(front, "here", tmp_path), "S3_OTHER": "there"}
+    passes([*JOB, "between"], tmp_path, environment)
+    copies = {"CopyObject", "UploadPartCopy"}
+    assert (asked["here"] & copies, asked["there"] & copies) == ({"CopyObject"}, set())
+    assert scrape(front.server).value("osp_copies_total") == 0
+    parts = [key for key in minio.keys_in(buckets[1]) if "part-" in key]
+    assert len(parts) == 1
+    left = [key for key in any_store.keys_in(buckets[0]) if "part-" in key]
+    assert left == []
 
 
 def test_a_stream_of_spark_survives_a_kill(

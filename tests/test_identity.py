@@ -97,6 +97,7 @@ def owner(tmp_path: Path, any_store: Any) -> Iterator[Owner]:
 
 
 @pytest.mark.identity
+@pytest.mark.timeout(900)
 def test_from_keycloak(owner: Owner, tmp_path_factory: pytest.TempPathFactory) -> None:
     code = section("From Keycloak")
     prepare, use = code["sh"]
@@ -187,7 +188,7 @@ def test_from_kubernetes(owner: Owner, tmp_path_factory: pytest.TempPathFactory)
     (ask,), (toml,), (manifests,) = code["sh"], code["toml"], code["yaml"]
     account, pod = yaml.safe_load_all(owner.shell.swapped(manifests.text))
     folder = owner.shell.folder
-    with cluster.api_server(tmp_path_factory.mktemp("cluster")) as admin:
+    with cluster.api_server(tmp_path_factory.mktemp("cluster")) as (_, admin):
         owner.shell.env["KUBECONFIG"] = str(admin.kubeconfig(folder))
         if shutil.which("kubectl"):
             assert owner.shell.run(ask.text) == f"{admin.url}\n"

@@ -43,20 +43,46 @@ class TestClients:
         assert [read(s3) for _ in range(6)] == [b"x"] * 6
         assert len(double.seen) == 6
 
+    @pytest.mark.parametrize(
+        "limits",
+        [
+            {"requests": 10, "burst": 2},
+            {"concurrent": 2},
+            {"bytes_in": 50_000, "bytes_out": 50_000},
+        ],
+        ids=lambda limits: next(iter(limits)),
+    )
     def test_of_the_aws_command_back_off_and_end_well(
-        self, serve: Any, any_store: Any, tmp_path: Path
+        self, serve: Any, any_store: Any, tmp_path: Path, limits: dict[str, Any]
     ) -> None:
         bucket = any_store.make_bucket()
-        front: Front = serve(
-            {bucket: any_store.entry()}, limits={"token": {"requests": 10, "burst": 2}}
-        )
-        folder = tmp_path / "files"
+        front: Front = serve({bucket: any_store.entry()}, limits={"token": limits})
+        folder, back = tmp_path / "files", tmp_path / "back"
         folder.mkdir()
         for number in range(12):
-            (folder / str(number)).write_bytes(b"x")
-        front.aws()("s3", "cp", "--recursive", folder, f"s3://{bucket}/")
-        listed = any_store.client().list_objects_v2(Bucket=bucket)["Contents"]
-        assert len(listed) == 12
+            (folder / str(number)).write_bytes(bytes([number]) * 10_000)
+        aws = front.aws()
+        aws("s3", "cp", "--recursive", folder, f"s3://{bucket}/")
+        aws("s3", "cp", "--recursive", f"s3://{bucket}/", back)
+        for sent in folder.iterdir():
+            assert (back / sent.name).read_bytes() == sent.read_bytes()
+
+    def test_of_boto3_wait_for_requests_of_their_own(self, serve: Any, double: S3Double) -> None:
+        front: Front = serve({"data": double.entry()}, limits={"token": {"concurrent": 1}})
+        here, go = threading.Event(), threading.Event()
+
+        def wait(seen: Any) -> None:
+            here.set()
+            go.wait(30)
+
+        double.answer = wait
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(read, front.boto())
+            here.wait(30)
+            assert refused(front.boto(retry=False).get_object, Bucket="data", Key="k").status == 503
+            second = pool.submit(read, front.boto())
+            go.set()
+            assert [first.result(), second.result()] == [b"x"] * 2
 
     def test_that_are_refused_hear_when_to_come_back(self, serve: Any, double: S3Double) -> None:
         s3 = serve({"data": double.entry()}, limits={"token": {"requests": 0.5}}).boto(retry=False)

@@ -64,6 +64,8 @@ func New(owner callbacks.Set, o Options) *Checker {
 	}
 	if o.Shared != nil {
 		c.decisions.Trust(o.Shared.Generation, shared.Moment)
+	} else {
+		c.decisions.Here() // a load is a question and no more
 	}
 	if c.now == nil {
 		c.now = time.Now

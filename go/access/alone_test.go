@@ -123,3 +123,29 @@ func TestAnAnswerFromBeforeForgettingServesNobodyWhoComesLater(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoLeavesIsLetGoAndTheDecisionIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		o := &owner{decide: func(*callbacks.Request) (callbacks.Decision, error) {
+			<-end
+			return callbacks.Decision{Allow: true}, nil
+		}}
+		limited := o.callbacks(true).With(callbacks.Limits(1, 1, time.Hour))
+		checker := New(limited, Options{Capacity: 10})
+		ctx, cancel := context.WithCancel(t.Context())
+		left := make(chan Decision)
+		go func() { left <- checker.Check(ctx, about(full(), time.Hour)) }()
+		synctest.Wait()
+		cancel()
+		if err := (<-left).Refusal(); err == nil {
+			t.Error("who left was allowed")
+		}
+		close(end)
+		synctest.Wait()
+		if err := checker.Check(t.Context(), about(full(), time.Hour)).Refusal(); err != nil || o.calls.Load() != 1 {
+			t.Errorf("%v, asked %d times", err, o.calls.Load())
+		}
+		time.Sleep(time.Minute) // in which the gate's worker ends
+	})
+}

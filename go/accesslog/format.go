@@ -38,7 +38,7 @@ func (f Format) line(b []byte, x *observe.Exchange) []byte {
 // seconds. The key is percent-encoded, as in AWS's own logs
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html),
 // because a key may consist of any bytes.
-func attributes(x *observe.Exchange) [24]slog.Attr {
+func attributes(x *observe.Exchange) [25]slog.Attr {
 	holder := x.Holder()
 	return [...]slog.Attr{
 		slog.String("request_id", x.RequestID),
@@ -55,6 +55,7 @@ func attributes(x *observe.Exchange) [24]slog.Attr {
 		slog.Int("status", x.Status),
 		slog.String("code", x.Code),
 		slog.String("refused_by", x.RefusedBy()),
+		slog.String("limit", x.Limit.String()),
 		slog.Int64("bytes_in", x.BytesIn),
 		slog.Int64("bytes_out", x.BytesOut),
 		slog.Int64("bytes_copied", x.BytesCopied),

@@ -15,15 +15,24 @@ import (
 func TestTheFormats(t *testing.T) {
 	for format, want := range map[Format]string{
 		JSON: `{"time":"2026-01-02T03:04:05.001506Z","request_id":"ID","client":"192.0.2.7","access_key":"AKIAEXAMPLE","token":"","role":"","session":"","method":"GET",` +
-			`"operation":"GetObject","bucket":"photos","key":"a%20b","copy_source":"","status":206,"code":"","refused_by":"","bytes_in":1,"bytes_out":2,"bytes_copied":0,` +
+			`"operation":"GetObject","bucket":"photos","key":"a%20b","copy_source":"","status":206,"code":"","refused_by":"","limit":"","bytes_in":1,"bytes_out":2,"bytes_copied":0,` +
 			`"total":0.001500,"upstream":0.001000,"callback":0.000002,"presigned":true,"scheme":"https","protocol":"HTTP/1.1","user_agent":"agent/1"}`,
 		Logfmt: `time=2026-01-02T03:04:05.001506Z request_id=ID client=192.0.2.7 access_key=AKIAEXAMPLE token= role= session= method=GET operation=GetObject ` +
-			`bucket=photos key=a%20b copy_source= status=206 code= refused_by= bytes_in=1 bytes_out=2 bytes_copied=0 total=0.001500 upstream=0.001000 callback=0.000002 ` +
+			`bucket=photos key=a%20b copy_source= status=206 code= refused_by= limit= bytes_in=1 bytes_out=2 bytes_copied=0 total=0.001500 upstream=0.001000 callback=0.000002 ` +
 			`presigned=true scheme=https protocol=HTTP/1.1 user_agent=agent/1`,
 		Combined: `192.0.2.7 - AKIAEXAMPLE [02/Jan/2026:03:04:05 +0000] "GET /photos/a%20b HTTP/1.1" 206 2 "https://example.com/page" "agent/1"`,
 	} {
 		if got := string(format.line(nil, &request)); got != want {
 			t.Errorf("%s:\n%s, want\n%s", format, got, want)
+		}
+	}
+}
+
+func TestALineNamesTheLimitThatRefused(t *testing.T) {
+	x := &observe.Exchange{Status: 503, Code: "SlowDown", Limit: observe.Limit{Rule: "token.write", Measure: "requests"}}
+	for format, want := range map[Format]string{JSON: `"limit":"token.write.requests"`, Logfmt: " limit=token.write.requests "} {
+		if got := string(format.line(nil, x)); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", format, got)
 		}
 	}
 }
@@ -61,7 +70,7 @@ func TestNoTextForgesALine(t *testing.T) {
 			switch format {
 			case JSON:
 				var got map[string]any
-				if err := json.Unmarshal([]byte(line), &got); err != nil || len(got) != 25 || got["status"] != 200.0 {
+				if err := json.Unmarshal([]byte(line), &got); err != nil || len(got) != 26 || got["status"] != 200.0 {
 					t.Errorf("%.20q: %v in %.300s", text, err, line)
 				}
 			case Combined:
@@ -69,7 +78,7 @@ func TestNoTextForgesALine(t *testing.T) {
 					t.Errorf("%.20q: %.300s", text, line)
 				}
 			case Logfmt:
-				if n := logfmtFields(line); n != 25 {
+				if n := logfmtFields(line); n != 26 {
 					t.Errorf("%.20q: %d fields in %.300s", text, n, line)
 				}
 			}

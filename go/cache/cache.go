@@ -44,6 +44,7 @@ type Cache[K comparable, V any] struct {
 	now    func() time.Time
 	trust  func() uint64 // nil: always
 	moment time.Duration // how long after its begin a load may be joined without trust
+	here   bool          // loads run on the goroutines of callers
 
 	mu      sync.Mutex
 	entries room[K, V] // changed under mu, so that they and loading change together

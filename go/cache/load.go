@@ -12,7 +12,7 @@ import (
 // instead of returning.
 var errNoAnswer = errors.New("cache: the load ended without a result")
 
-// Load gets one answer. Its context outlives the caller that began it; it is
+// Load gets one answer. Its context outlives the caller that began it (but see Here); it is
 // cancelled only when every waiting caller has left. A load may ignore that and
 // still return: its answer is kept.
 type Load[V any] func(ctx context.Context) (Entry[V], error)
@@ -64,7 +64,7 @@ type flight[V any] struct {
 
 // Get returns the value of key, from the cache or by load. Callers that want
 // the same key at the same time share one load, which runs in a goroutine of
-// its own, if its answer is kept. If not, the answer, an error, or a panic as a
+// its own (but see Here), if its answer is kept. If not, the answer, an error, or a panic as a
 // *PanicError goes only to the caller who began the load; the others then ask,
 // each for itself. A caller whose ctx ends gets ctx.Err() at once, and the
 // others are not affected.
@@ -84,6 +84,9 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, load Load[V], alone bool) 
 		if f == nil {
 			return value, err
 		}
+		if mine && c.here && c.flyHere(ctx, key, f, load) {
+			return f.value, f.err
+		}
 		select {
 		case <-f.done:
 		case <-ctx.Done():
@@ -100,7 +103,8 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, load Load[V], alone bool) 
 // the answer takes its place. A load that fails leaves it. Nobody joins the load.
 func (c *Cache[K, V]) Renew(ctx context.Context, key K, load Load[V]) (V, error) {
 	c.mu.Lock()
-	f := c.begin(ctx, key, load, c.now())
+	f := c.begin(key, c.now())
+	c.launch(ctx, key, f, load, nil)
 	f.waiters++
 	c.misses++
 	c.mu.Unlock()
@@ -123,7 +127,8 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 	l := c.loading[key]
 	if s := c.live(key, now); s != nil {
 		if s.refreshDue(now) && (l == nil || l.open == nil) {
-			f := c.begin(ctx, key, load, now)
+			f := c.begin(key, now)
+			c.launch(ctx, key, f, load, nil)
 			f.background = true
 			c.loading[key].open = f
 		}
@@ -138,7 +143,10 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 		l.open.waiters++
 		return value, l.open, false, nil
 	}
-	f := c.begin(ctx, key, load, now)
+	f := c.begin(key, now)
+	if !c.here {
+		c.launch(ctx, key, f, load, nil)
+	}
 	f.waiters++
 	if !alone {
 		c.loading[key].open = f
@@ -146,32 +154,42 @@ func (c *Cache[K, V]) join(ctx context.Context, key K, load Load[V], alone bool)
 	return value, f, true, nil
 }
 
-// begin starts a load. The caller holds mu.
-func (c *Cache[K, V]) begin(ctx context.Context, key K, load Load[V], now time.Time) *flight[V] {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+// begin makes the flight of a load that starts now. The caller holds mu.
+func (c *Cache[K, V]) begin(key K, now time.Time) *flight[V] {
 	c.begun++
-	f := &flight[V]{number: c.begun, born: c.generation(), begun: now, done: make(chan struct{}), cancel: cancel}
+	f := &flight[V]{number: c.begun, born: c.generation(), begun: now, done: make(chan struct{})}
 	l := c.loading[key]
 	if l == nil {
 		l = &loading[V]{}
 		c.loading[key] = l
 	}
 	l.flying++
-	go c.fly(ctx, key, f, load)
 	return f
 }
 
-func (c *Cache[K, V]) fly(ctx context.Context, key K, f *flight[V], load Load[V]) {
+// launch runs a load on a goroutine of its own, from where it has come to. The caller holds mu.
+func (c *Cache[K, V]) launch(ctx context.Context, key K, f *flight[V], load Load[V], sofar any) {
+	ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer f.cancel()
+		c.fly(&run{Context: ctx, sofar: sofar}, key, f, load)
+	}()
+}
+
+// fly runs a load, and reports whether its answer is there. If not, it has to be launched.
+func (c *Cache[K, V]) fly(ctx context.Context, key K, f *flight[V], load Load[V]) (landed bool) {
 	var entry Entry[V]
 	err := errNoAnswer
 	defer func() {
 		if r := recover(); r != nil {
 			err = &PanicError{Value: r, Stack: debug.Stack()}
 		}
-		f.cancel()
-		c.land(key, f, entry, err)
+		if landed = !IsLeft(err); landed {
+			c.land(key, f, entry, err)
+		}
 	}()
 	entry, err = load(ctx)
+	return landed // by the deferred function
 }
 
 // land keeps the answer and wakes those who wait for it.

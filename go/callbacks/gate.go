@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"osp/go/cache"
 	"osp/go/turns"
 )
 
@@ -70,22 +71,32 @@ func newGate(concurrency, queue int, timeout time.Duration) *gate {
 
 // intercept is an Interceptor: it lets a call through, within the limits.
 func (g *gate) intercept(ctx context.Context, call Call) error {
-	t := newTicket(ctx, call, g.lanes[call.crowd()], g.timeout)
-	begins, err := g.enter(t)
-	if err != nil {
+	t := askedBefore(ctx)
+	asked := t != nil
+	if !asked {
+		t = newTicket(ctx, call, g.lanes[call.crowd()], g.timeout)
+		begins, err := g.enter(t)
+		if err != nil {
+			return err
+		}
+		if begins {
+			g.begin(t)
+		}
+	}
+	err := g.wait(ctx, t)
+	if cache.IsLeft(err) {
 		return err
 	}
 	// Not before the answer is taken: a deadline that is cancelled looks like one that has passed.
-	defer t.end(context.Canceled)
-	if begins {
-		g.begin(t)
-		return g.wait(context.Background(), t) // it is being asked: nobody takes it back
+	t.end(context.Canceled)
+	if asked && err == nil {
+		call.take(t.call)
 	}
-	return g.wait(ctx, t)
+	return err
 }
 
 // wait returns what came of a question. A caller who leaves takes it back unless
-// it was asked.
+// it was asked; or leaves it to whoever waits for it instead.
 func (g *gate) wait(caller context.Context, t *ticket) error {
 	timer := g.timer(time.Until(t.deadline))
 	defer g.spare(timer)
@@ -102,6 +113,9 @@ func (g *gate) wait(caller context.Context, t *ticket) error {
 			g.withdraw(t)
 			return g.late()
 		case <-left:
+			if err := cache.Left(caller, t); err != nil {
+				return err
+			}
 			switch withdrawn := g.withdraw(t); {
 			case withdrawn && errors.Is(caller.Err(), context.DeadlineExceeded):
 				return g.late()
@@ -136,9 +150,11 @@ func (g *gate) enter(t *ticket) (begins bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := t.lane
-	full := fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
-	if l.admitted == l.most && !g.makeRoom(t, full) {
-		return false, full
+	if l.admitted == l.most {
+		full := fmt.Errorf("%w: %d questions run or wait already", ErrOverloaded, l.most)
+		if !g.makeRoom(t, full) {
+			return false, full
+		}
 	}
 	l.admitted++
 	if l.places.free == 0 {

@@ -30,6 +30,7 @@ func (interpreter) Name() string   { return "" }
 func (interpreter) Answer() any    { return nil }
 func (interpreter) crowd() crowd   { return known }
 func (interpreter) client() string { return "" }
+func (interpreter) take(Call)      {}
 
 // BenchmarkHeadStart shows what the head start brings to 32 clients with a question
 // each: questions per second and CPU of one, by those of a gate that lets all begin

@@ -17,6 +17,7 @@ type Call interface {
 
 	crowd() crowd
 	client() string
+	take(Call) // the answer of another one, to the same question
 }
 
 // With returns the same callbacks, each behind these interceptors, the first of
@@ -58,6 +59,8 @@ func (c *call[Q, A]) Answer() any  { return &c.answer }
 func (c *call[Q, A]) crowd() crowd { return c.question.crowd() }
 
 func (c *call[Q, A]) client() string { return c.question.client() }
+
+func (c *call[Q, A]) take(other Call) { c.answer = other.(*call[Q, A]).answer }
 
 // Do goes on to the next interceptor, and after the last one to the callback.
 func (c *call[Q, A]) Do(ctx context.Context) (err error) {

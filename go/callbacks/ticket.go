@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"osp/go/cache"
 	"osp/go/turns"
 )
 
@@ -14,7 +15,7 @@ import (
 // so what tells them is made when they ask.
 type ticket struct {
 	context.Context // without an end
-	deadline        time.Time
+	begun, deadline time.Time
 	call            Call
 	lane            *lane
 	answered        chan error // a late answer finds room and nobody
@@ -28,13 +29,28 @@ type ticket struct {
 }
 
 func newTicket(ctx context.Context, call Call, lane *lane, timeout time.Duration) *ticket {
-	deadline := time.Now().Add(timeout)
+	begun := time.Now()
+	deadline := begun.Add(timeout)
 	if sooner, ok := ctx.Deadline(); ok && sooner.Before(deadline) {
 		deadline = sooner
 	}
 	return &ticket{
-		Context: context.WithoutCancel(ctx), deadline: deadline, call: call, lane: lane, answered: make(chan error, 1),
+		Context: context.WithoutCancel(ctx), begun: begun, deadline: deadline, call: call, lane: lane, answered: make(chan error, 1),
 	}
+}
+
+// askedBefore returns the question of a load whose caller has left, or nil.
+func askedBefore(ctx context.Context) *ticket {
+	t, _ := cache.Sofar(ctx).(*ticket)
+	return t
+}
+
+// Begun is when a question was asked: now, unless whoever asked it has left.
+func Begun(ctx context.Context) time.Time {
+	if t := askedBefore(ctx); t != nil {
+		return t.begun
+	}
+	return time.Now()
 }
 
 // waitIn puts it at the end of its client's in a line.

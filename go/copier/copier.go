@@ -12,6 +12,7 @@ package copier
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -33,6 +34,9 @@ type Request struct {
 	// Checksums says that the target's store takes them, also as trailers.
 	Checksums bool
 	Uploads   *Uploads // of all copies
+
+	// Through is what the source's bytes are read through, until ctx is done; nil: nothing.
+	Through func(ctx context.Context, body io.Reader) io.Reader
 }
 
 // Send sends a call to a store, with credentials that the store accepts. The

@@ -27,7 +27,8 @@ type source struct {
 	length   int64            // of what is copied
 	known    payload.Checksum // of that, as the store keeps it
 
-	body   io.ReadCloser
+	body   io.Closer
+	from   io.Reader          // the body, or what it is read through
 	cancel context.CancelFunc // ends a read that waits
 
 	mu     sync.Mutex // an upload may still read when its store has answered
@@ -44,6 +45,9 @@ func (c *Copy) open(ctx context.Context, before *source) (*source, error) {
 		return nil, err
 	}
 	s.cancel = cancel
+	if c.Through != nil {
+		s.from = c.Through(ctx, s.from)
+	}
 	return s, nil
 }
 
@@ -110,7 +114,7 @@ func (c *Copy) readHead(resp *http.Response, conditional bool) (*source, error) 
 		}
 		return nil, refusal(resp, c.Source)
 	}
-	s := &source{header: h, version: h.Get("X-Amz-Version-Id"), etag: h.Get("Etag"), length: resp.ContentLength, body: resp.Body}
+	s := &source{header: h, version: h.Get("X-Amz-Version-Id"), etag: h.Get("Etag"), length: resp.ContentLength, body: resp.Body, from: resp.Body}
 	s.modified, _ = http.ParseTime(h.Get("Last-Modified")) // only conditions need it
 	if s.etag == "" || s.length < 0 {
 		return nil, s3err.BadGateway.Because(errors.New("the copy source came without a length or an ETag"))
@@ -151,7 +155,7 @@ func tooShort(size string, last int64) bool {
 
 // Read implements io.Reader. Its errors say whose fault they are.
 func (s *source) Read(p []byte) (int, error) {
-	n, err := s.body.Read(p)
+	n, err := s.from.Read(p)
 	if err != nil && err != io.EOF {
 		err = &sourceError{err}
 	}

@@ -133,7 +133,8 @@ func (c *Copy) put(ctx context.Context) (*Result, error) {
 		return nil, targetRefusal(refusal(resp, c.Target))
 	}
 	if s.left.Load() > 0 {
-		return nil, errEarly
+		_ = resp.Body.Close() // breaks off the rest
+		return nil, c.discard(ctx, resp.Header, errEarly)
 	}
 	if resp.Header.Get("Etag") == "" { // of an object it would have one; some say in the body what went wrong
 		return nil, targetRefusal(refusal(resp, c.Target))
@@ -141,7 +142,7 @@ func (c *Copy) put(ctx context.Context) (*Result, error) {
 	c.moved = c.source.length
 	sum := c.sent(s)
 	if c.target.compares && differs(sum, resp.Header) {
-		return nil, errDiffers
+		return nil, c.discard(ctx, resp.Header, errDiffers)
 	}
 	return c.result(resp.Header, sum), nil
 }
@@ -195,7 +196,7 @@ func partOf(q s3op.Query) (part s3op.Query) {
 }
 
 // errEarly is for a store that says it has all before all was sent.
-var errEarly = s3err.BadGateway.Because(errors.New("the target's store took a copy for complete before it was"))
+var errEarly = s3err.BadGateway.Msg("The object store took the copy for complete before it was.")
 
 var errDiffers = s3err.BadGateway.Msg("What the object store keeps is not what was copied to it.")
 

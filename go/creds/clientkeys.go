@@ -55,6 +55,8 @@ func NewClientKeys(fetch FetchSecret, ttl time.Duration, o Options) *ClientKeys 
 	}
 	if o.Shared != nil {
 		c.known.Trust(o.Shared.Generation, shared.Moment)
+	} else {
+		c.known.Here() // a load is a question and no more
 	}
 	return c
 }

@@ -44,10 +44,9 @@ type conn struct {
 	r, w int
 	out  []byte // still to be written; nil between requests
 
-	responseHeader http.Header   // reused for each response
-	resume         chan struct{} // ends the wait in fairQueue; nil: it never waited
-	client         string        // whose requests these are, as the handler said last; empty: nobody knows
-	readDeadline   time.Time     // as set by setIdleDeadline; zero: another was set since
+	responseHeader http.Header // reused for each response
+	client         string      // whose requests these are, as the handler said last; empty: nobody knows
+	readDeadline   time.Time   // as set by setIdleDeadline; zero: another was set since
 	state          atomic.Int32
 
 	mu                sync.Mutex
@@ -95,9 +94,10 @@ func (c *conn) Serve() {
 // serveOne serves a request. It reports whether another can follow, for which the
 // connection is ready then.
 func (c *conn) serveOne(h *head) bool {
-	queue := &c.server.queue
-	queue.active.Add(1)
-	defer queue.active.Add(-1)
+	if queue := c.server.Queue; queue != nil {
+		queue.Enter(c)
+		defer queue.Leave()
+	}
 	if !c.respond(h) || !c.state.CompareAndSwap(stateActive, stateIdle) {
 		return false
 	}
@@ -109,21 +109,11 @@ func (c *conn) serveOne(h *head) bool {
 		c.setIdleDeadline()
 		c.shrink()
 	}
-	queue.yield(c)
 	return true
 }
 
-// owner is who shares its turns: the client, or all who come from an address.
-func (c *conn) owner() string {
-	if c.client != "" {
-		return c.client
-	}
-	host, _, err := net.SplitHostPort(c.remote)
-	if err != nil {
-		return c.remote
-	}
-	return host
-}
+// TurnsOf implements serving.Client.
+func (c *conn) TurnsOf() string { return serving.TurnsOf(c.client, c.remote) }
 
 // setIdleDeadline gives the client time for its next request. Setting a deadline
 // is expensive, so one that is nearly late enough stays.

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"osp/go/serving"
 )
 
 // BenchmarkFairQueue shows what the queue brings to a server on one processor with
@@ -91,12 +93,15 @@ func measured(b *testing.B, handler http.HandlerFunc, connections int, queued bo
 		b.Fatal(err)
 	}
 	s := &Server{Handler: handler, ReadHeaderTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10, Log: slog.New(slog.DiscardHandler)}
+	if queued {
+		queue := new(serving.FairQueue)
+		queue.Start()
+		defer queue.Stop()
+		s.Queue = queue
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	clients := newOthers(b, "clients", l.Addr().String(), strconv.Itoa(connections))
-	if !queued {
-		s.queue.stop()
-	}
 	var seen [3]float64
 	if _, err := fmt.Sscan(clients.says(), &seen[0], &seen[1], &seen[2]); err != nil {
 		b.Fatal(err)

@@ -28,32 +28,25 @@ type Server struct {
 	// Refusal returns the body, and its media type, of the response to what is not
 	// a valid request; nil: the body is the status in words.
 	Refusal func(status int) (mediaType string, body []byte)
+	Queue   serving.Queue // where requests wait for their turns; nil: none does
 
 	conns serving.Conns
 	clock serving.Clock
-	queue fairQueue
 }
 
 // Serve accepts connections until the listener is closed, and then returns an
 // error that is never nil: http.ErrServerClosed after Shutdown or Close.
 func (s *Server) Serve(l net.Listener) error {
-	s.queue.start()
 	return s.conns.Serve(l, func(nc net.Conn) serving.Conn { return newConn(s, nc) }, s.Log)
 }
 
 // Shutdown stops accepting connections, closes those without a request, and waits
 // until the others have ended. If ctx ends first, its error is returned.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.queue.stop()
-	return s.conns.Shutdown(ctx)
-}
+func (s *Server) Shutdown(ctx context.Context) error { return s.conns.Shutdown(ctx) }
 
 // Close closes the listeners and all connections, and cancels the contexts of the
 // requests in progress. It does not wait for their handlers.
-func (s *Server) Close() error {
-	s.queue.stop()
-	return s.conns.Close()
-}
+func (s *Server) Close() error { return s.conns.Close() }
 
 func (s *Server) logPanic(where string, v any) { serving.LogPanic(s.Log, where, v) }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -34,6 +35,8 @@ type conn struct {
 	futile  int  // frames since the last that a response owes something to
 	out     output
 	work    chan *stream // taken by a handler's goroutine that is waiting for it
+
+	client atomic.Pointer[string] // whose requests these are, as a handler said last; nil: nobody knows
 
 	mu            sync.Mutex
 	streams       map[uint32]*stream // those that are open or half closed
@@ -181,6 +184,15 @@ func (c *conn) endIfRetired() {
 func (c *conn) Abort() {
 	_ = serving.Raw(c.net).Close()
 	c.cancelStreams()
+}
+
+// TurnsOf implements serving.Client.
+func (c *conn) TurnsOf() string {
+	client := ""
+	if last := c.client.Load(); last != nil {
+		client = *last
+	}
+	return serving.TurnsOf(client, c.remote)
 }
 
 // idleTime returns how long the connection may still go without a request, or why it

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -221,6 +222,15 @@ func (s *stream) sendFramed(p []byte, last bool) {
 	}
 	if s.failed != nil {
 		s.ctx.Cancel()
+	}
+}
+
+// BelongsTo says whose request it is: a client's requests share its turns, and what comes
+// over a connection passes for that of whoever sent one over it last.
+func (s *stream) BelongsTo(client string) {
+	if last := s.c.client.Load(); last == nil || *last != client {
+		client = strings.Clone(client) // without the rest of its request
+		s.c.client.Store(&client)
 	}
 }
 

@@ -29,6 +29,7 @@ type Server struct {
 	// Refusal returns the body, and its media type, of the response to a request
 	// that is not served; nil: the body is the status in words.
 	Refusal func(status int) (mediaType string, body []byte)
+	Queue   serving.Queue // where requests wait for their turns; nil: none does
 
 	conns serving.Conns
 	clock serving.Clock

@@ -80,6 +80,10 @@ func (c *conn) rest() bool {
 // reports whether its goroutine may wait for another.
 func (s *stream) serve() (waits bool) {
 	c := s.c
+	if queue := c.server.Queue; queue != nil {
+		queue.Enter(c)
+		defer queue.Leave()
+	}
 	whole := s.ctx.Err() == nil && s.callHandler(s.r)
 	s.ctx.Cancel()
 	crowded := s.end(whole)

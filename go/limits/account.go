@@ -10,25 +10,11 @@ import (
 type account struct {
 	key key
 
-	requests, in, out meter
-	running           atomic.Int64
-	today             day
-	fleet             fleetAccount // unused by a process that is alone
-}
-
-// day counts what was taken since midnight, UTC.
-type day struct {
-	number          atomic.Int64 // days since 1970
-	requests, bytes atomic.Int64
-}
-
-// begin has the counts be those of a day.
-func (d *day) begin(now time.Time) {
-	number := now.Unix() / int64(24*time.Hour/time.Second)
-	if before := d.number.Load(); before < number && d.number.CompareAndSwap(before, number) {
-		d.requests.Store(0)
-		d.bytes.Store(0)
-	}
+	requests meter
+	flows    [2]flow // of bytes, by their direction
+	running  atomic.Int64
+	today    day
+	fleet    fleetAccount // unused by a process that is alone
 }
 
 // held is an account that a request has to do with, the measures that hold there,
@@ -37,20 +23,17 @@ type held struct {
 	*account
 	rule *Measures
 
-	tookRequest, runs, counted bool
+	tookRequest, runs bool
+	alone             *Rate // of which it was taken, while the others are away
+	counted           int64 // the day on which the request counts; 0: on none
+	missed            int64 // bytes in that had been moved before it was admitted
 }
 
 // admit takes what one request takes, or nothing, of one account.
 func (h *held) admit(t *Table, k *Ticket, now time.Duration) *Refusal {
 	rule := h.rule
-	if r := h.checkSize(k.who.Size); r != nil {
+	if r := h.usedUp(t, k, now); r != nil {
 		return r
-	}
-	if r := h.checkDay(t); r != nil {
-		return r
-	}
-	if debt, measure := h.debt(k, now); debt > 2*Window {
-		return &Refusal{Measure: measure, Wait: debt - 2*Window}
 	}
 	if rule.Concurrent > 0 {
 		if h.running.Add(1) > t.concurrent(rule.Concurrent) {
@@ -59,11 +42,51 @@ func (h *held) admit(t *Table, k *Ticket, now time.Duration) *Refusal {
 		}
 		h.runs = true
 	}
+	if !h.countRequest(t) {
+		return &Refusal{Measure: RequestsPerDay}
+	}
 	if rule.Requests.limited() {
 		if wait, ok := t.takeRequest(h, now); !ok {
 			return &Refusal{Measure: Requests, Wait: wait}
 		}
 		h.tookRequest = true
+	}
+	return nil
+}
+
+// mayCome looks whether a request would be refused, and takes nothing.
+func (h *held) mayCome(t *Table, k *Ticket, now time.Duration) *Refusal {
+	rule := h.rule
+	if r := h.usedUp(t, k, now); r != nil {
+		return r
+	}
+	if rule.Concurrent > 0 && h.running.Load() >= t.concurrent(rule.Concurrent) {
+		return &Refusal{Measure: Concurrent, Wait: Window}
+	}
+	if !rule.Requests.limited() {
+		return nil
+	}
+	wait := h.fleet.refusedFor(now)
+	if t.fleet == nil {
+		wait = h.requests.wouldWait(&rule.Requests, now)
+	}
+	if wait > 0 {
+		return &Refusal{Measure: Requests, Wait: wait}
+	}
+	return nil
+}
+
+// usedUp looks at what a request takes nothing of when it is admitted: how large its
+// object is, and what has been used up by others before it.
+func (h *held) usedUp(t *Table, k *Ticket, now time.Duration) *Refusal {
+	if r := h.checkSize(k.who.Size); r != nil {
+		return r
+	}
+	if r := h.dayUsedUp(t, now); r != nil {
+		return r
+	}
+	if debt, measure := h.debt(k, now); debt > 2*Window {
+		return &Refusal{Measure: measure, Wait: debt - 2*Window}
 	}
 	return nil
 }
@@ -77,59 +100,24 @@ func (h *held) checkSize(size int64) *Refusal {
 
 // debt is that of the direction in which the request moves its object.
 func (h *held) debt(k *Ticket, now time.Duration) (time.Duration, Measure) {
-	switch {
-	case k.writes && h.rule.In.limited():
-		return h.in.ahead(now), BytesIn
-	case !k.writes && h.rule.Out.limited():
-		return h.out.ahead(now), BytesOut
+	d, measure := Out, BytesOut
+	if k.writes {
+		d, measure = In, BytesIn
 	}
-	return 0, BytesOut
-}
-
-func (h *held) checkDay(t *Table) *Refusal {
-	rule := h.rule
-	if rule.DayRequests == 0 && rule.DayBytes == 0 {
-		return nil
+	if !h.rule.bytes(d).limited() {
+		return 0, measure
 	}
-	h.today.begin(t.wall())
-	switch {
-	case rule.DayBytes > 0 && h.today.bytes.Load() >= rule.DayBytes:
-		return &Refusal{Measure: BytesPerDay}
-	case rule.DayRequests == 0:
-		return nil
-	case h.today.requests.Load() >= rule.DayRequests:
-		return &Refusal{Measure: RequestsPerDay}
-	}
-	t.count(h, 1, 0)
-	h.counted = true
-	return nil
-}
-
-// mayCome looks whether a request would be refused by its rate, and takes nothing.
-func (h *held) mayCome(t *Table, now time.Duration) *Refusal {
-	if !h.rule.Requests.limited() {
-		return nil
-	}
-	wait := h.requests.wouldWait(&h.rule.Requests, now)
-	if t.fleet != nil {
-		wait = h.fleet.refusedFor(now)
-	}
-	if wait > 0 {
-		return &Refusal{Measure: Requests, Wait: wait}
-	}
-	return nil
+	return h.flows[d].owed(k.who.owner(), now), measure
 }
 
 // giveBack undoes admit, for a request that was refused after all.
 func (h *held) giveBack(t *Table) {
 	h.end()
-	if h.counted {
-		t.count(h, -1, 0)
-	}
+	t.uncount(h)
 	if h.tookRequest {
 		t.giveBackRequest(h)
 	}
-	h.tookRequest, h.counted = false, false
+	h.tookRequest = false
 }
 
 // end says that the request is no longer under way.

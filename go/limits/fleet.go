@@ -17,6 +17,8 @@ const (
 	lapse = 2 * batchTime
 	// settleEvery is how long bytes wait to be told to the others.
 	settleEvery = batchTime
+	// askAgainAfter is how long a replica believes that a day's quota is used up.
+	askAgainAfter = time.Second
 	// mostTrips is how often one request asks the others at most.
 	mostTrips = 8
 )
@@ -33,6 +35,7 @@ type fleetAccount struct {
 	waiting         [2]atomic.Int64 // bytes that the others do not know of yet
 	requests, bytes atomic.Int64    // of the day, likewise
 	settling        atomic.Bool     // they will be told
+	heard           atomic.Int64    // on the table's clock: when they were last told
 }
 
 // trip is one question to the others, for all who wait.
@@ -62,6 +65,20 @@ func (f *fleetAccount) takeLeased(now time.Duration) bool {
 	}
 }
 
+// giveBackLeased undoes takeLeased, but for what would have lapsed, or be more than was
+// taken in advance: requests that waited long must not all come at once.
+func (f *fleetAccount) giveBackLeased(now time.Duration) {
+	for {
+		l := f.leased.Load()
+		if int64(l&(1<<leasedBits-1)) >= f.size.Load() || time.Duration(l>>leasedBits)*time.Millisecond < now {
+			return
+		}
+		if f.leased.CompareAndSwap(l, l+1) {
+			return
+		}
+	}
+}
+
 func (f *fleetAccount) refusedFor(now time.Duration) time.Duration {
 	return max(0, time.Duration(f.refusedUntil.Load())-now)
 }
@@ -80,7 +97,8 @@ func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok 
 			return wait, false
 		}
 		if away := t.ask(h, now); away {
-			return h.requests.take(rate.share(t.fleet.Replicas()), now)
+			h.alone = rate.share(t.fleet.Replicas())
+			return h.requests.take(h.alone, now)
 		}
 		now = t.clock()
 	}
@@ -88,11 +106,15 @@ func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok 
 }
 
 func (t *Table) giveBackRequest(h *held) {
-	if t.fleet == nil {
+	switch {
+	case t.fleet == nil:
 		h.requests.giveBack(&h.rule.Requests)
-		return
+	case h.alone != nil:
+		h.requests.giveBack(h.alone)
+	default:
+		h.fleet.giveBackLeased(t.clock())
 	}
-	h.fleet.leased.Add(1) // where all have lapsed it has, too
+	h.alone = nil
 }
 
 // ask asks the others for a batch of requests, or waits until somebody has. It reports
@@ -124,7 +146,7 @@ func (t *Table) lease(h *held, now time.Duration) error {
 	claim := shared.Claim{
 		Name: h.key.fields(), Requests: want, Milli: rate.Milli, Ahead: rate.ahead,
 	}
-	got, err := t.fleet.Settle(context.Background(), claim)
+	got, err := t.settled(claim)
 	if err != nil {
 		return err
 	}
@@ -167,38 +189,25 @@ func (t *Table) concurrent(most int64) int64 {
 	return max(1, most/int64(t.fleet.Replicas()))
 }
 
-// charge takes bytes of an account, whether or not they may come now, and returns how
-// far it is ahead.
-func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) time.Duration {
-	meter, rate := &h.in, &h.rule.In
-	if d == Out {
-		meter, rate = &h.out, &h.rule.Out
+// charge takes bytes of an account that have been moved already.
+func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
+	if rate := h.rule.bytes(d); rate.limited() && n > 0 {
+		h.flows[d].charge(rate.cost(n), now)
+		t.tellMoved(h, d, n)
 	}
-	if !rate.limited() || n <= 0 {
-		return 0
-	}
-	if t.fleet != nil {
-		h.fleet.waiting[d].Add(n)
-		t.settleSoon(h)
-	}
-	return meter.charge(rate, n, now)
 }
 
-// count counts requests and bytes of the day; what is negative was not used after all.
-func (t *Table) count(h *held, requests, bytes int64) {
-	h.today.requests.Add(requests)
-	h.today.bytes.Add(bytes)
+// tellMoved has the others hear of bytes.
+func (t *Table) tellMoved(h *held, d Direction, n int64) {
 	if t.fleet != nil {
-		h.fleet.requests.Add(requests)
-		h.fleet.bytes.Add(bytes)
-		t.settleSoon(h)
+		h.fleet.waiting[d].Add(n)
+		t.settleSoon(h.account, h.rule)
 	}
 }
 
 // settleSoon has the others told of what an account has taken.
-func (t *Table) settleSoon(h *held) {
-	if h.fleet.settling.CompareAndSwap(false, true) {
-		a, rule := h.account, h.rule // the ticket has other uses by then
+func (t *Table) settleSoon(a *account, rule *Measures) {
+	if a.fleet.settling.CompareAndSwap(false, true) {
 		t.later(settleEvery, func() { t.settle(a, rule) })
 	}
 }
@@ -207,27 +216,35 @@ func (t *Table) settleSoon(h *held) {
 func (t *Table) settle(a *account, rule *Measures) {
 	f := &a.fleet
 	f.settling.Store(false) // what comes from now on is told next time
+	f.heard.Store(int64(t.clock()))
 	claim := shared.Claim{
-		Name: a.key.fields(),
-		In:   costOf(&rule.In, f.waiting[In].Swap(0)), Out: costOf(&rule.Out, f.waiting[Out].Swap(0)),
-		DayRequests: f.requests.Swap(0), DayBytes: f.bytes.Swap(0), Daily: rule.DayRequests > 0 || rule.DayBytes > 0,
+		Name: a.key.fields(), In: costOf(&rule.In, f.waiting[In].Swap(0)), Out: costOf(&rule.Out, f.waiting[Out].Swap(0)),
 	}
-	got, err := t.fleet.Settle(context.Background(), claim)
+	if rule.daily() {
+		t.untold(a, &claim)
+	}
+	got, err := t.settled(claim)
 	if err != nil {
 		// The bytes were charged here, and this replica's streams have paid for them. The
 		// counts of the day are told when the others are back.
-		f.requests.Add(claim.DayRequests)
-		f.bytes.Add(claim.DayBytes)
+		a.keepUntold(&claim)
 		return
 	}
 	now := t.clock()
-	a.in.atLeast(got.In, now)
-	a.out.atLeast(got.Out, now)
-	if claim.Daily {
-		a.today.begin(t.wall())
-		a.today.requests.Store(got.DayRequests + f.requests.Load())
-		a.today.bytes.Store(got.DayBytes + f.bytes.Load())
+	a.flows[In].atLeast(got.In, now)
+	a.flows[Out].atLeast(got.Out, now)
+	if early := a.adopt(&claim, got); early {
+		t.settleSoon(a, rule)
 	}
+}
+
+// settled is what the others say to a claim.
+func (t *Table) settled(claim shared.Claim) (shared.Grant, error) {
+	got, err := t.fleet.Settle(context.Background(), claim)
+	if err == nil {
+		t.learnTime(got.Time)
+	}
+	return got, err
 }
 
 // costOf is what bytes cost, but no more than two windows: what the others did not

@@ -19,7 +19,8 @@ type together struct {
 	away     bool
 	trips    int
 	accounts map[string]*shares
-	due      []func() // what timers would do
+	due      []func()  // what timers would do
+	date     time.Time // by the server's clock
 }
 
 func (f *together) note(_ time.Duration, do func()) { f.due = append(f.due, do) }
@@ -34,8 +35,8 @@ func (f *together) pass() {
 }
 
 type shares struct {
-	requests, in, out       meter
-	servedToday, movedToday int64
+	requests, in, out            meter
+	day, servedToday, movedToday int64
 }
 
 func (f *together) Replicas() int { return f.replicas }
@@ -62,19 +63,25 @@ func (f *together) Settle(_ context.Context, c shared.Claim) (g shared.Grant, er
 	for m, cost := range map[*meter]time.Duration{&a.in: c.In, &a.out: c.Out} {
 		m.until.Store(int64(max(time.Duration(m.until.Load()), now) + cost))
 	}
-	a.servedToday += c.DayRequests
-	a.movedToday += c.DayBytes
-	g.In, g.Out, g.DayRequests, g.DayBytes = a.in.ahead(now), a.out.ahead(now), a.servedToday, a.movedToday
+	if today := numberOf(f.date); a.day != today {
+		a.day, a.servedToday, a.movedToday = today, 0, 0
+	}
+	if c.Day == a.day {
+		a.servedToday += c.DayRequests
+		a.movedToday += c.DayBytes
+	}
+	g.In, g.Out, g.DayRequests, g.DayBytes, g.Time = a.in.ahead(now), a.out.ahead(now), a.servedToday, a.movedToday, f.date
 	return g, nil
 }
 
 // fleetOf makes replicas that share accounts and a clock.
 func fleetOf(n int) (*together, []*world) {
-	f := &together{clock: &clock{}, replicas: n, accounts: map[string]*shares{}}
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	f := &together{clock: &clock{}, replicas: n, accounts: map[string]*shares{}, date: noon}
 	f.clock.move(time.Hour)
 	var replicas []*world
 	for range n {
-		w := &world{clock: f.clock, date: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+		w := &world{clock: f.clock, date: noon}
 		w.Table = New(Options{Fleet: f, Clock: f.clock.time, Wall: func() time.Time { return w.date }, Later: f.note})
 		replicas = append(replicas, w)
 	}
@@ -194,7 +201,7 @@ func TestReplicasHearOfBytesAndDaysOfOthers(t *testing.T) {
 	f.pass()
 	// What the first one has told is two windows at most, so that late news locks nobody out for long.
 	other := replicas[1].account(key{scope: Token, of: s3op.Classes, who: "alice"})
-	if got := other.out.ahead(f.clock.time()); got != 2*Window {
+	if got := other.flows[Out].ahead(f.clock.time()); got != 2*Window {
 		t.Errorf("the other replica owes %v", got)
 	}
 	if _, r := replicas[1].request(rules, alice, ""); r == nil || r.Measure != RequestsPerDay {
@@ -202,5 +209,97 @@ func TestReplicasHearOfBytesAndDaysOfOthers(t *testing.T) {
 	}
 	if got := other.today.bytes.Load(); got != 3<<20 {
 		t.Errorf("%d bytes today", got)
+	}
+}
+
+// A client asks all the time, of replicas whose clocks are off; whichever way, a day has
+// as many requests as it may, and no day has none.
+func TestADayIsThatOfTheServersClock(t *testing.T) {
+	const quota = 100
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: quota}}}
+	for _, off := range []time.Duration{0, 150 * time.Millisecond, -150 * time.Millisecond, 2 * time.Second, -2 * time.Second, 3 * time.Hour, -3 * time.Hour} {
+		f, replicas := fleetOf(2)
+		var served [4]int
+		last := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+		for step := time.Duration(0); f.date.Before(last); f.date = f.date.Add(step) {
+			if step = 10 * time.Second; f.date.Add(10*time.Second).Sub(f.date.Round(24*time.Hour)).Abs() < 30*time.Second {
+				step = 50 * time.Millisecond
+			}
+			f.clock.move(step)
+			f.pass()
+			for i, w := range replicas {
+				w.date = f.date.Add(time.Duration(i) * off)
+				if k, r := w.request(rules, alice, ""); r == nil {
+					served[f.date.Day()-1]++
+					k.End(0, 0)
+				}
+			}
+		}
+		for i, n := range served {
+			if n < quota-2 || n > quota+4 { // by what both have not told yet
+				t.Errorf("off by %v: %d requests on day %d", off, n, i+1)
+			}
+		}
+	}
+}
+
+func TestAQuotaThatSomebodyGaveBackIsHeardOf(t *testing.T) {
+	f, replicas := fleetOf(2)
+	own := &Rules{Token: &Rule{Measures: Measures{DayRequests: 1}}}
+	k := replicas[0].Begin(own, nil, alice)
+	if err := k.AdmitOwn(); err != nil {
+		t.Fatal(err)
+	}
+	f.pass() // the first replica tells
+	other := replicas[1].account(key{scope: Token, of: s3op.Classes, who: "alice"})
+	replicas[1].settleSoon(other, &own.Token.Measures)
+	f.pass() // the other one hears
+	k.accounts[0].giveBack(replicas[0].Table)
+	f.pass()
+	if _, r := replicas[1].request(own, alice, ""); r == nil {
+		t.Error("it has heard already")
+	}
+	f.clock.move(askAgainAfter + time.Millisecond)
+	if _, r := replicas[1].request(own, alice, ""); r == nil {
+		t.Error("it has heard without asking")
+	}
+	f.pass()
+	if _, r := replicas[1].request(own, alice, ""); r != nil {
+		t.Errorf("%v, for ever", r)
+	}
+}
+
+func TestWhatIsRefusedTakesNothingWhileTheOthersAreAway(t *testing.T) {
+	f, replicas := fleetOf(2)
+	f.away = true
+	rules := &Rules{Token: perSecond(0.01, 100), TokenAndBucket: perSecond(0.01, 2)}
+	for i := range 300 {
+		if _, r := replicas[0].request(rules, alice, ""); (r == nil) != (i == 0) || r != nil && r.Rule != "token_and_bucket" {
+			t.Fatalf("request %d: %+v", i, r)
+		}
+	}
+	f.away = false // and has put by nothing for when they are back
+	if got := replicas[0].account(key{scope: Token, of: s3op.Classes, who: "alice"}).fleet.leased.Load(); got != 0 {
+		t.Errorf("%d", got)
+	}
+}
+
+func TestWhatIsGivenBackIsNoMoreThanWasTakenInAdvance(t *testing.T) {
+	_, replicas := fleetOf(1)
+	rules := &Rules{Token: perSecond(100, 100)}
+	var waiting []*Ticket
+	for range 50 {
+		k, r := replicas[0].request(rules, alice, "")
+		if r != nil {
+			t.Fatal(r)
+		}
+		waiting = append(waiting, k)
+	}
+	f := &replicas[0].account(key{scope: Token, of: s3op.Classes, who: "alice"}).fleet
+	for _, k := range waiting {
+		k.accounts[0].giveBack(replicas[0].Table)
+	}
+	if n := int64(f.leased.Load() & (1<<leasedBits - 1)); n > f.size.Load() {
+		t.Errorf("%d at once, of %d", n, f.size.Load())
 	}
 }

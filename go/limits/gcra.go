@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"sync/atomic"
 	"time"
+
+	"osp/go/shared"
 )
 
 // Rate is so many units a second, of which some may come at once. The zero Rate
@@ -99,18 +101,27 @@ func (m *meter) wouldWait(r *Rate, now time.Duration) time.Duration {
 // giveBack returns one unit that was taken and not used.
 func (m *meter) giveBack(r *Rate) { m.until.Add(-int64(r.each)) }
 
-// charge takes n units, whether or not they may come now, and returns how far what
-// is paid for is ahead of the clock.
-func (m *meter) charge(r *Rate, n int64, now time.Duration) time.Duration {
-	cost := r.cost(n)
+// takeWithin takes what costs so much, if what is paid for is no further ahead of the
+// clock than that.
+func (m *meter) takeWithin(most, cost, now time.Duration) bool {
 	for {
 		until := m.until.Load()
-		next := min(max(time.Duration(until), now)+cost, now+longest)
-		if m.until.CompareAndSwap(until, int64(next)) {
-			return next - now
+		begin := max(time.Duration(until), now)
+		if begin-now > most {
+			return false
+		}
+		if m.until.CompareAndSwap(until, int64(min(begin+cost, now+mostDebt))) {
+			return true
 		}
 	}
 }
+
+// mostDebt is how far what is paid for may be ahead of the clock because of what has been
+// moved, so that nobody is put off for longer.
+const mostDebt = shared.MostAhead
+
+// charge takes what costs so much, whether or not it may come now.
+func (m *meter) charge(cost, now time.Duration) { m.takeWithin(longest, cost, now) }
 
 // ahead is how far what is paid for is ahead of the clock.
 func (m *meter) ahead(now time.Duration) time.Duration {

@@ -14,6 +14,7 @@ import (
 	"math/bits"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"osp/go/lru"
@@ -22,7 +23,8 @@ import (
 )
 
 // mostAccounts bounds the memory that accounts take, at some 400 bytes each. Whoever
-// is displaced, since he was not heard of for longest, begins anew.
+// is displaced, since he was not heard of for longest, begins anew. Addresses, which
+// anybody may have any number of, have as many of their own, and displace nobody else.
 const mostAccounts = 1 << 16
 
 // Fleet is with whom accounts are kept; see shared.State.
@@ -33,10 +35,9 @@ type Fleet interface {
 
 // Options of a Table. The zero Options are those of a process that is alone.
 type Options struct {
-	Fleet Fleet                // nil: the process is alone
-	Clock func() time.Duration // since some moment; nil: since now
-	Wall  func() time.Time     // nil: time.Now
-	Sleep func(ctx context.Context, d time.Duration) error
+	Fleet Fleet                           // nil: the process is alone
+	Clock func() time.Duration            // since some moment; nil: since now
+	Wall  func() time.Time                // nil: time.Now
 	Later func(d time.Duration, f func()) // nil: time.AfterFunc
 }
 
@@ -45,15 +46,17 @@ type Table struct {
 	fleet    Fleet
 	clock    func() time.Duration
 	wall     func() time.Time
-	sleep    func(ctx context.Context, d time.Duration) error
 	later    func(d time.Duration, f func())
-	accounts *lru.Map[key, *account]
+	accounts *lru.Map[key, *account] // but for those of addresses
+	address  *lru.Map[key, *account]
 	opening  sync.Mutex // held by whoever opens an account
+
+	ahead atomic.Int64 // by how much the fleet's clock is ahead of wall
 }
 
 // New makes a Table without accounts.
 func New(o Options) *Table {
-	t := &Table{fleet: o.Fleet, clock: o.Clock, wall: o.Wall, sleep: o.Sleep, later: o.Later}
+	t := &Table{fleet: o.Fleet, clock: o.Clock, wall: o.Wall, later: o.Later}
 	if t.clock == nil {
 		begun := time.Now()
 		t.clock = func() time.Duration { return time.Since(begun) }
@@ -61,14 +64,17 @@ func New(o Options) *Table {
 	if t.wall == nil {
 		t.wall = time.Now
 	}
-	if t.sleep == nil {
-		t.sleep = sleep
-	}
 	if t.later == nil {
 		t.later = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
 	}
-	t.accounts = lru.New[key, *account](mostAccounts, hash, nil)
+	t.accounts, t.address = newAccounts(), newAccounts()
 	return t
+}
+
+func newAccounts() *lru.Map[key, *account] {
+	m := lru.New[key, *account](mostAccounts, hash, nil)
+	m.Spare(func(a *account) bool { return a.running.Load() > 0 }) // or as many again could run
+	return m
 }
 
 // key names an account: whose it is, and of which operations.
@@ -85,27 +91,20 @@ func hash(seed maphash.Seed, k key) uint64 {
 
 // account returns that of a key, which is made when it is first needed.
 func (t *Table) account(k key) *account {
-	if a, ok := t.accounts.Get(k); ok {
+	in := t.accounts
+	if k.scope == Address {
+		in = t.address
+	}
+	if a, ok := in.Get(k); ok {
 		return a
 	}
 	t.opening.Lock() // or two could open one each, and a client would have both
 	defer t.opening.Unlock()
-	if a, ok := t.accounts.Get(k); ok {
+	if a, ok := in.Get(k); ok {
 		return a
 	}
 	k.who, k.bucket = strings.Clone(k.who), strings.Clone(k.bucket) // without the rest of their request
 	a := &account{key: k}
-	t.accounts.Add(k, a)
+	in.Add(k, a)
 	return a
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -1,7 +1,6 @@
 package limits
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"sync"
@@ -18,7 +17,7 @@ type clock struct{ now atomic.Int64 }
 func (c *clock) time() time.Duration   { return time.Duration(c.now.Load()) }
 func (c *clock) move(by time.Duration) { c.now.Add(int64(by)) }
 
-// world is a Table in virtual time, in which whoever pauses moves the time.
+// world is a Table in virtual time.
 type world struct {
 	*Table
 	clock *clock
@@ -30,7 +29,6 @@ func newWorld() *world {
 	w.clock.move(time.Hour)
 	w.Table = New(Options{
 		Clock: w.clock.time, Wall: func() time.Time { return w.date },
-		Sleep: func(_ context.Context, d time.Duration) error { w.clock.move(d); return nil },
 	})
 	return w
 }
@@ -285,6 +283,37 @@ func TestObjectsAreLimitedByWhatTheyDeclare(t *testing.T) {
 	}
 }
 
+func TestNobodyIsAskedAboutWhatIsUsedUpAnyway(t *testing.T) {
+	w := newWorld()
+	for name, c := range map[string]struct {
+		measures Measures
+		use      func(k *Ticket)
+	}{
+		"requests":         {Measures{Requests: NewRate(1, 1)}, nil},
+		"concurrent":       {Measures{Concurrent: 1}, func(*Ticket) {}},
+		"bytes_out":        {Measures{Out: NewRate(1<<20, 1)}, func(k *Ticket) { k.End(0, 4<<20) }},
+		"largest_object":   {Measures{Largest: 1}, nil},
+		"requests_per_day": {Measures{DayRequests: 1}, nil},
+		"bytes_per_day":    {Measures{DayBytes: 5}, func(k *Ticket) { k.End(0, 5) }},
+	} {
+		rules := &Rules{Entry: &Rule{Measures: c.measures}}
+		who := Subject{Token: "alice", Entry: name}
+		k, r := w.request(rules, who, "")
+		if r != nil {
+			t.Fatal(r)
+		}
+		if c.use == nil {
+			c.use = func(k *Ticket) { k.End(0, 0) }
+		}
+		c.use(k)
+		who.Size = 2
+		err := w.Begin(rules, nil, who).AdmitOwn()
+		if !errors.As(err, &r) || r.Measure.String() != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestADaysQuotaBeginsAnewAtMidnight(t *testing.T) {
 	w, rules := newWorld(), &Rules{Token: &Rule{Measures: Measures{DayRequests: 2, DayBytes: 100}}}
 	use := func(bytes int64) *Refusal {
@@ -307,66 +336,6 @@ func TestADaysQuotaBeginsAnewAtMidnight(t *testing.T) {
 	}
 	if r := use(0); r == nil || r.Measure != BytesPerDay {
 		t.Errorf("%+v", r)
-	}
-}
-
-func TestAStreamKeepsToItsRateAndDoesNotPauseForEachChunk(t *testing.T) {
-	w, rules := newWorld(), &Rules{Token: &Rule{Measures: Measures{Out: NewRate(10<<20, 1)}}}
-	pauses := 0
-	w.sleep = func(_ context.Context, d time.Duration) error { pauses++; w.clock.move(d); return nil }
-	k, _ := w.request(rules, alice, "")
-	begun, chunks := w.clock.time(), 0
-	for moved := 0; moved < 100<<20; chunks++ {
-		n := k.Chunk(Out, 4<<10)
-		moved += n
-		if err := k.Move(t.Context(), Out, n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if took := w.clock.time() - begun; took < 8900*time.Millisecond || took > 9100*time.Millisecond {
-		t.Errorf("100 MiB at 10 MiB/s took %v, the first second of which comes at once", took)
-	}
-	if pauses > chunks/10 {
-		t.Errorf("%d pauses for %d chunks", pauses, chunks)
-	}
-}
-
-func TestStreamsOfOneKeyShareItsRate(t *testing.T) {
-	w, rules := newWorld(), &Rules{Token: &Rule{Measures: Measures{In: NewRate(1<<20, 1)}}}
-	write := alice
-	write.Operation = s3op.Write
-	var streams []*Ticket
-	for range 8 {
-		k, r := w.request(rules, write, "")
-		if r != nil {
-			t.Fatal(r)
-		}
-		streams = append(streams, k)
-	}
-	w.sleep = func(_ context.Context, d time.Duration) error { w.clock.move(d); return nil }
-	begun, moved := w.clock.time(), 0
-	for moved < 10<<20 {
-		for _, k := range streams {
-			n := k.Chunk(In, 1<<20)
-			moved += n
-			_ = k.Move(t.Context(), In, n)
-		}
-	}
-	if took := (w.clock.time() - begun).Seconds(); took < 8.5 || took > 9.5 {
-		t.Errorf("10 MiB at 1 MiB/s took %v s", took)
-	}
-}
-
-func TestBytesThatHaveBeenMovedAreADebtForTheNextRequest(t *testing.T) {
-	w, rules := newWorld(), &Rules{Token: &Rule{Measures: Measures{Out: NewRate(1<<20, 1)}}}
-	k, _ := w.request(rules, alice, "")
-	k.End(0, 5<<20)
-	if _, r := w.request(rules, alice, ""); r == nil || r.Measure != BytesOut || r.Wait != 3*time.Second {
-		t.Errorf("%+v", r)
-	}
-	w.clock.move(3 * time.Second)
-	if _, r := w.request(rules, alice, ""); r != nil {
-		t.Error(r)
 	}
 }
 

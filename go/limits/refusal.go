@@ -38,6 +38,12 @@ type Refusal struct {
 // Error implements error.
 func (r *Refusal) Error() string { return fmt.Sprintf("limits.%s: %s", r.Rule, r.Measure) }
 
+// outlasts reports whether a refusal holds for longer than another one. Those that do not
+// say how long hold however long the client waits.
+func (r *Refusal) outlasts(other *Refusal) bool {
+	return other.Wait > 0 && (r.Wait == 0 || r.Wait > other.Wait)
+}
+
 // ruleName is where a rule stands in the configuration. It names classes, and nobody.
 func ruleName(k key) string {
 	name := k.scope.String()

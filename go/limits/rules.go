@@ -40,6 +40,14 @@ type Measures struct {
 	DayBytes    int64 // in and out
 }
 
+// bytes is the Rate of a direction.
+func (m *Measures) bytes(d Direction) *Rate {
+	if d == In {
+		return &m.In
+	}
+	return &m.Out
+}
+
 // Rule limits what happens within a scope: all of it, and each class of operations.
 type Rule struct {
 	Measures
@@ -93,4 +101,12 @@ type Subject struct {
 	Address   string // of a client without a signature
 	Operation s3op.Class
 	Size      int64 // of the object that is to be stored, as declared; 0: there is none
+}
+
+// owner is who takes turns with others.
+func (s *Subject) owner() string {
+	if s.Token != "" {
+		return s.Token
+	}
+	return s.Address
 }

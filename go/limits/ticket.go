@@ -45,6 +45,30 @@ func (t *Table) Begin(rules *Rules, entry *EntryRules, who Subject) *Ticket {
 	return k
 }
 
+// BeginReading makes the ticket of what a request, admitted already, reads of a second
+// entry: its bytes count there, and it is no second request. class is the one that the
+// validator chose. The error is a *Refusal.
+func (t *Table) BeginReading(rules *Rules, entry *EntryRules, who Subject, class string) (*Ticket, error) {
+	k := t.Begin(rules, entry, who)
+	if k == nil {
+		return nil, nil
+	}
+	k.holdOwn(class == "")
+	if rule := k.rules.Classes[class]; class != "" {
+		k.hold(rule, key{scope: Class, who: class, bucket: k.who.Token})
+	}
+	k.holdCommon()
+	now := t.clock()
+	for i := range k.accounts {
+		if r := k.accounts[i].usedUp(t, k, now); r != nil {
+			return nil, k.accounts[i].says(r)
+		}
+	}
+	k.admitted = len(k.accounts)
+	k.chunk = k.chunks()
+	return k, nil
+}
+
 var tickets = sync.Pool{New: func() any { return new(Ticket) }}
 
 var (
@@ -60,21 +84,12 @@ func (k *Ticket) AdmitOwn() error {
 		return nil
 	}
 	now := k.table.clock()
-	if k.who.Token == "" {
-		k.hold(k.rules.Address, key{scope: Address, who: k.who.Address})
-	} else {
-		if len(k.rules.Classes) == 0 {
-			k.hold(k.rules.Token, key{scope: Token, who: k.who.Token})
-		}
-		if k.who.Entry != "" {
-			k.hold(either(k.entry.Token, k.rules.TokenAndBucket), key{scope: TokenAndBucket, who: k.who.Token, bucket: k.who.Entry})
-		}
-	}
+	k.holdOwn(len(k.rules.Classes) == 0)
 	own := len(k.accounts)
 	k.holdCommon()
 	for i := own; i < len(k.accounts); i++ {
-		if r := k.accounts[i].mayCome(k.table, now); r != nil {
-			return k.refused(&k.accounts[i], r)
+		if r := k.accounts[i].mayCome(k.table, k, now); r != nil {
+			return k.refused(i, r, now)
 		}
 	}
 	return k.admit(own, now)
@@ -99,6 +114,20 @@ func (k *Ticket) AdmitCommon(class string) (known bool, err error) {
 		return true, nil
 	}
 	return true, k.admit(len(k.accounts), k.table.clock())
+}
+
+// holdOwn finds the client's own shares, and that of its token if it has no class.
+func (k *Ticket) holdOwn(ofToken bool) {
+	if k.who.Token == "" {
+		k.hold(k.rules.Address, key{scope: Address, who: k.who.Address})
+		return
+	}
+	if ofToken {
+		k.hold(k.rules.Token, key{scope: Token, who: k.who.Token})
+	}
+	if k.who.Entry != "" {
+		k.hold(either(k.entry.Token, k.rules.TokenAndBucket), key{scope: TokenAndBucket, who: k.who.Token, bucket: k.who.Entry})
+	}
 }
 
 func (k *Ticket) holdCommon() {
@@ -140,19 +169,37 @@ func (k *Ticket) admit(to int, now time.Duration) error {
 		h := &k.accounts[k.admitted]
 		r := h.admit(k.table, k, now)
 		if r == nil {
+			h.missed = k.moved[In].Load()
 			continue
 		}
+		at := k.admitted
 		for i := range k.accounts[:k.admitted+1] {
 			k.accounts[i].giveBack(k.table)
 		}
 		k.admitted = 0
-		return k.refused(h, r)
+		return k.refused(at, r, now)
 	}
 	k.chunk = k.chunks()
 	return nil
 }
 
-func (k *Ticket) refused(h *held, r *Refusal) error {
+// refused completes a refusal by one of the accounts, or returns that of another one which
+// lasts longer: whoever waits as he is told must not be refused by the next.
+func (k *Ticket) refused(by int, r *Refusal, now time.Duration) error {
+	longest := &k.accounts[by]
+	for i := range k.accounts {
+		if i == by {
+			continue
+		}
+		if other := k.accounts[i].mayCome(k.table, k, now); other != nil && other.outlasts(r) {
+			longest, r = &k.accounts[i], other
+		}
+	}
+	return longest.says(r)
+}
+
+// says completes a refusal.
+func (h *held) says(r *Refusal) error {
 	r.Rule = ruleName(h.key)
 	return r
 }
@@ -169,7 +216,7 @@ func (k *Ticket) CheckSize(size int64) error {
 	}
 	for i := range k.accounts {
 		if r := k.accounts[i].checkSize(size); r != nil {
-			return k.refused(&k.accounts[i], r)
+			return k.accounts[i].says(r)
 		}
 	}
 	return nil
@@ -181,18 +228,18 @@ func (k *Ticket) End(received, sent int64) {
 	if k == nil {
 		return
 	}
-	now := time.Duration(0)
-	if k.chunk != [2]int64{} {
+	now, paced := time.Duration(0), k.chunk != [2]int64{}
+	if paced {
 		now = k.table.clock()
 	}
 	for i := range k.accounts[:k.admitted] {
 		h := &k.accounts[i]
 		h.end()
-		k.table.charge(h, In, received-k.moved[In].Load(), now)
-		k.table.charge(h, Out, sent-k.moved[Out].Load(), now)
-		if h.rule.DayBytes > 0 {
-			k.table.count(h, 0, received+sent)
+		if paced {
+			k.table.charge(h, In, received-k.moved[In].Load()+h.missed, now)
+			k.table.charge(h, Out, sent-k.moved[Out].Load(), now)
 		}
+		k.table.countBytes(h, received+sent)
 	}
 	if !k.Limited(In) {
 		*k = Ticket{}
@@ -222,10 +269,8 @@ func (k *Ticket) Chunk(d Direction, n int) int {
 }
 
 const (
-	smallestChunk  = 4 << 10
+	smallestChunk  = 1 << 10 // what the lowest rate has in a window
 	chunksInWindow = 20
-	// shortestPause keeps streams from setting a timer for each chunk.
-	shortestPause = 10 * time.Millisecond
 )
 
 // chunks are small beside the rates, so that streams of one share take turns.
@@ -240,19 +285,23 @@ func (k *Ticket) chunks() (most [2]int64) {
 	return most
 }
 
-// Move notes that a stream has moved n bytes, and waits while it is ahead of its
-// rates. The error is ctx's.
+// Move returns when n bytes of a stream may go on, which have been read. The error is
+// ctx's.
 func (k *Ticket) Move(ctx context.Context, d Direction, n int) error {
 	if !k.Limited(d) || n == 0 {
 		return nil
 	}
 	k.moved[d].Add(int64(n))
-	now, pause := k.table.clock(), time.Duration(0)
 	for i := range k.accounts[:k.admitted] {
-		pause = max(pause, k.table.charge(&k.accounts[i], d, int64(n), now)-Window)
+		h := &k.accounts[i]
+		rate := h.rule.bytes(d)
+		if !rate.limited() {
+			continue
+		}
+		if err := h.flows[d].pass(ctx, k.table, k.who.owner(), rate.cost(int64(n))); err != nil {
+			return err
+		}
+		k.table.tellMoved(h, d, int64(n))
 	}
-	if pause < shortestPause {
-		return nil
-	}
-	return k.table.sleep(ctx, pause)
+	return nil
 }

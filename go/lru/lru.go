@@ -20,7 +20,8 @@ type Map[K comparable, V any] struct {
 	hash     func(maphash.Seed, K) uint64
 	seed     maphash.Seed // so that nobody can choose keys that meet in one chain
 	capacity int
-	gone     func(V) // nil: nobody wants to know
+	gone     func(V)      // nil: nobody wants to know
+	inUse    func(V) bool // nil: nothing is spared
 	chains   atomic.Pointer[chains[K, V]]
 
 	mu    sync.Mutex // held by those who write; guards what follows
@@ -49,6 +50,10 @@ func New[K comparable, V any](capacity int, hash func(maphash.Seed, K) uint64, g
 	m.chains.Store(newChains[K, V](fewest))
 	return m
 }
+
+// Spare has those be displaced last of which inUse says so. It is for a Map that is not in
+// use itself yet; inUse must not use it.
+func (m *Map[K, V]) Spare(inUse func(V) bool) { m.inUse = inUse }
 
 // Get returns the value of a key, if there is one.
 func (m *Map[K, V]) Get(key K) (V, bool) {
@@ -92,17 +97,20 @@ func (m *Map[K, V]) tell(gone *V) {
 }
 
 // displace removes the entry that comes first of those that were not found since
-// their turn came last; if all were, the oldest. The caller holds mu.
+// their turn came last, and are not spared; if there is none, the oldest. The caller
+// holds mu.
 func (m *Map[K, V]) displace() {
-	for range m.order.Len() {
+	for range 2 * m.order.Len() { // the first time all may have been found
 		key, e, _ := m.order.GetOldest()
-		if !e.used.Swap(false) {
+		if !e.used.Swap(false) && !m.spared(e) {
 			break
 		}
 		m.order.Get(key) // which makes it the youngest
 	}
 	m.order.RemoveOldest()
 }
+
+func (m *Map[K, V]) spared(e *entry[K, V]) bool { return m.inUse != nil && m.inUse(*e.value.Load()) }
 
 // grow links all entries in twice as many chains. Whoever still looks at the old ones
 // finds what was there when they were the current ones. The caller holds mu.

@@ -52,6 +52,24 @@ func TestWhatWasFoundStaysLongest(t *testing.T) {
 	}
 }
 
+func TestWhatIsSparedGoesLast(t *testing.T) {
+	m := New[int, string](3, maphash.Comparable[int], nil)
+	m.Spare(func(v string) bool { return v == "busy" })
+	m.Add(0, "busy")
+	for key := range 10 {
+		m.Add(1+key, "")
+		if m.Get(1 + key); !has(m, 0) || !has(m, 1+key) {
+			t.Fatalf("%v are there", m.Keys())
+		}
+	}
+	for key := range 4 {
+		m.Add(20+key, "busy")
+	}
+	if m.Len() != 3 || !has(m, 23) {
+		t.Errorf("%v are there, though all are busy", m.Keys())
+	}
+}
+
 func TestAScanLeavesWhatIsInUse(t *testing.T) {
 	m := New[int, string](100, maphash.Comparable[int], nil)
 	for key := range 50 {

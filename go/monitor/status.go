@@ -29,14 +29,15 @@ type Status struct {
 
 // Totals count since the start.
 type Totals struct {
-	Requests  uint64            `json:"requests"`
-	BytesIn   int64             `json:"bytes_in"`
-	BytesOut  int64             `json:"bytes_out"`
-	Callbacks uint64            `json:"callbacks"`
-	Refusals  map[string]uint64 `json:"refusals"` // by code
-	Limits    map[string]uint64 `json:"limits"`   // those by limits: "token.write requests"
-	P50       *float64          `json:"p50"`      // seconds
-	P99       *float64          `json:"p99"`
+	Requests    uint64            `json:"requests"`
+	BytesIn     int64             `json:"bytes_in"`
+	BytesOut    int64             `json:"bytes_out"`
+	BytesCopied int64             `json:"bytes_copied"` // from one store to another
+	Callbacks   uint64            `json:"callbacks"`
+	Refusals    map[string]uint64 `json:"refusals"` // by code
+	Limits      map[string]uint64 `json:"limits"`   // those by limits: "token.write requests"
+	P50         *float64          `json:"p50"`      // seconds
+	P99         *float64          `json:"p99"`
 }
 
 // Cache is one cache of the proxy.
@@ -86,7 +87,7 @@ func (s *Server) status() *Status {
 		Draining: s.draining.Load(), Ready: !s.draining.Load() && allUp(health),
 		InFlight: s.about.InFlight(), Connections: s.about.Connections(), Interval: interval.Seconds(),
 		Totals: Totals{
-			Requests: t.requests.total(), BytesIn: t.in, BytesOut: t.out, Callbacks: t.callbacks.total(), Refusals: t.refusals, Limits: s.window.limits.all(),
+			Requests: t.requests.total(), BytesIn: t.in, BytesOut: t.out, BytesCopied: t.copied, Callbacks: t.callbacks.total(), Refusals: t.refusals, Limits: s.window.limits.all(),
 			P50: quantile(t.requests, .5), P99: quantile(t.requests, .99),
 		},
 		Points: s.window.points(), Caches: cachesOf(s.about.Caches), Stores: storesOf(health), Shared: fleetOf(s.about.Shared),

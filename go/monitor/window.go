@@ -23,6 +23,7 @@ type window struct {
 	callbacks    latencies
 	bytesIn      atomic.Int64
 	bytesOut     atomic.Int64
+	bytesCopied  atomic.Int64  // from one store to another
 	serverErrors atomic.Uint64 // responses of 500 and above
 	refusals     named         // by code
 	limits       named         // that refused, by rule and measure
@@ -38,6 +39,7 @@ type totals struct {
 	requests     *counts
 	callbacks    *counts
 	in, out      int64
+	copied       int64
 	serverErrors uint64
 	refusals     map[string]uint64
 	hits, misses uint64
@@ -53,7 +55,8 @@ type Point struct {
 	P99          *float64           `json:"p99"`
 	BytesIn      float64            `json:"bytes_in"`
 	BytesOut     float64            `json:"bytes_out"`
-	Refusals     map[string]float64 `json:"refusals"` // by code
+	BytesCopied  float64            `json:"bytes_copied"` // from one store to another
+	Refusals     map[string]float64 `json:"refusals"`     // by code
 	CacheHits    *float64           `json:"cache_hits"`
 	Callbacks    float64            `json:"callbacks"`
 	CallbackP50  *float64           `json:"callback_p50"`
@@ -65,6 +68,8 @@ func (w *window) ended(x *observe.Exchange) {
 	w.requests.add(x.Total)
 	w.bytesIn.Add(x.BytesIn)
 	w.bytesOut.Add(x.BytesOut)
+	w.bytesCopied.Add(x.BytesCopied)
+
 	if x.Status >= 500 {
 		w.serverErrors.Add(1)
 	}
@@ -82,7 +87,7 @@ func (w *window) callbackEnded(c observe.Callback) { w.callbacks.add(c.Took) }
 func (w *window) totals(now time.Time) *totals {
 	t := &totals{
 		at: now, requests: w.requests.counts(), callbacks: w.callbacks.counts(),
-		in: w.bytesIn.Load(), out: w.bytesOut.Load(), serverErrors: w.serverErrors.Load(), refusals: w.refusals.all(),
+		in: w.bytesIn.Load(), out: w.bytesOut.Load(), copied: w.bytesCopied.Load(), serverErrors: w.serverErrors.Load(), refusals: w.refusals.all(),
 	}
 	for _, stats := range w.caches {
 		s := stats()
@@ -122,6 +127,7 @@ func pointBetween(a, b *totals) Point {
 		P99:          quantile(requests, .99),
 		BytesIn:      float64(b.in-a.in) / span,
 		BytesOut:     float64(b.out-a.out) / span,
+		BytesCopied:  float64(b.copied-a.copied) / span,
 		Refusals:     make(map[string]float64),
 		Callbacks:    float64(callbacks.total()) / span,
 		CallbackP50:  quantile(callbacks, .5),

@@ -48,7 +48,7 @@ func TestAPointHoldsWhatHappenedSinceTheLast(t *testing.T) {
 	w.ended(&observe.Exchange{Total: time.Hour, Code: "Before"})
 	w.sample(start)
 	for range 10 {
-		w.ended(&observe.Exchange{Status: 200, Total: 10 * time.Millisecond, BytesIn: 100, BytesOut: 1000})
+		w.ended(&observe.Exchange{Status: 200, Total: 10 * time.Millisecond, BytesIn: 100, BytesOut: 1000, BytesCopied: 10})
 	}
 	w.ended(&observe.Exchange{Status: 503, Code: "SlowDown", Total: time.Millisecond})
 	w.callbackEnded(observe.Callback{Took: 20 * time.Millisecond})
@@ -60,7 +60,7 @@ func TestAPointHoldsWhatHappenedSinceTheLast(t *testing.T) {
 		t.Fatalf("%d points", len(got))
 	}
 	p := got[0]
-	if p.Requests != 5.5 || p.ServerErrors != .5 || p.BytesIn != 500 || p.BytesOut != 5000 || p.Callbacks != .5 || *p.CacheHits != .75 {
+	if p.Requests != 5.5 || p.ServerErrors != .5 || p.BytesIn != 500 || p.BytesOut != 5000 || p.BytesCopied != 50 || p.Callbacks != .5 || *p.CacheHits != .75 {
 		t.Errorf("%+v", p)
 	}
 	if fmt.Sprint(p.Refusals) != "map[SlowDown:0.5]" || *p.P50 < .009 || *p.P50 > .011 || *p.CallbackP99 < .019 {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/session"
 )
@@ -61,6 +62,14 @@ type Exchange struct {
 // Limit is what refused a request that came too soon, too often, or with too much; the
 // zero Limit is none.
 type Limit struct{ Rule, Measure string } // as in a configuration: token.write, requests
+
+// String is the limit's place in a configuration.
+func (l Limit) String() string {
+	if l == (Limit{}) {
+		return ""
+	}
+	return l.Rule + "." + l.Measure
+}
 
 // RefusedBy says what refused the request: "signature", so that its key is only a claim;
 // "decision", of a policy or the validator; or "other". Empty: nothing did.
@@ -121,8 +130,11 @@ type Callback struct {
 // that asked, when the answer is there.
 func Questions(seen func(Callback)) callbacks.Interceptor {
 	return func(ctx context.Context, call callbacks.Call) error {
-		begun := time.Now()
+		begun := callbacks.Begun(ctx)
 		err := call.Do(ctx)
+		if cache.IsLeft(err) { // it has not ended
+			return err
+		}
 		seen(Callback{Ctx: ctx, Name: call.Name(), Outcome: outcomeOf(call, err), Begun: begun, Took: time.Since(begun)})
 		return err
 	}

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"osp/go/cache"
 	"osp/go/callbacks"
 	"osp/go/secret"
 )
@@ -38,6 +41,31 @@ func TestEveryEndOfAQuestionHasItsOutcome(t *testing.T) {
 			t.Errorf("%v, %v: got %+v, want %s", c.allow, c.err, got, c.want)
 		}
 	}
+}
+
+func TestAQuestionWhoseAskerHasLeftIsSeenOnceAndWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []Callback
+		h := callbacks.Set{
+			Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
+				time.Sleep(time.Minute)
+				return callbacks.Decision{Allow: true}, nil
+			},
+		}.With(Questions(func(seen Callback) { got = append(got, seen) }), callbacks.Limits(1, 1, time.Hour))
+		c := cache.New[string, bool](1, nil)
+		c.Here()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, _ = c.Get(ctx, "k", func(ctx context.Context) (cache.Entry[bool], error) {
+			d, err := h.Validator(ctx, &callbacks.Request{Token: "t"})
+			return cache.Entry[bool]{Value: d.Allow, TTL: time.Hour}, err
+		})
+		time.Sleep(time.Hour) // in which the worker ends, too
+		synctest.Wait()
+		if len(got) != 1 || got[0].Outcome != Answered || got[0].Took != time.Minute {
+			t.Errorf("got %+v", got)
+		}
+	})
 }
 
 func TestFetchersAreObservedByTheirNames(t *testing.T) {

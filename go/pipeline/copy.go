@@ -44,16 +44,61 @@ func (p *Pipeline) crossesStores(x *exchange) (bool, error) {
 // copiedFrom is the entry of the source of a copy.
 func (x *exchange) copiedFrom() *stores.Bucket { return x.stores.Buckets.Find(x.req.CopySource.Bucket) }
 
-// copyBetweenStores makes a copy and responds. What is known before the bytes move
-// has its real status.
+// copyBetweenStores makes a copy that no store can make by itself.
 func (p *Pipeline) copyBetweenStores(x *exchange) error {
+	if _, _, err := x.verifiedBody(); err != nil { // which has no meaning, but a hash
+		return err
+	}
 	request, err := p.copyRequest(x)
 	if err != nil {
+		return err
+	}
+	if err := p.admitReading(x); err != nil {
 		return err
 	}
 	if err := p.takePlace(x); err != nil {
 		return err
 	}
+	return p.makeCopy(x, request)
+}
+
+// errApart says that credentials which opened both sides of a copy were renewed, and
+// that none do any more.
+var errApart = errors.New("each side of the copy has credentials of its own by now")
+
+// renewSource renews the credentials of the source of a copy that its store makes,
+// after those of the target were: the store reads the source with the credentials of
+// the request, which must be those of the source's entry.
+func (p *Pipeline) renewSource(ctx context.Context, x *exchange, used, fresh creds.Credentials, certain bool) error {
+	from := x.copiedFrom()
+	if from.Name == x.bucket.Name {
+		return nil
+	}
+	reads, _, err := p.creds.Renew(ctx, from, x.who.Token(), used, certain)
+	if err != nil {
+		return err
+	}
+	x.keepSide(from, reads)
+	x.keepSide(x.bucket, fresh)
+	if !reads.Same(fresh) {
+		return errApart
+	}
+	return nil
+}
+
+// copyApart makes a copy that its store was asked for and can't make any more. The
+// request's body is verified, and its place taken.
+func (p *Pipeline) copyApart(x *exchange) error {
+	request, err := p.copyRequest(x)
+	if err != nil {
+		return err
+	}
+	return p.makeCopy(x, request)
+}
+
+// makeCopy makes a copy and responds. What is known before the bytes move has its
+// real status.
+func (p *Pipeline) makeCopy(x *exchange, request copier.Request) error {
 	x.record.copies = true
 	ctx, cancel := context.WithCancel(x.r.Context())
 	defer cancel()
@@ -92,9 +137,6 @@ func (p *Pipeline) copyRequest(x *exchange) (copier.Request, error) {
 	if x.req.Unlisted != nil { // what S3 does not have can't be done here
 		return copier.Request{}, x.req.Unlisted
 	}
-	if _, _, err := x.verifiedBody(); err != nil { // which has no meaning, but a hash
-		return copier.Request{}, err
-	}
 	creds, err := p.credentials(x.r.Context(), x, x.bucket)
 	if err != nil {
 		return copier.Request{}, err
@@ -112,6 +154,7 @@ func (p *Pipeline) copyRequest(x *exchange) (copier.Request, error) {
 	return copier.Request{
 		Operation: x.req.Operation, Source: *x.source(), VersionID: x.req.CopySource.VersionID, Target: x.place(),
 		Query: query, Header: header, Checksums: takesChecksums(x.bucket, creds), Uploads: p.uploads,
+		Through: x.paceCopy,
 	}, nil
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -223,11 +225,18 @@ func TestBytesThatDifferFromTheSourcesChecksumAreNotStored(t *testing.T) {
 func TestATargetThatKeepsOtherBytesIsFoundOut(t *testing.T) {
 	r := startTwo(t, callbacks.Set{}, Options{}, nil, settings{"checksums": "verify"})
 	r.from.Answers(object("hello", http.Header{"Etag": {`"of-parts-2"`}}))
-	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
+	r.Store.Answers(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("X-Amz-Version-Id", "v1")
 		w.Header().Set("ETag", `"00000000000000000000000000000000"`)
+		if req.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusNoContent)
+		}
 	})
-	if a := r.Do(r.copy()); a.StatusCode != 502 || a.Code() != "BadGateway" {
+	if a := r.Do(r.copy()); a.StatusCode != 502 || a.Code() != "BadGateway" || !strings.Contains(string(a.Content), "was deleted") {
 		t.Errorf("got %d %s", a.StatusCode, a.Content)
+	}
+	if seen := r.Store.Requests(); len(seen) != 2 || seen[1].Method != "DELETE" || seen[1].Target != "/target/k?versionId=v1" || keyOf(seen[1]) != storeKey {
+		t.Errorf("the target's store saw %+v", seen)
 	}
 	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("ETag", `"5d41402abc4b2a76b9719d911017c592"`)
@@ -328,6 +337,56 @@ func TestCredentialsThatAreRenewedInTheMiddleOfACopyServeItsSecondAttempt(t *tes
 	gets := r.from.Requests()
 	if len(gets) != 3 || gets[2].Header.Get("If-Match") != `"5d41402abc4b2a76b9719d911017c592"` {
 		t.Errorf("the source's store saw %+v", gets)
+	}
+}
+
+// A store reads the source of its own copy with the credentials of the request. When
+// these are renewed, they have to be those of both entries again.
+func TestCredentialsThatAreRenewedOpenEachItsOwnSideOfACopy(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to string // that are given after the first ones; empty: none
+		status   int
+		seen     []string // keys and methods, after the request with the first ones
+	}{
+		"both get the same again":     {"NEW", "NEW", 200, []string{"NEW COPY"}},
+		"each gets its own":           {"READS", "WRITES", 200, []string{"READS GET", "READS GET", "WRITES PUT"}},
+		"the source's are still good": {"OLD", "WRITES", 200, []string{"OLD GET", "OLD GET", "WRITES PUT"}},
+		"the target's stay":           {"NEW", "OLD", 403, nil},
+		"the source is nobody's":      {"", "WRITES", 403, nil},
+	} {
+		var refused atomic.Bool
+		fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+			key := map[string]string{"from": c.from, "target": c.to}[q.Bucket]
+			if !refused.Load() {
+				key = "OLD"
+			}
+			if key == "" {
+				return secret.Value{}, errors.New("nothing is given for it any more")
+			}
+			return secret.New(`{"access_key":"` + key + `","secret_key":"s"}`), nil
+		}
+		none := settings{"access_key": nil, "secret_key": nil, "connections": 1}
+		r := entries(t, callbacks.Set{BucketCredsFetcher: fetch}, nil, map[string]settings{"from": none, "target": none})
+		r.Store.Answers(func(w http.ResponseWriter, req *http.Request) {
+			if refused.CompareAndSwap(false, true) {
+				w.WriteHeader(403)
+				_, _ = io.WriteString(w, "<Error><Code>InvalidAccessKeyId</Code></Error>")
+				return
+			}
+			object("hello", nil)(w, req)
+		})
+		a := r.Do(r.Signed("PUT", "/target/k", "", "X-Amz-Copy-Source", "/from/k"))
+		var seen []string
+		for _, one := range r.Store.Requests()[1:] {
+			method := one.Method
+			if one.Header.Get("X-Amz-Copy-Source") != "" {
+				method = "COPY"
+			}
+			seen = append(seen, keyOf(one)+" "+method)
+		}
+		if a.StatusCode != c.status || !slices.Equal(seen, c.seen) {
+			t.Errorf("%s: got %d %s, the store saw %v", name, a.StatusCode, a.Content, seen)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ type exchange struct {
 	verified     *sigv4.VerifiedRequest
 	who          access.Principal
 	limits       *limits.Ticket // nil: there are none
-	atStore      *places        // of its entry's store, of which it has one; nil: there are any number
+	atStore      place          // of its entry's store; none: there are any number
 	class        string         // of limits, that the validator chose; empty: none
 	question     access.Question
 	deletions    *names.Deletions // of DeleteObjects, else nil; without those that were refused
@@ -43,7 +43,9 @@ type exchange struct {
 
 	parts []names.Part // of CompleteMultipartUpload, where they are added up
 
-	sides map[string]creds.Credentials // of a copy: with which its buckets are opened
+	sides   map[string]creds.Credentials // of a copy: with which its buckets are opened
+	reading *limits.Ticket               // of a copy between two stores: of the source's entry; nil: there are none
+	crossed atomic.Int64                 // bytes that have been read for it
 
 	document *bytes.Reader // a body that was read because nobody told its length, else nil
 	body     *clientBody   // nil: nobody wanted it
@@ -57,8 +59,10 @@ type exchange struct {
 func (x *exchange) release() {
 	x.body.release()
 	x.atStore.leave()
-	x.limits.End(x.received.Load(), x.w.sent)
-	x.limits = nil
+	crossed := x.crossed.Load()
+	x.limits.End(x.received.Load()+crossed, x.w.sent)
+	x.reading.End(0, crossed)
+	x.limits, x.reading = nil, nil
 	x.deletions, x.deleteErrors, x.document, x.parts = nil, nil, nil, nil
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/netip"
@@ -73,6 +74,45 @@ func (x *exchange) admitAuthorised() error {
 	return x.limited(err)
 }
 
+// admitReading looks whether a copy may read its source's entry. The request itself has
+// been admitted, to the target's.
+func (p *Pipeline) admitReading(x *exchange) (err error) {
+	from := x.copiedFrom()
+	who := limits.Subject{Token: x.owner(), Entry: from.Entry().Name, Operation: s3op.Read}
+	if who.Token == "" {
+		who.Address = network(p.hosts.client(x.r))
+	}
+	x.reading, err = p.limits.BeginReading(x.stores.Limits, from.Limits, who, x.class)
+	return x.limited(err)
+}
+
+// paceCopy has the bytes of a copy between two stores keep to the rates of both entries:
+// they are bytes out of the source's, and bytes in of the target's.
+func (x *exchange) paceCopy(ctx context.Context, body io.Reader) io.Reader {
+	return crossing{x, ctx, body}
+}
+
+// crossing is the body of a copy's source on its way to the target.
+type crossing struct {
+	x    *exchange
+	ctx  context.Context
+	from io.Reader
+}
+
+// Read implements io.Reader.
+func (c crossing) Read(b []byte) (int, error) {
+	n, err := c.from.Read(b[:c.x.reading.Chunk(limits.Out, c.x.limits.Chunk(limits.In, len(b)))])
+	c.x.crossed.Add(int64(n))
+	paused := c.x.reading.Move(c.ctx, limits.Out, n)
+	if paused == nil {
+		paused = c.x.limits.Move(c.ctx, limits.In, n)
+	}
+	if paused != nil && err == nil {
+		return n, paused
+	}
+	return n, err
+}
+
 // chosen notes which limits the validator chose. The first that names some counts.
 func (x *exchange) chosen(d access.Decision) {
 	if d.Allowed && x.class == "" {
@@ -112,7 +152,7 @@ func (x *exchange) proposedSize() int64 {
 	case op == s3op.PostObject:
 		return x.form.length
 	case op == s3op.PutObject, op == s3op.UploadPart:
-	case x.req.Unlisted != nil: // a store that lacks it may well take it for one of these
+	case x.req.Unlisted != nil, x.req.Fallback == s3op.PutObject: // a store that lacks it may well take it for one of these
 	default:
 		return 0
 	}
@@ -143,6 +183,31 @@ func network(address string) string {
 		return address
 	}
 	return prefix.String()
+}
+
+// out is where a response goes that is written rather than read.
+func (x *exchange) out() io.Writer {
+	if x.limits.Limited(limits.Out) {
+		return meteredWriter{x}
+	}
+	return x.w
+}
+
+// meteredWriter is the client, who is sent as much as its limits allow.
+type meteredWriter struct{ x *exchange }
+
+// Write implements io.Writer.
+func (m meteredWriter) Write(b []byte) (written int, err error) {
+	for len(b) > 0 && err == nil {
+		piece := b[:m.x.limits.Chunk(limits.Out, len(b))]
+		if err = m.x.limits.Move(m.x.r.Context(), limits.Out, len(piece)); err != nil {
+			break
+		}
+		var n int
+		n, err = m.x.w.Write(piece)
+		written, b = written+n, b[n:]
+	}
+	return written, err
 }
 
 // metered is a body that goes to the client as fast as its limits allow.

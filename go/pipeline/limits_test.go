@@ -166,7 +166,7 @@ func TestAnObjectThatIsTooLargeIsRefusedBeforeItsBody(t *testing.T) {
 
 func TestWhatAStoreMayTakeForAnObjectIsNoLargerThanOne(t *testing.T) {
 	r := entries(t, callbacks.Set{}, settings{"limits": settings{"all": settings{"largest_object": 5}}}, map[string]settings{"photos": {"unknown_operations": true}})
-	for _, target := range []string{"/photos/k?attributes", "/photos/k?foo", "/photos/k?append"} {
+	for _, target := range []string{"/photos/k?attributes", "/photos/k?foo", "/photos/k?append", "/photos/k?encryption"} {
 		if got := r.Do(r.Signed("PUT", target, "123456")); got.Code() != "EntityTooLarge" {
 			t.Errorf("%s: %d %s", target, got.StatusCode, got.Content)
 		}
@@ -347,16 +347,25 @@ func TestLimitsOfAnEntry(t *testing.T) {
 
 func TestBodiesKeepToTheirRates(t *testing.T) {
 	const rate = 64 << 10
-	r := start(t, callbacks.Set{}, settings{"limits": settings{"token": settings{"bytes_in": rate, "bytes_out": rate}}})
+	r := entries(t, callbacks.Set{}, settings{"limits": settings{"token": settings{"bytes_in": rate, "bytes_out": rate}}},
+		map[string]settings{"photos": {}, "renamed": {"bucket": "real"}})
 	content := strings.Repeat("x", 3*rate/2)
 	r.Store.Answers(func(w http.ResponseWriter, req *http.Request) {
-		if req.Method == http.MethodGet {
+		switch {
+		case strings.Contains(req.URL.RawQuery, "list-type"):
+			if w.Header().Set("Content-Type", "application/xml"); strings.Contains(req.URL.RawQuery, "chunked") {
+				_ = http.NewResponseController(w).Flush()
+			}
+			_, _ = fmt.Fprint(w, "<ListBucketResult>"+strings.Repeat("<Contents><Key>k</Key></Contents>", len(content)/33)+"</ListBucketResult>")
+		case req.Method == http.MethodGet:
 			_, _ = fmt.Fprint(w, content)
 		}
 	})
 	for _, request := range []func() reply{
 		func() reply { return r.Do(r.Signed("PUT", "/photos/k", content)) },
 		func() reply { return r.Do(r.Signed("GET", "/photos/k", "")) },
+		func() reply { return r.Do(r.Signed("GET", "/renamed?list-type=2", "")) }, // is rewritten
+		func() reply { return r.Do(r.Signed("GET", "/renamed?list-type=2&prefix=chunked", "")) },
 	} {
 		begun := time.Now()
 		if got := request(); got.StatusCode != 200 {

@@ -144,6 +144,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	}
 	p.sts = sts.New(sts.Options{Identify: p.roles.Verify, Assume: p.grant, Issue: p.sessions.Issue})
 	p.stores.Store(&cfg.Stores)
+	p.storePlaces.update(cfg.Stores.Buckets.Entries())
 	return p
 }
 
@@ -170,7 +171,7 @@ func (p *Pipeline) Update(u *config.Update) {
 	p.roles.Update(u.ApplyRoles)
 	p.going.End(takenAway(before, after)...)
 	p.upstream.Keep(after.Buckets.Entries())
-	p.storePlaces.keep(after.Buckets.Entries())
+	p.storePlaces.update(after.Buckets.Entries())
 	if p.recorder.on() {
 		p.recorder.observer.Updated()
 	}

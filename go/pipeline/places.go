@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"osp/go/s3err"
@@ -16,25 +18,41 @@ const placePatience = 30 * time.Second
 
 var errNoPlace = errors.New("all connections that the entry may have to its store have been in use for too long")
 
+// mostByFree is how many places a client may have for each one that is free, where others
+// are about: of 16 a single one has at most 12, and two have 7 each.
+const mostByFree = 3
+
 // places are those of one entry at its store. Each is for one request, from when it is
 // sent to the end of the response. Those who wait take turns by their client keys, so that a
-// client with many requests delays another one's by one request and not by all.
+// client with many requests delays another one's by one request and not by all. Once
+// two clients have been there together, some places are kept free, so that whoever has none
+// finds one, however long the others keep theirs.
 type places struct {
 	mu      sync.Mutex
-	free    int
-	waiting turns.Line[chan struct{}]
+	size    int // 0: any number
+	taken   int
+	has     map[string]int // of those taken, by client
+	several bool           // two clients have been there together
+	waiting turns.Line[waiter]
+}
+
+// waiter is told that it has a place.
+type waiter struct {
+	client string
+	given  chan struct{}
 }
 
 // take waits for a place.
 func (p *places) take(ctx context.Context, client string) error {
 	p.mu.Lock()
-	if p.free > 0 { // then nobody waits
-		p.free--
+	p.several = p.several || len(p.has) > 0 && p.has[client] == 0
+	if p.mayHave(client) { // then nobody waits who may have it, too
+		p.give(client)
 		p.mu.Unlock()
 		return nil
 	}
 	mine := make(chan struct{})
-	waits := p.waiting.Push(client, mine)
+	waits := p.waiting.Push(client, waiter{client, mine})
 	p.mu.Unlock()
 	patience := time.NewTimer(placePatience)
 	defer patience.Stop()
@@ -51,58 +69,132 @@ func (p *places) take(ctx context.Context, client string) error {
 	left := p.waiting.Remove(waits)
 	p.mu.Unlock()
 	if !left { // it was given one at this very moment
-		p.leave()
+		p.leave(client)
 	}
 	return err
 }
 
-// leave gives the place to the next who waits.
-func (p *places) leave() {
-	if p == nil {
-		return
-	}
+// leave gives a client's place to the next who waits and may have it.
+func (p *places) leave(client string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if next, ok := p.waiting.Pop(); ok {
-		close(next)
-		return
+	p.taken--
+	if p.has[client]--; p.has[client] == 0 {
+		delete(p.has, client)
 	}
-	p.free++
+	p.giveFree()
 }
 
-// storePlaces are those of all entries that have a number of them.
-type storePlaces struct{ byEntry sync.Map } // *stores.Bucket to *places
-
-func (s *storePlaces) of(entry *stores.Bucket) *places {
-	if found, ok := s.byEntry.Load(entry); ok {
-		return found.(*places)
-	}
-	made, _ := s.byEntry.LoadOrStore(entry, &places{free: entry.Connections})
-	return made.(*places)
+// resize changes how many there are. Those that are taken count on.
+func (p *places) resize(size int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size = size
+	p.giveFree()
 }
 
-// keep drops those of entries that no longer exist.
-func (s *storePlaces) keep(entries []*stores.Bucket) {
-	live := make(map[*stores.Bucket]bool, len(entries))
-	for _, entry := range entries {
-		live[entry] = true
+// free is how many are left. The caller holds p.mu.
+func (p *places) free() int {
+	if p.size == 0 {
+		return math.MaxInt
 	}
-	s.byEntry.Range(func(entry, _ any) bool {
-		if !live[entry.(*stores.Bucket)] {
-			s.byEntry.Delete(entry)
+	return p.size - p.taken
+}
+
+// mayHave reports whether a client may take a place. The caller holds p.mu.
+func (p *places) mayHave(client string) bool {
+	free := p.free()
+	return free > 0 && (!p.several || p.has[client]/mostByFree < free)
+}
+
+// give gives a client a place. The caller holds p.mu.
+func (p *places) give(client string) {
+	p.taken++
+	if p.has == nil {
+		p.has = make(map[string]int)
+	}
+	p.has[client]++
+}
+
+// giveFree gives free places to those who wait and may have them. The caller holds p.mu.
+func (p *places) giveFree() {
+	for p.free() > 0 {
+		next, ok := p.waiting.PopFrom(p.mayHave)
+		if !ok {
+			return
 		}
-		return true
-	})
+		p.give(next.client)
+		close(next.given)
+	}
+}
+
+// storePlaces are those of all entries that have, or had, a number of them.
+type storePlaces struct {
+	byEntry atomic.Pointer[map[entryName]*places]
+}
+
+// entryName is what stays of an entry when it is updated.
+type entryName struct {
+	name, host string
+	port       int
+}
+
+func nameOf(entry *stores.Bucket) entryName { return entryName{entry.Name, entry.Host, entry.Port} }
+
+// of returns the places of an entry; nil: it has none of its own.
+func (s *storePlaces) of(entry *stores.Bucket) *places {
+	if entry.Connections == 0 {
+		return nil
+	}
+	return (*s.byEntry.Load())[nameOf(entry)]
+}
+
+// update makes the places those of these entries. What requests have at the stores they
+// keep, and it counts on. Updates come one at a time.
+func (s *storePlaces) update(entries []*stores.Bucket) {
+	var before map[entryName]*places
+	if last := s.byEntry.Load(); last != nil {
+		before = *last
+	}
+	after := make(map[entryName]*places)
+	for _, entry := range entries {
+		at := before[nameOf(entry)]
+		if at == nil && entry.Connections > 0 {
+			at = &places{}
+		}
+		if at != nil {
+			at.resize(entry.Connections)
+			after[nameOf(entry)] = at
+		}
+	}
+	for name, at := range before {
+		if after[name] == nil {
+			at.resize(0)
+		}
+	}
+	s.byEntry.Store(&after)
+}
+
+// place is one that a request has.
+type place struct {
+	of     *places
+	client string
+}
+
+// leave gives it back; of the zero value there is nothing to give.
+func (p place) leave() {
+	if p.of != nil {
+		p.of.leave(p.client)
+	}
 }
 
 // takePlace waits for a place at the store, if its entry has a number of them. It is
 // left at the end of the exchange.
 func (p *Pipeline) takePlace(x *exchange) error {
-	entry := x.bucket.Entry()
-	if entry.Connections == 0 {
+	at := p.storePlaces.of(x.bucket.Entry())
+	if at == nil {
 		return nil
 	}
-	at := p.storePlaces.of(entry)
 	owner := x.owner()
 	if owner == "" {
 		owner = network(p.hosts.client(x.r))
@@ -110,7 +202,7 @@ func (p *Pipeline) takePlace(x *exchange) error {
 	if err := at.take(x.r.Context(), owner); err != nil {
 		return err
 	}
-	x.atStore = at
+	x.atStore = place{at, owner}
 	return nil
 }
 

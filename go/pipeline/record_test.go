@@ -198,6 +198,16 @@ func TestWhatRefusedARequestIsSeen(t *testing.T) {
 	}
 }
 
+// Nobody may take it for the operation that it resembles.
+func TestWhatS3DoesNotHaveIsSeenAsUnknown(t *testing.T) {
+	o := &onlooker{came: make(chan struct{}, 10)}
+	r := observed(t, callbacks.Set{}, nil, map[string]settings{"photos": {"unknown_operations": true}}, Options{Observer: o, Detailed: true})
+	r.Do(r.Signed("GET", "/photos/k?bogus", ""))
+	if x := o.next(t); x.Operation != "Unknown" || x.Code != "" {
+		t.Errorf("%s %s", x.Operation, x.Code)
+	}
+}
+
 func TestAnAnswerThatBreaksOffIsSeenAsWhatItWas(t *testing.T) {
 	for name, some := range map[string]int{"small": 9, "large, which the kernel moves": 300_000} {
 		r, o := recorded(t, callbacks.Set{}, nil)

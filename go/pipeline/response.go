@@ -134,6 +134,6 @@ func (x *exchange) respondXML(status int, document any) error {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("X-Amz-Request-Id", x.requestID)
 	x.w.WriteHeader(status)
-	_, _ = x.w.Write(body) // the client may have left; there is nobody to tell
+	_, _ = x.out().Write(body) // the client may have left; there is nobody to tell
 	return nil
 }

@@ -47,7 +47,7 @@ func (x *exchange) respondRewritten(resp *http.Response, to names.Response) erro
 	}
 	delete(x.w.Header(), upstream.Spell("Content-Length")) // it may be another one now
 	x.w.WriteHeader(resp.StatusCode)
-	return to.Rewrite(bufio.NewWriterSize(x.w, copyBufferSize), resp.Body, x.w.conn.Flush)
+	return to.Rewrite(bufio.NewWriterSize(x.out(), copyBufferSize), resp.Body, x.w.conn.Flush)
 }
 
 // longestPrologue is where the root of a document has begun.
@@ -72,7 +72,7 @@ func (x *exchange) write(status int, body []byte) error {
 		x.w.Header()[upstream.Spell("Content-Length")] = []string{strconv.Itoa(len(body))}
 	}
 	x.w.WriteHeader(status)
-	_, err := x.w.Write(body)
+	_, err := x.out().Write(body)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -98,6 +99,9 @@ func (p *Pipeline) serve(x *exchange) error {
 		return err
 	}
 	resp, err := p.send(x.r.Context(), x, call)
+	if errors.Is(err, errApart) {
+		return p.copyApart(x)
+	}
 	if err != nil {
 		return err
 	}

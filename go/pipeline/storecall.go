@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -14,6 +15,9 @@ import (
 	"osp/go/upstream"
 	"osp/go/wire"
 )
+
+// copySource is the field by which a call names what its store is to copy.
+const copySource = "X-Amz-Copy-Source"
 
 // prepare makes the store's request out of the client's.
 func (p *Pipeline) prepare(x *exchange) (*upstream.Call, error) {
@@ -76,7 +80,7 @@ func (x *exchange) translate() (*upstream.Call, error) {
 		if err != nil {
 			return nil, err
 		}
-		call.Header.Set("X-Amz-Copy-Source", copied)
+		call.Header.Set(copySource, copied)
 	}
 	if key := x.req.RenameSource; key != "" {
 		renamed, err := names.Key(x.bucket, key)
@@ -106,8 +110,11 @@ func (p *Pipeline) send(ctx context.Context, x *exchange, call *upstream.Call) (
 	if refused.certain {
 		x.record.storeError = observe.CredentialsRefused
 	}
-	fresh, renewed, err := p.creds.Renew(ctx, call.Bucket, x.who.Token(), call.Creds, refused.certain)
+	fresh, renewed, err := p.renew(ctx, x, call, refused.certain)
 	switch {
+	case errors.Is(err, errApart):
+		_ = resp.Body.Close() // it was about credentials that nobody uses any more
+		return nil, err
 	case err != nil && !refused.certain && x.r.Context().Err() == nil: // it may be the client's mistake
 		return resp, nil
 	case err != nil:
@@ -136,6 +143,16 @@ func (p *Pipeline) send(ctx context.Context, x *exchange, call *upstream.Call) (
 		return nil, refused.error()
 	}
 	return resp, nil
+}
+
+// renew asks for other credentials in place of those that a store has refused, perhaps,
+// and reports whether they differ. A call that names a source has them for both sides.
+func (p *Pipeline) renew(ctx context.Context, x *exchange, call *upstream.Call, certain bool) (creds.Credentials, bool, error) {
+	fresh, renewed, err := p.creds.Renew(ctx, call.Bucket, x.who.Token(), call.Creds, certain)
+	if err == nil && renewed && call.Header.Get(copySource) != "" {
+		err = p.renewSource(ctx, x, call.Creds, fresh, certain)
+	}
+	return fresh, renewed, err
 }
 
 // do sends a call to its store. What is timed ends with the head of the response.

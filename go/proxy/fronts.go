@@ -42,6 +42,7 @@ func (s *Server) newFront(f listening) *listening {
 		MaxHeaderBytes:    maxHeaderBytes,
 		Log:               s.log,
 		Refusal:           pipeline.Malformed,
+		Queue:             &s.queue,
 	}
 	f.http2 = &h2.Server{
 		Handler:           f.http1.Handler,
@@ -51,6 +52,7 @@ func (s *Server) newFront(f listening) *listening {
 		MaxHeaderBytes:    maxHeaderBytes,
 		Log:               s.log,
 		Refusal:           pipeline.Malformed,
+		Queue:             &s.queue,
 	}
 	return &f
 }

@@ -28,7 +28,7 @@ import (
 // has, the kernel often stops one that holds a lock, so that others meet it.
 const (
 	manyProcs       = 8
-	clientsOfMany   = 16 // few enough that none has to queue (see h1's fairQueue)
+	clientsOfMany   = 16 // few enough that none has to queue (see serving's FairQueue)
 	requestsPerTurn = 1000
 )
 
@@ -173,7 +173,7 @@ func describe(stack []uintptr) (text string, met bool) {
 func TestNoCounterSharesACacheLine(t *testing.T) {
 	server := reflect.TypeFor[Server]()
 	for _, path := range [][]string{
-		{"fronts", "http1", "queue", "active"},
+		{"queue", "active"},
 		{"pipeline", "inFlight"},
 		{"pipeline", "recorder", "running"},
 	} {

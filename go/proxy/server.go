@@ -17,6 +17,7 @@ import (
 	"osp/go/front"
 	"osp/go/peers"
 	"osp/go/pipeline"
+	"osp/go/serving"
 	"osp/go/shared"
 )
 
@@ -34,6 +35,7 @@ type Server struct {
 
 	fleet   *shared.State // nil: the process is alone
 	fronts  []*listening
+	queue   serving.FairQueue // of the requests to all fronts
 	serving sync.WaitGroup
 	leaving atomic.Bool // a stop was announced
 	stop    sync.Once
@@ -118,6 +120,7 @@ func Examine(ctx context.Context, cfg *config.Config, log *slog.Logger) *shared.
 // Serve starts to accept on all fronts and returns at once.
 func (s *Server) Serve() {
 	s.warn()
+	s.queue.Start()
 	var balancers peers.Trusted
 	if s.cfg.ProxyProtocol {
 		balancers = s.cfg.TrustedProxies
@@ -219,6 +222,7 @@ type stopper interface {
 
 func (s *Server) shutdown(ctx context.Context) error {
 	s.AnnounceStop()
+	s.queue.Stop()
 	var servers []stopper
 	for _, f := range s.fronts {
 		servers = append(servers, f.http1, f.http2)

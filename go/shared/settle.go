@@ -18,7 +18,8 @@ type Claim struct {
 	Ahead    time.Duration // what the requests that may come at once cost
 
 	In, Out               time.Duration // what the bytes cost that have been moved
-	DayRequests, DayBytes int64         // of today, that have been served
+	DayRequests, DayBytes int64         // that have been served on Day, and count if that is the server's
+	Day                   int64         // since 1970, UTC
 	Daily                 bool          // the account has days
 }
 
@@ -28,7 +29,8 @@ type Grant struct {
 	Wait     time.Duration // until there is one again, if there is none
 
 	In, Out               time.Duration // how far what is paid for is ahead of the clock
-	DayRequests, DayBytes int64         // of today, this claim included
+	DayRequests, DayBytes int64         // of the day at Time, this claim included if it is about that
+	Time                  time.Time     // by the server's clock
 }
 
 const (
@@ -36,15 +38,15 @@ const (
 	keepAccount = 10 * time.Second
 	// keepDay is how long one with days does.
 	keepDay = 26 * time.Hour
-	// mostAhead bounds how long an account is closed because of its bytes, whatever
+	// MostAhead bounds how long an account is closed because of its bytes, whatever
 	// stands at the server, or a clock says that was set back.
-	mostAhead = time.Minute
+	MostAhead = 10 * time.Second
 )
 
 // Settle takes what a claim says. After an error, which wraps ErrAway, it may have been
 // taken.
 func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
-	keep := keepAccount + c.Ahead + mostAhead
+	keep := keepAccount + c.Ahead + MostAhead
 	if c.Daily {
 		keep = keepDay
 	}
@@ -52,16 +54,18 @@ func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	micro := func(d time.Duration) string { return number(d.Microseconds()) }
 	message, err := s.run(ctx, settle, []string{name}, number(c.Requests), number(max(1, c.Milli)), micro(c.Ahead), micro(c.In), micro(c.Out),
-		number(c.DayRequests), number(c.DayBytes), milliseconds(keep), micro(mostAhead))
+		number(c.DayRequests), number(c.DayBytes), milliseconds(keep), micro(MostAhead), number(c.Day))
 	if err != nil {
 		return Grant{}, err
 	}
 	n, err := message.AsIntSlice()
-	if err != nil || len(n) != 6 {
+	if err != nil || len(n) != 7 {
 		return Grant{}, errAnswer
 	}
 	micros := func(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
-	return Grant{Requests: n[0], Wait: micros(n[1]), In: micros(n[2]), Out: micros(n[3]), DayRequests: n[4], DayBytes: n[5]}, nil
+	return Grant{
+		Requests: n[0], Wait: micros(n[1]), In: micros(n[2]), Out: micros(n[3]), DayRequests: n[4], DayBytes: n[5], Time: time.UnixMicro(n[6]),
+	}, nil
 }
 
 // settle is the generic cell rate algorithm by the server's clock, in microseconds:
@@ -70,9 +74,11 @@ func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
 //
 // KEYS: account. ARGV: requests wanted, thousandths of them a second, what those that
 // may come at once cost, what the bytes in and those out cost, requests and bytes of the
-// day, how long the account is kept (ms), how far bytes may be paid for at most.
+// day, how long the account is kept (ms), how far bytes may be paid for at most, which
+// day that is. Replicas' clocks differ: what was counted on another day than the
+// server's is not counted.
 // -> {requests given, how long to wait for one, how far the bytes in and those out are
-// ahead, requests and bytes of the day}
+// ahead, requests and bytes of the day, the time}
 var settle = valkey.NewLuaScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -82,7 +88,7 @@ if h.err then
   h = {}
 end
 local arg = {}
-for i = 1, 9 do arg[i] = tonumber(ARGV[i]) end
+for i = 1, 10 do arg[i] = tonumber(ARGV[i]) end
 local function count(text)
   local n = tonumber(text or '')
   if not n or n ~= n or n < 0 or n > 2^53 then return 0 end
@@ -95,14 +101,14 @@ local given = math.max(0, math.min(arg[1], math.floor((ahead - (requests - now))
 requests = requests + given * each
 local wait = 0
 if given == 0 and arg[1] > 0 then wait = math.max(1, math.ceil(requests - now + each - ahead)) end
-local came = paid(h[2], arg[9]) + arg[4]
-local went = paid(h[3], arg[9]) + arg[5]
+local came = math.min(paid(h[2], arg[9]) + arg[4], now + arg[9])
+local went = math.min(paid(h[3], arg[9]) + arg[5], now + arg[9])
 local day = math.floor(t[1] / 86400)
 local served, moved = 0, 0
 if count(h[4]) == day then served, moved = count(h[5]), count(h[6]) end
-served, moved = served + arg[6], moved + arg[7]
+if arg[10] == day then served, moved = math.max(0, served + arg[6]), math.max(0, moved + arg[7]) end
 local function text(n) return string.format('%.0f', n) end
 redis.call('HSET', KEYS[1], 'requests', text(requests), 'in', text(came), 'out', text(went), 'day', text(day), 'day_requests', text(served), 'day_bytes', text(moved))
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
-return {given, wait, came - now, went - now, served, moved}
+return {given, wait, came - now, went - now, served, moved, now}
 `)

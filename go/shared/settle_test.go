@@ -68,7 +68,8 @@ func TestAsManyRequestsAreGivenAsTheClockAllows(t *testing.T) {
 func TestBytesAndDaysAddUp(t *testing.T) {
 	f := newFleet(t, newServer(t))
 	one, two := f.replica(), f.replica()
-	c := Claim{Name: []string{"token", "alice"}, In: time.Second, Out: 2 * time.Second, DayRequests: 3, DayBytes: 1 << 40, Daily: true}
+	today := time.Now().Unix() / 86400
+	c := Claim{Name: []string{"token", "alice"}, Day: today, In: time.Second, Out: 2 * time.Second, DayRequests: 3, DayBytes: 1 << 40, Daily: true}
 	if _, err := one.Settle(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +79,20 @@ func TestBytesAndDaysAddUp(t *testing.T) {
 	}
 }
 
+func TestADayIsTheServers(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	r := f.replica()
+	for _, off := range []int64{0, -1, 1} {
+		now := time.Now()
+		got, err := r.Settle(t.Context(), Claim{Name: []string{"token", "alice"}, DayRequests: 3, DayBytes: 5, Day: now.Unix()/86400 + off, Daily: true})
+		if err != nil || got.DayRequests != 3 || got.DayBytes != 5 || got.Time.Sub(now).Abs() > time.Minute {
+			t.Errorf("%d days off: %+v, %v", off, got, err)
+		}
+	}
+}
+
 // What somebody else has written there, or a clock that was set back has left, closes
-// an account for a minute at most.
+// an account for MostAhead at most.
 func TestWhateverStandsAtTheServerAnAccountOpensAgain(t *testing.T) {
 	f := newFleet(t, newServer(t))
 	r := f.replica()
@@ -91,7 +104,7 @@ func TestWhateverStandsAtTheServerAnAccountOpensAgain(t *testing.T) {
 		f.server.command("DEL", name)
 		f.server.command(words...)
 		got, err := r.Settle(t.Context(), claimOf(1))
-		if err != nil || got.Wait > 110*time.Millisecond || got.In > time.Minute || got.Out > time.Minute || got.DayRequests != 0 {
+		if err != nil || got.Wait > 110*time.Millisecond || got.In > MostAhead || got.Out > MostAhead || got.DayRequests != 0 {
 			t.Errorf("%v: %+v, %v", words, got, err)
 		}
 	}

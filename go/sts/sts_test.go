@@ -310,7 +310,7 @@ func TestWhatCannotBeReadIsRefusedByName(t *testing.T) {
 		{"a token that is no text", byIdentity("WebIdentityToken", "abcd\xff"), ValidationError},
 		{"a policy that is none", byRole("Policy", "{}"), MalformedPolicyDocument},
 		{"a policy that is empty", byRole("Policy", ""), ValidationError},
-		{"a policy that takes long to compare", byIdentity("Policy", strings.Replace(reading, `"*"`, `["*?????????a`+strings.Repeat(`","arn:aws:s3:::*?????????b`, 20)+`"]`, 1)), MalformedPolicyDocument},
+		{"a policy that takes long to compare", byIdentity("Policy", strings.Replace(reading, `"*"`, `["arn:aws:s3:::*?????????a`+strings.Repeat(`","arn:aws:s3:::*?????????b`, 20)+`"]`, 1)), MalformedPolicyDocument},
 		{"a signer's policy that is too long", byRole("Policy", reading+strings.Repeat(" ", 2048)), ValidationError},
 		{"a policy that is too long", byIdentity("Policy", reading+strings.Repeat(" ", 2048)), ValidationError},
 		{"managed policies", byRole("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"), ValidationError},

@@ -54,14 +54,21 @@ func (l *Line[T]) Push(owner string, value T) *Place[T] {
 
 // Pop takes the first value of the owner whose turn it is.
 func (l *Line[T]) Pop() (value T, ok bool) {
-	if l.next == nil {
-		return value, false
+	return l.PopFrom(func(string) bool { return true })
+}
+
+// PopFrom takes the first value of the next owner who may have his turn. The others
+// come after him.
+func (l *Line[T]) PopFrom(may func(owner string) bool) (value T, ok bool) {
+	for q, n := l.next, len(l.queues); n > 0; q, n = q.after, n-1 {
+		if may(q.owner) {
+			l.next = q.after
+			value = q.first.Value
+			l.Remove(q.first)
+			return value, true
+		}
 	}
-	q := l.next
-	l.next = q.after
-	value = q.first.Value
-	l.Remove(q.first)
-	return value, true
+	return value, false
 }
 
 // Remove takes a place out of the line, and reports whether it was there.

@@ -49,6 +49,21 @@ func TestWhoeverComesBackWaitsForEachOtherOwnerOnce(t *testing.T) {
 	}
 }
 
+func TestWhoeverMayNotHaveHisTurnIsPassedOver(t *testing.T) {
+	var l Line[string]
+	for _, value := range []string{"a1", "a2", "b1", "c1", "c2"} {
+		l.Push(value[:1], value)
+	}
+	var got []string
+	for _, may := range []string{"bc", "bc", "ac", "b", "ac"} {
+		value, _ := l.PopFrom(func(owner string) bool { return strings.Contains(may, owner) })
+		got = append(got, value)
+	}
+	if text := strings.Join(got, " "); text != "b1 c1 a1  c2" {
+		t.Error(text)
+	}
+}
+
 func TestSomebodyWithManyMakesRoomForSomebodyWithFewer(t *testing.T) {
 	var l Line[string]
 	for _, value := range []string{"a1", "b1", "a2", "a3"} {

@@ -20,6 +20,13 @@ HTTP1 = Entrant(OURS, "HTTP/1.1", instead={"scheme": "https"})
 WARM = Entrant(OURS, "warm", fetcher=True, instead={"cold": False})
 # With a policy nothing is cached: each request is decided as the first one was.
 POLICY = Entrant(OURS, policy=True, instead={"cold": False})
+# A key of the keystore, one session, and a new session for each request; with a policy, so that
+# nobody is asked about any of them.
+STATIC = Entrant(OURS, policy=True)
+SESSION = Entrant(OURS, "a session", policy=True, sessions=True, instead={"session": True})
+SESSIONS = Entrant(
+    OURS, "new sessions", policy=True, sessions=True, instead={"session": True, "cold": True}
+)
 PLAIN = Entrant(OURS, "unsigned", instead={"payload": UNSIGNED})
 SHARED = Entrant(OURS, "shared state", shared=True)
 
@@ -63,6 +70,7 @@ class Case:
     """One row of the table; size in bytes, streams for each HTTP/2 connection.
 
     pace: requests per second; 0 stands for as many as can be.
+    session: requests are signed with temporary keys; cold: with new ones each.
     times: how many times the usual number of rounds, for what is compared most closely.
     """
 
@@ -76,6 +84,7 @@ class Case:
     bucket: str = FILES
     pace: int = 0
     cold: bool = False
+    session: bool = False
     note: str = ""
     quick: bool = False
     times: int = 1
@@ -167,6 +176,13 @@ CASES = (
         id="get-1k-policy",
         note="cold, a policy alone",
         entrants=_judged((POLICY, COLD[1])),
+    ),
+    replace(
+        _GET,
+        id="get-1k-session",
+        note="temporary keys",
+        times=3,
+        entrants=_judged((STATIC, SESSION, SESSIONS), place=1),
     ),
     replace(_COLD, id="get-1k-cold-c512", connections=512, entrants=COLD),
     replace(

@@ -24,6 +24,7 @@ from bench.stores import Stores
 
 OURS, ORIGINAL, NGINX, DIRECT = "ours", "original", "nginx", "no proxy"
 AGAIN = "ours again"  # the same build in a second process: what they differ by is chance
+RING = [key("k1", 1)]  # that of a shared state, and of those who take temporary keys
 NEW_KEYS = "new"  # access keys that start like this have the client's secret, by hmac_fetcher
 _SERVED = Path(__file__).with_name("served.py")
 _THEIRS = _SERVED.parents[2] / ".build" / "bench" / "original" / "bin" / "python"
@@ -39,9 +40,9 @@ class Entrant:
     fetcher: clients' secrets come from hmac_fetcher. shared: it has a shared state,
     in a Valkey of its own. slow: the validator takes its time and says in the log
     that it was asked. policy: a policy of a hundred statements decides, instead of
-    the validator. connections: that many requests may be at a store at a time.
-    instead: fields of the case in
-    which this entrant's differs from the others'.
+    the validator. sessions: it takes temporary keys. connections: that many requests
+    may be at a store at a time. instead: fields of the case in which this entrant's
+    differs from the others'.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Entrant:
     slow: bool = False
     connections: int | None = None
     policy: bool = False
+    sessions: bool = False
     instead: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -168,7 +170,9 @@ def _python(
     if entrant.name != ORIGINAL:
         settings["host"] = "127.0.0.1"  # the original has no such parameter
     if state is not None:
-        settings |= {"shared_state": state.url, "shared_keys": [key("k1", 1)]}
+        settings |= {"shared_state": state.url, "shared_keys": RING}
+    if entrant.sessions:
+        settings["shared_keys"] = RING
     wanted = {
         "settings": settings,
         "busy": entrant.busy,

@@ -60,7 +60,7 @@ class Generators:
         """HTTP/1.1 for about that many seconds.
 
         With keys each request has a new access key that starts so; with
-        signatures a new path too, until they are used up (see wrk.lua).
+        signatures it has what the file says, until that is used up (see wrk.lua).
         """
         self._write(request)
         env = {**self._env, "BENCH_REQUEST": str(self._request)}

@@ -17,10 +17,12 @@ from bench import contestants, processes
 from bench.cases import LARGE, Case
 from bench.contestants import NEW_KEYS, Entrant, Running
 from bench.load import Generators, Load, LoadError
-from bench.signing import Keys, Request, sign
+from bench.sessions import issued
+from bench.signing import Keys, Request, by_each, sign
 from bench.stores import Stores, object_name
 
 _GIB = 1 << 30
+_LONGEST_LOAD = 120  # seconds, of one that ends by itself
 _BODY_COUNTS = 100 << 10  # bytes, below which a request costs what it costs without a body
 
 
@@ -145,7 +147,12 @@ def _measure(case: Case, lab: Lab, running: Running, cell: Cell) -> None:
 
 def request_for(case: Case, lab: Lab, running: Running, access: str = "") -> Request:
     """The case's request, signed now: a signature is good for 15 minutes."""
-    keys = Keys(access, lab.stores.keys.secret) if access else lab.stores.keys
+    if case.session:
+        keys = issued()[0]
+    elif access:
+        keys = Keys(access, lab.stores.keys.secret)
+    else:
+        keys = lab.stores.keys
     host = f"127.0.0.1:{running.port(case.scheme)}"
     path = f"/{case.bucket}/{object_name(case.size)}"
     body = bytes(case.size) if case.method == "PUT" else b""
@@ -155,6 +162,8 @@ def request_for(case: Case, lab: Lab, running: Running, access: str = "") -> Req
 def send(case: Case, lab: Lab, running: Running, warm_up: bool = False) -> Load:
     scheme = "http" if case.scheme == "http" else "https"
     url = f"{scheme}://127.0.0.1:{running.port(case.scheme)}"
+    if case.session and case.cold:
+        return _new_sessions(case, lab, running, url)
     request = request_for(case, lab, running, "@KEY@" if case.cold else "")
     seconds = 1 if warm_up else lab.effort.seconds
     if case.pace:
@@ -169,6 +178,18 @@ def send(case: Case, lab: Lab, running: Running, warm_up: bool = False) -> Load:
         )
     count = max(case.connections, 0 if warm_up else lab.effort.volume // case.size)
     return lab.generators.h2load(url, request, case.connections, http2=http2, count=count)
+
+
+def _new_sessions(case: Case, lab: Lab, running: Running, url: str) -> Load:
+    """A request with each of the temporary keys, however long that takes."""
+    host, path = (
+        f"127.0.0.1:{running.port(case.scheme)}",
+        f"/{case.bucket}/{object_name(case.size)}",
+    )
+    signatures = lab.folder / "signatures"
+    with signatures.open("w") as file:
+        request = by_each(host, path, issued(), file)
+    return lab.generators.wrk(url, request, case.connections, _LONGEST_LOAD, signatures=signatures)
 
 
 def _probe(case: Case, lab: Lab, running: Running) -> None:

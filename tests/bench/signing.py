@@ -26,10 +26,11 @@ _EMPTY = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True)
 class Keys:
-    """An access key and its secret."""
+    """An access key and its secret; of temporary ones the session token."""
 
     access: str
     secret: str
+    token: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def sign(
     scope = _Scope(keys.secret, now)
     digest = hashlib.sha256(body).hexdigest() if payload == "hash" or not body else payload
     headers = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": scope.time}
+    if keys.token:
+        headers["x-amz-security-token"] = keys.token
     if body and payload in (CHUNKS, TRAILER):
         headers["content-encoding"] = "aws-chunked"
         headers["x-amz-decoded-content-length"] = str(len(body))
@@ -93,17 +96,32 @@ def sign(
 
 
 def many(host: str, folder: str, secret: str, names: Iterable[str], file: TextIO) -> Request:
-    """Signs a GET of each name in the folder, and writes the signatures to the file.
+    """Signs a GET of each name in the folder, and writes names and signatures to the file.
 
     Returns the request with @KEY@, @NAME@ and @SIGNATURE@ where wrk.lua fills them in.
     """
     scope = _Scope(secret)
+    file.write("NAME SIGNATURE\n")
     headers = {"host": host, "x-amz-content-sha256": _EMPTY, "x-amz-date": scope.time}
     for name in names:
         file.write(f"{name} {_signature(scope, 'GET', folder + name, headers)}\n")
     keys = Keys("@KEY@", secret)
     headers["authorization"] = _authorization(scope, keys, headers, "@SIGNATURE@")
     return Request("GET", f"{folder}@NAME@", headers)
+
+
+def by_each(host: str, path: str, keys: Iterable[Keys], file: TextIO) -> Request:
+    """Signs the same GET with each of these temporary keys, as `many` does for many names."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    file.write("KEY TOKEN SIGNATURE\n")
+    for each in keys:
+        request = sign("GET", host, path, each, now=now)
+        signature = request.headers["authorization"].rpartition("=")[2]
+        file.write(f"{each.access} {each.token} {signature}\n")
+    blank = sign("GET", host, path, Keys("@KEY@", "", "@TOKEN@"), now=now)
+    unsigned = blank.headers["authorization"].rpartition("=")[0]
+    headers = {**blank.headers, "authorization": f"{unsigned}=@SIGNATURE@"}
+    return Request("GET", path, headers)
 
 
 def _signature(scope: _Scope, method: str, path: str, headers: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from bench.cases import HTTP1, PACES, PLAIN, SHARED, WARM, paced
+from bench.cases import HTTP1, PACES, PLAIN, SESSION, SESSIONS, SHARED, WARM, paced
 from bench.contestants import NGINX, ORIGINAL, OURS
 from bench.noise import Figure, of_median
 from bench.results import Results, again
@@ -145,6 +145,7 @@ RATIOS = (
         Ratio("GET 1 KiB with a shared state", "get-1k-shared", metric, 1.03, OURS, str(SHARED))
         for metric in ("cpu", "p50")
     ),
+    Ratio("GET 1 KiB with a session key", "get-1k-session", "cpu", 1.1, OURS, str(SESSION)),
     Ratio("GET 10 MiB, http", "get-10m", "cpu_gib", 0.7),
     Ratio("GET 10 MiB, http", "get-10m", "cpu_gib", 0.8, NGINX),
     Ratio("GET 10 MiB, https with the same cipher", "get-10m-https", "cpu_gib", 1, NGINX),
@@ -186,6 +187,21 @@ def _question(run: Results) -> Figure | None:
     return Figure(statistics.median(beyond), noise)
 
 
+def _opening(run: Results) -> Figure | None:
+    """What the first request with a session takes beyond its others, in µs: its token is
+    opened and kept, and a signing key derived.
+    """
+    case = "get-1k-session"
+    first = run.values(case, str(SESSIONS), "cpu")
+    later = run.values(case, str(SESSION), "cpu")
+    same = run.values(case, again(str(SESSION)), "cpu")
+    beyond = [x - y for x, y in zip(first, later, strict=False)]
+    if not beyond:
+        return None
+    noise = of_median([x - y for x, y in zip(later, same, strict=False)])
+    return Figure(statistics.median(beyond), noise)
+
+
 def _chunks(run: Results) -> Figure | None:
     """By what the hashes of the chunks cost, and the rest of the request."""
     sha256 = run.finding("sha256", "kit")
@@ -222,6 +238,13 @@ _MIB = 1 << 20
 _GROWTH = f"growth-{OURS}"
 _AMOUNTS = (
     Amount("CPU of a question to a callback", ["get-1k-cold"], 20, _question, " µs"),
+    Amount(
+        "CPU of a session's first request beyond its others",
+        ["get-1k-session"],
+        30,
+        _opening,
+        " µs",
+    ),
     Amount(
         "PUT 10 MiB with signed chunks: CPU, by that of SHA-256 and the unsigned PUT",
         ["put-10m-chunks", "sha256"],

@@ -3,9 +3,9 @@
 --
 -- With BENCH_KEYS each request has a new access key where the text says @KEY@:
 -- the signature of a request doesn't depend on the key's name, only on its secret.
--- With BENCH_SIGNATURES, and one thread, each has a new path too. The file of that
--- name has a line for each request: what stands for @NAME@, a space, what stands
--- for @SIGNATURE@. Its end is the end of the load; wrk knows no other way to end
+-- With BENCH_SIGNATURES, and one thread, each differs in what the file of that name
+-- says. Its first line has names, such as NAME SIGNATURE, and each other line, for one
+-- request, what stands for @NAME@ and so on. Its end is the end of the load; wrk knows no other way to end
 -- early than Ctrl-C, and until it has noticed, the last request goes on.
 
 local ffi = require("ffi")
@@ -21,7 +21,7 @@ end
 
 local keys = os.getenv("BENCH_KEYS")
 local signatures = os.getenv("BENCH_SIGNATURES")
-local text, lines, last, made = nil, nil, nil, 0
+local text, lines, columns, last, made = nil, nil, {}, nil, 0
 
 function init(args)
   local file = assert(io.open(os.getenv("BENCH_REQUEST"), "rb"))
@@ -35,21 +35,29 @@ function init(args)
   file:close()
   if body ~= "" then wrk.body = body end
   text = wrk.format()
-  if signatures then lines = assert(io.open(signatures)) end
+  if signatures then
+    lines = assert(io.open(signatures))
+    for column in lines:read("*l"):gmatch("%S+") do columns[#columns + 1] = column end
+  end
 end
 
-if keys then
+if keys or signatures then
   -- wrk asks for every single request only if there is such a function.
   function request()
     made = made + 1
-    local values = { KEY = keys .. id .. "x" .. made }
+    local values = {}
+    if keys then values.KEY = keys .. id .. "x" .. made end
     if lines then
       local line = lines:read("*l")
       if not line then
         ffi.C.kill(ffi.C.getpid(), SIGINT)
         return last
       end
-      values.NAME, values.SIGNATURE = line:match("^(%S+) (%S+)$")
+      local column = 0
+      for value in line:gmatch("%S+") do
+        column = column + 1
+        values[columns[column]] = value
+      end
     end
     last = text:gsub("@(%u+)@", values)
     return last

@@ -64,6 +64,24 @@ def deltalake() -> None:
     same(sorted(DeltaTable(where).to_pyarrow_table()["k"].to_pylist()), [1, 2])
 
 
+def duckdb() -> None:
+    from ducks import connect
+
+    # Of AWS's variables it reads those of keys, and renews keys once they are refused.
+    db = connect()
+    scheme, _, host = os.environ["AWS_ENDPOINT_URL"].partition("://")
+    db.execute(
+        "CREATE SECRET (TYPE s3, PROVIDER credential_chain, REFRESH auto, "
+        f"ENDPOINT '{host}', URL_STYLE 'path', USE_SSL {scheme == 'https'})"
+    )
+    where = f"s3://{BUCKET}/rows"
+    db.execute(f"COPY (SELECT unnest([1, 2]) AS k) TO '{where}-1.parquet'")
+    pause()
+    same(db.sql(f"SELECT sum(k) FROM '{where}-1.parquet'").fetchall(), [(3,)])
+    db.execute(f"COPY (SELECT 4 AS k) TO '{where}-2.parquet'")
+    same(db.sql(f"SELECT sum(k) FROM '{where}-*.parquet'").fetchall(), [(7,)])
+
+
 def polars() -> None:
     # With boto3 it takes the access key, the secret key and the token one after another, and
     # boto3 renews keys of seconds in between.
@@ -79,7 +97,7 @@ def polars() -> None:
     same(scan.select(pl.col("k").sum()).collect().item(), 3)
 
 
-CLIENTS = {each.__name__: each for each in (obstore, pyarrow, s3fs, deltalake, polars)}
+CLIENTS = {each.__name__: each for each in (obstore, pyarrow, s3fs, deltalake, duckdb, polars)}
 
 if __name__ == "__main__":
     CLIENTS[sys.argv[1]]()

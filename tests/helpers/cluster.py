@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -51,6 +52,12 @@ class Cluster:
 
     def ask(self, method: str, path: str, body: Any = None, **query: str) -> httpx.Response:
         return self._client.request(method, path, json=body, params=query)
+
+    def ready(self) -> bool:
+        try:
+            return self.ask("GET", "/readyz").status_code == 200
+        except httpx.TransportError:  # of a connection to one that has ended
+            return False
 
     def get(self, path: str, **query: str) -> Object:
         """What is at a path, which must be there."""
@@ -110,25 +117,81 @@ class Cluster:
         return file
 
 
+class ApiServer:
+    """An API server, whose address is that of the issuer of its tokens: both can be reached."""
+
+    def __init__(self, start: Any, folder: Path, database: str) -> None:
+        self._start, self._folder, self._database = start, folder, database
+        self._port = free_port()
+        self.url = f"https://127.0.0.1:{self._port}"
+        self.authority = folder / "certificates/apiserver.crt"
+        self._keys = [folder / "accounts.pem"]  # the first one signs
+        _key(self._keys[0])
+        self._child = self._run()
+
+    def as_user(self, token: str) -> Cluster:
+        return Cluster(self.url, self.authority, token)
+
+    def rotate(self, admin: Cluster, *, keep: bool) -> None:
+        """Starts again with a new key for tokens; the old one still verifies if it is kept."""
+        new = self._folder / f"accounts-{secrets.token_hex(4)}.pem"
+        _key(new)
+        self._keys = [new, *(self._keys if keep else [])]
+        self._child.stop()
+        self._child = self._run()
+        until(admin.ready, "the API server", 120)
+
+    def moved(self, token: str, seconds: int) -> str:
+        """A token that the server would have made that much later, as it would have signed it."""
+        claims = jwt.decode(token, options={"verify_signature": False})
+        times = {name: claims[name] + seconds for name in ("iat", "nbf", "exp")}
+        head = jwt.get_unverified_header(token)
+        key = self._keys[0].read_bytes()
+        return jwt.encode({**claims, **times}, key, head["alg"], headers={"kid": head["kid"]})
+
+    def _run(self) -> Child:
+        child = self._start(
+            "kube-apiserver",
+            f"--etcd-servers={self._database}",
+            f"--cert-dir={self._folder / 'certificates'}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self._port}",
+            f"--token-auth-file={self._folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            "--anonymous-auth=false",
+            f"--service-account-issuer={self.url}",
+            f"--service-account-jwks-uri={self.url}/openid/v1/jwks",
+            *(f"--service-account-key-file={key}" for key in self._keys),
+            f"--service-account-signing-key-file={self._keys[0]}",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            # KWOK's nodes are ready at once, and nobody would take away the mark that they are not.
+            "--disable-admission-plugins=TaintNodesByCondition",
+            "--endpoint-reconciler-type=none",
+        )
+        child.listening(self._port, 120)
+        return child  # type: ignore[no-any-return]
+
+
 @contextmanager
 def running(folder: Path, users: dict[str, str]) -> Iterator[dict[str, Cluster]]:
     """A cluster; yields it as each of these users, given with their groups."""
     with ExitStack() as stack:
         start = _starter(stack, folder)
-        seen = _control_plane(stack, start, folder, users)
+        _, seen = _control_plane(stack, start, folder, users)
         _controllers(start, folder, seen["admin"])
         yield seen
 
 
 @contextmanager
-def api_server(folder: Path) -> Iterator[Cluster]:
-    """An API server alone, as its administrator sees it.
+def api_server(folder: Path) -> Iterator[tuple[ApiServer, Cluster]]:
+    """An API server alone, and as its administrator sees it.
 
     It tells service accounts, and nobody else, by which keys their tokens are signed.
     """
     with ExitStack() as stack:
         start = _starter(stack, folder)
-        yield _control_plane(stack, start, folder, {"admin": "system:masters"})["admin"]
+        server, seen = _control_plane(stack, start, folder, {"admin": "system:masters"})
+        yield server, seen["admin"]
 
 
 def account_token(admin: Cluster, namespace: str, account: str, audience: str) -> str:
@@ -154,25 +217,18 @@ def _starter(stack: ExitStack, folder: Path) -> Any:
 
 def _control_plane(
     stack: ExitStack, start: Any, folder: Path, users: dict[str, str]
-) -> dict[str, Cluster]:
-    """The API server and its database, as each of these users sees it."""
+) -> tuple[ApiServer, dict[str, Cluster]]:
+    """The API server and its database, and as each of these users sees it."""
     database = _etcd(start, folder)
     tokens = {name: secrets.token_urlsafe() for name in users}
     lines = [f'{tokens[n]},{n},{n},"{groups}"\n' for n, groups in users.items()]
     (folder / "tokens.csv").write_text("".join(lines))
-    _key(folder / "accounts.pem")
-    port = free_port()
-    server = _api_server(start, folder, port, database)
-    server.listening(port, 120)
-    seen = {
-        name: Cluster(f"https://127.0.0.1:{port}", folder / "certificates/apiserver.crt", token)
-        for name, token in tokens.items()
-    }
+    server = ApiServer(start, folder, database)
+    seen = {name: server.as_user(token) for name, token in tokens.items()}
     for each in seen.values():
         stack.callback(each.close)
-    admin = seen["admin"]
-    until(lambda: admin.ask("GET", "/readyz").status_code == 200, "the API server", 120)
-    return seen
+    until(seen["admin"].ready, "the API server", 120)
+    return server, seen
 
 
 def _etcd(start: Any, folder: Path) -> str:
@@ -186,29 +242,6 @@ def _etcd(start: Any, folder: Path) -> str:
     )
     etcd.listening(int(client.rpartition(":")[2]), 60)
     return client
-
-
-def _api_server(start: Any, folder: Path, port: int, database: str) -> Child:
-    """Its address is that of the issuer of its tokens, so that both can be reached."""
-    url = f"https://127.0.0.1:{port}"
-    return start(  # type: ignore[no-any-return]
-        "kube-apiserver",
-        f"--etcd-servers={database}",
-        f"--cert-dir={folder / 'certificates'}",
-        "--bind-address=127.0.0.1",
-        f"--secure-port={port}",
-        f"--token-auth-file={folder / 'tokens.csv'}",
-        "--authorization-mode=RBAC",
-        "--anonymous-auth=false",
-        f"--service-account-issuer={url}",
-        f"--service-account-jwks-uri={url}/openid/v1/jwks",
-        f"--service-account-key-file={folder / 'accounts.pem'}",
-        f"--service-account-signing-key-file={folder / 'accounts.pem'}",
-        "--service-cluster-ip-range=10.0.0.0/24",
-        # KWOK's nodes are ready at once, and nobody would take away the mark that they are not.
-        "--disable-admission-plugins=TaintNodesByCondition",
-        "--endpoint-reconciler-type=none",
-    )
 
 
 def _controllers(start: Any, folder: Path, admin: Cluster) -> None:

@@ -23,7 +23,7 @@ class Keycloak:
     """The realm, and what its administrator does there."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=200, trust_env=False)
         self.issuer = f"{url}/realms/{REALM}"
 
     def close(self) -> None:
@@ -88,17 +88,23 @@ class Keycloak:
         }
         return self._token(REALM, form)
 
-    def rotate(self) -> None:
-        """Signs with a new key from now on; the old one still verifies."""
+    def rotate(self, *, keep: bool) -> None:
+        """Signs with a new key from now on; the old one still verifies if it is kept."""
         realm = self._admin("GET", f"/admin/realms/{REALM}").json()["id"]
+        components, kind = f"/admin/realms/{REALM}/components", "org.keycloak.keys.KeyProvider"
+        old = self._admin("GET", f"{components}?type={kind}").json()
         key = {
-            "name": "newer",
+            "name": f"newer than {len(old)}",
             "providerId": "rsa-generated",
-            "providerType": "org.keycloak.keys.KeyProvider",
+            "providerType": kind,
             "parentId": realm,
-            "config": {"priority": ["200"], "enabled": ["true"], "active": ["true"]},
+            "config": {"priority": [str(100 + len(old))], "enabled": ["true"], "active": ["true"]},
         }
-        self._create(f"/admin/realms/{REALM}/components", key)
+        self._create(components, key)
+        for each in old:
+            if each["providerId"] == key["providerId"] and not keep:
+                response = self._admin("DELETE", f"{components}/{each['id']}")
+                assert response.status_code == 204, response.text
 
     def make_realm(self, seconds: int) -> None:
         """The realm, whose tokens end after that many seconds."""
@@ -149,7 +155,7 @@ def keycloak(folder: Path, *, token_seconds: int = 300) -> Iterator[Keycloak]:
     with Child(command, folder / "keycloak.log", env=admin) as server:
         seen = Keycloak(f"http://127.0.0.1:{port}")
         try:
-            server.listening(port, 200)
+            server.listening(port, 400)
             until(seen.ready, "Keycloak's realms", 100)
             seen.make_realm(token_seconds)
             yield seen

@@ -240,33 +240,44 @@ site_tools() {
   stamp site_tools "$inputs"
 }
 
-# engines are clients that need a JVM. Java and Maven must be there already, as
-# for anybody who works with them.
-engines() {
-  need_python
+# need_jdk: Java and Maven must be there already, as for anybody who works with them.
+need_jdk() {
   command -v keytool javac >/dev/null || die "a Java development kit is missing: install 17 or newer (Debian: openjdk-17-jdk-headless)."
   command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
-  local inputs jars=$BUILD/engines
-  inputs="$(digest tests/clients/{java/pom.xml,spark/requirements.txt,trino/requirements.txt}) $TRINO $("${PYTHON:-python3}" -V)"
-  fresh engines "$inputs" "$jars/trino-server" && return
-  say "Java libraries, Spark and Trino into .build/engines"
-  rm -rf "$jars"
-  local engine
-  for engine in spark trino; do
-    environment "$jars/$engine" "tests/clients/$engine/requirements.txt"
-  done
+}
+
+# spark, with the AWS SDK for Java, on which its S3A stands.
+spark() {
+  need_python; need_jdk
+  local inputs into=$BUILD/engines
+  inputs="$(digest tests/clients/{java/pom.xml,spark/requirements.txt}) $("${PYTHON:-python3}" -V)"
+  fresh spark "$inputs" "$into/spark-jars" && return
+  say "Java libraries and Spark into .build/engines"
+  rm -rf "$into"/{jars,spark-jars}
+  environment "$into/spark" tests/clients/spark/requirements.txt
   local copy=(mvn -q -B -f tests/clients/java/pom.xml dependency:copy-dependencies -DincludeScope=runtime)
-  "${copy[@]}" -DoutputDirectory="$jars/jars"
+  "${copy[@]}" -DoutputDirectory="$into/jars"
   # Spark brings everything else, in versions of its own.
-  "${copy[@]}" -DoutputDirectory="$jars/spark-jars" \
+  "${copy[@]}" -DoutputDirectory="$into/spark-jars" \
     -DincludeGroupIds=software.amazon.awssdk,software.amazon.eventstream,org.reactivestreams,org.apache.hadoop,org.apache.spark
-  mvn -q -B dependency:copy -Dartifact="io.trino:trino-server:$TRINO:tar.gz" -DoutputDirectory="$jars"
-  tar -xzf "$jars/trino-server-$TRINO.tar.gz" -C "$jars"
-  rm "$jars/trino-server-$TRINO.tar.gz"
+  stamp spark "$inputs"
+}
+
+trino() {
+  need_python; need_jdk
+  local inputs into=$BUILD/engines
+  inputs="$(digest tests/clients/trino/requirements.txt) $TRINO $("${PYTHON:-python3}" -V)"
+  fresh trino "$inputs" "$into/trino-server" && return
+  say "Trino into .build/engines"
+  rm -rf "$into/trino-server"
+  environment "$into/trino" tests/clients/trino/requirements.txt
+  mvn -q -B dependency:copy -Dartifact="io.trino:trino-server:$TRINO:tar.gz" -DoutputDirectory="$into"
+  tar -xzf "$into/trino-server-$TRINO.tar.gz" -C "$into"
+  rm "$into/trino-server-$TRINO.tar.gz"
   # Of its 50 plugins, those that the tests use: it starts faster.
-  find "$jars/trino-server-$TRINO/plugin" -mindepth 1 -maxdepth 1 ! -name hive ! -name iceberg ! -name delta-lake ! -name tpch -exec rm -r {} +
-  mv "$jars/trino-server-$TRINO" "$jars/trino-server"
-  stamp engines "$inputs"
+  find "$into/trino-server-$TRINO/plugin" -mindepth 1 -maxdepth 1 ! -name hive ! -name iceberg ! -name delta-lake ! -name tpch -exec rm -r {} +
+  mv "$into/trino-server-$TRINO" "$into/trino-server"
+  stamp trino "$inputs"
 }
 
 # balancers stand in front of replicas in the tests. Where Debian's can't be installed

@@ -83,7 +83,8 @@
       [...new Set(points.flatMap((p) => Object.keys(p.refusals)))].sort().map((code) => [code, colourOf(code), (p) => p.refusals[code] ?? 0]) },
     { id: "cache", title: "Cache hits", kind: "share", top: 1, lines: () => [["hit rate", "c3", (p) => p.cache_hits, true]] },
     { id: "callbacks", title: "Time in callbacks", kind: "time", quiet: "no callback was called", lines: () => [["p50", "c1", (p) => p.callback_p50], ["p99", "c2", (p) => p.callback_p99]] },
-    { id: "traffic", title: "Transfer", kind: "byteRate", lines: () => [["out", "c1", (p) => p.bytes_out, true], ["in", "c3", (p) => p.bytes_in]] },
+    { id: "traffic", title: "Transfer", kind: "byteRate", lines: (points) => [["out", "c1", (p) => p.bytes_out, true], ["in", "c3", (p) => p.bytes_in],
+      ...(points.some((p) => p.bytes_copied) ? [["between stores", "c4", (p) => p.bytes_copied]] : [])] },
   ];
   const hovered = new Map(); // chart -> the time under the pointer
 

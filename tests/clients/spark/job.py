@@ -1,4 +1,5 @@
-"""What Spark does with S3: `job.py batch`, `job.py stream` (until it is killed), `job.py check`.
+"""What Spark does with S3: `job.py batch`, `job.py stream` (until it is killed), `job.py check`,
+`job.py between` with a second bucket, S3_OTHER.
 
 See common.py for the environment; SPARK_JARS are the jars of hadoop-aws, SPARK_SETTINGS
 more settings, as JSON.
@@ -13,6 +14,7 @@ import time
 
 import pyspark
 from common import ACCESS, BUCKET, ENDPOINT, REGION, SCHEME, SECRET, passed, same
+from pyspark.errors import IllegalArgumentException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -124,7 +126,33 @@ def check() -> None:
     passed(pyspark.__version__)
 
 
+def between() -> None:
+    """Renames in a bucket, by the committer that does; between two buckets Hadoop only copies."""
+    spark = session()
+    conf, hadoop = spark.sparkContext._jsc.hadoopConfiguration(), spark._jvm.org.apache.hadoop.fs
+    conf.set("fs.s3a.committer.name", "file")
+    conf.set("mapreduce.fileoutputcommitter.algorithm.version", "1")
+    rows = spark.range(0, 300_000).select("id", f.rand(1).alias("x"))
+    here, there = f"{TOP}/file", f"s3a://{os.environ['S3_OTHER']}/spark/file"
+    rows.coalesce(1).write.parquet(here)
+    same(spark.read.parquet(here).count(), 300_000, "what the committer renamed")
+
+    (source, of), (target, to) = (
+        (hadoop.Path(each), hadoop.Path(each).getFileSystem(conf)) for each in (here, there)
+    )
+    try:
+        of.rename(source, target)
+    except IllegalArgumentException as error:
+        same("Wrong FS" in str(error), True, "why there is no rename to another bucket")
+    else:
+        sys.exit("a rename to another bucket")
+    hadoop.FileUtil.copy(of, source, to, target, True, conf)
+    same(of.exists(source), False, "what was moved")
+    same(spark.read.parquet(there).count(), 300_000, "where it was moved to")
+    passed(pyspark.__version__)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "stream":
         stream(3).awaitTermination()
-    {"batch": batch, "check": check}[sys.argv[1]]()
+    {"batch": batch, "between": between, "check": check}[sys.argv[1]]()

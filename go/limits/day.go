@@ -1,0 +1,144 @@
+package limits
+
+import (
+	"sync/atomic"
+	"time"
+
+	"osp/go/shared"
+)
+
+// day counts what was taken since midnight, UTC.
+type day struct {
+	number          atomic.Int64 // days since 1970
+	requests, bytes atomic.Int64
+}
+
+func numberOf(t time.Time) int64 { return t.Unix() / int64(24*time.Hour/time.Second) }
+
+// mostSkew is how far a clock may be off the fleet's. Less is not corrected, so that no
+// day begins twice for the sake of a moment.
+const mostSkew = time.Second
+
+// today is the number of the day by the clock that all replicas have in common.
+func (t *Table) today() int64 {
+	return numberOf(t.wall().Add(time.Duration(t.ahead.Load())))
+}
+
+// learnTime notes what time it is to all replicas.
+func (t *Table) learnTime(theirs time.Time) {
+	ahead := theirs.Sub(t.wall())
+	if off := ahead - time.Duration(t.ahead.Load()); off.Abs() > mostSkew {
+		t.ahead.Store(int64(ahead))
+	}
+}
+
+// beginDay has the counts of an account be those of today. What the others have not
+// heard of by then is of a day that is over.
+func (t *Table) beginDay(a *account) (number int64) {
+	number = t.today()
+	if before := a.today.number.Load(); before != number && a.today.number.CompareAndSwap(before, number) {
+		a.today.requests.Store(0)
+		a.today.bytes.Store(0)
+		a.fleet.requests.Store(0)
+		a.fleet.bytes.Store(0)
+	}
+	return number
+}
+
+func (m *Measures) daily() bool { return m.DayRequests > 0 || m.DayBytes > 0 }
+
+// dayUsedUp looks whether a day's quota has been used up. Others may since have given
+// back some of what they had taken, so a refusal asks them from time to time.
+func (h *held) dayUsedUp(t *Table, now time.Duration) *Refusal {
+	rule := h.rule
+	if !rule.daily() {
+		return nil
+	}
+	t.beginDay(h.account)
+	var measure Measure
+	switch {
+	case rule.DayBytes > 0 && h.today.bytes.Load() >= rule.DayBytes:
+		measure = BytesPerDay
+	case rule.DayRequests > 0 && h.today.requests.Load() >= rule.DayRequests:
+		measure = RequestsPerDay
+	default:
+		return nil
+	}
+	if t.fleet != nil && now-time.Duration(h.fleet.heard.Load()) > askAgainAfter {
+		t.settleSoon(h.account, h.rule)
+	}
+	return &Refusal{Measure: measure}
+}
+
+// countRequest counts a request of today, unless the quota has been used up meanwhile.
+func (h *held) countRequest(t *Table) bool {
+	if h.rule.DayRequests == 0 {
+		return true
+	}
+	number := t.beginDay(h.account)
+	if h.today.requests.Add(1) > h.rule.DayRequests {
+		h.today.requests.Add(-1)
+		return false
+	}
+	h.counted = number
+	t.tell(h, 1, 0)
+	return true
+}
+
+// uncount undoes countRequest.
+func (t *Table) uncount(h *held) {
+	if h.counted != 0 && h.counted == t.beginDay(h.account) {
+		h.today.requests.Add(-1)
+		t.tell(h, -1, 0)
+	}
+	h.counted = 0
+}
+
+// countBytes counts bytes of today.
+func (t *Table) countBytes(h *held, n int64) {
+	if h.rule.DayBytes == 0 || n == 0 {
+		return
+	}
+	t.beginDay(h.account)
+	h.today.bytes.Add(n)
+	t.tell(h, 0, n)
+}
+
+// tell has the others hear of what was counted.
+func (t *Table) tell(h *held, requests, bytes int64) {
+	if t.fleet == nil {
+		return
+	}
+	h.fleet.requests.Add(requests)
+	h.fleet.bytes.Add(bytes)
+	t.settleSoon(h.account, h.rule)
+}
+
+// untold takes what of today the others have not heard of.
+func (t *Table) untold(a *account, claim *shared.Claim) {
+	claim.Daily, claim.Day = true, t.beginDay(a)
+	claim.DayRequests, claim.DayBytes = a.fleet.requests.Swap(0), a.fleet.bytes.Swap(0)
+}
+
+// keepUntold undoes untold.
+func (a *account) keepUntold(claim *shared.Claim) {
+	if claim.Daily && a.today.number.Load() == claim.Day {
+		a.fleet.requests.Add(claim.DayRequests)
+		a.fleet.bytes.Add(claim.DayBytes)
+	}
+}
+
+// adopt takes the counts of all replicas over, if they are of the day that was claimed
+// for, and reports whether that is still to come there.
+func (a *account) adopt(claim *shared.Claim, got shared.Grant) (early bool) {
+	switch theirs := numberOf(got.Time); {
+	case !claim.Daily:
+	case claim.Day > theirs:
+		a.keepUntold(claim)
+		return true
+	case claim.Day == theirs && a.today.number.Load() == theirs:
+		a.today.requests.Store(got.DayRequests + a.fleet.requests.Load())
+		a.today.bytes.Store(got.DayBytes + a.fleet.bytes.Load())
+	}
+	return false
+}

@@ -1,0 +1,65 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"osp/go/callbacks"
+)
+
+// The bytes of a copy between two stores are the client's, out of the one entry and into
+// the other.
+func TestACopyBetweenTwoStoresKeepsToTheRatesOfBothEntries(t *testing.T) {
+	const rate = 64 << 10
+	in, out := settings{"bytes_in": rate}, settings{"bytes_out": rate}
+	for name, c := range map[string]struct {
+		limits, from, to settings
+		paced            bool
+	}{
+		"in of the token":             {limits: settings{"token": in}, paced: true},
+		"out of the token":            {limits: settings{"token": out}, paced: true},
+		"reading of all":              {limits: settings{"all": settings{"read": out}}, paced: true},
+		"writing of all":              {limits: settings{"all": settings{"write": in}}, paced: true},
+		"out of the source's entry":   {from: settings{"limits": settings{"all": out}}, paced: true},
+		"out of the source's token":   {from: settings{"limits": settings{"token": out}}, paced: true},
+		"in of the target's entry":    {to: settings{"limits": settings{"all": in}}, paced: true},
+		"in of the source's entry":    {from: settings{"limits": settings{"all": in}}},
+		"out of the target's entry":   {to: settings{"limits": settings{"all": out}}},
+		"the source's requests":       {from: settings{"limits": settings{"all": once}}},
+		"how many read of the source": {from: settings{"limits": settings{"all": settings{"concurrent": 1}}}},
+	} {
+		r := startTwoWith(t, callbacks.Set{}, settings{"limits": c.limits}, Options{}, c.from, c.to)
+		r.from.Answers(object(strings.Repeat("x", 3*rate/2), nil))
+		for range 2 {
+			begun := time.Now()
+			if got := r.Do(r.copy()); got.StatusCode != 200 || !strings.Contains(string(got.Content), "<CopyObjectResult") {
+				t.Fatalf("%s: %d %s", name, got.StatusCode, got.Content)
+			}
+			if took := time.Since(begun); c.paced && took < 400*time.Millisecond {
+				t.Errorf("%s: took %v", name, took)
+			}
+		}
+	}
+}
+
+func TestACopyBetweenTwoStoresCountsInTheDaysOfBothEntries(t *testing.T) {
+	day := func(bytes int) settings { return settings{"bytes_per_day": bytes} }
+	for name, c := range map[string]struct {
+		limits, from, to settings
+		refused          bool // a second copy
+	}{
+		"the token's, out and in": {limits: settings{"token": day(10)}, refused: true},
+		"with more than that":     {limits: settings{"token": day(1000)}},
+		"the source's":            {from: settings{"limits": settings{"all": day(5)}}, refused: true},
+		"the target's":            {to: settings{"limits": settings{"all": day(5)}}, refused: true},
+	} {
+		r := startTwoWith(t, callbacks.Set{}, settings{"limits": c.limits}, Options{}, c.from, c.to)
+		if got := r.Do(r.copy()); got.StatusCode != 200 {
+			t.Fatalf("%s: %d %s", name, got.StatusCode, got.Content)
+		}
+		if got := r.Do(r.copy()); (got.Code() == "QuotaExceeded") != c.refused {
+			t.Errorf("%s: %d %s", name, got.StatusCode, got.Content)
+		}
+	}
+}
