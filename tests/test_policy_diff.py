@@ -89,7 +89,7 @@ def test_groups_what_would_change_by_whom_and_why(folder: Path) -> None:
 def test_names_the_holders_of_temporary_keys(folder: Path) -> None:
     role = {"Sid": "Lake", "Effect": "Deny", "Action": "s3:*", "Principal": {"Role": "lake"}}
     (folder / "new.json").write_text(policy(READS, {**role, "Resource": "arn:aws:s3:::data/a/*"}))
-    held = {"access_key": "ASIA0000000000000000", "token": "alice", "role": "", "session": "s"}
+    held = {"access_key": "ASIA0000000000000000", "token": "alice", "role": "", "session": ""}
     of_role = {**held, "token": "team", "role": "lake"}
     write(
         folder,

@@ -17,6 +17,7 @@ type Principal struct {
 	Expires   time.Time        // of that; zero: it does not say so, or is none
 	Region    string           // of the credential scope
 	Mechanism sigv4.Mechanism
+	Pair      string // stands for the key pair, where a session may be made for it: see creds.PairOf
 }
 
 // PrincipalOf is who has signed a request, in a session or, if that is nil, by himself.

@@ -29,7 +29,7 @@ type Recorded struct {
 }
 
 // ParseReplay reads a JSON object with the members policy, complete and requests, a list of
-// objects with token, role, session, operation, method, bucket, key, client_ip, secure and time (as in the
+// objects with token, session, role, session_name, operation, method, bucket, key, client_ip, secure and time (as in the
 // log). Its error is that of Parse.
 func ParseReplay(data []byte) (*Replay, error) {
 	mistakes := &MistakesError{}
@@ -54,7 +54,8 @@ func ParseReplay(data []byte) (*Replay, error) {
 func readRecorded(d *dict) (r Recorded) {
 	r.Token, _ = d.take("token").str()
 	role, ofRole := d.take("role").str()
-	if name, named := d.take("session").str(); named || ofRole {
+	name, named := d.take("session_name").str()
+	if inSession, _ := d.take("session").boolean(); inSession || named || ofRole {
 		r.Session = &session.Session{Token: r.Token, Role: role, Name: name}
 	}
 	r.Operation, _ = d.need("operation").str()

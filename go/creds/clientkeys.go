@@ -3,6 +3,7 @@ package creds
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -61,10 +62,23 @@ func NewClientKeys(fetch FetchSecret, ttl time.Duration, o Options) *ClientKeys 
 	return c
 }
 
-// MayKnow reports whether an access key is one of the keystore, or perhaps of the fetcher.
-func (c *ClientKeys) MayKnow(keystore map[string]secret.Value, accessKey string) bool {
-	_, there := keystore[accessKey]
-	return there || c.fetch != nil
+// PairOf stands for a key pair of the keystore, so that it is known again and another secret
+// for the same access key is told from it. It is empty if the keystore has none. It is for
+// places that nobody can read.
+func PairOf(keystore map[string]secret.Value, accessKey string) string {
+	key, there := keystore[accessKey]
+	if !there {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(accessKey + "\x00" + key.Reveal()))
+	return string(sum[:16])
+}
+
+// MayKnow reports whether a key pair is still one of the keystore; or, if it never was,
+// whether its access key has no other pair there and perhaps is one of the fetcher's.
+func (c *ClientKeys) MayKnow(keystore map[string]secret.Value, accessKey, pair string) bool {
+	now := PairOf(keystore, accessKey)
+	return subtle.ConstantTimeCompare([]byte(now), []byte(pair)) == 1 && (now != "" || c.fetch != nil)
 }
 
 // Verified takes note that a request was signed with the secret of an access

@@ -191,10 +191,13 @@ func (t *Table) concurrent(most int64) int64 {
 
 // charge takes bytes of an account that have been moved already.
 func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
-	if rate := h.rule.bytes(d); rate.limited() && n > 0 {
-		h.flows[d].charge(rate.cost(n), now)
-		t.tellMoved(h, d, n)
+	rate := h.rule.bytes(d)
+	if !rate.limited() || n <= 0 {
+		return
 	}
+	cost := rate.cost(n)
+	taken := h.flows[d].charge(cost, h.key.mostDebt(), now)
+	t.tellMoved(h, d, int64(float64(n)*(taken.Seconds()/cost.Seconds())))
 }
 
 // tellMoved has the others hear of bytes.

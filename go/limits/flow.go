@@ -85,7 +85,7 @@ func (f *flow) serve(t *Table) {
 			return
 		}
 		c.forget(p)
-		f.charge(p.cost, now)
+		f.charge(p.cost, mostDebt, now)
 		close(p.passed)
 	}
 	t.later(f.ahead(now)-Window, func() { f.serve(t) })

@@ -146,7 +146,7 @@ func TestAStreamThatLeavesLosesItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table, rules := New(Options{}), &Rules{Token: bytesOut(mega)}
 		k := admitted(t, table, rules, alice)
-		k.accounts[0].flows[Out].charge(2*time.Second, table.clock())
+		k.accounts[0].flows[Out].charge(2*time.Second, mostDebt, table.clock())
 		ctx, leave := context.WithCancel(t.Context())
 		left := make(chan error)
 		go func() { left <- k.Move(ctx, Out, mega/20) }()
@@ -177,6 +177,48 @@ func TestBytesThatHaveBeenMovedAreADebtForTheNextRequest(t *testing.T) {
 		}
 		w.clock.move(time.Minute)
 	}
+}
+
+// Lists to delete, which are read before it is known who may, are such bytes.
+func TestWhatNobodyCouldSlowDownPutsNobodyElseOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := New(Options{})
+		rules := &Rules{All: &Rule{Measures: Measures{In: NewRate(mega, 1)}}}
+		began := func(token string) (*Ticket, error) {
+			k := table.Begin(rules, nil, Subject{Token: token, Operation: s3op.Write})
+			if err := k.AdmitOwn(); err != nil {
+				return k, err
+			}
+			_, err := k.AdmitCommon("")
+			return k, err
+		}
+		greedy, leave := context.WithCancel(t.Context())
+		lists := 0
+		var others sync.WaitGroup
+		others.Go(func() {
+			for greedy.Err() == nil {
+				k, err := began("greedy")
+				k.End(8*mega, 0)
+				if err == nil {
+					lists++
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+		time.Sleep(time.Second)
+		begun := time.Now()
+		k, err := began("calm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		moves(t, k, In, 10*mega)
+		took := since(begun, 10*time.Second)
+		leave()
+		others.Wait()
+		if took != nil || lists == 0 {
+			t.Errorf("%v, beside %d lists", took, lists)
+		}
+	})
 }
 
 // What was moved before the common shares were taken of counts there, too.

@@ -120,8 +120,18 @@ func (m *meter) takeWithin(most, cost, now time.Duration) bool {
 // moved, so that nobody is put off for longer.
 const mostDebt = shared.MostAhead
 
-// charge takes what costs so much, whether or not it may come now.
-func (m *meter) charge(cost, now time.Duration) { m.takeWithin(longest, cost, now) }
+// charge takes what costs so much, whether or not it may come now, but no more than puts
+// what is paid for so far ahead of the clock. It returns what it has taken.
+func (m *meter) charge(cost, most, now time.Duration) time.Duration {
+	for {
+		until := m.until.Load()
+		begin := max(time.Duration(until), now)
+		end := max(begin, min(begin+cost, now+most))
+		if m.until.CompareAndSwap(until, int64(end)) {
+			return end - begin
+		}
+	}
+}
 
 // ahead is how far what is paid for is ahead of the clock.
 func (m *meter) ahead(now time.Duration) time.Duration {

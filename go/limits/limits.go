@@ -89,6 +89,15 @@ func hash(seed maphash.Seed, k key) uint64 {
 	return maphash.String(seed, k.who) ^ bits.RotateLeft64(maphash.String(seed, k.bucket), 1) ^ (uint64(k.scope)<<8|uint64(k.of))*0x9e3779b97f4a7c15
 }
 
+// mostDebt is how far bytes that nobody could slow down may put an account ahead. Those of
+// others must not put a client off, nor the streams that wait for their turn.
+func (k *key) mostDebt() time.Duration {
+	if k.scope.common() {
+		return Window
+	}
+	return mostDebt
+}
+
 // account returns that of a key, which is made when it is first needed.
 func (t *Table) account(k key) *account {
 	in := t.accounts

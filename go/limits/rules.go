@@ -20,6 +20,9 @@ const (
 	All                         // everybody together
 )
 
+// common reports whether clients share what such a rule gives.
+func (s Scope) common() bool { return s >= Entry }
+
 var scopes = [...]string{"token", "token_and_bucket", "address", "classes", "entry", "anonymous", "all"}
 
 // String is the scope's name in a configuration.

@@ -119,7 +119,7 @@ func (p *Pipeline) inForce(x *exchange, in *session.Session) error {
 		return s3err.ExpiredToken.Because(err)
 	case in.Configured && !there:
 		return s3err.ExpiredToken.Because(errRoleGone)
-	case in.Caller != "" && !p.clients.MayKnow(x.stores.Keystore, in.Caller):
+	case in.Caller != "" && !p.clients.MayKnow(x.stores.Keystore, in.Caller, in.Pair):
 		return s3err.ExpiredToken.Because(errKeyGone)
 	}
 	return nil

@@ -1,7 +1,7 @@
 package pipeline
 
 import (
-	"slices"
+	"strings"
 
 	"osp/go/peers"
 	"osp/go/s3err"
@@ -46,15 +46,19 @@ func (p *Pipeline) verifyBearer(x *exchange, raw string) (*sigv4.VerifiedRequest
 // inClear reports whether others may have read what the client has sent.
 func (x *exchange) inClear() bool { return x.clientScheme != "https" && !x.isLocal() }
 
-// ofForwarders are the fields of which any one tells that a forwarder passed the request
-// on. Whoever sends them without being one only loses by it.
-var ofForwarders = []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "Forwarded", "Via", "X-Real-Ip"}
+// tellsOfForwarder reports whether a field says that a forwarder has passed the request
+// on. Whoever sends one without being a forwarder only loses by it.
+func tellsOfForwarder(name string) bool {
+	return strings.HasPrefix(name, "X-Forwarded-") || name == "Forwarded" || name == "Via" || name == "X-Real-Ip"
+}
 
 // isLocal reports whether the request did not leave this machine, as far as it and the
 // connection tell: nobody has passed it on, and who is at the other end is known.
 func (x *exchange) isLocal() bool {
-	if slices.ContainsFunc(ofForwarders, func(name string) bool { return len(x.r.Header[name]) > 0 }) {
-		return false
+	for name := range x.r.Header {
+		if tellsOfForwarder(name) {
+			return false
+		}
 	}
 	return x.r.RemoteAddr == peers.Unix || peers.AddrOf(x.r.RemoteAddr).IsLoopback()
 }

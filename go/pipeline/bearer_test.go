@@ -162,7 +162,7 @@ func TestOnlyWhatComesFromThisMachineIsLocal(t *testing.T) {
 		if x.isLocal() != local {
 			t.Errorf("%q: %t", remote, !local)
 		}
-		for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip"} {
+		for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Ssl", "X-Real-Ip"} {
 			x.r.Header = http.Header{name: {""}}
 			if x.isLocal() {
 				t.Errorf("%q with %s is local", remote, name)

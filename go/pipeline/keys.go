@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"osp/go/access"
+	"osp/go/creds"
 	"osp/go/roles"
 	"osp/go/s3err"
 	"osp/go/s3op"
@@ -123,6 +124,7 @@ func (p *Pipeline) verifyForSTS(x *exchange, body []byte) (*access.Principal, er
 		return nil, s3err.AccessDenied.Because(errors.New("with skip_signature_validation there are no temporary keys for signed requests"))
 	}
 	who := access.PrincipalOf(verified, in)
+	who.Pair = creds.PairOf(x.stores.Keystore, who.AccessKey)
 	return &who, nil
 }
 

@@ -93,6 +93,15 @@ func (p *places) resize(size int) {
 	p.giveFree()
 }
 
+// abandon lets all go on that wait, because the entry has gone, and reports whether
+// requests of it are at the store.
+func (p *places) abandon() bool {
+	p.resize(0)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken > 0
+}
+
 // free is how many are left. The caller holds p.mu.
 func (p *places) free() int {
 	if p.size == 0 {
@@ -168,8 +177,8 @@ func (s *storePlaces) update(entries []*stores.Bucket) {
 		}
 	}
 	for name, at := range before {
-		if after[name] == nil {
-			at.resize(0)
+		if after[name] == nil && at.abandon() {
+			after[name] = at // the entry may come back
 		}
 	}
 	s.byEntry.Store(&after)

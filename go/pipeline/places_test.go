@@ -243,3 +243,23 @@ func TestAnEntryHasSoManyRequestsAtItsStore(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEntryThatComesBackHasTheRequestsThatItHad(t *testing.T) {
+	var s storePlaces
+	entry := &stores.Bucket{Name: "a", Connections: 1}
+	s.update([]*stores.Bucket{entry})
+	p := s.of(entry)
+	if err := p.take(t.Context(), "c"); err != nil {
+		t.Fatal(err)
+	}
+	s.update(nil)
+	s.update([]*stores.Bucket{entry})
+	if s.of(entry) != p || p.free() != 0 {
+		t.Error("the request that is at the store is forgotten")
+	}
+	p.leave("c")
+	s.update(nil)
+	if n := len(*s.byEntry.Load()); n != 0 {
+		t.Errorf("%d are kept", n)
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"osp/go/callbacks"
+	"osp/go/creds"
 	"osp/go/identity/identitytest"
 	"osp/go/policy"
 	"osp/go/roles"
@@ -26,6 +27,9 @@ func (r *rig) issued(s session.Session) aws.Credentials {
 	r.T.Helper()
 	if s.Expires.IsZero() {
 		s.Expires = time.Now().Add(time.Hour)
+	}
+	if s.Caller != "" && s.Pair == "" {
+		s.Pair = creds.PairOf(r.pipeline.stores.Load().Keystore, s.Caller)
 	}
 	keys, _, err := r.pipeline.sessions.Issue(s)
 	if err != nil {

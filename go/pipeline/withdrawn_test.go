@@ -10,7 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"osp/go/callbacks"
+	"osp/go/creds"
 	"osp/go/identity/identitytest"
+	"osp/go/secret"
 	"osp/go/session"
 )
 
@@ -70,6 +72,34 @@ func TestASessionEndsWithTheKeyPairThatHasSignedForIt(t *testing.T) {
 				t.Error("a session that is younger")
 			}
 		})
+	}
+}
+
+// The next process knows no more of the pair than what the session says.
+func TestASessionForAPairThatIsAnotherNowIsOver(t *testing.T) {
+	none := callbacks.Set{HMACFetcher: func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
+		return callbacks.Secret{}, callbacks.ErrUnknownKey
+	}}
+	pair := func(key string) string {
+		return creds.PairOf(map[string]secret.Value{key: secret.New("leaked")}, key)
+	}
+	for name, c := range map[string]struct {
+		owner callbacks.Set
+		pair  string // with which was signed
+		by    string
+	}{
+		"another secret":              {callbacks.Set{}, pair(clientKey), clientKey},
+		"another secret, a fetcher":   {none, pair(clientKey), clientKey},
+		"it left, there is a fetcher": {none, pair("gone"), "gone"},
+	} {
+		r := start(t, c.owner, nil)
+		if r.goesOn(r.issued(session.Session{Token: clientKey, Caller: c.by, Pair: c.pair})) {
+			t.Errorf("%s: it goes on", name)
+		}
+	}
+	r := start(t, none, nil)
+	if !r.goesOn(r.issued(session.Session{Token: clientKey, Caller: "fetched"})) {
+		t.Error("a key of the fetcher's")
 	}
 }
 

@@ -268,7 +268,7 @@ func (w *wish) begin(token string, low, high time.Duration) {
 	if w.Identity != nil {
 		w.session.Issuer, w.session.Subject = w.Identity.Issuer, w.Identity.Subject
 	} else {
-		w.session.Caller = w.Caller.AccessKey
+		w.session.Caller, w.session.Pair = w.Caller.AccessKey, w.Caller.Pair
 	}
 	w.low, w.high = low, high
 	w.length = min(cmp.Or(w.Duration, DefaultMax), high)

@@ -40,7 +40,7 @@ func alice() Session {
 	return Session{
 		Role: "analyst", Configured: true, Name: "laptop", Token: "alice", Issuer: "https://issuer.example", Subject: "a1",
 		Claims: map[string][]string{"groups": {"staff", "data"}, "none": nil}, Tags: map[string]string{"team": "blue"},
-		SourceIdentity: "alice@example.com", Policies: []string{narrow}, Expires: noon.Add(time.Hour),
+		SourceIdentity: "alice@example.com", Caller: "client", Pair: "\x00\xff", Policies: []string{narrow}, Expires: noon.Add(time.Hour),
 	}
 }
 

@@ -45,6 +45,7 @@ type Session struct {
 	Since  time.Time // when its holder was proven; zero: when it was issued
 	From   []string  // access keys of the sessions from which it was made, the first one first
 	Caller string    // access key of who signed for the first of them; empty: nobody did
+	Pair   string    // stands for the key pair with which Caller signed; empty: it was none of the keystore
 	Named  bool      // Name is the owner's choice
 
 	digest [sha256.Size]byte // of an opened session: see Digest
@@ -94,5 +95,5 @@ func (s *Session) appendFields(b []byte) []byte {
 
 // texts are the fields that are a text each, in the order in which they are written.
 func (s *Session) texts() []*string {
-	return []*string{&s.Role, &s.Name, &s.Token, &s.Issuer, &s.Subject, &s.SourceIdentity, &s.Caller}
+	return []*string{&s.Role, &s.Name, &s.Token, &s.Issuer, &s.Subject, &s.SourceIdentity, &s.Caller, &s.Pair}
 }

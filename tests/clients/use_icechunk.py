@@ -1,5 +1,4 @@
 import datetime
-from concurrent.futures import ThreadPoolExecutor
 
 import icechunk
 import numpy as np
@@ -62,14 +61,4 @@ same(chunks(repo, branch="main"), [0, 1, 0, 0], "a branch that was set back")
 soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
 same(repo.garbage_collect(soon).chunks_deleted, 2, "chunks of nobody's")
 same(chunks(repo, branch="other"), [0, 1, 0, 0], "what is left")
-
-# Each of those who commit at a time has its chunk in the end: a branch moves by a conditional put.
-repo.reset_branch("main", tagged)
-writers = [repo.writable_session("main") for _ in range(4)]
-for number, writer in enumerate(writers):
-    write(writer, number, 10 + number)
-with ThreadPoolExecutor(len(writers)) as at_a_time:
-    for each in writers:
-        at_a_time.submit(each.commit, "at a time", rebase_with=icechunk.ConflictDetector())
-same(chunks(repo, branch="main"), [10, 11, 12, 13], "commits at a time")
 passed(icechunk.__version__)

@@ -34,9 +34,9 @@ func TestWhatALogDoesNotTellOfSessionsIsNotMadeUp(t *testing.T) {
 		if strings.Contains(statement, "s3:prefix") {
 			action = "s3:ListBucket"
 		}
-		request := `{"token": "t", "role": "r", "session": "s", "method": "GET", "operation": "GetObject", "bucket": "b", "key": "k", "time": "2026-01-31T12:00:00Z"}`
+		request := `{"token": "t", "role": "r", "session": true, "method": "GET", "operation": "GetObject", "bucket": "b", "key": "k", "time": "2026-01-31T12:00:00Z"}`
 		document, err := Replay([]byte(fmt.Sprintf(`{"policy": {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": %q, %s}}, "requests": [%s, %s]}`,
-			action, statement, request, strings.NewReplacer(`"role": "r", `, "", `"session": "s", `, "").Replace(request))))
+			action, statement, request, strings.NewReplacer(`"role": "r", `, "", `"session": true, `, "").Replace(request))))
 		if err != nil {
 			t.Fatal(statement, err)
 		}
@@ -68,11 +68,11 @@ func TestALogIsReplayedAsFarAsItTells(t *testing.T) {
 		`"token": "carol", "method": "GET", "operation": "ListBuckets"`:                                                                     `true allow s3:ListAllMyBuckets `,
 		`"token": "carol", "method": "POST", "operation": "DeleteObjects", "bucket": "photos"`:                                              `[the keys of the list]`,
 		`"token": "carol", "method": "GET", "operation": "Nonsense", "bucket": "photos"`:                                                    `[the operation]`,
-		`"token": "alice", "session": "a", "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "a"`:                       `true allow s3:GetObject photos/a`,
-		`"token": "dave", "session": "a", "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "a"`:                        `false nothing s3:GetObject photos/a`,
-		`"token": "dave", "role": "r", "session": "a", "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "a"`:           `[the role's policy]`,
-		`"token": "dave", "role": "r", "session": "a", "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "secret"`:      `false deny s3:GetObject photos/secret`,
-		`"token": "dave", "role": "lake", "session": "a", "method": "PUT", "operation": "PutObject", "bucket": "photos", "key": "a"`:        `true allow s3:PutObject photos/a`,
+		`"token": "alice", "session_name": "a", "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "a"`:                  `true allow s3:GetObject photos/a`,
+		`"token": "dave", "session": true, "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "a"`:                       `false nothing s3:GetObject photos/a`,
+		`"token": "dave", "role": "r", "session_name": "a", "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "a"`:      `[the role's policy]`,
+		`"token": "dave", "role": "r", "session_name": "a", "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "secret"`: `false deny s3:GetObject photos/secret`,
+		`"token": "dave", "role": "lake", "session_name": "a", "method": "PUT", "operation": "PutObject", "bucket": "photos", "key": "a"`:   `true allow s3:PutObject photos/a`,
 		`"token": "eyJh...sha256:0123456789abcdef", "method": "GET", "operation": "GetObject", "bucket": "photos", "key": "a"`:              `[the whole access key]`,
 	} {
 		if !strings.Contains(request, `"time"`) {

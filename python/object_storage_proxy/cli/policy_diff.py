@@ -145,7 +145,8 @@ def _outcomes(policy: str, lines: list[dict[str, Any]], complete: bool) -> list[
         {
             "token": _who(line) or None,
             "role": line["role"] or None,
-            "session": line["session"] if _in_session(line) else None,
+            "session": _in_session(line),
+            "session_name": line["session"] or None,
             "operation": line["operation"],
             "method": line["method"],
             "bucket": line["bucket"] or None,
