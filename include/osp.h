@@ -125,8 +125,8 @@ int32_t osp_check(osp_text config, size_t len, char **error);
 int32_t osp_explain(osp_text request, size_t len, char **json);
 
 /* Says what a policy makes of the requests of an access log: {"policy": as in a
- * configuration, "complete"?: as in an entry, "requests": [{"token"?: text, "operation":
- * text, "method": text, "bucket"?: text, "key"?: percent-encoded text, "client_ip"?: text,
+ * configuration, "complete"?: as in an entry, "requests": [{"token"?: text, "role"?: text,
+ * "session"?: text, which only temporary keys have, "operation": text, "method": text, "bucket"?: text, "key"?: percent-encoded text, "client_ip"?: text,
  * "secure"?: true for https, "time": text as in the log}, ...]}. *json is set to NULL or to a
  * text for osp_free: [{"allowed": true or false, "decided": one of osp_explain's questions,
  * the one that is refused or the first, "missing"?: [text, ...], condition keys and other

@@ -17,6 +17,9 @@ LINE = {
     "time": "2026-01-31T12:00:00.000001Z",
     "client": "192.0.2.7",
     "access_key": "alice",
+    "token": "",
+    "role": "",
+    "session": "",
     "method": "GET",
     "operation": "GetObject",
     "bucket": "data",
@@ -81,6 +84,31 @@ def test_groups_what_would_change_by_whom_and_why(folder: Path) -> None:
     done = runner(folder)(*COMMAND, "--json", "access.log")
     found = json.loads(done.stdout)
     assert (found["requests"], found["left_out"], len(found["groups"])) == (6, 2, 3)
+
+
+def test_names_the_holders_of_temporary_keys(folder: Path) -> None:
+    role = {"Sid": "Lake", "Effect": "Deny", "Action": "s3:*", "Principal": {"Role": "lake"}}
+    (folder / "new.json").write_text(policy(READS, {**role, "Resource": "arn:aws:s3:::data/a/*"}))
+    held = {"access_key": "ASIA0000000000000000", "token": "alice", "role": "", "session": "s"}
+    of_role = {**held, "token": "team", "role": "lake"}
+    write(
+        folder,
+        {**held, "method": "PUT", "operation": "PutObject"},
+        {**held, **REFUSED},  # perhaps by a policy of the session's
+        {**of_role, "access_key": "", "key": "a/b"},
+        {**of_role, "method": "PUT", "operation": "PutObject"},  # perhaps the role's policy allows
+    )
+    done = runner(folder)(*COMMAND, "access.log")
+    assert done.returncode == 1, done.stderr
+    assert [line.partition(", such as")[0] for line in done.stdout.splitlines()] == [
+        "can't be told: 1 GetObject by alice",
+        "can't be told: 1 PutObject by team",
+        "would be refused: 1 PutObject by alice",
+        "would be refused: 1 GetObject by team",
+        "4 requests: 0 would be allowed, 2 would be refused, 2 can't be told; 0 left out",
+    ]
+    assert "depends on the session's own policies\n" in done.stdout
+    assert "depends on the role's policy\n" in done.stdout
 
 
 @pytest.mark.parametrize("by", ["signature", "other"])

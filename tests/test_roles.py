@@ -245,6 +245,29 @@ class TestTheCallback:
         assert show(front, issuer.token()).status == 200
         assert len(asked) == 1
 
+    def test_a_role_that_is_taken_away_is_nobodys(
+        self, serve: Any, double: S3Double, issuer: Issuer
+    ) -> None:
+        asked: list[bool] = []
+
+        def assume(request: dict[str, Any]) -> osp.Session | None:
+            asked.append(request["configured"])
+            return osp.Session() if request["role"] == "reader" else None
+
+        front = serve(
+            {"data": double.entry(bearer="reader")},
+            **config(issuer, role_assumer=assume),
+            validator=lambda token, bucket: True,
+        )
+        assert show(front, issuer.token()).status == 200
+        front.server.update(roles={})
+        seen = len(double.seen)
+        for token in (issuer.token(more=1), issuer.token(sub="mallory")):
+            assert code(show(front, token)) == "AccessDenied"
+            assert code(show(front, token, "PUT", b"y")) == "AccessDenied"
+        assert len(double.seen) == seen
+        assert asked == [True, False, False]  # each token once
+
 
 def test_an_issuer_that_is_away_is_told_apart_and_nothing_that_is_warm_needs_it(
     serve: Any, double: S3Double, issuer: Issuer

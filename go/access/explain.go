@@ -21,7 +21,7 @@ type Explained struct {
 // which has those that the client may list, is refused only where it is denied.
 func (c *Checker) Explain(who Principal, what *s3op.Request, from *Origin, here Site) []Explained {
 	q := About(who, what, from, here.Terms)
-	if who.AccessKey == "" && (what.Bucket == "" || what.Writes()) {
+	if who.AccessKey == "" && who.Session == nil && (what.Bucket == "" || what.Writes()) {
 		return []Explained{{Operation: q.request.Operation, Resource: q.resource(), Refused: true}}
 	}
 	var out []Explained

@@ -81,6 +81,7 @@ func (s *Sessions) end(of shared.EndOf, at time.Time) {
 	if s.ends.Len() >= mostEnds {
 		of, at = everySession, s.latest
 		s.ends.Purge()
+		s.ends.Add(everyIdentity, at)
 	}
 	if before, ok := s.ends.Get(of); !ok || at.After(before) {
 		s.ends.Add(of, at)
@@ -88,7 +89,10 @@ func (s *Sessions) end(of shared.EndOf, at time.Time) {
 	s.any.Store(true)
 }
 
-var everySession = shared.Revocation{}.Ends()[0]
+var (
+	everySession  = shared.Revocation{}.Ends()[0]
+	everyIdentity = shared.EndOf{Kind: "identities"} // whatever was ended of them is not known any more
+)
 
 // Check returns nil if a session goes on: else ExpiredToken, or ServiceUnavailable where
 // that can't be told.
@@ -131,11 +135,12 @@ func (s *Sessions) ask(ctx context.Context, in *session.Session) (going cache.En
 }
 
 // CheckIdentity returns nil if a session may be given for an identity token that was
-// issued at that time: a revocation of its subject ends what the token is good for, too,
-// or whoever has it would get the same session once more.
+// issued at that time: a revocation of whoever it is about ends what the token is good
+// for, too, or it would get the same session once more. One of a role alone, or of all
+// sessions, has its holders ask for new keys and ends nothing else.
 func (s *Sessions) CheckIdentity(ctx context.Context, in *session.Session, issued time.Time) error {
-	ends := endsOfSubject(in)
-	for _, of := range ends {
+	ends := endsOfIdentity(in)
+	for _, of := range append(ends, everyIdentity) {
 		if at, ok := s.ends.Get(of); ok && !issued.After(at) {
 			return endedSince(issued)
 		}
@@ -166,28 +171,43 @@ func endedSince(since time.Time) error {
 
 // endsOf are all by which a session may have been ended.
 func endsOf(in *session.Session) []shared.EndOf {
-	ends := shared.Revocation{Token: &in.Token}.Ends()[:1]
-	ends = append(ends, shared.Revocation{Token: &in.AccessKey}.Ends()[1], everySession)
+	ends := []shared.EndOf{everySession, endOfToken(in.Token)}
+	if in.AccessKey != "" { // else somebody shows the identity token itself
+		ends = append(ends, endOfKey(in.AccessKey))
+	}
 	for _, key := range in.From {
-		ends = append(ends, shared.Revocation{Token: &key}.Ends()[1])
+		ends = append(ends, endOfKey(key))
 	}
 	if in.Caller != "" && in.Caller != in.Token {
-		ends = append(ends, shared.Revocation{Token: &in.Caller}.Ends()[0])
+		ends = append(ends, endOfToken(in.Caller))
 	}
 	if in.Role != "" {
 		ends = append(ends, shared.Revocation{Role: &in.Role}.Ends()...)
 	}
-	if in.Subject != "" {
-		ends = append(ends, endsOfSubject(in)...)
-	}
-	return ends
+	return append(ends, endsOfSubject(in)...)
 }
 
 // endsOfSubject are those that name the subject of an identity token.
 func endsOfSubject(in *session.Session) []shared.EndOf {
+	if in.Subject == "" {
+		return nil
+	}
 	ends := shared.Revocation{Subject: &in.Subject}.Ends()
 	if in.Role != "" {
 		ends = append(ends, shared.Revocation{Role: &in.Role, Subject: &in.Subject}.Ends()...)
 	}
 	return ends
 }
+
+// endsOfIdentity are those by which an identity token is good for no session any more. A
+// token that is the role's name stands for all who have the role.
+func endsOfIdentity(in *session.Session) []shared.EndOf {
+	ends := endsOfSubject(in)
+	if in.Token != in.Role {
+		ends = append(ends, endOfToken(in.Token))
+	}
+	return ends
+}
+
+func endOfToken(token string) shared.EndOf { return shared.Revocation{Token: &token}.Ends()[0] }
+func endOfKey(key string) shared.EndOf     { return shared.Revocation{Token: &key}.Ends()[1] }

@@ -67,7 +67,8 @@ func TestWhoeverWasEndedGetsNoOtherSessionForTheSameIdentity(t *testing.T) {
 		"its subject":          {shared.Revocation{Subject: name("a1")}, true},
 		"both":                 {shared.Revocation{Role: name("analyst"), Subject: name("a1")}, true},
 		"its role":             {shared.Revocation{Role: name("analyst")}, false},
-		"its token":            {shared.Revocation{Token: name("alice")}, false},
+		"its token":            {shared.Revocation{Token: name("alice")}, true},
+		"another token":        {shared.Revocation{Token: name("bob")}, false},
 		"everything":           {shared.Revocation{}, false},
 		"another subject":      {shared.Revocation{Subject: name("a2")}, false},
 		"its role, of another": {shared.Revocation{Role: name("analyst"), Subject: name("a2")}, false},
@@ -80,6 +81,31 @@ func TestWhoeverWasEndedGetsNoOtherSessionForTheSameIdentity(t *testing.T) {
 				t.Errorf("%s, issued at %v: %v", what, issued, err)
 			}
 		}
+	}
+}
+
+func TestTheTokenOfAllWhoHaveARoleIsNobodysOwn(t *testing.T) {
+	now := time.Now()
+	sessions := NewSessions(nil)
+	role := "analyst"
+	sessions.End(shared.Revocation{Token: &role, At: now})
+	in := &session.Session{Token: role, Role: role, Subject: "a1", AccessKey: "ASIAEXAMPLE", Since: now}
+	if err := sessions.Check(t.Context(), in); !errors.Is(err, s3err.ExpiredToken) {
+		t.Errorf("the session: %v", err)
+	}
+	if err := sessions.CheckIdentity(t.Context(), in, now.Add(-time.Minute)); err != nil {
+		t.Errorf("new keys: %v", err)
+	}
+}
+
+func TestClientsWithoutASignatureAreNotTheOnesWhoShowAToken(t *testing.T) {
+	now := time.Now()
+	sessions := NewSessions(nil)
+	nobody := ""
+	sessions.End(shared.Revocation{Token: &nobody, At: now})
+	shown := &session.Session{Token: "alice", Role: "analyst", Subject: "a1", Since: now}
+	if err := sessions.Check(t.Context(), shown); err != nil {
+		t.Errorf("a session without an access key: %v", err)
 	}
 }
 
@@ -108,5 +134,11 @@ func TestTheEndOfAllIsNoEarlierThanAnyEndThatItStandsFor(t *testing.T) {
 	}
 	if err := sessions.Check(t.Context(), in); !errors.Is(err, s3err.ExpiredToken) {
 		t.Errorf("a session that was ended goes on: %v", err)
+	}
+	if err := sessions.CheckIdentity(t.Context(), in, now); !errors.Is(err, s3err.ExpiredToken) {
+		t.Errorf("an identity token that was ended gets another one: %v", err)
+	}
+	if err := sessions.CheckIdentity(t.Context(), in, now.Add(time.Microsecond)); err != nil {
+		t.Errorf("a younger one: %v", err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 type RoleQuestion struct {
 	Action         string // of STS
 	Role           string // empty: GetSessionToken
+	Configured     bool   // it is one of the configuration's: else the answer decides alone
 	SessionName    string
 	Duration       time.Duration // zero: not said
 	Tags           map[string]string
@@ -65,6 +66,7 @@ func (q *RoleQuestion) encode() []byte {
 	e.object("request")
 	e.str("action", q.Action)
 	e.str("role", q.Role)
+	e.boolean("configured", q.Configured)
 	e.str("session_name", q.SessionName)
 	if q.Duration > 0 {
 		e.number("duration", int64(q.Duration/time.Second))

@@ -9,18 +9,18 @@ import (
 
 func TestARoleIsAskedForWithAllThatIsKnown(t *testing.T) {
 	q := &RoleQuestion{
-		Action: "AssumeRoleWithWebIdentity", Role: "reader", SessionName: "job", Duration: time.Hour, Tags: map[string]string{"b": "2", "a": "1"},
+		Action: "AssumeRoleWithWebIdentity", Role: "reader", Configured: true, SessionName: "job", Duration: time.Hour, Tags: map[string]string{"b": "2", "a": "1"},
 		SourceIdentity: "s", ExternalID: "x", ClientIP: "192.0.2.1",
 		Identity: &RoleIdentity{"https://issuer", "alice", []string{"s3"}, map[string]any{"n": json.Number("1.50"), "g": []any{"a", "<b>"}}},
 	}
-	const want = `{"request":{"action":"AssumeRoleWithWebIdentity","role":"reader","session_name":"job","duration":3600,"tags":{"a":"1","b":"2"},` +
+	const want = `{"request":{"action":"AssumeRoleWithWebIdentity","role":"reader","configured":true,"session_name":"job","duration":3600,"tags":{"a":"1","b":"2"},` +
 		`"source_identity":"s","external_id":"x","client_ip":"192.0.2.1","identity":{"issuer":"https://issuer","subject":"alice","audiences":["s3"],` +
 		`"claims":{"g":["a","\u003cb\u003e"],"n":1.50}}}}`
 	if got := string(q.encode()); got != want {
 		t.Errorf("got %s", got)
 	}
 	signed := &RoleQuestion{Action: "GetSessionToken", Caller: "alice"}
-	const short = `{"request":{"action":"GetSessionToken","role":"","session_name":"","tags":{},"source_identity":"","external_id":"","client_ip":"","caller":{"access_key":"alice"}}}`
+	const short = `{"request":{"action":"GetSessionToken","role":"","configured":false,"session_name":"","tags":{},"source_identity":"","external_id":"","client_ip":"","caller":{"access_key":"alice"}}}`
 	if got := string(signed.encode()); got != short {
 		t.Errorf("got %s", got)
 	}

@@ -17,7 +17,8 @@ type Replay struct {
 
 // Recorded is what an access log tells of a request.
 type Recorded struct {
-	Token     string // empty: without a signature
+	Token     string           // empty: without a signature
+	Session   *session.Session // as far as a log tells of it; nil: there was none
 	Operation string
 	Method    string
 	Bucket    string
@@ -28,7 +29,7 @@ type Recorded struct {
 }
 
 // ParseReplay reads a JSON object with the members policy, complete and requests, a list of
-// objects with token, operation, method, bucket, key, client_ip, secure and time (as in the
+// objects with token, role, session, operation, method, bucket, key, client_ip, secure and time (as in the
 // log). Its error is that of Parse.
 func ParseReplay(data []byte) (*Replay, error) {
 	mistakes := &MistakesError{}
@@ -52,6 +53,10 @@ func ParseReplay(data []byte) (*Replay, error) {
 
 func readRecorded(d *dict) (r Recorded) {
 	r.Token, _ = d.take("token").str()
+	role, ofRole := d.take("role").str()
+	if name, named := d.take("session").str(); named || ofRole {
+		r.Session = &session.Session{Token: r.Token, Role: role, Name: name}
+	}
 	r.Operation, _ = d.need("operation").str()
 	r.Method, _ = d.need("method").str()
 	r.Bucket, _ = d.take("bucket").str()

@@ -61,6 +61,12 @@ func NewClientKeys(fetch FetchSecret, ttl time.Duration, o Options) *ClientKeys 
 	return c
 }
 
+// MayKnow reports whether an access key is one of the keystore, or perhaps of the fetcher.
+func (c *ClientKeys) MayKnow(keystore map[string]secret.Value, accessKey string) bool {
+	_, there := keystore[accessKey]
+	return there || c.fetch != nil
+}
+
 // Verified takes note that a request was signed with the secret of an access
 // key. Until then questions about the key are about a stranger.
 func (c *ClientKeys) Verified(keystore map[string]secret.Value, accessKey string) {

@@ -71,7 +71,9 @@ type Identity struct {
 	Issuer, Subject string
 	Audiences       []string
 	Claims          map[string]any // all of them, as encoding/json makes them, with json.Number
-	Issued, Expires time.Time      // Issued is zero in a token that doesn't say
+	// Issued is by our clock: as old as the token may be, if the issuer's is ahead. It is
+	// zero in a token that doesn't say.
+	Issued, Expires time.Time
 }
 
 // Options of a Verifier. The zero value is suitable for production.
@@ -88,7 +90,8 @@ type Verifier struct {
 // trusted is an issuer with its keys.
 type trusted struct {
 	Issuer
-	keys *keySet
+	keys  *keySet
+	ahead *ahead
 }
 
 // New makes a Verifier. It asks nobody yet.
@@ -98,32 +101,36 @@ func New(issuers []Issuer, o Options) *Verifier {
 	}
 	v := &Verifier{issuers: make(map[string]*trusted, len(issuers)), now: o.Now}
 	for _, issuer := range issuers {
-		v.issuers[issuer.URL] = newTrusted(issuer, o.Now)
+		v.issuers[issuer.URL] = &trusted{issuer, newKeySet(issuer, o.Now), new(ahead)}
 	}
 	return v
 }
 
-func newTrusted(issuer Issuer, now func() time.Time) *trusted {
-	return &trusted{issuer, newKeySet(issuer, now)}
-}
-
-// With returns a Verifier for other issuers. Those that stay the same keep their keys.
+// With returns a Verifier for other issuers. Those that stay the same keep their keys, and
+// all that stay what is known of their clocks.
 func (v *Verifier) With(issuers []Issuer) *Verifier {
 	next := &Verifier{issuers: make(map[string]*trusted, len(issuers)), now: v.now}
 	for _, issuer := range issuers {
-		if known := v.issuers[issuer.URL]; known != nil && known.Same(&issuer) {
-			next.issuers[issuer.URL] = known
-		} else {
-			next.issuers[issuer.URL] = newTrusted(issuer, v.now)
+		known := v.issuers[issuer.URL]
+		switch {
+		case known == nil:
+			known = &trusted{issuer, newKeySet(issuer, v.now), new(ahead)}
+		case !known.Same(&issuer):
+			known = &trusted{issuer, newKeySet(issuer, v.now), known.ahead}
 		}
+		next.issuers[issuer.URL] = known
 	}
 	return next
 }
+
+// Trusts reports whether tokens of an issuer are accepted.
+func (v *Verifier) Trusts(issuer string) bool { return v.issuers[issuer] != nil }
 
 // Verify returns what a token proves, or an error that wraps one of those above. It may
 // wait for the issuer's keys, if the token is the first that needs them, but no longer
 // than ctx lasts.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Identity, error) {
+	came := v.now()
 	unproven, err := readToken(raw)
 	if err != nil {
 		return nil, err
@@ -136,15 +143,16 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Identity, error) {
 	if !unproven.isFor(issuer.Audiences) {
 		return nil, fmt.Errorf("%w: none of its audiences is accepted", ErrInvalid)
 	}
-	if !v.now().Before(unproven.Expires.Add(leeway)) {
+	if !came.Before(unproven.Expires.Add(leeway)) {
 		return nil, ErrExpired
 	}
 	if err := issuer.prove(ctx, raw); err != nil {
 		return nil, err
 	}
-	if err := unproven.acceptable(v.now()); err != nil {
+	if err := unproven.acceptable(came); err != nil {
 		return nil, err
 	}
+	unproven.Issued = issuer.ahead.correct(unproven.Issued, came)
 	return &unproven.Identity, nil // it is proven now
 }
 

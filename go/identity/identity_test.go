@@ -101,6 +101,7 @@ func TestClaimsThatAreNotForUsAreRefused(t *testing.T) {
 		{"a beginning after the leeway", map[string]any{"nbf": in(62 * time.Second)}, ErrRejected},
 		{"issued within the leeway", map[string]any{"iat": in(59 * time.Second)}, nil},
 		{"issued in the future", map[string]any{"iat": in(62 * time.Second)}, ErrRejected},
+		{"one that tells of events", map[string]any{"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}, ErrInvalid},
 		{"bound to a key", map[string]any{"cnf": map[string]any{"jkt": "x"}}, ErrRejected},
 	} {
 		s.want(c.name, s.Token(t, s.claims(c.changes)), c.want)

@@ -85,16 +85,22 @@ func checkHead(head map[string]any) error {
 	text, ok := kind.(string)
 	text = strings.TrimPrefix(strings.ToLower(text), "application/")
 	if given && (!ok || text != "jwt" && text != "at+jwt") {
-		return fmt.Errorf("%w: it is another kind of token", ErrInvalid)
+		return errKind
 	}
 	return nil
 }
+
+// errKind is about tokens that are made for something else.
+var errKind = fmt.Errorf("%w: it is another kind of token", ErrInvalid)
 
 func readClaims(claims map[string]any) (*token, error) {
 	t := &token{Identity: Identity{Claims: claims}}
 	t.Issuer, _ = claims["iss"].(string)
 	t.Subject, _ = claims["sub"].(string)
 	_, t.bound = claims["cnf"]
+	if _, tells := claims["events"]; tells { // RFC 8417: mostly that a session has ended, and older ones have no typ
+		return nil, errKind
+	}
 	var err error
 	if t.Audiences, err = audiences(claims["aud"]); err != nil {
 		return nil, err

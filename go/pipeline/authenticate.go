@@ -11,7 +11,10 @@ import (
 	"osp/go/sigv4"
 )
 
-var errRoleGone = errors.New("the session's role is not there any more")
+var (
+	errRoleGone = errors.New("the session's role is not there any more")
+	errKeyGone  = errors.New("the key is not there any more that has signed for the session")
+)
 
 // authenticate finds out who asks.
 func (p *Pipeline) authenticate(x *exchange) error {
@@ -110,8 +113,14 @@ func (p *Pipeline) inForce(x *exchange, in *session.Session) error {
 	if err := p.going.Check(x.r.Context(), in); err != nil {
 		return err
 	}
-	if _, there := x.stores.Roles[in.Role]; in.Configured && !there {
+	_, there := x.stores.Roles[in.Role] // which says what bounds it
+	switch err := p.roles.Stands(in); {
+	case err != nil:
+		return s3err.ExpiredToken.Because(err)
+	case in.Configured && !there:
 		return s3err.ExpiredToken.Because(errRoleGone)
+	case in.Caller != "" && !p.clients.MayKnow(x.stores.Keystore, in.Caller):
+		return s3err.ExpiredToken.Because(errKeyGone)
 	}
 	return nil
 }

@@ -66,6 +66,7 @@ func protocolOf(r *http.Request, virtual string) *protocol {
 // covers the hash of the body.
 func (p *Pipeline) serveSTS(x *exchange) error {
 	since := time.Now()
+	x.stores = p.stores.Load() // what an update takes away later ends what is given by it
 	x.record.action = string(s3op.Unknown)
 	from := sts.Caller{ClientIP: p.hosts.client(x.r), Since: since}
 	body, err := p.keyBody(x, from.ClientIP)

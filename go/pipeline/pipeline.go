@@ -169,7 +169,7 @@ func (p *Pipeline) Update(u *config.Update) {
 	after := u.Apply(before)
 	p.stores.Store(after)
 	p.roles.Update(u.ApplyRoles)
-	p.endRoles(before, after)
+	p.going.End(takenAway(before, after)...)
 	p.upstream.Keep(after.Buckets.Entries())
 	p.storePlaces.update(after.Buckets.Entries())
 	if p.recorder.on() {
@@ -177,15 +177,21 @@ func (p *Pipeline) Update(u *config.Update) {
 	}
 }
 
-// endRoles ends here the sessions of roles that are gone: should one come back, they don't.
-func (p *Pipeline) endRoles(before, after *stores.Set) {
-	var gone []shared.Revocation
+// takenAway ends here the sessions of roles that are gone, and those for which a key pair
+// has signed that is gone: should one come back, they don't.
+func takenAway(before, after *stores.Set) (ends []shared.Revocation) {
+	now := time.Now()
 	for name := range before.Roles {
 		if _, stays := after.Roles[name]; !stays {
-			gone = append(gone, shared.Revocation{Role: &name, At: time.Now()})
+			ends = append(ends, shared.Revocation{Role: &name, At: now})
 		}
 	}
-	p.going.End(gone...)
+	for key, secret := range before.Keystore {
+		if after.Keystore[key] != secret {
+			ends = append(ends, shared.Revocation{Token: &key, At: now})
+		}
+	}
+	return ends
 }
 
 // Forget drops everything that is remembered and that any of these revocations is

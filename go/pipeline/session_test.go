@@ -14,6 +14,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/identity/identitytest"
 	"osp/go/policy"
+	"osp/go/roles"
 	"osp/go/s3err"
 	"osp/go/secret"
 	"osp/go/session"
@@ -170,10 +171,17 @@ func TestPoliciesOfASessionNarrowWhateverElseAllows(t *testing.T) {
 }
 
 // has gives the rig these roles.
-func (r *rig) has(roles map[string]*policy.Policy) {
+func (r *rig) has(bounds map[string]*policy.Policy) {
 	set := *r.pipeline.stores.Load()
-	set.Roles = roles
+	set.Roles = bounds
 	r.pipeline.stores.Store(&set)
+	r.pipeline.roles.Update(func(s roles.Settings) roles.Settings {
+		s.Roles = map[string]*roles.Role{}
+		for name := range bounds {
+			s.Roles[name] = &roles.Role{Name: name}
+		}
+		return s
+	})
 }
 
 func TestARolesPolicyNarrowsWhatAValidatorAllows(t *testing.T) {
@@ -221,31 +229,23 @@ func TestARoleBoundsItsSessionsAndEndsThem(t *testing.T) {
 }
 
 func TestAnUpdateThatTakesARoleAwayEndsItsSessionsForGood(t *testing.T) {
-	reader := `{"roles": {"reader": {"keys": "*", "policy": ` + onlyRead + `}}}`
+	reader := settings{"roles": settings{"reader": settings{"keys": "*", "policy": json.RawMessage(onlyRead)}}}
 	r := start(t, callbacks.Set{}, nil)
-	update := func(document string) {
-		t.Helper()
-		u, err := r.Config.ParseUpdate([]byte(document), r.pipeline.Running())
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.pipeline.Update(u)
-	}
-	update(reader)
+	r.updated(reader)
 	old := r.issued(session.Session{Token: "alice", Role: "reader", Configured: true})
 	read := func(keys aws.Credentials) string { return r.Do(r.by(keys, "GET", "/photos/a/k", "")).Code() }
 	if code := read(old); code != "" {
 		t.Fatal(code)
 	}
-	update(reader)
+	r.updated(reader)
 	if code := read(old); code != "" {
 		t.Errorf("a role that is there again has ended its sessions: %s", code)
 	}
-	update(`{"roles": {}}`)
+	r.updated(settings{"roles": settings{}})
 	if code := read(old); code != s3err.ExpiredToken.Code {
 		t.Errorf("without its role: %q", code)
 	}
-	update(reader)
+	r.updated(reader)
 	if code := read(old); code != s3err.ExpiredToken.Code {
 		t.Errorf("a role that has come back: %q", code)
 	}

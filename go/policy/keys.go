@@ -12,6 +12,8 @@ type key struct {
 	kind kind
 	text func(*Question) (value string, given bool) // the value, if there is one
 	who  bool
+	// closer: it is about more of a session than its token, its role and its name.
+	closer bool
 	// values are those of a key that may have several; nil: it has one at most.
 	values func(*Question) []string
 }
@@ -37,7 +39,7 @@ var keys = []key{
 	about("aws:EpochTime", date|number, func(q *Question) (string, bool) { return strconv.FormatInt(q.Now().Unix(), 10), true }),
 	ofWho("aws:username", func(q *Question) (string, bool) { return q.Token, q.Token != "" }),
 	ofWho("aws:userid", userID),
-	ofWho("aws:SourceIdentity", func(q *Question) (string, bool) {
+	ofSession("aws:SourceIdentity", func(q *Question) (string, bool) {
 		if q.Session == nil {
 			return "", false
 		}
@@ -66,6 +68,12 @@ func ofWho(name string, value func(*Question) (string, bool)) key {
 	return key{name: name, kind: text, text: value, who: true}
 }
 
+func ofSession(name string, value func(*Question) (string, bool)) key {
+	k := ofWho(name, value)
+	k.closer = true
+	return k
+}
+
 // userID is the client's access key or, as of AWS's assumed roles, role:name.
 func userID(q *Question) (string, bool) {
 	if q.Session != nil && q.Session.Role != "" {
@@ -82,7 +90,7 @@ const (
 
 // tagKey is the key of a session's tag.
 func tagKey(tag string) *key {
-	k := ofWho(tagKeys+tag, func(q *Question) (value string, given bool) {
+	k := ofSession(tagKeys+tag, func(q *Question) (value string, given bool) {
 		if q.Session != nil {
 			value, given = q.Session.Tags[tag]
 		}
@@ -95,7 +103,7 @@ func tagKey(tag string) *key {
 // variable it has a value only if there is one alone.
 func claimKey(claim string) *key {
 	values := func(q *Question) []string { return claimOf(q, claim) }
-	k := ofWho(claimKeys+claim, func(q *Question) (string, bool) {
+	k := ofSession(claimKeys+claim, func(q *Question) (string, bool) {
 		if list := values(q); len(list) == 1 {
 			return list[0], true
 		}

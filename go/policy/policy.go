@@ -62,10 +62,15 @@ type Policy struct {
 	denies, allows index
 	digest         [sha256.Size]byte
 	size           int
+	closer         bool // see LooksCloser
 }
 
 // Size is about how many bytes of memory the policy takes.
 func (p *Policy) Size() int { return p.size }
+
+// LooksCloser reports whether what the policy says about a session may depend on more than
+// its token, its role and its name: on claims, tags or the source identity.
+func (p *Policy) LooksCloser() bool { return p.closer }
 
 // Same reports whether two policies are the same document.
 func (p *Policy) Same(q *Policy) bool {

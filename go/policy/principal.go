@@ -1,6 +1,9 @@
 package policy
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // groups is the claim that Group is short for.
 const groups = "groups"
@@ -62,4 +65,16 @@ func (r *reader) readNames(n *node) (names []pattern) {
 		}
 	}
 	return names
+}
+
+// looksCloser is LooksCloser of a policy that has only this statement.
+func (s *Statement) looksCloser() bool {
+	return len(s.claims) > 0 || slices.ContainsFunc(s.resources, pattern.looksCloser) ||
+		slices.ContainsFunc(s.conditions, func(c condition) bool {
+			return c.key.closer || slices.ContainsFunc(c.patterns, pattern.looksCloser)
+		})
+}
+
+func (p pattern) looksCloser() bool {
+	return slices.ContainsFunc(p, func(one piece) bool { return one.kind == variable && one.key.closer })
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -59,7 +60,10 @@ func parse(document []byte, r *reader) (*Policy, error) {
 		}
 	}
 	size := r.size + 2*len(document) + len(statements)*int(unsafe.Sizeof(Statement{}))
-	return &Policy{denies: newIndex(denies), allows: newIndex(allows), digest: sha256.Sum256(document), size: size}, nil
+	return &Policy{
+		denies: newIndex(denies), allows: newIndex(allows), digest: sha256.Sum256(document), size: size,
+		closer: slices.ContainsFunc(statements, (*Statement).looksCloser),
+	}, nil
 }
 
 // reader collects the mistakes of a document.

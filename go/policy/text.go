@@ -21,4 +21,4 @@ func ParsePattern(text string) (Pattern, error) {
 }
 
 // Matches reports whether a text is like that. The zero Pattern is like the empty text.
-func (p Pattern) Matches(text string) bool { return p.pieces.matches(text, &Question{}, false) }
+func (p Pattern) Matches(text string) bool { return p.pieces.matches(text, nil, false) }

@@ -74,7 +74,7 @@ func (a *assumer) narrow(ctx context.Context, w *wish) error {
 
 func (w *wish) question() *callbacks.RoleQuestion {
 	q := &callbacks.RoleQuestion{
-		Action: w.Action, Role: w.Role, SessionName: w.SessionName, Duration: w.Duration, Tags: w.Tags,
+		Action: w.Action, Role: w.Role, Configured: w.session.Configured, SessionName: w.SessionName, Duration: w.Duration, Tags: w.Tags,
 		SourceIdentity: w.SourceIdentity, ExternalID: w.ExternalID, ClientIP: w.ClientIP,
 	}
 	if w.Identity == nil {

@@ -58,22 +58,45 @@ func TestTheCallbackNarrowsWhatARoleSays(t *testing.T) {
 
 func TestARoleThatIsNotConfiguredIsTheCallbacksAlone(t *testing.T) {
 	var asked int
-	r := rolesOf(always(yes, nil, &asked), reader())
+	r := rolesOf(always(callbacks.RoleAnswer{Assumed: true, Token: "own"}, nil, &asked), reader())
+	silent := rolesOf(always(yes, nil, &asked), reader())
 	for name, c := range map[string]struct {
 		q    *Request
-		want string // its token
+		want string // its token, if the answer names none; empty: nobody gets one
 	}{
-		"by a token":       {&Request{Action: "AssumeRoleWithWebIdentity", Role: "own", SessionName: "job", Identity: person(), Tags: map[string]string{"k": "v"}}, "own"},
-		"by a signature":   {&Request{Action: "AssumeRole", Role: "own", Caller: &access.Principal{AccessKey: "bob"}}, "own"},
+		"by a token":       {&Request{Action: "AssumeRoleWithWebIdentity", Role: "own", SessionName: "job", Identity: person(), Tags: map[string]string{"k": "v"}}, ""},
+		"by a signature":   {&Request{Action: "AssumeRole", Role: "own", Caller: &access.Principal{AccessKey: "bob"}}, ""},
 		"without any role": {&Request{Action: "GetSessionToken", Caller: &access.Principal{AccessKey: "bob"}}, "bob"},
 	} {
 		s, err := r.Assume(t.Context(), c.q)
-		if err != nil || s.Token != c.want || s.Role != c.q.Role || s.Configured || len(s.Tags) != 0 || !s.Expires.Equal(now.Add(time.Hour)) {
+		if err != nil || s.Token != "own" || s.Role != c.q.Role || s.Configured || len(s.Tags) != 0 || !s.Expires.Equal(now.Add(time.Hour)) {
 			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+		if s, err := silent.Assume(t.Context(), c.q); s.Token != c.want || (code(err) == "AccessDenied") != (c.want == "") {
+			t.Errorf("%s, without a token of its own: %+v, %v", name, s, err)
 		}
 	}
 	if _, err := r.Assume(t.Context(), &Request{Role: "own", Caller: &access.Principal{}}); code(err) != "AccessDenied" {
 		t.Errorf("nobody: %v", err)
+	}
+}
+
+// What the owner says to narrow a role must not give it away when it is gone.
+func TestARoleThatIsTakenAwayIsNotEverybodys(t *testing.T) {
+	var asked []bool
+	r := rolesOf(func(q *callbacks.RoleQuestion) (callbacks.RoleAnswer, error) {
+		asked = append(asked, q.Configured)
+		return callbacks.RoleAnswer{Assumed: q.Role == "reader"}, nil
+	}, reader())
+	if s, err := r.Assume(t.Context(), byToken(person())); err != nil || !s.Configured {
+		t.Fatalf("got %+v, %v", s, err)
+	}
+	r.Update(func(s Settings) Settings { return Settings{Issuers: s.Issuers} })
+	if s, err := r.Assume(t.Context(), byToken(person())); code(err) != "AccessDenied" {
+		t.Errorf("a role that was taken away: %+v, %v", s, err)
+	}
+	if !slices.Equal(asked, []bool{true, false}) {
+		t.Errorf("asked about a configured role: %v; an answer must not serve for both", asked)
 	}
 }
 

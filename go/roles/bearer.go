@@ -49,7 +49,6 @@ func (r *Roles) Bearer(ctx context.Context, raw, role, clientIP string) (*sessio
 }
 
 func (r *Roles) bear(ctx context.Context, raw, role, clientIP string) (*session.Session, error) {
-	began := r.now()
 	i, err := r.Verify(ctx, raw)
 	if err != nil {
 		return nil, bearerRefusal(ctx, err)
@@ -59,9 +58,6 @@ func (r *Roles) bear(ctx context.Context, raw, role, clientIP string) (*session.
 		return nil, err
 	}
 	s.Issued, s.Since = i.Issued, i.Issued
-	if s.Since.After(began) { // by the issuer's clock
-		s.Since = began
-	}
 	if end := i.Expires; end.Before(s.Expires) {
 		s.Expires = end
 	}

@@ -44,13 +44,12 @@ func (r refusal) Error() string { return string(r) }
 
 // admitIdentity returns the claims that are passed on.
 func (r *Role) admitIdentity(i *identity.Identity) (map[string][]string, error) {
+	if err := r.admitSubject(i.Issuer, i.Subject); err != nil {
+		return nil, err
+	}
 	switch {
-	case !slices.Contains(r.Issuers, i.Issuer):
-		return nil, refusal("the role is for no identities of this issuer")
 	case len(r.Audiences) > 0 && !slices.ContainsFunc(i.Audiences, func(a string) bool { return anyMatches(r.Audiences, a) }):
 		return nil, refusal("the role is for other audiences")
-	case len(r.Subjects) > 0 && !anyMatches(r.Subjects, i.Subject):
-		return nil, refusal("the role is for other subjects")
 	case len(r.Subjects) == 0 && len(r.Claims) == 0:
 		return nil, refusal("the role says nothing about who gets it") // which config refuses
 	}
@@ -65,13 +64,30 @@ func (r *Role) admitIdentity(i *identity.Identity) (map[string][]string, error) 
 	return claims, nil
 }
 
-// admitKey looks at who has signed.
-func (r *Role) admitKey(accessKey, externalID string) error {
+func (r *Role) admitSubject(issuer, subject string) error {
 	switch {
-	case accessKey == "" || !anyMatches(r.Keys, accessKey):
-		return refusal("the role is for other access keys")
-	case r.ExternalID != "" && subtle.ConstantTimeCompare([]byte(externalID), []byte(r.ExternalID)) == 0:
+	case !slices.Contains(r.Issuers, issuer):
+		return refusal("the role is for no identities of this issuer")
+	case len(r.Subjects) > 0 && !anyMatches(r.Subjects, subject):
+		return refusal("the role is for other subjects")
+	}
+	return nil
+}
+
+// admitCaller looks at who has signed, and at what he has said.
+func (r *Role) admitCaller(accessKey, externalID string) error {
+	if err := r.admitKey(accessKey); err != nil {
+		return err
+	}
+	if r.ExternalID != "" && subtle.ConstantTimeCompare([]byte(externalID), []byte(r.ExternalID)) == 0 {
 		return refusal("the role is for another external id")
+	}
+	return nil
+}
+
+func (r *Role) admitKey(accessKey string) error {
+	if accessKey == "" || !anyMatches(r.Keys, accessKey) {
+		return refusal("the role is for other access keys")
 	}
 	return nil
 }

@@ -149,7 +149,7 @@ func (r *Roles) Assume(ctx context.Context, q *Request) (session.Session, error)
 		err = wish.inBounds()
 	}
 	if err == nil && (wish.session.Token == "" || len(wish.session.Token) > maxText) {
-		err = q.denied(refusal("its token is empty or too long"))
+		err = q.denied(refusal("its token is too long, or nobody has named one"))
 	}
 	if err == nil && len(wish.session.Policies) > session.MostPolicies {
 		err = validation("The session has too many policies.")
@@ -169,10 +169,9 @@ const maxText = 2048
 
 // again is for who holds a session: no more than the same one, narrowed.
 func (r *Roles) again(q *Request, held *session.Session) (session.Session, error) {
-	known := !held.Configured || r.current.Load().Roles[q.Role] != nil
 	policies := slices.Concat(held.Policies, q.Policies)
 	switch {
-	case q.Role == "" || q.Role != held.Role || !known:
+	case q.Role == "" || q.Role != held.Role || r.Stands(held) != nil:
 		return session.Session{}, q.denied(refusal("a session gets no other role"))
 	case len(q.Tags) > 0 || q.SourceIdentity != "" && q.SourceIdentity != held.SourceIdentity:
 		return session.Session{}, q.denied(refusal("a session stays whose it is"))
@@ -238,20 +237,24 @@ func (w *wish) byRole(r *Role) error {
 
 func (w *wish) admit(r *Role) (subject, issuer string, claims map[string][]string, err error) {
 	if w.Identity == nil {
-		return w.Caller.AccessKey, "", nil, r.admitKey(w.Caller.AccessKey, w.ExternalID)
+		return w.Caller.AccessKey, "", nil, r.admitCaller(w.Caller.AccessKey, w.ExternalID)
 	}
 	claims, err = r.admitIdentity(w.Identity)
 	return w.Identity.Subject, w.Identity.Issuer, claims, err
 }
 
-// byNoRole begins with what holds for roles about which the callback alone decides.
+// byNoRole begins with what holds for roles about which the callback alone decides. It
+// has to name their tokens: what it says to narrow a role does not give it to everybody
+// once the owner has taken it away.
 func (w *wish) byNoRole() error {
-	token := w.Role
-	switch {
-	case w.Identity == nil && w.Caller.AccessKey == "":
-		return w.denied(refusal("nobody has signed"))
-	case token == "" && w.Caller != nil:
-		token = w.Caller.AccessKey
+	token := ""
+	if w.Identity == nil {
+		if w.Caller.AccessKey == "" {
+			return w.denied(refusal("nobody has signed"))
+		}
+		if w.Role == "" {
+			token = w.Caller.AccessKey
+		}
 	}
 	w.begin(token, DefaultMin, Longest)
 	return nil

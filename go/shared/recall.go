@@ -97,8 +97,8 @@ func (s *State) recordLost(ctx context.Context) error {
 	return nil
 }
 
-// lost are those revocations whose ends the server does not know, all of which are younger
-// than all that it remembers.
+// lost are those revocations whose ends the server does not know. Where it remembers
+// nothing that old, older sessions have ended in any case, but not identity tokens.
 func (s *State) lost(ctx context.Context, list []Revocation) (lost []Revocation, err error) {
 	of := []EndOf{founded}
 	for _, one := range list {
@@ -110,7 +110,7 @@ func (s *State) lost(ctx context.Context, list []Revocation) (lost []Revocation,
 	}
 	for _, one := range list {
 		missing := slices.ContainsFunc(one.Ends(), func(end EndOf) bool { return known[end].Before(one.At) })
-		if missing && known[founded].Before(one.At) {
+		if missing && (one.OfIdentities() || known[founded].Before(one.At)) {
 			lost = append(lost, one)
 		}
 	}

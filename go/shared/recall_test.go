@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -65,19 +66,23 @@ func TestEndsThatAServerHasLostAreRecordedAgain(t *testing.T) {
 	}
 }
 
-func TestWhatAServerHasForgottenAltogetherNeedsNoEnds(t *testing.T) {
+func TestAServerThatHasForgottenAllNeedsTheEndsOfIdentityTokens(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	a := newFleet(t, s).replica()
-	one := Revocation{Role: ptr("reader"), At: time.Now()}
-	if err := a.Revoke(t.Context(), one); err != nil {
-		t.Fatal(err)
+	now := time.Now()
+	of := []Revocation{{Subject: ptr("alice"), At: now}, {Role: ptr("reader"), Subject: ptr("alice"), At: now}, {Token: ptr("people/alice"), At: now}}
+	all := append(of, Revocation{Role: ptr("reader"), At: now}, Revocation{At: now})
+	for _, one := range all {
+		if err := a.Revoke(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
 	}
 	log := a.at.Load().log
 	s.command("FLUSHALL")
 	inNewLog(t, log, a)
-	if lost, err := a.lost(t.Context(), []Revocation{one}); err != nil || len(lost) > 0 {
-		t.Errorf("all older sessions have ended there, and yet: %v, %v", lost, err)
+	if lost, err := a.lost(t.Context(), all); err != nil || !reflect.DeepEqual(lost, of) {
+		t.Errorf("of what it has forgotten it lacks %v, %v", lost, err)
 	}
 }
 

@@ -18,6 +18,12 @@ type Revocation struct {
 // OfSessions reports whether it ends sessions: one for a bucket does not.
 func (r Revocation) OfSessions() bool { return r.Bucket == nil && !r.KeepSessions }
 
+// OfIdentities reports whether it also ends what older identity tokens are good for: one of
+// whoever they are about does.
+func (r Revocation) OfIdentities() bool {
+	return r.OfSessions() && (r.Subject != nil || r.Token != nil)
+}
+
 // OnlySessions reports whether it is about nothing else.
 func (r Revocation) OnlySessions() bool { return r.Role != nil || r.Subject != nil }
 

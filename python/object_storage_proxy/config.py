@@ -294,8 +294,8 @@ class ProxyServerConfig:
         role_assumer: ``f(request)`` returns the `Session` that somebody gets who asks for
             temporary keys, or None to refuse. It narrows what ``roles`` says, and alone
             decides about roles that are not there. ``request`` is a dict with ``action``,
-            ``role``, ``session_name``, ``duration``, ``tags``, and ``identity`` or
-            ``caller``; see docs/roles.md.
+            ``role``, ``configured``, ``session_name``, ``duration``, ``tags``, and
+            ``identity`` or ``caller``; see docs/roles.md.
         limits: how many requests and bytes there may be, and how large objects: rules for
             ``all``, each ``entry``, each ``token``, each ``token_and_bucket``, those who are
             ``anonymous``, each ``address`` of theirs, and ``classes``, of which a `Decision`

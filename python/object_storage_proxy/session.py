@@ -11,13 +11,14 @@ __all__ = ["Session"]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The temporary keys that somebody gets. ``Session()`` says: those of the role.
+    """The temporary keys that somebody gets. ``Session()`` says: those of the role, as it is
+    configured. For a role that is not, ``token`` has to be there.
 
     Attributes:
         name: of the session; None: as the client has said.
         token: the ``token`` of the callbacks, policies and limits for its requests; None:
-            as the role in the configuration says; the name of a role that is not there;
-            the caller's access key for GetSessionToken.
+            as the role in the configuration says, for GetSessionToken the caller's access
+            key, and else nobody gets anything.
         claims: what ``request["session"]["claims"]`` shows the validator, texts or lists of
             them; None: the claims that the role names.
         tags: likewise ``request["session"]["tags"]``; None: those that the role lets clients

@@ -10,6 +10,7 @@ import (
 	"osp/go/callbacks"
 	"osp/go/config"
 	"osp/go/observe"
+	"osp/go/policy"
 	"osp/go/s3op"
 	"osp/go/sigv4"
 )
@@ -48,18 +49,22 @@ func replayed(checker *access.Checker, r *config.Recorded, here access.Site) (ou
 	if what == nil {
 		return outcome{Missing: []string{"the operation"}}
 	}
-	out.Missing = missing(r)
+	out.Missing = missing(r, here.Policies[0])
 	from := &access.Origin{Client: r.Client, Secure: r.Secure, Unknown: func(conditionKey string) {
 		if !slices.Contains(out.Missing, conditionKey) {
 			out.Missing = append(out.Missing, conditionKey)
 		}
 	}}
 	out.Allowed = true
-	for i, e := range checker.Explain(access.Principal{AccessKey: r.Token, Mechanism: sigv4.InHeader}, what, from, here) {
+	who := access.Principal{AccessKey: r.Token, Session: r.Session, Mechanism: sigv4.InHeader}
+	for i, e := range checker.Explain(who, what, from, here) {
 		if i == 0 || out.Allowed && e.Refused {
 			out.Decided = asked(e)
 		}
 		out.Allowed = out.Allowed && !e.Refused
+		if r.Session != nil && r.Session.Role != "" && e.Refused && e.Effect == policy.None {
+			out.Missing = append(out.Missing, "the role's policy") // which may allow it
+		}
 	}
 	if out.Allowed && copies[what.Operation] {
 		out.Missing = append(out.Missing, "the source")
@@ -68,7 +73,10 @@ func replayed(checker *access.Checker, r *config.Recorded, here access.Site) (ou
 }
 
 // missing is what the log lacks of a request by itself.
-func missing(r *config.Recorded) (list []string) {
+func missing(r *config.Recorded, p *policy.Policy) (list []string) {
+	if r.Session != nil && p.LooksCloser() {
+		list = append(list, "the session's claims and tags")
+	}
 	if observe.IsShortened(r.Token) {
 		list = append(list, "the whole access key")
 	}

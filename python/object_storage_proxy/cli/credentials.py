@@ -24,8 +24,8 @@ read them do all of this themselves."""
 _EXAMPLES = """\
   object-storage-proxy credentials --endpoint https://s3.example.com --role reader \\
       --token-file /var/run/secrets/tokens/proxy
-  env $(object-storage-proxy credentials --role reader --token-file token --format env) \\
-      aws s3 ls s3://photos"""
+  export $(object-storage-proxy credentials --role reader --token-file token --format env)
+  aws s3 ls s3://photos"""
 
 
 def add(adder: Adder) -> None:

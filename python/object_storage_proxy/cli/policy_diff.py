@@ -24,11 +24,11 @@ otherwise than happened, or than another policy does: how many, whose, and by wh
 
 An access log has neither queries nor headers. So versions, ACLs and tags are taken as not
 given; and what depends on a condition on them, on the source of a copy, on the keys of a list
-to delete or on an access key that the log shortens can't be told, and is listed as that. The
-client's address and https are taken as the log has them. What was refused otherwise than by
-a decision is left out: nobody has proven whose it was, or a policy could not change it. So
-each line must have refused_by; the first one without it is named, and nothing is compared.
-Policies of entries and the validator are not asked.
+to delete, on an access key that the log shortens, or on claims, tags and policies of temporary
+keys can't be told, and is listed as that. The client's address and https are taken as the log
+has them. What was refused otherwise than by a decision is left out: nobody has proven whose it
+was, or a policy could not change it. So each line must have refused_by; the first one without
+it is named, and nothing is compared. Policies of entries and the validator are not asked.
 
 The exit status is 0 if nothing differs, 1 if something does, and 2 for a mistake in a
 policy, the log or the command."""
@@ -49,7 +49,7 @@ class Group:
     """Requests that a policy decides alike, and otherwise than before."""
 
     change: str  # "would be allowed", "would be refused" or _UNSURE
-    access_key: str
+    who: str
     operation: str
     bucket: str
     why: str
@@ -64,7 +64,7 @@ class _Diff:
     left_out: int = 0
 
     def add(self, line: dict[str, Any], change: str, why: str) -> None:
-        who, operation, bucket = line["access_key"], line["operation"], line["bucket"]
+        who, operation, bucket = _who(line), line["operation"], line["bucket"]
         of = (change, who, operation, bucket, why)
         if of not in self.groups:
             example = f"/{bucket}/{line['key']}"
@@ -72,7 +72,7 @@ class _Diff:
         self.groups[of].count += 1
 
     def sorted(self) -> list[Group]:
-        return sorted(self.groups.values(), key=lambda g: (g.change, -g.count, g.access_key))
+        return sorted(self.groups.values(), key=lambda g: (g.change, -g.count, g.who))
 
 
 def add(adder: Adder) -> None:
@@ -109,6 +109,15 @@ def run(options: argparse.Namespace) -> int:
     return int(any(group.change != _UNSURE for group in groups))
 
 
+def _who(line: dict[str, Any]) -> str:
+    """As policies name whoever sent a request; empty without a signature."""
+    return str(line["token"] if _in_session(line) else line["access_key"])
+
+
+def _in_session(line: dict[str, Any]) -> bool:
+    return any(line[name] for name in ("token", "role", "session"))
+
+
 def _decided(line: dict[str, Any]) -> bool:
     refused = (line["code"], line["refused_by"]) == (_REFUSED, "decision")
     return bool(line["operation"]) and (line["code"] == "" or refused)
@@ -122,6 +131,8 @@ def _compare(diff: _Diff, lines: list[dict[str, Any]], options: argparse.Namespa
         before = _outcomes(options.against, lines, options.complete)
     for line, old, new in zip(lines, before, after, strict=True):
         missing = sorted({*new.get("missing", ()), *old.get("missing", ())})
+        if line["code"] and _in_session(line) and not missing and old["allowed"] != new["allowed"]:
+            missing = ["the session's own policies"]  # which may have refused it, too
         if missing:
             diff.add(line, _UNSURE, f"depends on {', '.join(missing)}")
         elif old["allowed"] != new["allowed"]:
@@ -132,7 +143,9 @@ def _compare(diff: _Diff, lines: list[dict[str, Any]], options: argparse.Namespa
 def _outcomes(policy: str, lines: list[dict[str, Any]], complete: bool) -> list[dict[str, Any]]:
     requests = [
         {
-            "token": line["access_key"] or None,
+            "token": _who(line) or None,
+            "role": line["role"] or None,
+            "session": line["session"] if _in_session(line) else None,
             "operation": line["operation"],
             "method": line["method"],
             "bucket": line["bucket"] or None,
@@ -160,7 +173,7 @@ def _why(decided: dict[str, Any]) -> str:
 
 def _text(diff: _Diff, groups: Iterable[Group]) -> Iterator[str]:
     for group in groups:
-        who = group.access_key or "clients without a signature"
+        who = group.who or "clients without a signature"
         yield (
             f"{group.change}: {group.count} {group.operation} by {who}, "
             f"such as {group.example}: {group.why}"
@@ -184,8 +197,8 @@ def _lines(path: str) -> Iterator[dict[str, Any]]:
 
 
 _NAMES = (
-    *("time", "client", "access_key", "method", "operation"),
-    *("bucket", "key", "code", "refused_by", "scheme"),
+    *("time", "client", "access_key", "token", "role", "session", "method"),
+    *("operation", "bucket", "key", "code", "refused_by", "scheme"),
 )
 
 
