@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// claimOf is one for requests: 100 a second, of which 10 at once.
+// claimOf is one for requests: one a second, ten at once.
 func claimOf(want int64) Claim {
-	return Claim{Name: []string{"token", "alice"}, Requests: want, Milli: 100_000, Ahead: 100 * time.Millisecond}
+	return Claim{Name: []string{"token", "alice"}, Requests: want, Milli: 1_000, Ahead: 10 * time.Second}
 }
 
 func TestReplicasTakeRequestsOfOneAccount(t *testing.T) {
 	f := newFleet(t, newServer(t))
 	one, two := f.replica(), f.replica()
-	settled := func(r *replica, c Claim) Grant {
+	settled := func(r *replica) Grant {
 		t.Helper()
-		got, err := r.Settle(t.Context(), c)
+		got, err := r.Settle(t.Context(), claimOf(8))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
-	if got := settled(one, claimOf(8)); got.Requests != 8 {
+	if got := settled(one); got.Requests != 8 {
 		t.Errorf("%+v", got)
 	}
-	if got := settled(two, claimOf(8)); got.Requests < 2 || got.Requests > 4 { // two, and what has come since
+	if got := settled(two); got.Requests < 2 || got.Requests > 4 { // two, and what has come since
 		t.Errorf("%+v", got)
 	}
 	for range 20 { // until there is none left
-		got := settled(one, claimOf(8))
+		got := settled(one)
 		if got.Requests == 0 {
-			if got.Wait <= 0 || got.Wait > 10*time.Millisecond {
+			if got.Wait <= 0 || got.Wait > time.Second {
 				t.Errorf("%+v", got)
 			}
 			return
@@ -60,7 +60,8 @@ func TestAsManyRequestsAreGivenAsTheClockAllows(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if most := 500 + int64(1000*time.Since(begun).Seconds()) + 1; given.Load() > most || given.Load() < most*9/10 {
+	// What nobody asks for in time lapses, where the machine has much else to do.
+	if most := 500 + int64(1000*time.Since(begun).Seconds()) + 1; given.Load() > most || given.Load() < most/2 {
 		t.Errorf("%d of %d", given.Load(), most)
 	}
 }
@@ -104,7 +105,7 @@ func TestWhateverStandsAtTheServerAnAccountOpensAgain(t *testing.T) {
 		f.server.command("DEL", name)
 		f.server.command(words...)
 		got, err := r.Settle(t.Context(), claimOf(1))
-		if err != nil || got.Wait > 110*time.Millisecond || got.In > MostAhead || got.Out > MostAhead || got.DayRequests != 0 {
+		if err != nil || got.Wait > 11*time.Second || got.In > MostAhead || got.Out > MostAhead || got.DayRequests != 0 {
 			t.Errorf("%v: %+v, %v", words, got, err)
 		}
 	}
