@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import CLIENT, ROOT, Front
 from helpers import table
+from helpers.certificates import trusted_by_java
 from helpers.children import Child, clean_environment
 from helpers.monitor import scrape
 from helpers.stores import Store
@@ -29,13 +30,8 @@ TRINO_JOB = [BUILT / "trino" / "bin" / "python", CLIENTS / "trino" / "use_trino.
 
 
 @pytest.fixture(scope="session")
-def truststore(certificates: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The test authority, as a JVM wants it."""
-    store = tmp_path_factory.mktemp("trust") / "trust.p12"
-    command = ["keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", certificates.ca]
-    command += ["-keystore", store, "-storetype", "PKCS12", "-storepass", "changeit"]
-    subprocess.run(command, check=True, capture_output=True)
-    return store
+def trust(certificates: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return trusted_by_java(certificates.ca, tmp_path_factory.mktemp("trust"))
 
 
 def of_jvm(
@@ -66,13 +62,12 @@ Environment = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
-def jvm(serve: Any, store: Any, scheme: str, truststore: Path, tmp_path: Path) -> Environment:
+def jvm(serve: Any, store: Any, scheme: str, trust: dict[str, str], tmp_path: Path) -> Environment:
     bucket = store.make_bucket("engine")
     front: Front = serve({bucket: store.entry()})
-    trust = f"-Djavax.net.ssl.trustStore={truststore} -Djavax.net.ssl.trustStorePassword=changeit"
 
     def make(spark: dict[str, str] | None = None) -> dict[str, str]:
-        return {**of_jvm(front, bucket, tmp_path, scheme, spark), "JAVA_TOOL_OPTIONS": trust}
+        return {**of_jvm(front, bucket, tmp_path, scheme, spark), **trust}
 
     return make
 

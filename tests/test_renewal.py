@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import Front, Serve
+from helpers.certificates import trusted_by_java
 from helpers.children import clean_environment
 from helpers.clients import CLIENT
 from helpers.identity import ROLE, arn, job, known
@@ -171,22 +172,23 @@ S3A = "org.apache.hadoop.fs.s3a"
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("way", ["web", "assumed"])
 def test_spark_renews_its_keys_in_the_middle(scene: Scene, way: str) -> None:
-    url = scene.front.url()
     provider = {
         "web": {"aws.credentials.provider": f"{AWS}.WebIdentityTokenFileCredentialsProvider"},
         "assumed": {
             "aws.credentials.provider": f"{S3A}.auth.AssumedRoleCredentialProvider",
             "assumed.role.arn": arn("writer"),
-            "assumed.role.sts.endpoint": url,
+            # S3A puts https:// before it.
+            "assumed.role.sts.endpoint": scene.front.url("https").removeprefix("https://"),
             "assumed.role.sts.endpoint.region": "us-east-1",
         },
     }[way]
     settings = {f"spark.hadoop.fs.s3a.{name}": value for name, value in provider.items()}
     variables = {
         **(scene.web("http") if way == "web" else {}),
+        **trusted_by_java(scene.front.ca, scene.folder),
         "AWS_REGION": "us-east-1",
         "PYTHONPATH": str(CLIENTS),
-        "S3_ENDPOINT": url,
+        "S3_ENDPOINT": scene.front.url(),
         "S3_ACCESS": CLIENT.access,
         "S3_SECRET": CLIENT.secret,
         "S3_CA": str(scene.front.ca),

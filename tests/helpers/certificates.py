@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,16 @@ def self_signed(folder: Path) -> Certificates:
         .sign(key, hashes.SHA256())
     )
     return _written(folder, cert, cert, key)
+
+
+def trusted_by_java(ca: Path, folder: Path) -> dict[str, str]:
+    """The variable by which a JVM trusts an authority."""
+    store = folder / "trust.p12"
+    command = ["keytool", "-importcert", "-noprompt", "-alias", "ca", "-file", ca]
+    command += ["-keystore", store, "-storetype", "PKCS12", "-storepass", "changeit"]
+    subprocess.run(command, check=True, capture_output=True)
+    trust = f"-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStorePassword=changeit"
+    return {"JAVA_TOOL_OPTIONS": trust}
 
 
 def _builder(

@@ -83,7 +83,7 @@ s3proxy() {
   command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
   fresh store-s3proxy "$S3PROXY" "$BUILD/stores/s3proxy.jar" && return
   say "S3Proxy into .build/stores"
-  mvn -q -B dependency:copy -Dartifact="org.gaul:s3proxy:$S3PROXY:jar:jar-with-dependencies" -DoutputDirectory="$BUILD/stores"
+  maven dependency:copy -Dartifact="org.gaul:s3proxy:$S3PROXY:jar:jar-with-dependencies" -DoutputDirectory="$BUILD/stores"
   mv "$BUILD/stores/s3proxy-$S3PROXY-jar-with-dependencies.jar" "$BUILD/stores/s3proxy.jar"
   stamp store-s3proxy "$S3PROXY"
 }
@@ -141,7 +141,7 @@ keycloak() {
   fresh keycloak "$KEYCLOAK" "$into" && return
   say "Keycloak into .build/keycloak (200 MB to fetch, once)"
   rm -rf "$into" "$BUILD/keycloak-$KEYCLOAK"
-  mvn -q -B dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$KEYCLOAK:zip" -DoutputDirectory="$BUILD"
+  maven dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$KEYCLOAK:zip" -DoutputDirectory="$BUILD"
   "${PYTHON:-python3}" -m zipfile -e "$BUILD/keycloak-quarkus-dist-$KEYCLOAK.zip" "$BUILD"
   rm "$BUILD/keycloak-quarkus-dist-$KEYCLOAK.zip"
   mv "$BUILD/keycloak-$KEYCLOAK" "$into"
@@ -246,6 +246,9 @@ need_jdk() {
   command -v mvn >/dev/null || die "Maven is missing: install it (Debian: maven)."
 }
 
+# maven takes nothing whose checksum is not the one that its repository tells.
+maven() { mvn -q -B --strict-checksums "$@"; }
+
 # spark, with the AWS SDK for Java, on which its S3A stands.
 spark() {
   need_python; need_jdk
@@ -255,11 +258,10 @@ spark() {
   say "Java libraries and Spark into .build/engines"
   rm -rf "$into"/{jars,spark-jars}
   environment "$into/spark" tests/clients/spark/requirements.txt
-  local copy=(mvn -q -B -f tests/clients/java/pom.xml dependency:copy-dependencies -DincludeScope=runtime)
-  "${copy[@]}" -DoutputDirectory="$into/jars"
+  local copy=(maven -f tests/clients/java/pom.xml dependency:copy-dependencies -DincludeScope=runtime)
+  "${copy[@]}" -DexcludeArtifactIds=bundle -DoutputDirectory="$into/jars"
   # Spark brings everything else, in versions of its own.
-  "${copy[@]}" -DoutputDirectory="$into/spark-jars" \
-    -DincludeGroupIds=software.amazon.awssdk,software.amazon.eventstream,org.reactivestreams,org.apache.hadoop,org.apache.spark
+  "${copy[@]}" -DincludeArtifactIds=bundle,hadoop-aws,spark-hadoop-cloud_2.13 -DoutputDirectory="$into/spark-jars"
   stamp spark "$inputs"
 }
 
@@ -271,7 +273,7 @@ trino() {
   say "Trino into .build/engines"
   rm -rf "$into/trino-server"
   environment "$into/trino" tests/clients/trino/requirements.txt
-  mvn -q -B dependency:copy -Dartifact="io.trino:trino-server:$TRINO:tar.gz" -DoutputDirectory="$into"
+  maven dependency:copy -Dartifact="io.trino:trino-server:$TRINO:tar.gz" -DoutputDirectory="$into"
   tar -xzf "$into/trino-server-$TRINO.tar.gz" -C "$into"
   rm "$into/trino-server-$TRINO.tar.gz"
   # Of its 50 plugins, those that the tests use: it starts faster.
