@@ -127,6 +127,26 @@ func TestASlowKeyHoldsUpNoOther(t *testing.T) {
 	})
 }
 
+// oneLeaves has two want what a load gives once it is released, and the one leave before who
+// began the load.
+func oneLeaves(t *testing.T, c *Cache[string, string], load Load[string], release chan<- struct{}) {
+	ctx, cancel := context.WithCancel(t.Context())
+	left, stayed := make(chan error, 1), make(chan string, 1)
+	go func() { _, err := c.Get(ctx, "k", load); left <- err }()
+	synctest.Wait()
+	go func() { stayed <- get(t, c, "k", forbidden(t)) }()
+	synctest.Wait()
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("the one who left got %v", err)
+	}
+	synctest.Wait()
+	close(release)
+	if v := <-stayed; v != "v" {
+		t.Errorf("the one who stayed got %q", v)
+	}
+}
+
 func TestACallerThatLeavesHarmsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New[string, string](10, nil)
@@ -139,21 +159,7 @@ func TestACallerThatLeavesHarmsNobody(t *testing.T) {
 				return Entry[string]{}, ctx.Err()
 			}
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		left, stayed := make(chan error, 1), make(chan string, 1)
-		go func() { _, err := c.Get(ctx, "k", load); left <- err }()
-		synctest.Wait() // the one who leaves is the one who began the load
-		go func() { stayed <- get(t, c, "k", forbidden(t)) }()
-		synctest.Wait()
-		cancel()
-		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Errorf("the one who left got %v", err)
-		}
-		synctest.Wait()
-		close(release)
-		if v := <-stayed; v != "v" {
-			t.Errorf("the one who stayed got %q", v)
-		}
+		oneLeaves(t, c, load, release)
 	})
 }
 

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"strings"
 	"testing"
@@ -61,21 +60,7 @@ func TestACallerThatLeavesIsLetGoAndItsLoadGoesOn(t *testing.T) {
 		c.Here()
 		var begun []any
 		release := make(chan struct{})
-		ctx, cancel := context.WithCancel(t.Context())
-		left, stayed := make(chan error, 1), make(chan string, 1)
-		go func() { _, err := c.Get(ctx, "k", halfway(release, &begun)); left <- err }()
-		synctest.Wait()
-		go func() { stayed <- get(t, c, "k", forbidden(t)) }()
-		synctest.Wait()
-		cancel()
-		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Errorf("the one who left got %v", err)
-		}
-		synctest.Wait()
-		close(release)
-		if v := <-stayed; v != "v" {
-			t.Errorf("the one who stayed got %q", v)
-		}
+		oneLeaves(t, c, halfway(release, &begun), release)
 		if len(begun) != 2 || begun[0] != nil || begun[1] != "half" {
 			t.Errorf("begun with %v", begun)
 		}

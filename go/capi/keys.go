@@ -15,20 +15,10 @@ import (
 //export osp_issue
 func osp_issue(handle C.int32_t, text C.osp_text, size C.size_t, out **C.char) (code C.int32_t) {
 	defer firewall(handle, &code, out)
-	if out == nil {
-		return C.OSP_BAD_ARGUMENT
-	}
-	*out = nil
-	data, ok := borrow(text, size)
-	if !ok {
-		return C.OSP_BAD_ARGUMENT
-	}
-	instance, code := healthy(handle)
-	if instance == nil {
-		return code
-	}
-	keys, err := instance.Server().Issue(data)
-	return issued(out, keys, err)
+	return asked(handle, text, size, out, func(server border.Server, data []byte) C.int32_t {
+		keys, err := server.Issue(data)
+		return issued(out, keys, err)
+	})
 }
 
 //export osp_mint

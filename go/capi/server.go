@@ -65,10 +65,20 @@ func osp_info(handle C.int32_t, text **C.char) (code C.int32_t) {
 //export osp_update
 func osp_update(handle C.int32_t, text C.osp_text, size C.size_t, failure **C.char) (code C.int32_t) {
 	defer firewall(handle, &code, failure)
-	if failure == nil {
+	return asked(handle, text, size, failure, func(server border.Server, data []byte) C.int32_t {
+		if err := server.Update(data); err != nil {
+			return fail(failure, err)
+		}
+		return C.OSP_OK
+	})
+}
+
+// asked does what a document asks of a server, which stores in out what came of it.
+func asked(handle C.int32_t, text C.osp_text, size C.size_t, out **C.char, do func(server border.Server, data []byte) C.int32_t) C.int32_t {
+	if out == nil {
 		return C.OSP_BAD_ARGUMENT
 	}
-	*failure = nil
+	*out = nil
 	data, ok := borrow(text, size)
 	if !ok {
 		return C.OSP_BAD_ARGUMENT
@@ -77,10 +87,7 @@ func osp_update(handle C.int32_t, text C.osp_text, size C.size_t, failure **C.ch
 	if instance == nil {
 		return code
 	}
-	if err := instance.Server().Update(data); err != nil {
-		return fail(failure, err)
-	}
-	return C.OSP_OK
+	return do(instance.Server(), data)
 }
 
 //export osp_reopen_logs

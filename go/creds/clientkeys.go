@@ -70,15 +70,25 @@ func PairOf(keystore map[string]secret.Value, accessKey string) string {
 	if !there {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(accessKey + "\x00" + key.Reveal()))
-	return string(sum[:16])
+	sum := pairOf(accessKey, key)
+	return string(sum[:])
+}
+
+func pairOf(accessKey string, key secret.Value) [16]byte {
+	var room [256]byte // for most, so that no request takes memory for it
+	sum := sha256.Sum256(append(append(append(room[:0], accessKey...), 0), key.Reveal()...))
+	return [16]byte(sum[:])
 }
 
 // MayKnow reports whether a key pair is still one of the keystore; or, if it never was,
 // whether its access key has no other pair there and perhaps is one of the fetcher's.
 func (c *ClientKeys) MayKnow(keystore map[string]secret.Value, accessKey, pair string) bool {
-	now := PairOf(keystore, accessKey)
-	return subtle.ConstantTimeCompare([]byte(now), []byte(pair)) == 1 && (now != "" || c.fetch != nil)
+	key, there := keystore[accessKey]
+	if !there {
+		return pair == "" && c.fetch != nil
+	}
+	now := pairOf(accessKey, key)
+	return subtle.ConstantTimeCompare(now[:], []byte(pair)) == 1
 }
 
 // Verified takes note that a request was signed with the secret of an access

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -339,4 +340,18 @@ func TestAScanOfRandomKeysKeepsNoClientWaiting(t *testing.T) {
 		}
 		time.Sleep(2 * time.Hour) // those who wait give up
 	})
+}
+
+// A request in a session asks that each time.
+func TestWhetherAPairIsKnownTakesNoMemory(t *testing.T) {
+	keystore := map[string]secret.Value{"alice": secret.New(strings.Repeat("s", 40)), "bob": secret.New("other")}
+	c := NewClientKeys(nil, 0, Options{Capacity: 1})
+	pair := PairOf(keystore, "alice")
+	if n := testing.AllocsPerRun(100, func() {
+		if !c.MayKnow(keystore, "alice", pair) || c.MayKnow(keystore, "bob", pair) || c.MayKnow(keystore, "alice", "") || c.MayKnow(keystore, "carol", "") {
+			t.Fatal("the wrong answer")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }

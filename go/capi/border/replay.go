@@ -50,11 +50,12 @@ func replayed(checker *access.Checker, r *config.Recorded, here access.Site) (ou
 		return outcome{Missing: []string{"the operation"}}
 	}
 	out.Missing = missing(r, here.Policies[0])
-	from := &access.Origin{Client: r.Client, Secure: r.Secure, Unknown: func(conditionKey string) {
-		if !slices.Contains(out.Missing, conditionKey) {
-			out.Missing = append(out.Missing, conditionKey)
+	lacks := func(what string) {
+		if !slices.Contains(out.Missing, what) {
+			out.Missing = append(out.Missing, what)
 		}
-	}}
+	}
+	from := &access.Origin{Client: r.Client, Secure: r.Secure, Unknown: lacks} // of condition keys
 	out.Allowed = true
 	who := access.Principal{AccessKey: r.Token, Session: r.Session, Mechanism: sigv4.InHeader}
 	for i, e := range checker.Explain(who, what, from, here) {
@@ -63,11 +64,11 @@ func replayed(checker *access.Checker, r *config.Recorded, here access.Site) (ou
 		}
 		out.Allowed = out.Allowed && !e.Refused
 		if r.Session != nil && r.Session.Role != "" && e.Refused && e.Effect == policy.None {
-			out.Missing = append(out.Missing, "the role's policy") // which may allow it
+			lacks("the role's policy") // which may allow it
 		}
 	}
 	if out.Allowed && copies[what.Operation] {
-		out.Missing = append(out.Missing, "the source")
+		lacks("the source")
 	}
 	return out
 }

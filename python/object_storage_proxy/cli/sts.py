@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shlex
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,8 +88,8 @@ def _keys(document: ElementTree.Element) -> TemporaryKeys:
 
 
 def _one_word(text: str) -> bool:
-    """Whether a key, which is printed as it is, can't be read as anything else."""
-    return text.isascii() and text.isprintable() and text != "" and not set(text) & set(" \"'`$\\")
+    """Whether a key, which is printed as it is, is nothing else to a shell that reads it."""
+    return shlex.quote(text) == text
 
 
 def _reason(status: int, document: ElementTree.Element) -> str:

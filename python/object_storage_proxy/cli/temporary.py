@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 
 from .._issue import TemporaryKeys
 
@@ -40,13 +39,11 @@ def _process(keys: TemporaryKeys) -> str:
 
 
 def _env(keys: TemporaryKeys) -> str:
-    variables = {
-        "AWS_ACCESS_KEY_ID": keys.access_key,
-        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
-        "AWS_SESSION_TOKEN": keys.session_token,
-    }
-    # A shell may read them, and whoever has answered may not be a proxy.
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+    return (
+        f"AWS_ACCESS_KEY_ID={keys.access_key}\n"
+        f"AWS_SECRET_ACCESS_KEY={keys.secret_key}\n"
+        f"AWS_SESSION_TOKEN={keys.session_token}\n"
+    )
 
 
 _SPELLED = {"process": _process, "env": _env}
