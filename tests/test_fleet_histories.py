@@ -76,7 +76,7 @@ class Fleet:
     def revoke(self, client: Client) -> bool:
         """Whether it is certain that all replicas know."""
         try:
-            revoke(self.config, client.keys.access, None, 6)
+            revoke(self.config, client.keys.access, wait=6)
         except (TimeoutError, osp.SharedStateError):
             return False
         return True

@@ -36,10 +36,11 @@ class Report(TypedDict):
 
 def revoke(
     config: ProxyServerConfig,
-    token: str | None,
-    bucket: str | None,
-    role: str | None,
-    subject: str | None,
+    token: str | None = None,
+    bucket: str | None = None,
+    *,
+    role: str | None = None,
+    subject: str | None = None,
     wait: float,
 ) -> None:
     """Does what `ProxyServer.invalidate` does, for a fleet, from outside of it.

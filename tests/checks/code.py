@@ -48,13 +48,27 @@ def mypy() -> None:
 def mypy_of_the_benchmark() -> None:
     """Of what it imports from the tests only the types count."""
     paths = {"MYPYPATH": f"tests{os.pathsep}python"}
-    _mypy("--strict", "--follow-imports=silent", "-p", "bench", env=paths)
+    _mypy("--strict", "--follow-imports=silent", "-p", "bench", env=paths, cache="bench")
 
 
-def _mypy(*args: str | Path, env: dict[str, str] | None = None) -> None:
+def calls_in_tests() -> None:
+    """A test that few run is not the last to hear that what it calls has changed."""
+    files = command("git", "ls-files", "tests/*.py", "tests/helpers/*.py").split()
+    paths = {"MYPYPATH": f"tests{os.pathsep}python"}
+    loose = ("--check-untyped-defs", "--explicit-package-bases", "--ignore-missing-imports")
+    try:
+        _mypy(*loose, *files, env=paths, cache="tests")
+    except CheckFailedError as error:
+        *lines, last = str(error).splitlines()
+        if not last.startswith("Found "):
+            raise
+        if wrong := [line for line in lines if line.endswith("[call-arg]")]:
+            raise CheckFailedError("\n".join(wrong)) from None
+
+
+def _mypy(*args: str | Path, env: dict[str, str] | None = None, cache: str = "package") -> None:
     """Each way to call it has a cache of its own: it throws away what other options made."""
-    cache = BUILD / "mypy" / ("bench" if "bench" in args else "package")
-    command(BIN / "mypy", "--cache-dir", cache, *args, env=env)
+    command(BIN / "mypy", "--cache-dir", BUILD / "mypy" / cache, *args, env=env)
 
 
 def stubtest() -> None:
@@ -136,6 +150,7 @@ def site() -> None:
 CHECKS: dict[str, Check] = {
     "mypy --strict": mypy,
     "mypy --strict, of the benchmark": mypy_of_the_benchmark,
+    "calls in the tests": calls_in_tests,
     "staticcheck": staticcheck,
     "pyright --verifytypes": pyright,
     "stubtest": stubtest,

@@ -65,9 +65,9 @@ def run(options: argparse.Namespace) -> int:
             settings.read(options.config).config(),
             options.token,
             options.bucket,
-            options.role,
-            options.subject,
-            options.wait,
+            role=options.role,
+            subject=options.subject,
+            wait=options.wait,
         )
     except (SharedStateError, TimeoutError) as error:
         raise CommandError(str(error)) from error
