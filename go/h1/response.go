@@ -102,7 +102,9 @@ func (w *response) writeStatusLine(status int) {
 	if w.c.out == nil {
 		w.c.out = outBuffers.Get().(*[outBuffer]byte)[:0]
 	}
-	w.putStrings("HTTP/1.", strconv.Itoa(w.head.minor), " ", strconv.Itoa(status), " ", http.StatusText(status), "\r\n")
+	w.putStrings("HTTP/1.", strconv.Itoa(w.head.minor), " ")
+	w.c.out = strconv.AppendInt(w.c.out, int64(status), 10)
+	w.putStrings(" ", http.StatusText(status), "\r\n")
 }
 
 func (w *response) putStrings(texts ...string) {

@@ -122,6 +122,9 @@ func (x *exchange) chosen(d access.Decision) {
 
 // limited says in S3's words that a limit is reached.
 func (x *exchange) limited(err error) error {
+	if err == nil {
+		return nil
+	}
 	var r *limits.Refusal
 	if !errors.As(err, &r) {
 		return err

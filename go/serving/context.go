@@ -15,10 +15,26 @@ type Context struct {
 	err   error         // once it has ended
 	done  chan struct{} // nil: nobody has asked for it yet
 	after []*afterFunc
+	room  [1]*afterFunc // where most requests' only one is kept
 }
 
 // afterFunc is to be run when the context ends; its address identifies it.
-type afterFunc struct{ run func() }
+type afterFunc struct {
+	of  *Context
+	run func()
+}
+
+// stop implements what context.AfterFunc returns.
+func (a *afterFunc) stop() bool {
+	c := a.of
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := slices.Index(c.after, a)
+	if at >= 0 {
+		c.after = slices.Delete(c.after, at, at+1)
+	}
+	return at >= 0
+}
 
 // Deadline implements context.Context.
 func (*Context) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -48,23 +64,18 @@ func (c *Context) Done() <-chan struct{} {
 
 // AfterFunc implements what context.AfterFunc looks for.
 func (c *Context) AfterFunc(f func()) (stop func() bool) {
-	a := &afterFunc{f}
+	a := &afterFunc{c, f}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		go f()
-	} else {
-		c.after = append(c.after, a)
+		return a.stop
 	}
-	return func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		at := slices.Index(c.after, a)
-		if at >= 0 {
-			c.after = slices.Delete(c.after, at, at+1)
-		}
-		return at >= 0
+	if c.after == nil {
+		c.after = c.room[:0]
 	}
+	c.after = append(c.after, a)
+	return a.stop
 }
 
 // Cancel ends the context.

@@ -185,12 +185,12 @@ func (s *SignedRequest) equals(sum digest) bool {
 
 // signature4 signs a canonical request by means of the string to sign.
 func (s *SignedRequest) signature4(key *signingKey, canonical []byte) digest {
-	return key.sign(s.toSign(canonical))
+	var room [256]byte
+	return key.sign(s.appendToSign(room[:0], canonical))
 }
 
-func (s *SignedRequest) toSign(canonical []byte) []byte {
+func (s *SignedRequest) appendToSign(b, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
-	b := make([]byte, 0, 256)
 	b = append(b, algorithm+"\n"...)
 	b = append(b, s.timestamp...)
 	b = append(b, '\n')
@@ -214,7 +214,7 @@ func (s *SignedRequest) mismatch() *s3err.Error {
 	if len(s.hosts) > 1 { // the first is what a forwarder made of it, and is not shown
 		canonical = s.forHost(s.hosts[1])
 	}
-	return err.With("StringToSign", string(s.toSign(canonical))).With("SignatureProvided", s.signature).
+	return err.With("StringToSign", string(s.appendToSign(nil, canonical))).With("SignatureProvided", s.signature).
 		With("CanonicalRequest", s.withoutToken(string(canonical)))
 }
 
