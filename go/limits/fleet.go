@@ -196,8 +196,10 @@ func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
 		return
 	}
 	cost := rate.cost(n)
-	taken := h.flows[d].charge(cost, h.key.mostDebt(), now)
-	t.tellMoved(h, d, int64(float64(n)*(taken.Seconds()/cost.Seconds())))
+	if taken := h.flows[d].charge(cost, h.key.mostDebt(), now); taken < cost { // what costs nothing is all taken
+		n = int64(float64(n) * (taken.Seconds() / cost.Seconds()))
+	}
+	t.tellMoved(h, d, n)
 }
 
 // tellMoved has the others hear of bytes.
