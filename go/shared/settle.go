@@ -70,7 +70,9 @@ func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
 
 // settle is the generic cell rate algorithm by the server's clock, in microseconds:
 // what has been taken of a rate is until when it is paid for. Requests are given as
-// long as that is not too far ahead; bytes are charged, since they have been moved.
+// long as that is not too far ahead; bytes are charged, since they have been moved. A
+// claim that wants no requests says nothing of their rate, and leaves alone what of them
+// is paid for.
 //
 // KEYS: account. ARGV: requests wanted, thousandths of them a second, what those that
 // may come at once cost, what the bytes in and those out cost, requests and bytes of the
@@ -95,20 +97,23 @@ local function count(text)
   return n
 end
 local function paid(text, most) return math.min(math.max(count(text), now), now + most) end
-local each, ahead = 1000000000 / arg[2], arg[3]
-local requests = paid(h[1], ahead)
-local given = math.max(0, math.min(arg[1], math.floor((ahead - (requests - now)) / each + 0.001)))
-requests = requests + given * each
-local wait = 0
-if given == 0 and arg[1] > 0 then wait = math.max(1, math.ceil(requests - now + each - ahead)) end
+local function text(n) return string.format('%.0f', n) end
+local given, wait = 0, 0
+if arg[1] > 0 then
+  local each, ahead = 1000000000 / arg[2], arg[3]
+  local requests = paid(h[1], ahead)
+  given = math.max(0, math.min(arg[1], math.floor((ahead - (requests - now)) / each + 0.001)))
+  requests = requests + given * each
+  if given == 0 then wait = math.max(1, math.ceil(requests - now + each - ahead)) end
+  redis.call('HSET', KEYS[1], 'requests', text(requests))
+end
 local came = math.min(paid(h[2], arg[9]) + arg[4], now + arg[9])
 local went = math.min(paid(h[3], arg[9]) + arg[5], now + arg[9])
 local day = math.floor(t[1] / 86400)
 local served, moved = 0, 0
 if count(h[4]) == day then served, moved = count(h[5]), count(h[6]) end
 if arg[10] == day then served, moved = math.max(0, served + arg[6]), math.max(0, moved + arg[7]) end
-local function text(n) return string.format('%.0f', n) end
-redis.call('HSET', KEYS[1], 'requests', text(requests), 'in', text(came), 'out', text(went), 'day', text(day), 'day_requests', text(served), 'day_bytes', text(moved))
+redis.call('HSET', KEYS[1], 'in', text(came), 'out', text(went), 'day', text(day), 'day_requests', text(served), 'day_bytes', text(moved))
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 return {given, wait, came - now, went - now, served, moved, now}
 `)
