@@ -114,10 +114,17 @@ func (t *Table) tell(h *held, requests, bytes int64) {
 	t.settleSoon(h.account, h.rule)
 }
 
-// untold takes what of today the others have not heard of.
+// known is what a replica last heard of an account with days: which one that was, since
+// the server may lose it, and what all had taken on a day.
+type known struct{ born, day, requests, bytes int64 }
+
+// untold takes what of today the others have not heard of, and says what was known.
 func (t *Table) untold(a *account, claim *shared.Claim) {
 	claim.Daily, claim.Day = true, t.beginDay(a)
 	claim.DayRequests, claim.DayBytes = a.fleet.requests.Swap(0), a.fleet.bytes.Swap(0)
+	if k := &a.fleet.known; k.day == claim.Day {
+		claim.Born, claim.KnownRequests, claim.KnownBytes = k.born, k.requests, k.bytes
+	}
 }
 
 // keepUntold undoes untold.
@@ -137,6 +144,7 @@ func (a *account) adopt(claim *shared.Claim, got shared.Grant) (early bool) {
 		a.keepUntold(claim)
 		return true
 	case claim.Day == theirs && a.today.number.Load() == theirs:
+		a.fleet.known = known{got.Born, theirs, got.DayRequests, got.DayBytes}
 		a.today.requests.Store(got.DayRequests + a.fleet.requests.Load())
 		a.today.bytes.Store(got.DayBytes + a.fleet.bytes.Load())
 	}

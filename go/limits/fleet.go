@@ -1,12 +1,9 @@
 package limits
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"osp/go/shared"
 )
 
 const (
@@ -36,6 +33,9 @@ type fleetAccount struct {
 	requests, bytes atomic.Int64    // of the day, likewise
 	settling        atomic.Bool     // they will be told
 	heard           atomic.Int64    // on the table's clock: when they were last told
+
+	exchanging sync.Mutex // so that what was said later is heard later
+	known      known      // exchanging guards it
 }
 
 // trip is one question to the others, for all who wait.
@@ -142,11 +142,7 @@ func (t *Table) ask(h *held, now time.Duration) (away bool) {
 // lease takes a batch of requests in advance, or notes how long there are none.
 func (t *Table) lease(h *held, now time.Duration) error {
 	rate := &h.rule.Requests
-	want := h.fleet.wanted(batch(rate, t.fleet.Replicas()), now)
-	claim := shared.Claim{
-		Name: h.key.fields(), Requests: want, Milli: rate.Milli, Ahead: rate.ahead,
-	}
-	got, err := t.settled(claim)
+	got, err := t.exchange(h.account, h.rule, h.fleet.wanted(batch(rate, t.fleet.Replicas()), now))
 	if err != nil {
 		return err
 	}
@@ -187,81 +183,4 @@ func (t *Table) concurrent(most int64) int64 {
 		return most
 	}
 	return max(1, most/int64(t.fleet.Replicas()))
-}
-
-// charge takes bytes of an account that have been moved already.
-func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
-	rate := h.rule.bytes(d)
-	if !rate.limited() || n <= 0 {
-		return
-	}
-	cost := rate.cost(n)
-	if taken := h.flows[d].charge(cost, h.key.mostDebt(), now); taken < cost { // what costs nothing is all taken
-		n = int64(float64(n) * (taken.Seconds() / cost.Seconds()))
-	}
-	t.tellMoved(h, d, n)
-}
-
-// tellMoved has the others hear of bytes.
-func (t *Table) tellMoved(h *held, d Direction, n int64) {
-	if t.fleet != nil {
-		h.fleet.waiting[d].Add(n)
-		t.settleSoon(h.account, h.rule)
-	}
-}
-
-// settleSoon has the others told of what an account has taken.
-func (t *Table) settleSoon(a *account, rule *Measures) {
-	if a.fleet.settling.CompareAndSwap(false, true) {
-		t.later(settleEvery, func() { t.settle(a, rule) })
-	}
-}
-
-// settle tells the others what an account has taken, and hears what they have.
-func (t *Table) settle(a *account, rule *Measures) {
-	f := &a.fleet
-	f.settling.Store(false) // what comes from now on is told next time
-	f.heard.Store(int64(t.clock()))
-	claim := shared.Claim{
-		Name: a.key.fields(), In: costOf(&rule.In, f.waiting[In].Swap(0)), Out: costOf(&rule.Out, f.waiting[Out].Swap(0)),
-	}
-	if rule.daily() {
-		t.untold(a, &claim)
-	}
-	got, err := t.settled(claim)
-	if err != nil {
-		// The bytes were charged here, and this replica's streams have paid for them. The
-		// counts of the day are told when the others are back.
-		a.keepUntold(&claim)
-		return
-	}
-	now := t.clock()
-	a.flows[In].atLeast(got.In, now)
-	a.flows[Out].atLeast(got.Out, now)
-	if early := a.adopt(&claim, got); early {
-		t.settleSoon(a, rule)
-	}
-}
-
-// settled is what the others say to a claim.
-func (t *Table) settled(claim shared.Claim) (shared.Grant, error) {
-	got, err := t.fleet.Settle(context.Background(), claim)
-	if err == nil {
-		t.learnTime(got.Time)
-	}
-	return got, err
-}
-
-// costOf is what bytes cost, but no more than two windows: what the others did not
-// hear of in time must not lock a client out for long.
-func costOf(rate *Rate, n int64) time.Duration {
-	if !rate.limited() {
-		return 0
-	}
-	return min(rate.cost(n), 2*Window)
-}
-
-// fields name the account to the others.
-func (k key) fields() []string {
-	return []string{k.scope.String(), string(rune('0' + k.of)), k.who, k.bucket}
 }

@@ -28,6 +28,7 @@ func claims(random *rand.Rand, name string, today int64) []shared.Claim {
 		}
 		if random.IntN(3) == 0 {
 			c.Daily, c.Day, c.DayRequests, c.DayBytes = true, today+random.Int64N(3)-1, random.Int64N(9)-2, random.Int64N(1<<40)
+			c.Born, c.KnownRequests, c.KnownBytes = random.Int64N(2), random.Int64N(50), random.Int64N(1<<42)
 		}
 		all = append(all, c)
 	}

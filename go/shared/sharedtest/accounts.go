@@ -17,11 +17,13 @@ type Accounts map[string]*account
 type account struct {
 	requests, in, out  float64 // until when it is paid for
 	day, served, moved int64
+	born               int64
+	ends               time.Time // when the server forgets it
 }
 
 // Settle is what the server does with a claim that it gets at now.
 func (a Accounts) Settle(c shared.Claim, now time.Time) shared.Grant {
-	at := a.at(c)
+	at := a.at(c, now)
 	g := shared.Grant{Time: now}
 	micros := float64(now.UnixMicro())
 	if c.Requests > 0 {
@@ -30,16 +32,22 @@ func (a Accounts) Settle(c shared.Claim, now time.Time) shared.Grant {
 	at.in, g.In = charge(at.in, c.In, micros)
 	at.out, g.Out = charge(at.out, c.Out, micros)
 	at.count(c, now.Unix()/86400)
-	g.DayRequests, g.DayBytes = at.served, at.moved
+	g.DayRequests, g.DayBytes, g.Born = at.served, at.moved, at.born
 	return g
 }
 
-func (a Accounts) at(c shared.Claim) *account {
+// at is the account of a claim. It is kept for as long as any claim says.
+func (a Accounts) at(c shared.Claim, now time.Time) *account {
 	name := strings.Join(c.Name, "\x00")
-	if a[name] == nil {
-		a[name] = &account{}
+	at := a[name]
+	if at == nil || now.After(at.ends) {
+		at = &account{born: now.UnixMicro()}
+		a[name] = at
 	}
-	return a[name]
+	if ends := now.Add(c.Life()); ends.After(at.ends) {
+		at.ends = ends
+	}
+	return at
 }
 
 func (a *account) take(c shared.Claim, now float64) (given int64, wait time.Duration) {
@@ -65,6 +73,9 @@ func (a *account) count(c shared.Claim, today int64) {
 		a.day, a.served, a.moved = today, 0, 0
 	}
 	if c.Day == today {
+		if c.Born > 0 && c.Born != a.born { // the server has lost that one
+			a.served, a.moved = max(a.served, c.KnownRequests), max(a.moved, c.KnownBytes)
+		}
 		a.served, a.moved = max(0, a.served+c.DayRequests), max(0, a.moved+c.DayBytes)
 	}
 }

@@ -1,0 +1,94 @@
+package limits
+
+import (
+	"context"
+	"time"
+
+	"osp/go/shared"
+)
+
+// charge takes bytes of an account that have been moved already.
+func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
+	rate := h.rule.bytes(d)
+	if !rate.limited() || n <= 0 {
+		return
+	}
+	cost := rate.cost(n)
+	if taken := h.flows[d].charge(cost, h.key.mostDebt(), now); taken < cost { // what costs nothing is all taken
+		n = int64(float64(n) * (taken.Seconds() / cost.Seconds()))
+	}
+	t.tellMoved(h, d, n)
+}
+
+// tellMoved has the others hear of bytes.
+func (t *Table) tellMoved(h *held, d Direction, n int64) {
+	if t.fleet != nil {
+		h.fleet.waiting[d].Add(n)
+		t.settleSoon(h.account, h.rule)
+	}
+}
+
+// settleSoon has the others told of what an account has taken.
+func (t *Table) settleSoon(a *account, rule *Measures) {
+	if a.fleet.settling.CompareAndSwap(false, true) {
+		t.later(settleEvery, func() { t.settle(a, rule) })
+	}
+}
+
+// settle tells the others what an account has taken, and hears what they have.
+func (t *Table) settle(a *account, rule *Measures) {
+	a.fleet.settling.Store(false) // what comes from now on is told next time
+	_, _ = t.exchange(a, rule, 0) // what could not be told is kept
+}
+
+// exchange is one round trip to the others: it tells them what an account has taken,
+// hears what they have, and takes requests in advance, if any are wanted.
+func (t *Table) exchange(a *account, rule *Measures, want int64) (shared.Grant, error) {
+	f := &a.fleet
+	f.exchanging.Lock()
+	defer f.exchanging.Unlock()
+	f.heard.Store(int64(t.clock()))
+	claim := t.claim(a, rule, want)
+	got, err := t.fleet.Settle(context.Background(), claim)
+	if err != nil {
+		// The bytes were charged here, and this replica's streams have paid for them. The
+		// counts of the day are told when the others are back.
+		a.keepUntold(&claim)
+		return got, err
+	}
+	t.learnTime(got.Time)
+	now := t.clock()
+	a.flows[In].atLeast(got.In, now)
+	a.flows[Out].atLeast(got.Out, now)
+	if early := a.adopt(&claim, got); early {
+		t.settleSoon(a, rule)
+	}
+	return got, nil
+}
+
+// claim is what the others are told. The caller holds exchanging.
+func (t *Table) claim(a *account, rule *Measures, want int64) shared.Claim {
+	f := &a.fleet
+	c := shared.Claim{
+		Name: a.key.fields(), Requests: want, Milli: rule.Requests.Milli, Ahead: rule.Requests.ahead,
+		In: costOf(&rule.In, f.waiting[In].Swap(0)), Out: costOf(&rule.Out, f.waiting[Out].Swap(0)),
+	}
+	if rule.daily() {
+		t.untold(a, &c)
+	}
+	return c
+}
+
+// costOf is what bytes cost, but no more than two windows: what the others did not
+// hear of in time must not lock a client out for long.
+func costOf(rate *Rate, n int64) time.Duration {
+	if !rate.limited() {
+		return 0
+	}
+	return min(rate.cost(n), 2*Window)
+}
+
+// fields name the account to the others.
+func (k key) fields() []string {
+	return []string{k.scope.String(), string(rune('0' + k.of)), k.who, k.bucket}
+}
