@@ -79,9 +79,19 @@ func (f *fleetAccount) giveBackLeased(now time.Duration) {
 	}
 }
 
-func (f *fleetAccount) refusedFor(now time.Duration) time.Duration {
-	return max(0, time.Duration(f.refusedUntil.Load())-now)
+// refusedFor is how long nobody need ask. No rate has anybody wait for longer than one
+// request costs, or than hold: who is to wait for longer was refused by another rule.
+func (f *fleetAccount) refusedFor(rate *Rate, now time.Duration) time.Duration {
+	wait := max(0, time.Duration(f.refusedUntil.Load())-now)
+	if wait > max(rate.each, rate.hold())+late {
+		return 0
+	}
+	return wait
 }
+
+// hold is for how long nobody asks after a refusal, at least. Asking again at once would
+// bring one request for a round trip; but what comes in must not be lost for want of room.
+func (r *Rate) hold() time.Duration { return min(batchTime/2, (r.ahead-r.each)/2) }
 
 // takeRequest takes one request of an account, or returns how long it has to wait.
 func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok bool) {
@@ -93,7 +103,7 @@ func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok 
 		if f.takeLeased(now) {
 			return 0, true
 		}
-		if wait := f.refusedFor(now); wait > 0 {
+		if wait := f.refusedFor(rate, now); wait > 0 {
 			return wait, false
 		}
 		if away := t.ask(h, now); away {
@@ -151,10 +161,7 @@ func (t *Table) lease(h *held, now time.Duration) error {
 		h.fleet.leased.Store(lease(got.Requests, now+lapse))
 		return nil
 	}
-	// Asking again at once would bring one request for a round trip; but what comes in
-	// must not be lost for want of room.
-	hold := min(batchTime/2, (rate.ahead-rate.each)/2)
-	h.fleet.refusedUntil.Store(int64(t.clock() + max(got.Wait, hold)))
+	h.fleet.refusedUntil.Store(int64(t.clock() + max(got.Wait, rate.hold())))
 	return nil
 }
 

@@ -158,6 +158,26 @@ func TestARefusedKeyIsNotAskedAboutAgainBeforeItsTime(t *testing.T) {
 	}
 }
 
+func TestAnotherRuleLiftsAWait(t *testing.T) {
+	f, replicas := fleetOf(2)
+	slow, fast := &Rules{Token: perSecond(0.001, 20)}, &Rules{Token: perSecond(1000, 1000)}
+	for range 30 {
+		replicas[0].request(slow, alice, "")
+	}
+	if _, r := replicas[0].request(slow, alice, ""); r == nil || r.Wait < 15*time.Minute {
+		t.Fatalf("%+v", r)
+	}
+	if _, r := replicas[0].request(fast, alice, ""); r != nil && r.Wait > time.Second {
+		t.Errorf("%+v", r)
+	}
+	f.clock.move(time.Second) // by then what the first rule let him take is as if it were a burst of the second one
+	for i := range 900 {
+		if _, r := replicas[0].request(fast, alice, ""); r != nil {
+			t.Fatalf("request %d: %+v", i, r)
+		}
+	}
+}
+
 func TestWhatWasTakenInAdvanceLapses(t *testing.T) {
 	f, replicas := fleetOf(1)
 	rules := &Rules{Token: perSecond(100, 100)}
