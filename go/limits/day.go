@@ -135,6 +135,11 @@ func (a *account) keepUntold(claim *shared.Claim) {
 	}
 }
 
+// hasUntold reports whether there are counts of a day that the others have not heard of.
+func (a *account) hasUntold() bool {
+	return a.fleet.requests.Load() != 0 || a.fleet.bytes.Load() != 0
+}
+
 // adopt takes the counts of all replicas over, if they are of the day that was claimed
 // for, and reports whether that is still to come there.
 func (a *account) adopt(claim *shared.Claim, got shared.Grant) (early bool) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"osp/go/lru"
 	"osp/go/shared"
 )
 
@@ -30,9 +31,23 @@ func (t *Table) tellMoved(h *held, d Direction, n int64) {
 
 // settleSoon has the others told of what an account has taken.
 func (t *Table) settleSoon(a *account, rule *Measures) {
-	if a.fleet.settling.CompareAndSwap(false, true) {
+	if !t.closed.Load() && a.fleet.settling.CompareAndSwap(false, true) {
 		t.later(settleEvery, func() { t.settle(a, rule) })
 	}
+}
+
+// settleAgain has the others told later what they could not be told of a day. No more
+// accounts wait for that than there are, so that those which were displaced are not
+// remembered without a bound.
+func (t *Table) settleAgain(a *account, rule *Measures) {
+	if t.closed.Load() || t.again.Load() >= 2*mostAccounts || !a.fleet.settling.CompareAndSwap(false, true) {
+		return
+	}
+	t.again.Add(1)
+	t.later(settleAgainAfter, func() {
+		t.again.Add(-1)
+		t.settle(a, rule)
+	})
 }
 
 // settle tells the others what an account has taken, and hears what they have.
@@ -54,6 +69,9 @@ func (t *Table) exchange(a *account, rule *Measures, want int64) (shared.Grant, 
 		// The bytes were charged here, and this replica's streams have paid for them. The
 		// counts of the day are told when the others are back.
 		a.keepUntold(&claim)
+		if a.hasUntold() {
+			t.settleAgain(a, rule)
+		}
 		return got, err
 	}
 	t.learnTime(got.Time)
@@ -65,6 +83,23 @@ func (t *Table) exchange(a *account, rule *Measures, want int64) (shared.Grant, 
 	}
 	return got, nil
 }
+
+// Close tells the others what they have not heard of the day, as far as that takes no
+// longer. They are told nothing after that.
+func (t *Table) Close(most time.Duration) {
+	t.closed.Store(true)
+	end := t.clock() + most
+	for _, in := range []*lru.Map[key, *account]{t.accounts, t.address} {
+		for _, a := range in.Values() {
+			if a.hasUntold() && t.clock() < end {
+				_, _ = t.exchange(a, &anyDay, 0)
+			}
+		}
+	}
+}
+
+// anyDay is a rule about days alone: their counts are told whatever the rule.
+var anyDay = Measures{DayRequests: 1, DayBytes: 1}
 
 // claim is what the others are told. The caller holds exchanging.
 func (t *Table) claim(a *account, rule *Measures, want int64) shared.Claim {

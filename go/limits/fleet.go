@@ -14,6 +14,9 @@ const (
 	lapse = 2 * batchTime
 	// settleEvery is how long bytes wait to be told to the others.
 	settleEvery = batchTime
+	// settleAgainAfter is how long a day's counts wait that could not be told. While the
+	// server is away that takes no round trip.
+	settleAgainAfter = 2 * time.Second
 	// askAgainAfter is how long a replica believes that a day's quota is used up.
 	askAgainAfter = time.Second
 	// mostTrips is how often one request asks the others at most.

@@ -19,6 +19,7 @@ type together struct {
 	replicas int
 	away     bool
 	trips    int
+	takes    time.Duration // a round trip
 	accounts sharedtest.Accounts
 	due      []func() // what timers would do
 }
@@ -44,6 +45,7 @@ func (f *together) Settle(_ context.Context, c shared.Claim) (shared.Grant, erro
 		return shared.Grant{}, errors.New("away")
 	}
 	f.trips++
+	f.clock.move(f.takes)
 	return f.accounts.Settle(c, f.date()), nil
 }
 

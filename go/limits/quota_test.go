@@ -50,3 +50,61 @@ func TestAQuotaHoldsThoughTheServerLosesIt(t *testing.T) {
 		t.Errorf("%d bytes of 350", read)
 	}
 }
+
+func TestWhatCouldNotBeToldIsToldWhenTheServerIsBack(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayBytes: 350, Out: NewRate(mega, 1)}}}
+	f, replicas := fleetOf(2)
+	f.away = true
+	if !reads(replicas[0], rules, 350) {
+		t.Fatal("refused")
+	}
+	for range 5 {
+		f.pass()
+	}
+	f.away = false
+	f.pass()
+	if len(f.due) > 0 {
+		t.Errorf("%d timers more", len(f.due))
+	}
+	reads(replicas[1], rules, 1)
+	f.pass()
+	if reads(replicas[1], rules, 1) {
+		t.Error("the other replica has not heard of it")
+	}
+}
+
+func TestAReplicaThatStopsTellsTheRest(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayBytes: 350}}}
+	f, replicas := fleetOf(2)
+	reads(replicas[0], rules, 350)
+	replicas[0].Close(time.Second)
+	f.due = nil // its process has ended
+	reads(replicas[1], rules, 1)
+	f.pass()
+	if reads(replicas[1], rules, 1) {
+		t.Error("the other replica has not heard of it")
+	}
+	f.away = true // what comes after that is told nobody, and sets no timer
+	f.due = nil
+	f.clock.move(time.Minute)
+	reads(replicas[0], rules, 1)
+	if len(f.due) > 0 {
+		t.Errorf("%d timers", len(f.due))
+	}
+}
+
+func TestTheLastWordHasItsTime(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayBytes: 350}}}
+	f, replicas := fleetOf(1)
+	for i := range 10 {
+		if k, r := replicas[0].request(rules, Subject{Token: string(rune('a' + i))}, ""); r == nil {
+			k.End(0, 1)
+		}
+	}
+	f.takes = time.Second
+	before := f.trips
+	replicas[0].Close(3 * time.Second)
+	if got := f.trips - before; got != 3 {
+		t.Errorf("%d round trips of a second in three", got)
+	}
+}
