@@ -47,27 +47,34 @@ func (t *Table) beginDay(a *account) (number int64) {
 
 func (m *Measures) daily() bool { return m.DayRequests > 0 || m.DayBytes > 0 }
 
-// dayUsedUp looks whether a day's quota has been used up. Others may since have given
-// back some of what they had taken, so a refusal asks them from time to time.
+// dayUsedUp looks whether a day's quota has been used up.
 func (h *held) dayUsedUp(t *Table, now time.Duration) *Refusal {
 	rule := h.rule
 	if !rule.daily() {
 		return nil
 	}
+	t.hearOfDay(h, now)
 	t.beginDay(h.account)
-	var measure Measure
 	switch {
 	case rule.DayBytes > 0 && h.today.bytes.Load() >= rule.DayBytes:
-		measure = BytesPerDay
+		return &Refusal{Measure: BytesPerDay}
 	case rule.DayRequests > 0 && h.today.requests.Load() >= rule.DayRequests:
-		measure = RequestsPerDay
-	default:
-		return nil
+		return &Refusal{Measure: RequestsPerDay}
 	}
-	if t.fleet != nil && now-time.Duration(h.fleet.heard.Load()) > askAgainAfter {
-		t.settleSoon(h.account, h.rule)
+	return nil
+}
+
+// hearOfDay asks the others what they have taken of today, if they were not heard of
+// lately: they may have used it up, or given back what they had taken.
+func (t *Table) hearOfDay(h *held, now time.Duration) {
+	if t.fleet == nil || h.fleet.fresh(now) {
+		return
 	}
-	return &Refusal{Measure: measure}
+	h.fleet.exchanging.Lock()
+	defer h.fleet.exchanging.Unlock()
+	if !h.fleet.fresh(now) { // or somebody else has asked meanwhile
+		_, _ = t.exchanged(h.account, h.rule, 0) // if they are away, what is known here holds
+	}
 }
 
 // countRequest counts a request of today, unless the quota has been used up meanwhile.

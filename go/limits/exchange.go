@@ -59,10 +59,13 @@ func (t *Table) settle(a *account, rule *Measures) {
 // exchange is one round trip to the others: it tells them what an account has taken,
 // hears what they have, and takes requests in advance, if any are wanted.
 func (t *Table) exchange(a *account, rule *Measures, want int64) (shared.Grant, error) {
-	f := &a.fleet
-	f.exchanging.Lock()
-	defer f.exchanging.Unlock()
-	f.heard.Store(int64(t.clock()))
+	a.fleet.exchanging.Lock()
+	defer a.fleet.exchanging.Unlock()
+	return t.exchanged(a, rule, want)
+}
+
+// exchanged is exchange for a caller who holds exchanging.
+func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant, error) {
 	claim := t.claim(a, rule, want)
 	got, err := t.fleet.Settle(context.Background(), claim)
 	if err != nil {
@@ -76,6 +79,7 @@ func (t *Table) exchange(a *account, rule *Measures, want int64) (shared.Grant, 
 	}
 	t.learnTime(got.Time)
 	now := t.clock()
+	a.fleet.heard.Store(max(1, int64(now)))
 	a.flows[In].atLeast(got.In, now)
 	a.flows[Out].atLeast(got.Out, now)
 	if early := a.adopt(&claim, got); early {

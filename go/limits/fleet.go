@@ -17,8 +17,8 @@ const (
 	// settleAgainAfter is how long a day's counts wait that could not be told. While the
 	// server is away that takes no round trip.
 	settleAgainAfter = 2 * time.Second
-	// askAgainAfter is how long a replica believes that a day's quota is used up.
-	askAgainAfter = time.Second
+	// freshFor is how long a replica goes by what it has heard of a day.
+	freshFor = time.Second
 	// mostTrips is how often one request asks the others at most.
 	mostTrips = 8
 )
@@ -35,7 +35,7 @@ type fleetAccount struct {
 	waiting         [2]atomic.Int64 // bytes that the others do not know of yet
 	requests, bytes atomic.Int64    // of the day, likewise
 	settling        atomic.Bool     // they will be told
-	heard           atomic.Int64    // on the table's clock: when they were last told
+	heard           atomic.Int64    // on the table's clock: when they were last heard of; 0: never
 
 	exchanging sync.Mutex // so that what was said later is heard later
 	known      known      // exchanging guards it
@@ -45,6 +45,12 @@ type fleetAccount struct {
 type trip struct {
 	done chan struct{}
 	away bool // valid after done: the others can't be asked
+}
+
+// fresh reports whether the others were heard of lately.
+func (f *fleetAccount) fresh(now time.Duration) bool {
+	heard := f.heard.Load()
+	return heard > 0 && now-time.Duration(heard) <= freshFor
 }
 
 // leasedBits are those of the number in a lease, which leaves enough for decades.
