@@ -21,6 +21,22 @@ func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
 	t.tellMoved(h, d, n)
 }
 
+// mostGuessed is how many replicas are taken to move bytes all at the same time, at most. Of
+// any more a single one that does would not come to the whole rate: it hears of the others
+// ten times a second, and passes its part of a window in between.
+const mostGuessed = 8
+
+// guess is what the others are taken to move while a piece is moved here that costs so
+// much: as much each, until they are heard of. Or each replica would pass a window of its
+// own before that, and all together owe so many.
+func (t *Table) guess(cost time.Duration) time.Duration {
+	if t.fleet == nil {
+		return 0
+	}
+	others := min(t.fleet.Replicas(), mostGuessed) - 1
+	return min(time.Duration(others)*cost, Window/2)
+}
+
 // tellMoved has the others hear of bytes.
 func (t *Table) tellMoved(h *held, d Direction, n int64) {
 	if t.fleet != nil {
@@ -67,10 +83,11 @@ func (t *Table) exchange(a *account, rule *Measures, want int64) (shared.Grant, 
 // exchanged is exchange for a caller who holds exchanging.
 func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant, error) {
 	claim := t.claim(a, rule, want)
+	in, out := time.Duration(a.flows[In].guess.Swap(0)), time.Duration(a.flows[Out].guess.Swap(0))
 	got, err := t.fleet.Settle(context.Background(), claim)
 	if err != nil {
-		// The bytes were charged here, and this replica's streams have paid for them. The
-		// counts of the day are told when the others are back.
+		// The bytes were charged here, and this replica's streams have paid for them, and
+		// for as much by the others. The counts of the day are told when those are back.
 		a.keepUntold(&claim)
 		if a.hasUntold() {
 			t.settleAgain(a, rule)
@@ -78,10 +95,9 @@ func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant,
 		return got, err
 	}
 	t.learnTime(got.Time)
-	now := t.clock()
-	a.fleet.heard.Store(max(1, int64(now)))
-	a.flows[In].atLeast(got.In, now)
-	a.flows[Out].atLeast(got.Out, now)
+	a.fleet.heard.Store(max(1, int64(t.clock())))
+	a.flows[In].hear(t, in, got.In)
+	a.flows[Out].hear(t, out, got.Out)
 	if early := a.adopt(&claim, got); early {
 		t.settleSoon(a, rule)
 	}
