@@ -43,7 +43,7 @@ func (f *flow) pass(ctx context.Context, t *Table, owner string, cost time.Durat
 	if c := f.crowd.Load(); c == nil || !c.awaited.Load() {
 		guess := t.guess(cost)
 		if f.takeWithin(Window+shortestPause, cost+guess, t.clock()) {
-			f.guess.Add(int64(guess))
+			f.guessed(guess)
 			return nil
 		}
 	}
@@ -67,6 +67,13 @@ func (f *flow) pass(ctx context.Context, t *Table, owner string, cost time.Durat
 		c.forget(p)
 	}
 	return ctx.Err()
+}
+
+// guessed notes that so much of what was charged is a guess.
+func (f *flow) guessed(guess time.Duration) {
+	if guess > 0 { // who is alone guesses nothing
+		f.guess.Add(int64(guess))
+	}
 }
 
 // crowded returns the crowd, which is made when it is first needed.
@@ -104,7 +111,7 @@ func (f *flow) serve(t *Table, c *crowd) {
 		c.forget(p)
 		guess := t.guess(p.cost)
 		f.charge(p.cost+guess, mostDebt, now)
-		f.guess.Add(int64(guess))
+		f.guessed(guess)
 		close(p.passed)
 	}
 	f.wake(t, c, now)
