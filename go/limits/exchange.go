@@ -21,20 +21,24 @@ func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
 	t.tellMoved(h, d, n)
 }
 
-// mostGuessed is how many replicas are taken to move bytes all at the same time, at most. Of
+// mostMoving is how many replicas are taken to move bytes all at the same time, at most. Of
 // any more a single one that does would not come to the whole rate: it hears of the others
 // ten times a second, and passes its part of a window in between.
-const mostGuessed = 8
+const mostMoving = 8
+
+// moving is how many replicas are taken to move bytes, this one included.
+func (t *Table) moving() int64 {
+	if t.fleet == nil {
+		return 1
+	}
+	return int64(min(t.fleet.Replicas(), mostMoving))
+}
 
 // guess is what the others are taken to move while a piece is moved here that costs so
 // much: as much each, until they are heard of. Or each replica would pass a window of its
 // own before that, and all together owe so many.
 func (t *Table) guess(cost time.Duration) time.Duration {
-	if t.fleet == nil {
-		return 0
-	}
-	others := min(t.fleet.Replicas(), mostGuessed) - 1
-	return min(time.Duration(others)*cost, Window/2)
+	return min(time.Duration(t.moving()-1)*cost, Window/2)
 }
 
 // tellMoved has the others hear of bytes.

@@ -67,12 +67,24 @@ func TestAFleetKeepsToARateOfBytesAndNobodyIsPutOff(t *testing.T) {
 				}
 			}
 			const seconds = 15
-			for i := range seconds * 20 {
+			start := time.Now()
+			var waited time.Duration
+			i := 0
+			for ; time.Since(start) < seconds*time.Second; i++ {
 				time.Sleep(time.Second / 20)
 				k := tables[i%replicas].Begin(rules, nil, alice)
 				if err := k.AdmitOwn(); err != nil {
 					t.Fatalf("%d replicas, request %d: %v", replicas, i, err)
 				}
+				if _, err := k.AdmitCommon(""); err != nil {
+					t.Fatalf("%d replicas, request %d: %v", replicas, i, err)
+				}
+				begun := time.Now()
+				moves(t, k, Out, 1)
+				waited += time.Since(begun)
+			}
+			if mean := waited / time.Duration(i); mean > 140*time.Millisecond {
+				t.Errorf("%d replicas: one byte took %v, on the average", replicas, mean)
 			}
 			if got := float64(moved.Load()) / mega; got < 0.95*seconds || got > seconds+2 {
 				t.Errorf("%d replicas moved %v s' worth in %d s", replicas, got, seconds)
