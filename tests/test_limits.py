@@ -314,6 +314,18 @@ class TestMistakes:
         assert "limits.token.concurrent: must be between" in line
 
 
+def test_a_replica_that_stops_tells_the_others_what_a_day_has_used_up(
+    serve: Any, double: S3Double, tmp_path: Path
+) -> None:
+    with valkey(tmp_path / "state") as state:
+        shared = {"shared_state": state.url, "shared_keys": [key("k1", 1)], "shared_timeout": 2.0}
+        quota = {"token": {"bytes_per_day": 1}}
+        one, two = (serve({"data": double.entry()}, **shared, limits=quota) for _ in range(2))
+        assert get(one.url()) == 200
+        one.server.stop()
+        assert get(two.url()) == 403
+
+
 SECONDS = 30
 
 
@@ -326,7 +338,8 @@ def test_eight_replicas_admit_what_the_limit_says(
     rate = 100
     with valkey(tmp_path / "state") as state:
         shared = {"shared_state": state.url, "shared_keys": [key("k1", 1)], "shared_timeout": 2.0}
-        limits = {"token": {"requests": rate, "burst": rate}}
+        told = {"bytes_out": 1_000_000_000, "bytes_per_day": 1 << 40}  # ten times a second
+        limits = {"token": {"requests": rate, "burst": rate, **told}}
         fronts = [serve({"data": double.entry()}, **shared, limits=limits) for _ in range(8)]
         statuses: Counter[int] = Counter()
         begun = time.monotonic()

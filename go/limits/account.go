@@ -66,7 +66,7 @@ func (h *held) mayCome(t *Table, k *Ticket, now time.Duration) *Refusal {
 	if !rule.Requests.limited() {
 		return nil
 	}
-	wait := h.fleet.refusedFor(now)
+	wait := h.fleet.refusedFor(&rule.Requests, now)
 	if t.fleet == nil {
 		wait = h.requests.wouldWait(&rule.Requests, now)
 	}

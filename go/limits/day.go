@@ -47,27 +47,34 @@ func (t *Table) beginDay(a *account) (number int64) {
 
 func (m *Measures) daily() bool { return m.DayRequests > 0 || m.DayBytes > 0 }
 
-// dayUsedUp looks whether a day's quota has been used up. Others may since have given
-// back some of what they had taken, so a refusal asks them from time to time.
+// dayUsedUp looks whether a day's quota has been used up.
 func (h *held) dayUsedUp(t *Table, now time.Duration) *Refusal {
 	rule := h.rule
 	if !rule.daily() {
 		return nil
 	}
+	t.hearOfDay(h, now)
 	t.beginDay(h.account)
-	var measure Measure
 	switch {
 	case rule.DayBytes > 0 && h.today.bytes.Load() >= rule.DayBytes:
-		measure = BytesPerDay
+		return &Refusal{Measure: BytesPerDay}
 	case rule.DayRequests > 0 && h.today.requests.Load() >= rule.DayRequests:
-		measure = RequestsPerDay
-	default:
-		return nil
+		return &Refusal{Measure: RequestsPerDay}
 	}
-	if t.fleet != nil && now-time.Duration(h.fleet.heard.Load()) > askAgainAfter {
-		t.settleSoon(h.account, h.rule)
+	return nil
+}
+
+// hearOfDay asks the others what they have taken of today, if they were not heard of
+// lately: they may have used it up, or given back what they had taken.
+func (t *Table) hearOfDay(h *held, now time.Duration) {
+	if t.fleet == nil || h.fleet.fresh(now) {
+		return
 	}
-	return &Refusal{Measure: measure}
+	h.fleet.exchanging.Lock()
+	defer h.fleet.exchanging.Unlock()
+	if !h.fleet.fresh(now) { // or somebody else has asked meanwhile
+		_, _ = t.exchanged(h.account, h.rule, 0) // if they are away, what is known here holds
+	}
 }
 
 // countRequest counts a request of today, unless the quota has been used up meanwhile.
@@ -114,10 +121,17 @@ func (t *Table) tell(h *held, requests, bytes int64) {
 	t.settleSoon(h.account, h.rule)
 }
 
-// untold takes what of today the others have not heard of.
+// known is what a replica last heard of an account with days: which one that was, since
+// the server may lose it, and what all had taken on a day.
+type known struct{ born, day, requests, bytes int64 }
+
+// untold takes what of today the others have not heard of, and says what was known.
 func (t *Table) untold(a *account, claim *shared.Claim) {
 	claim.Daily, claim.Day = true, t.beginDay(a)
 	claim.DayRequests, claim.DayBytes = a.fleet.requests.Swap(0), a.fleet.bytes.Swap(0)
+	if k := &a.fleet.known; k.day == claim.Day {
+		claim.Born, claim.KnownRequests, claim.KnownBytes = k.born, k.requests, k.bytes
+	}
 }
 
 // keepUntold undoes untold.
@@ -126,6 +140,11 @@ func (a *account) keepUntold(claim *shared.Claim) {
 		a.fleet.requests.Add(claim.DayRequests)
 		a.fleet.bytes.Add(claim.DayBytes)
 	}
+}
+
+// hasUntold reports whether there are counts of a day that the others have not heard of.
+func (a *account) hasUntold() bool {
+	return a.fleet.requests.Load() != 0 || a.fleet.bytes.Load() != 0
 }
 
 // adopt takes the counts of all replicas over, if they are of the day that was claimed
@@ -137,6 +156,7 @@ func (a *account) adopt(claim *shared.Claim, got shared.Grant) (early bool) {
 		a.keepUntold(claim)
 		return true
 	case claim.Day == theirs && a.today.number.Load() == theirs:
+		a.fleet.known = known{got.Born, theirs, got.DayRequests, got.DayBytes}
 		a.today.requests.Store(got.DayRequests + a.fleet.requests.Load())
 		a.today.bytes.Store(got.DayBytes + a.fleet.bytes.Load())
 	}

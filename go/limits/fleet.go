@@ -1,12 +1,9 @@
 package limits
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"osp/go/shared"
 )
 
 const (
@@ -17,8 +14,11 @@ const (
 	lapse = 2 * batchTime
 	// settleEvery is how long bytes wait to be told to the others.
 	settleEvery = batchTime
-	// askAgainAfter is how long a replica believes that a day's quota is used up.
-	askAgainAfter = time.Second
+	// settleAgainAfter is how long a day's counts wait that could not be told. While the
+	// server is away that takes no round trip.
+	settleAgainAfter = 2 * time.Second
+	// freshFor is how long a replica goes by what it has heard of a day.
+	freshFor = time.Second
 	// mostTrips is how often one request asks the others at most.
 	mostTrips = 8
 )
@@ -35,13 +35,22 @@ type fleetAccount struct {
 	waiting         [2]atomic.Int64 // bytes that the others do not know of yet
 	requests, bytes atomic.Int64    // of the day, likewise
 	settling        atomic.Bool     // they will be told
-	heard           atomic.Int64    // on the table's clock: when they were last told
+	heard           atomic.Int64    // on the table's clock: when they were last heard of; 0: never
+
+	exchanging sync.Mutex // so that what was said later is heard later
+	known      known      // exchanging guards it
 }
 
 // trip is one question to the others, for all who wait.
 type trip struct {
 	done chan struct{}
 	away bool // valid after done: the others can't be asked
+}
+
+// fresh reports whether the others were heard of lately.
+func (f *fleetAccount) fresh(now time.Duration) bool {
+	heard := f.heard.Load()
+	return heard > 0 && now-time.Duration(heard) <= freshFor
 }
 
 // leasedBits are those of the number in a lease, which leaves enough for decades.
@@ -79,9 +88,19 @@ func (f *fleetAccount) giveBackLeased(now time.Duration) {
 	}
 }
 
-func (f *fleetAccount) refusedFor(now time.Duration) time.Duration {
-	return max(0, time.Duration(f.refusedUntil.Load())-now)
+// refusedFor is how long nobody need ask. No rate has anybody wait for longer than one
+// request costs, or than hold: who is to wait for longer was refused by another rule.
+func (f *fleetAccount) refusedFor(rate *Rate, now time.Duration) time.Duration {
+	wait := max(0, time.Duration(f.refusedUntil.Load())-now)
+	if wait > max(rate.each, rate.hold())+late {
+		return 0
+	}
+	return wait
 }
+
+// hold is for how long nobody asks after a refusal, at least. Asking again at once would
+// bring one request for a round trip; but what comes in must not be lost for want of room.
+func (r *Rate) hold() time.Duration { return min(batchTime/2, (r.ahead-r.each)/2) }
 
 // takeRequest takes one request of an account, or returns how long it has to wait.
 func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok bool) {
@@ -93,7 +112,7 @@ func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok 
 		if f.takeLeased(now) {
 			return 0, true
 		}
-		if wait := f.refusedFor(now); wait > 0 {
+		if wait := f.refusedFor(rate, now); wait > 0 {
 			return wait, false
 		}
 		if away := t.ask(h, now); away {
@@ -142,11 +161,7 @@ func (t *Table) ask(h *held, now time.Duration) (away bool) {
 // lease takes a batch of requests in advance, or notes how long there are none.
 func (t *Table) lease(h *held, now time.Duration) error {
 	rate := &h.rule.Requests
-	want := h.fleet.wanted(batch(rate, t.fleet.Replicas()), now)
-	claim := shared.Claim{
-		Name: h.key.fields(), Requests: want, Milli: rate.Milli, Ahead: rate.ahead,
-	}
-	got, err := t.settled(claim)
+	got, err := t.exchange(h.account, h.rule, h.fleet.wanted(batch(rate, t.fleet.Replicas()), now))
 	if err != nil {
 		return err
 	}
@@ -155,10 +170,7 @@ func (t *Table) lease(h *held, now time.Duration) error {
 		h.fleet.leased.Store(lease(got.Requests, now+lapse))
 		return nil
 	}
-	// Asking again at once would bring one request for a round trip; but what comes in
-	// must not be lost for want of room.
-	hold := min(batchTime/2, (rate.ahead-rate.each)/2)
-	h.fleet.refusedUntil.Store(int64(t.clock() + max(got.Wait, hold)))
+	h.fleet.refusedUntil.Store(int64(t.clock() + max(got.Wait, rate.hold())))
 	return nil
 }
 
@@ -187,79 +199,4 @@ func (t *Table) concurrent(most int64) int64 {
 		return most
 	}
 	return max(1, most/int64(t.fleet.Replicas()))
-}
-
-// charge takes bytes of an account that have been moved already.
-func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
-	rate := h.rule.bytes(d)
-	if !rate.limited() || n <= 0 {
-		return
-	}
-	cost := rate.cost(n)
-	taken := h.flows[d].charge(cost, h.key.mostDebt(), now)
-	t.tellMoved(h, d, int64(float64(n)*(taken.Seconds()/cost.Seconds())))
-}
-
-// tellMoved has the others hear of bytes.
-func (t *Table) tellMoved(h *held, d Direction, n int64) {
-	if t.fleet != nil {
-		h.fleet.waiting[d].Add(n)
-		t.settleSoon(h.account, h.rule)
-	}
-}
-
-// settleSoon has the others told of what an account has taken.
-func (t *Table) settleSoon(a *account, rule *Measures) {
-	if a.fleet.settling.CompareAndSwap(false, true) {
-		t.later(settleEvery, func() { t.settle(a, rule) })
-	}
-}
-
-// settle tells the others what an account has taken, and hears what they have.
-func (t *Table) settle(a *account, rule *Measures) {
-	f := &a.fleet
-	f.settling.Store(false) // what comes from now on is told next time
-	f.heard.Store(int64(t.clock()))
-	claim := shared.Claim{
-		Name: a.key.fields(), In: costOf(&rule.In, f.waiting[In].Swap(0)), Out: costOf(&rule.Out, f.waiting[Out].Swap(0)),
-	}
-	if rule.daily() {
-		t.untold(a, &claim)
-	}
-	got, err := t.settled(claim)
-	if err != nil {
-		// The bytes were charged here, and this replica's streams have paid for them. The
-		// counts of the day are told when the others are back.
-		a.keepUntold(&claim)
-		return
-	}
-	now := t.clock()
-	a.flows[In].atLeast(got.In, now)
-	a.flows[Out].atLeast(got.Out, now)
-	if early := a.adopt(&claim, got); early {
-		t.settleSoon(a, rule)
-	}
-}
-
-// settled is what the others say to a claim.
-func (t *Table) settled(claim shared.Claim) (shared.Grant, error) {
-	got, err := t.fleet.Settle(context.Background(), claim)
-	if err == nil {
-		t.learnTime(got.Time)
-	}
-	return got, err
-}
-
-// costOf is what bytes cost, but no more than two windows: what the others did not
-// hear of in time must not lock a client out for long.
-func costOf(rate *Rate, n int64) time.Duration {
-	if !rate.limited() {
-		return 0
-	}
-	return min(rate.cost(n), 2*Window)
-}
-
-// fields name the account to the others.
-func (k key) fields() []string {
-	return []string{k.scope.String(), string(rune('0' + k.of)), k.who, k.bucket}
 }

@@ -4,23 +4,24 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"time"
 
 	"osp/go/s3op"
 	"osp/go/shared"
+	"osp/go/shared/sharedtest"
 )
 
-// together keeps accounts as the script of package shared does, in virtual time.
+// together is the server of a fleet, in virtual time.
 type together struct {
 	clock    *clock
+	began    time.Time // by the server's clock
 	replicas int
 	away     bool
 	trips    int
-	accounts map[string]*shares
-	due      []func()  // what timers would do
-	date     time.Time // by the server's clock
+	takes    time.Duration // a round trip
+	accounts sharedtest.Accounts
+	due      []func() // what timers would do
 }
 
 func (f *together) note(_ time.Duration, do func()) { f.due = append(f.due, do) }
@@ -34,61 +35,35 @@ func (f *together) pass() {
 	}
 }
 
-type shares struct {
-	requests, in, out            meter
-	day, servedToday, movedToday int64
-}
+// date is the server's.
+func (f *together) date() time.Time { return f.began.Add(f.clock.time()) }
 
 func (f *together) Replicas() int { return f.replicas }
 
-func (f *together) Settle(_ context.Context, c shared.Claim) (g shared.Grant, err error) {
+func (f *together) Settle(_ context.Context, c shared.Claim) (shared.Grant, error) {
 	if f.away {
-		return g, errors.New("away")
+		return shared.Grant{}, errors.New("away")
 	}
 	f.trips++
-	name := strings.Join(c.Name, "/")
-	if f.accounts[name] == nil {
-		f.accounts[name] = &shares{}
-	}
-	a, now := f.accounts[name], f.clock.time()
-	rate := Rate{Milli: c.Milli, each: (&Rate{Milli: c.Milli}).cost(1), ahead: c.Ahead}
-	for g.Requests < c.Requests {
-		wait, ok := a.requests.take(&rate, now)
-		if !ok {
-			g.Wait = wait
-			break
-		}
-		g.Requests++
-	}
-	for m, cost := range map[*meter]time.Duration{&a.in: c.In, &a.out: c.Out} {
-		m.until.Store(int64(max(time.Duration(m.until.Load()), now) + cost))
-	}
-	if today := numberOf(f.date); a.day != today {
-		a.day, a.servedToday, a.movedToday = today, 0, 0
-	}
-	if c.Day == a.day {
-		a.servedToday += c.DayRequests
-		a.movedToday += c.DayBytes
-	}
-	g.In, g.Out, g.DayRequests, g.DayBytes, g.Time = a.in.ahead(now), a.out.ahead(now), a.servedToday, a.movedToday, f.date
-	return g, nil
+	f.clock.move(f.takes)
+	return f.accounts.Settle(c, f.date()), nil
 }
 
 // fleetOf makes replicas that share accounts and a clock.
 func fleetOf(n int) (*together, []*world) {
-	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	f := &together{clock: &clock{}, replicas: n, accounts: map[string]*shares{}, date: noon}
-	f.clock.move(time.Hour)
+	f := &together{clock: &clock{}, began: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), replicas: n, accounts: sharedtest.Accounts{}}
 	var replicas []*world
 	for range n {
-		w := &world{clock: f.clock, date: noon}
-		w.Table = New(Options{Fleet: f, Clock: f.clock.time, Wall: func() time.Time { return w.date }, Later: f.note})
+		w := &world{clock: f.clock}
+		w.Table = New(Options{Fleet: f, Clock: f.clock.time, Wall: func() time.Time { return f.date().Add(w.off) }, Later: f.note})
 		replicas = append(replicas, w)
 	}
+	f.clock.move(time.Hour)
 	return f, replicas
 }
 
-// Requests come several times as fast as they may, in every mixture of replicas.
+// Requests come several times as fast as they may, in every mixture of replicas, also where
+// the same rule is about bytes and days, of which replicas tell each other all the time.
 func TestAFleetAdmitsAsMuchAsTheLimitAndNoMoreThanItsBound(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for _, c := range []struct {
@@ -96,13 +71,20 @@ func TestAFleetAdmitsAsMuchAsTheLimitAndNoMoreThanItsBound(t *testing.T) {
 		burst    int64
 		replicas int
 		lopsided bool // nearly all come to one replica
-	}{{100, 100, 8, false}, {1000, 1000, 8, false}, {1000, 100, 8, true}, {20, 5, 8, false}, {50, 1, 3, false}, {10_000, 10_000, 8, false}, {200, 200, 1, false}} {
+		also     Measures
+	}{
+		{100, 100, 8, false, Measures{}}, {1000, 1000, 8, false, Measures{}}, {1000, 100, 8, true, Measures{}}, {20, 5, 8, false, Measures{}},
+		{50, 1, 3, false, Measures{}}, {10_000, 10_000, 8, false, Measures{}}, {200, 200, 1, false, Measures{}},
+		{10, 20, 2, false, Measures{Out: NewRate(1<<30, 1)}}, {100, 100, 8, false, Measures{DayBytes: 1 << 50}},
+		{1, 5, 1, false, Measures{DayRequests: 1 << 40}}, {100, 20, 3, true, Measures{In: NewRate(1<<30, 1), DayBytes: 1 << 50}},
+	} {
 		f, replicas := fleetOf(c.replicas)
-		rules := &Rules{Token: perSecond(c.rate, c.burst)}
+		rules := &Rules{Token: &Rule{Measures: c.also}}
+		rules.Token.Requests = NewRate(c.rate, c.burst)
 		const seconds = 30
 		var times []time.Duration
 		var alone meter // what one process would admit of the same requests
-		due := 0
+		due, told := 0, f.clock.time()
 		gap := int64(float64(time.Second) / c.rate / 3)
 		for begun := f.clock.time(); f.clock.time() < begun+seconds*time.Second; f.clock.move(time.Duration(random.Int64N(2 * gap))) {
 			if _, ok := alone.take(&rules.Token.Requests, f.clock.time()); ok {
@@ -112,8 +94,13 @@ func TestAFleetAdmitsAsMuchAsTheLimitAndNoMoreThanItsBound(t *testing.T) {
 			if c.lopsided && random.IntN(20) > 0 {
 				at = 0
 			}
-			if _, r := replicas[at].request(rules, alice, ""); r == nil {
+			if k, r := replicas[at].request(rules, alice, ""); r == nil {
 				times = append(times, f.clock.time())
+				k.End(1, 1)
+			}
+			if f.clock.time() > told+settleEvery {
+				told = f.clock.time()
+				f.pass()
 			}
 		}
 		slack := float64(int64(c.replicas) * batch(&rules.Token.Requests, c.replicas))
@@ -130,7 +117,7 @@ func TestAFleetAdmitsAsMuchAsTheLimitAndNoMoreThanItsBound(t *testing.T) {
 				t.Fatalf("%+v: %d in %v s", c, j-i+1, window)
 			}
 		}
-		if perSecond := f.trips / seconds; perSecond > c.replicas*int(min(c.rate, 40))+int(c.rate)/4 {
+		if perSecond := f.trips / seconds; perSecond > c.replicas*int(min(c.rate, 40)+10)+int(c.rate)/4 {
 			t.Errorf("%+v: %d round trips a second", c, perSecond)
 		}
 	}
@@ -170,6 +157,26 @@ func TestARefusedKeyIsNotAskedAboutAgainBeforeItsTime(t *testing.T) {
 	f.clock.move(first.Wait)
 	if _, r := replicas[0].request(rules, alice, ""); r != nil {
 		t.Error(r)
+	}
+}
+
+func TestAnotherRuleLiftsAWait(t *testing.T) {
+	f, replicas := fleetOf(2)
+	slow, fast := &Rules{Token: perSecond(0.001, 20)}, &Rules{Token: perSecond(1000, 1000)}
+	for range 30 {
+		replicas[0].request(slow, alice, "")
+	}
+	if _, r := replicas[0].request(slow, alice, ""); r == nil || r.Wait < 15*time.Minute {
+		t.Fatalf("%+v", r)
+	}
+	if _, r := replicas[0].request(fast, alice, ""); r != nil && r.Wait > time.Second {
+		t.Errorf("%+v", r)
+	}
+	f.clock.move(time.Second) // by then what the first rule let him take is as if it were a burst of the second one
+	for i := range 900 {
+		if _, r := replicas[0].request(fast, alice, ""); r != nil {
+			t.Fatalf("request %d: %+v", i, r)
+		}
 	}
 }
 
@@ -220,17 +227,18 @@ func TestADayIsThatOfTheServersClock(t *testing.T) {
 	for _, off := range []time.Duration{0, 150 * time.Millisecond, -150 * time.Millisecond, 2 * time.Second, -2 * time.Second, 3 * time.Hour, -3 * time.Hour} {
 		f, replicas := fleetOf(2)
 		var served [4]int
+		replicas[1].off = off
 		last := time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
-		for step := time.Duration(0); f.date.Before(last); f.date = f.date.Add(step) {
-			if step = 10 * time.Second; f.date.Add(10*time.Second).Sub(f.date.Round(24*time.Hour)).Abs() < 30*time.Second {
+		for f.date().Before(last) {
+			step := 10 * time.Second
+			if f.date().Add(step).Sub(f.date().Round(24*time.Hour)).Abs() < 30*time.Second {
 				step = 50 * time.Millisecond
 			}
 			f.clock.move(step)
 			f.pass()
-			for i, w := range replicas {
-				w.date = f.date.Add(time.Duration(i) * off)
+			for _, w := range replicas {
 				if k, r := w.request(rules, alice, ""); r == nil {
-					served[f.date.Day()-1]++
+					served[f.date().Day()-1]++
 					k.End(0, 0)
 				}
 			}
@@ -259,11 +267,7 @@ func TestAQuotaThatSomebodyGaveBackIsHeardOf(t *testing.T) {
 	if _, r := replicas[1].request(own, alice, ""); r == nil {
 		t.Error("it has heard already")
 	}
-	f.clock.move(askAgainAfter + time.Millisecond)
-	if _, r := replicas[1].request(own, alice, ""); r == nil {
-		t.Error("it has heard without asking")
-	}
-	f.pass()
+	f.clock.move(freshFor + time.Millisecond)
 	if _, r := replicas[1].request(own, alice, ""); r != nil {
 		t.Errorf("%v, for ever", r)
 	}

@@ -14,6 +14,7 @@ import (
 // piece beyond what may be ahead, however many streams there are.
 type flow struct {
 	meter
+	guess atomic.Int64          // of what is ahead: what other replicas may have moved that were not heard of yet
 	crowd atomic.Pointer[crowd] // nil: nobody has had to wait yet
 }
 
@@ -24,6 +25,7 @@ type crowd struct {
 	line    turns.Line[*piece]
 	backlog map[string]time.Duration // what those of each owner cost that wait
 	awaited atomic.Bool              // somebody waits, so a timer will look
+	timer   int                      // the number of that; those before it do nothing
 }
 
 // piece is some bytes that wait.
@@ -38,8 +40,12 @@ const shortestPause = 10 * time.Millisecond
 
 // pass returns when a piece has had its turn and is charged. The error is ctx's.
 func (f *flow) pass(ctx context.Context, t *Table, owner string, cost time.Duration) error {
-	if c := f.crowd.Load(); (c == nil || !c.awaited.Load()) && f.takeWithin(Window+shortestPause, cost, t.clock()) {
-		return nil
+	if c := f.crowd.Load(); c == nil || !c.awaited.Load() {
+		guess := t.guess(cost)
+		if f.takeWithin(Window+shortestPause, cost+guess, t.clock()) {
+			f.guessed(guess)
+			return nil
+		}
 	}
 	c := f.crowded()
 	p := &piece{owner: owner, cost: cost, passed: make(chan struct{})}
@@ -47,7 +53,7 @@ func (f *flow) pass(ctx context.Context, t *Table, owner string, cost time.Durat
 	place := c.line.Push(owner, p)
 	c.backlog[owner] += cost
 	if !c.awaited.Swap(true) {
-		t.later(max(0, f.ahead(t.clock())-Window), func() { f.serve(t) })
+		f.wake(t, c, t.clock())
 	}
 	c.mu.Unlock()
 	select {
@@ -63,6 +69,13 @@ func (f *flow) pass(ctx context.Context, t *Table, owner string, cost time.Durat
 	return ctx.Err()
 }
 
+// guessed notes that so much of what was charged is a guess.
+func (f *flow) guessed(guess time.Duration) {
+	if guess > 0 { // who is alone guesses nothing
+		f.guess.Add(int64(guess))
+	}
+}
+
 // crowded returns the crowd, which is made when it is first needed.
 func (f *flow) crowded() *crowd {
 	if c := f.crowd.Load(); c != nil {
@@ -72,11 +85,22 @@ func (f *flow) crowded() *crowd {
 	return f.crowd.Load()
 }
 
-// serve lets as many pieces pass as may, and comes back for the others.
-func (f *flow) serve(t *Table) {
-	c := f.crowd.Load()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// wake has a timer look after those who wait, in the place of the one before. The caller
+// holds mu.
+func (f *flow) wake(t *Table, c *crowd, now time.Duration) {
+	c.timer++
+	number := c.timer
+	t.later(max(0, f.ahead(now)-Window), func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if number == c.timer {
+			f.serve(t, c)
+		}
+	})
+}
+
+// serve lets as many pieces pass as may, and comes back for the others. The caller holds mu.
+func (f *flow) serve(t *Table, c *crowd) {
 	now := t.clock()
 	for f.ahead(now) <= Window+shortestPause {
 		p, ok := c.line.Pop()
@@ -85,10 +109,24 @@ func (f *flow) serve(t *Table) {
 			return
 		}
 		c.forget(p)
-		f.charge(p.cost, mostDebt, now)
+		guess := t.guess(p.cost)
+		f.charge(p.cost+guess, mostDebt, now)
+		f.guessed(guess)
 		close(p.passed)
 	}
-	t.later(f.ahead(now)-Window, func() { f.serve(t) })
+	f.wake(t, c, now)
+}
+
+// hear takes over what is ahead by the word of all replicas, in the place of a guess that
+// was made before they were asked.
+func (f *flow) hear(t *Table, guess, ahead time.Duration) {
+	now := t.clock()
+	f.correct(guess, ahead, now)
+	if c := f.crowd.Load(); guess > 0 && c != nil && c.awaited.Load() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		f.serve(t, c)
+	}
 }
 
 // forget notes that a piece does not wait any more. The caller holds mu.

@@ -138,11 +138,11 @@ func (m *meter) ahead(now time.Duration) time.Duration {
 	return max(0, time.Duration(m.until.Load())-now)
 }
 
-// atLeast notes that others have taken so much.
-func (m *meter) atLeast(ahead, now time.Duration) {
+// correct takes back what was taken too much, but for what others have taken.
+func (m *meter) correct(tooMuch, ahead, now time.Duration) {
 	for {
 		until := m.until.Load()
-		if until >= int64(now+ahead) || m.until.CompareAndSwap(until, int64(now+ahead)) {
+		if m.until.CompareAndSwap(until, max(until-int64(tooMuch), int64(now+ahead))) {
 			return
 		}
 	}

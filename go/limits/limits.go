@@ -51,7 +51,9 @@ type Table struct {
 	address  *lru.Map[key, *account]
 	opening  sync.Mutex // held by whoever opens an account
 
-	ahead atomic.Int64 // by how much the fleet's clock is ahead of wall
+	ahead  atomic.Int64 // by how much the fleet's clock is ahead of wall
+	again  atomic.Int64 // accounts whose day could not be told
+	closed atomic.Bool
 }
 
 // New makes a Table without accounts.

@@ -21,7 +21,8 @@ func (c *clock) move(by time.Duration) { c.now.Add(int64(by)) }
 type world struct {
 	*Table
 	clock *clock
-	date  time.Time
+	date  time.Time     // of a process that is alone
+	off   time.Duration // how far a replica's clock is ahead of the fleet's
 }
 
 func newWorld() *world {

@@ -273,11 +273,13 @@ const (
 	chunksInWindow = 20
 )
 
-// chunks are small beside the rates, so that streams of one share take turns.
+// chunks are small beside the rates, so that streams of one share take turns, and beside
+// a replica's part of them.
 func (k *Ticket) chunks() (most [2]int64) {
+	inWindow := chunksInWindow * k.table.moving()
 	for i := range k.accounts[:k.admitted] {
 		for d, rate := range [2]*Rate{In: &k.accounts[i].rule.In, Out: &k.accounts[i].rule.Out} {
-			if chunk := max(smallestChunk, rate.Milli/1000/chunksInWindow); rate.limited() && (most[d] == 0 || chunk < most[d]) {
+			if chunk := max(smallestChunk, rate.Milli/1000/inWindow); rate.limited() && (most[d] == 0 || chunk < most[d]) {
 				most[d] = chunk
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"osp/go/access"
 	"osp/go/limits"
@@ -16,6 +17,9 @@ import (
 )
 
 var errNoSuchClass = errors.New("the validator chose limits that the configuration does not have")
+
+// lastWord is how long a stop takes at most to tell the fleet what has been used up.
+const lastWord = time.Second
 
 func limitsOptions(fleet *shared.State) limits.Options {
 	if fleet == nil {

@@ -231,8 +231,8 @@ func (p *Pipeline) Caches() map[string]func() cache.Stats {
 	}
 }
 
-// Close waits for the last requests, which a hard stop may still unwind, and
-// closes the connections to stores.
+// Close waits for the last requests, which a hard stop may still unwind, tells the
+// fleet what they have used up, and closes the connections to stores.
 func (p *Pipeline) Close(grace time.Duration) {
 	ended := make(chan struct{})
 	go func() {
@@ -244,6 +244,7 @@ func (p *Pipeline) Close(grace time.Duration) {
 	case <-time.After(grace):
 		p.log.Warn("requests were still in flight when the server stopped")
 	}
+	p.limits.Close(lastWord)
 	p.shadow.Close()
 	p.upstream.Close()
 }

@@ -124,3 +124,55 @@ func TestAnAccountIsNotKeptForEver(t *testing.T) {
 		t.Errorf("%d ms, %v", left, err)
 	}
 }
+
+// Whoever claims less than others before shortens no life: what stands there counts on.
+func TestNoClaimShortensTheLifeOfAnAccount(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	r := f.replica()
+	name := []string{"token", "alice"}
+	day := Claim{Name: name, Day: time.Now().Unix() / 86400, DayBytes: 1, Daily: true}
+	for _, c := range []struct {
+		first Claim
+		life  time.Duration
+	}{{day, 25 * time.Hour}, {Claim{Name: name, Requests: 1, Milli: 1, Ahead: 1000 * time.Second}, 1000 * time.Second}} {
+		f.server.command("FLUSHALL")
+		for _, claim := range []Claim{c.first, {Name: name, Out: time.Second}, claimOf(1)} {
+			if _, err := r.Settle(t.Context(), claim); err != nil {
+				t.Fatal(err)
+			}
+		}
+		client := f.server.client()
+		left, err := client.Do(t.Context(), client.B().Pttl().Key(r.key("limit:"+r.names.Name("limit", "token", "alice"))).Build()).AsInt64()
+		if err != nil || left < c.life.Milliseconds() {
+			t.Errorf("%d ms, %v", left, err)
+		}
+	}
+}
+
+func TestADayGoesOnWhereTheServerHasLostIt(t *testing.T) {
+	f := newFleet(t, newServer(t))
+	one, two := f.replica(), f.replica()
+	c := Claim{Name: []string{"token", "alice"}, Day: time.Now().Unix() / 86400, DayRequests: 3, DayBytes: 5, Daily: true}
+	settled := func(r *replica, c Claim) Grant {
+		t.Helper()
+		got, err := r.Settle(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	before := settled(one, c)
+	f.server.command("FLUSHALL")
+	c.Born, c.KnownRequests, c.KnownBytes = before.Born, 3, 5
+	got := settled(one, c)
+	if got.DayRequests != 6 || got.DayBytes != 10 {
+		t.Errorf("%+v", got)
+	}
+	if again := settled(two, c); again.DayRequests != 9 || again.DayBytes != 15 || again.Born != got.Born { // another one that knew the lost one
+		t.Errorf("%+v", again)
+	}
+	c.Born, c.KnownRequests = got.Born, 100 // of one that is there the server knows best
+	if again := settled(one, c); again.DayRequests != 12 {
+		t.Errorf("%+v", again)
+	}
+}

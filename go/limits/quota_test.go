@@ -1,0 +1,141 @@
+package limits
+
+import (
+	"testing"
+	"time"
+)
+
+// reads has a client read so many bytes at a replica, if he is admitted.
+func reads(w *world, rules *Rules, bytes int64) bool {
+	k, r := w.request(rules, alice, "")
+	if r == nil {
+		k.End(0, bytes)
+	}
+	return r == nil
+}
+
+func TestAQuotaLastsForItsDayHoweverItsShareIsUsed(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{Requests: NewRate(1, 1), DayBytes: 350}}}
+	f, replicas := fleetOf(2)
+	read := int64(0)
+	for range 600 { // of ten hours
+		for _, bytes := range []int64{100, 0} { // what tells no bytes comes last
+			if reads(replicas[0], rules, bytes) {
+				read += bytes
+			}
+			f.clock.move(30 * time.Second)
+			f.pass()
+		}
+	}
+	if read != 400 {
+		t.Errorf("%d bytes of 350", read)
+	}
+}
+
+func TestAQuotaHoldsThoughTheServerLosesIt(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayBytes: 350, DayRequests: 1000}}}
+	f, replicas := fleetOf(2)
+	var read int64
+	for i := range 20 {
+		if i == 6 { // both have heard by then
+			clear(f.accounts)
+		}
+		if reads(replicas[i%2], rules, 50) {
+			read += 50
+		}
+		f.clock.move(2 * time.Second)
+		f.pass()
+	}
+	if read > 400 { // one replica has not heard of the other's last
+		t.Errorf("%d bytes of 350", read)
+	}
+}
+
+func TestWhatCouldNotBeToldIsToldWhenTheServerIsBack(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayBytes: 350, Out: NewRate(mega, 1)}}}
+	f, replicas := fleetOf(2)
+	f.away = true
+	if !reads(replicas[0], rules, 350) {
+		t.Fatal("refused")
+	}
+	for range 5 {
+		f.pass()
+	}
+	f.away = false
+	f.pass()
+	if len(f.due) > 0 {
+		t.Errorf("%d timers more", len(f.due))
+	}
+	reads(replicas[1], rules, 1)
+	f.pass()
+	if reads(replicas[1], rules, 1) {
+		t.Error("the other replica has not heard of it")
+	}
+}
+
+func TestAReplicaThatStopsTellsTheRest(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayBytes: 350}}}
+	f, replicas := fleetOf(2)
+	reads(replicas[0], rules, 350)
+	replicas[0].Close(time.Second)
+	f.due = nil // its process has ended
+	reads(replicas[1], rules, 1)
+	f.pass()
+	if reads(replicas[1], rules, 1) {
+		t.Error("the other replica has not heard of it")
+	}
+	f.away = true // what comes after that is told nobody, and sets no timer
+	f.due = nil
+	f.clock.move(time.Minute)
+	reads(replicas[0], rules, 1)
+	if len(f.due) > 0 {
+		t.Errorf("%d timers", len(f.due))
+	}
+}
+
+func TestTheLastWordHasItsTime(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayBytes: 350}}}
+	f, replicas := fleetOf(1)
+	for i := range 10 {
+		if k, r := replicas[0].request(rules, Subject{Token: string(rune('a' + i))}, ""); r == nil {
+			k.End(0, 1)
+		}
+	}
+	f.takes = time.Second
+	before := f.trips
+	replicas[0].Close(3 * time.Second)
+	if got := f.trips - before; got != 3 {
+		t.Errorf("%d round trips of a second in three", got)
+	}
+}
+
+// The first request of a share here asks what the others have used up, and so does one that
+// comes long after the last; those in between do not.
+func TestAQuotaThatWasUsedUpElsewhereIsKnownBeforeTheFirstRequest(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayBytes: 350}}}
+	f, replicas := fleetOf(3)
+	if !reads(replicas[1], rules, 1) {
+		t.Fatal("refused")
+	}
+	f.pass()
+	if !reads(replicas[0], rules, 350) {
+		t.Fatal("refused")
+	}
+	f.pass()
+	if reads(replicas[2], rules, 1) {
+		t.Error("the first request at another replica was admitted")
+	}
+	before := f.trips
+	for range 100 {
+		if reads(replicas[2], rules, 1) {
+			t.Error("admitted")
+		}
+	}
+	if f.trips != before {
+		t.Errorf("%d round trips more", f.trips-before)
+	}
+	f.clock.move(time.Minute)
+	if reads(replicas[1], rules, 1) {
+		t.Error("a request long after the last was admitted")
+	}
+}
