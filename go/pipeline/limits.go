@@ -159,7 +159,7 @@ func (x *exchange) proposedSize() int64 {
 	default:
 		return 0
 	}
-	size := max(0, x.r.ContentLength)
+	size := max(0, x.length()) // of a document that tells none it is looked at again: see readDocument
 	if x.verified.Payload().Streaming() {
 		size = counted(x.r.Header.Get("X-Amz-Decoded-Content-Length"))
 	}
