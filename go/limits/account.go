@@ -85,6 +85,20 @@ func (h *held) usedUp(t *Table, k *Ticket, now time.Duration) *Refusal {
 	if r := h.dayUsedUp(t, now); r != nil {
 		return r
 	}
+	return h.owes(k, now)
+}
+
+// mayBeRead looks whether bytes are left for what a request reads that has been admitted.
+// It is among those of the day already, and reading is no second one.
+func (h *held) mayBeRead(t *Table, k *Ticket, now time.Duration) *Refusal {
+	if r := h.dayUsedUp(t, now); r != nil && r.Measure == BytesPerDay {
+		return r
+	}
+	return h.owes(k, now)
+}
+
+// owes looks whether too much is owed for a further request to move bytes.
+func (h *held) owes(k *Ticket, now time.Duration) *Refusal {
 	if debt, measure := h.debt(k, now); debt > 2*Window {
 		return &Refusal{Measure: measure, Wait: debt - 2*Window}
 	}

@@ -60,7 +60,7 @@ func (t *Table) BeginReading(rules *Rules, entry *EntryRules, who Subject, class
 	k.holdCommon()
 	now := t.clock()
 	for i := range k.accounts {
-		if r := k.accounts[i].usedUp(t, k, now); r != nil {
+		if r := k.accounts[i].mayBeRead(t, k, now); r != nil {
 			return nil, k.accounts[i].says(r)
 		}
 	}

@@ -63,3 +63,33 @@ func TestACopyBetweenTwoStoresCountsInTheDaysOfBothEntries(t *testing.T) {
 		}
 	}
 }
+
+func TestACopyBetweenTwoStoresMayBeTheLastRequestOfADay(t *testing.T) {
+	day := settings{"requests_per_day": 1}
+	for name, c := range map[string]struct{ limits, to settings }{
+		"of the token":             {limits: settings{"token": day}},
+		"of the token in an entry": {limits: settings{"token_and_bucket": day}},
+		"of all":                   {limits: settings{"all": day}},
+		"of the target's entry":    {to: settings{"limits": settings{"all": day}}},
+		"of all writes":            {limits: settings{"all": settings{"write": day}}},
+	} {
+		r := startTwoWith(t, callbacks.Set{}, settings{"limits": c.limits}, Options{}, nil, c.to)
+		for i, want := range []string{"", "QuotaExceeded"} {
+			if got := r.Do(r.copy()); got.Code() != want {
+				t.Errorf("%s: copy %d: %d %s", name, i+1, got.StatusCode, got.Content)
+			}
+		}
+	}
+}
+
+func TestACopyBetweenTwoStoresIsNoRequestOfItsSource(t *testing.T) {
+	r := startTwoWith(t, callbacks.Set{}, nil, Options{}, settings{"limits": settings{"all": settings{"requests_per_day": 1}}}, nil)
+	for range 2 {
+		if got := r.Do(r.Signed("GET", "/from/k", "")); got.StatusCode != 200 && got.Code() != "QuotaExceeded" {
+			t.Fatalf("%d %s", got.StatusCode, got.Content)
+		}
+		if got := r.Do(r.copy()); got.StatusCode != 200 {
+			t.Errorf("%d %s", got.StatusCode, got.Content)
+		}
+	}
+}
