@@ -177,14 +177,24 @@ func (k *Ticket) admit(to int, now time.Duration) error {
 			h.missed = k.moved[In].Load()
 			continue
 		}
-		for i := range k.accounts[:k.admitted+1] {
-			k.accounts[i].giveBack(k.table)
-		}
-		k.admitted = 0
+		k.admitted++ // it may have taken some of it
+		k.Withdraw()
 		return k.refused(h.says(r), now)
 	}
 	k.chunk = k.chunks()
 	return nil
+}
+
+// Withdraw gives back what a request has taken that was admitted and is refused after all,
+// before anything was done for it.
+func (k *Ticket) Withdraw() {
+	if k == nil {
+		return
+	}
+	for i := range k.accounts[:k.admitted] {
+		k.accounts[i].giveBack(k.table)
+	}
+	k.admitted = 0
 }
 
 // refused returns a refusal by one of the accounts, or the longest by any: whoever waits as

@@ -150,3 +150,27 @@ func TestPartsAreNotAddedUpBeforeTheirListIsHere(t *testing.T) {
 	}
 	r.Store.Untouched(t)
 }
+
+// What a store or a body has to tell costs as much as a request, so nobody gets it for nothing.
+func TestWhatIsFoundTooLargeLateCountsAsOneRequest(t *testing.T) {
+	limit := settings{"limits": settings{"token": settings{"largest_object": 4, "requests_per_day": 1}}}
+	for name, request := range map[string]func(r *twoStores) *http.Request{
+		"a copy": func(r *twoStores) *http.Request { return r.copy() },
+		"parts": func(r *twoStores) *http.Request {
+			r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = fmt.Fprint(w, "<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>a</ETag><Size>5</Size></Part></ListPartsResult>")
+			})
+			return r.Signed("POST", "/target/k?uploadId=u", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>")
+		},
+		"a document": func(r *twoStores) *http.Request {
+			return framing{inChunksOfHTTP: true}.request(r.rig, "/target/k?tagging", "12345")
+		},
+	} {
+		r := startTwoWith(t, callbacks.Set{}, limit, Options{}, nil, nil)
+		for _, want := range []string{"EntityTooLarge", "QuotaExceeded"} {
+			if got := r.Do(request(r)); got.Code() != want {
+				t.Errorf("%s: %d %s, want %s", name, got.StatusCode, got.Content, want)
+			}
+		}
+	}
+}
