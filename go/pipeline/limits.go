@@ -43,7 +43,17 @@ func (p *Pipeline) admit(x *exchange) error {
 		who.Address = network(p.hosts.client(x.r))
 	}
 	x.limits = p.limits.Begin(x.stores.Limits, ofEntry, who)
+	x.leaveUncountedBody()
 	return x.limited(x.limits.AdmitOwn())
+}
+
+// leaveUncountedBody ends the connection with the response if there is a body that the
+// operation does not have. Nothing here reads it, so it counts nowhere; but the server would
+// read it to keep the connection.
+func (x *exchange) leaveUncountedBody() {
+	if x.r.ContentLength != 0 && !x.req.HasBody() {
+		x.w.Header().Set("Connection", "close")
+	}
 }
 
 // owner is whose share and whose turn it is: the client as the callbacks see it, so that

@@ -274,3 +274,30 @@ func TestBodiesKeepToTheirRates(t *testing.T) {
 		}
 	}
 }
+
+func TestABodyThatCountsNowhereEndsItsConnection(t *testing.T) {
+	limit := settings{"limits": settings{"token": settings{"bytes_in": 1024}}}
+	for _, c := range []struct {
+		change         settings
+		method, target string
+		closes         bool
+	}{
+		{limit, "GET", "/photos/k", true},
+		{limit, "HEAD", "/photos/k", true},
+		{limit, "DELETE", "/photos/k", true},
+		{limit, "GET", "/", true},
+		{limit, "POST", "/photos/k?uploads", true},
+		{limit, "GET", "/none/k", true},
+		{limit, "PUT", "/photos/k", false},
+		{limit, "PUT", "/photos/k?tagging", false},
+		{nil, "GET", "/photos/k", false},
+	} {
+		r := start(t, callbacks.Set{}, c.change)
+		if got := r.Do(r.Signed(c.method, c.target, "body")); got.Close != c.closes {
+			t.Errorf("%s %s with a body, limits %v: closed: %v", c.method, c.target, c.change, got.Close)
+		}
+		if got := r.Do(r.Signed(c.method, c.target, "")); got.Close {
+			t.Errorf("%s %s without a body ended its connection", c.method, c.target)
+		}
+	}
+}
