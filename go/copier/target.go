@@ -223,7 +223,7 @@ func broken(ctx context.Context, err error) error {
 	var atSource *sourceError
 	switch {
 	case ctx.Err() != nil:
-		return ended(ctx, err)
+		return ctx.Err()
 	case errors.As(err, &atSource), errors.Is(err, s3err.IncompleteBody), errors.Is(err, s3err.BadDigest):
 		return errSource.Because(err)
 	}

@@ -3,6 +3,7 @@ package limits
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,5 +79,25 @@ func TestACopyIsToldOfTheMostThatItsSourceOwes(t *testing.T) {
 	var r *Refusal
 	if !errors.As(err, &r) || r.Rule != "token_and_bucket" || r.Wait != 6*time.Second {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A replica would have to take of a rate to know how long it will refuse; so it says that
+// once it has refused.
+func TestInAFleetWhoeverWaitsIsToldOfEachRateOnceAtMost(t *testing.T) {
+	f, replicas := fleetOf(1)
+	rules := &Rules{Token: perSecond(0.5, 1), All: perSecond(0.05, 1)}
+	var told []string
+	for range 4 {
+		_, r := replicas[0].request(rules, alice, "")
+		if r == nil {
+			told = append(told, "served")
+			continue
+		}
+		told = append(told, r.Rule)
+		f.clock.move(r.Wait)
+	}
+	if want := []string{"served", "token", "all", "served"}; !slices.Equal(told, want) {
+		t.Errorf("%v, want %v", told, want)
 	}
 }
