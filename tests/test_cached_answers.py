@@ -337,6 +337,16 @@ class TestInvalidate:
                 server.invalidate(**wrong)
         server.invalidate(token="\udcff")  # a byte that was not UTF-8
 
+    @pytest.mark.parametrize("sessions", [None, "", 0, {}, 1])
+    def test_it_takes_nothing_for_leave_the_sessions_alone(
+        self, serve: Any, double: S3Double, sessions: Any
+    ) -> None:
+        server = serve({"data": double.entry()}).server
+        with pytest.raises(TypeError, match="sessions must be a bool"):
+            server.invalidate(sessions=sessions)
+        with pytest.raises(ValueError, match="leaves nothing to do"):
+            server.invalidate(role="reader", sessions=False)
+
     def test_it_needs_a_server_that_runs(self, double: S3Double) -> None:
         server = osp.ProxyServer(osp.ProxyServerConfig({"data": double.entry()}, http_port=0))
         for call in (server.invalidate, server.update):

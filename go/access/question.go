@@ -19,6 +19,7 @@ import (
 // there is one.
 type Origin struct {
 	Client        string            // its address, or "unix"; empty: unknown
+	Silent        bool              // that is a forwarder's, which says nothing of its client: no address for a policy
 	Secure        bool              // it came by https
 	Certificate   *x509.Certificate // that the client has shown, verified; nil: none
 	ContentLength int64             // of the object's bytes; -1: no body or unknown
@@ -71,7 +72,7 @@ func About(who Principal, what *s3op.Request, from *Origin, terms Terms) Questio
 		return q
 	}
 	q.secure, q.size, q.field, q.unknown = from.Secure, from.Size, from.Field, from.Unknown
-	if _, err := netip.ParseAddr(from.Client); err == nil {
+	if _, err := netip.ParseAddr(from.Client); err == nil && !from.Silent {
 		q.address = from.Client
 	}
 	r := &q.request

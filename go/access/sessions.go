@@ -73,6 +73,16 @@ func (s *Sessions) End(list ...shared.Revocation) {
 	}
 }
 
+// EndOf ends the sessions for which any of these key pairs (creds.PairOf) has signed, in
+// this process: what the others know of a pair is their owners' to say.
+func (s *Sessions) EndOf(pairs ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pair := range pairs {
+		s.end(endOfPair(pair), time.Now())
+	}
+}
+
 // end notes one end; the caller holds mu.
 func (s *Sessions) end(of shared.EndOf, at time.Time) {
 	if at.After(s.latest) {
@@ -98,7 +108,7 @@ var (
 // that can't be told.
 func (s *Sessions) Check(ctx context.Context, in *session.Session) error {
 	if s.any.Load() {
-		for _, of := range endsOf(in) {
+		for _, of := range append(endsOf(in), endOfPair(in.Pair)) {
 			if at, ok := s.ends.Get(of); ok && !in.Since.After(at) {
 				return endedSince(in.Since)
 			}
@@ -209,5 +219,6 @@ func endsOfIdentity(in *session.Session) []shared.EndOf {
 	return ends
 }
 
+func endOfPair(pair string) shared.EndOf   { return shared.EndOf{Kind: "pair", Name: pair} }
 func endOfToken(token string) shared.EndOf { return shared.Revocation{Token: &token}.Ends()[0] }
 func endOfKey(key string) shared.EndOf     { return shared.Revocation{Token: &key}.Ends()[1] }

@@ -137,6 +137,6 @@ func (x *exchange) parseSignature() (*sigv4.SignedRequest, error) {
 func (x *exchange) signable() *sigv4.Request {
 	return &sigv4.Request{
 		Method: x.r.Method, RawPath: x.req.RawPath, RawQuery: x.req.RawQuery,
-		Hosts: x.hosts, Header: x.r.Header, ContentLength: x.r.ContentLength, TransferEncoding: x.r.TransferEncoding,
+		Hosts: x.hosts, Header: x.asSigned, ContentLength: x.r.ContentLength, TransferEncoding: x.r.TransferEncoding,
 	}
 }

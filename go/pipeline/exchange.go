@@ -19,7 +19,8 @@ import (
 type exchange struct {
 	w         *responseWriter
 	r         *http.Request
-	scheme    string // by which the request came: http or https
+	asSigned  http.Header // that of r as it came, before its values were made canonical
+	scheme    string      // by which the request came: http or https
 	requestID string
 	stores    *stores.Set // as they were when the request came
 

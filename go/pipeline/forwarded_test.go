@@ -14,8 +14,8 @@ import (
 )
 
 func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
-	trusted := forwarders{peers.Trusted{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
-	local := forwarders{peers.Trusted{Unix: true}}
+	trusted := forwarders{Trusted: peers.Trusted{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
+	local := forwarders{Trusted: peers.Trusted{Unix: true}}
 	for _, c := range []struct {
 		name   string
 		f      forwarders

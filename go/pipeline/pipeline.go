@@ -113,7 +113,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	decisions.ShowReasons, decisions.Shared, decisions.Shadow = cfg.ShowReasons, o.Shared, shadow
 	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Options: exchanges})
 	assumed := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
-	forwarders := forwarders{cfg.TrustedProxies}
+	forwarders := forwarders{cfg.TrustedProxies, cfg.ProxyProtocol}
 	p := &Pipeline{
 		cfg:      cfg,
 		log:      o.Log,
@@ -169,7 +169,8 @@ func (p *Pipeline) Update(u *config.Update) {
 	after := u.Apply(before)
 	p.stores.Store(after)
 	p.roles.Update(u.ApplyRoles)
-	p.going.End(takenAway(before, after)...)
+	p.going.End(rolesTakenAway(before, after)...)
+	p.going.EndOf(pairsTakenAway(before, after)...)
 	p.upstream.Keep(after.Buckets.Entries())
 	p.storePlaces.update(after.Buckets.Entries())
 	if p.recorder.on() {
@@ -177,21 +178,26 @@ func (p *Pipeline) Update(u *config.Update) {
 	}
 }
 
-// takenAway ends here the sessions of roles that are gone, and those for which a key pair
-// has signed that is gone: should one come back, they don't.
-func takenAway(before, after *stores.Set) (ends []shared.Revocation) {
+// rolesTakenAway ends here the sessions of roles that are gone: should one come back, they don't.
+func rolesTakenAway(before, after *stores.Set) (ends []shared.Revocation) {
 	now := time.Now()
 	for name := range before.Roles {
 		if _, stays := after.Roles[name]; !stays {
 			ends = append(ends, shared.Revocation{Role: &name, At: now})
 		}
 	}
+	return ends
+}
+
+// pairsTakenAway are the key pairs that are gone, of which each may have signed for
+// sessions: should it come back, they don't.
+func pairsTakenAway(before, after *stores.Set) (pairs []string) {
 	for key, secret := range before.Keystore {
 		if after.Keystore[key] != secret {
-			ends = append(ends, shared.Revocation{Token: &key, At: now})
+			pairs = append(pairs, creds.PairOf(before.Keystore, key))
 		}
 	}
-	return ends
+	return pairs
 }
 
 // Forget drops everything that is remembered and that any of these revocations is

@@ -210,4 +210,7 @@ func TestWhatAForwarderMayIsNotForWhomItCanNotName(t *testing.T) {
 			t.Errorf("%q: %d", said, got.StatusCode)
 		}
 	}
+	if got := r.Do(r.Signed("GET", "/photos/k", "")); got.StatusCode != 403 {
+		t.Errorf("it says nothing: %d", got.StatusCode)
+	}
 }

@@ -18,7 +18,7 @@ func (p *Pipeline) question(x *exchange, terms access.Terms) *access.Question {
 	shadowed := p.shadow.On(x.stores.Shadow)
 	if shadowed || p.looksCloser(x) { // or nobody would look at it
 		from = &access.Origin{
-			Client: p.hosts.client(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
+			Client: p.hosts.client(x.r), Silent: p.hosts.silent(x.r), Secure: x.clientScheme == "https", ContentLength: x.r.ContentLength,
 			Header: x.shownHeader, Field: x.field,
 		}
 		if x.r.TLS != nil && len(x.r.TLS.PeerCertificates) > 0 {

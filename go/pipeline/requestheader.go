@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"osp/go/h1"
 	"osp/go/s3err"
+	"osp/go/s3op"
+	"osp/go/upstream"
 )
 
 // fieldRule is what becomes of a field of a client's request.
@@ -88,6 +91,18 @@ func ruleFor(name string, ibm bool) (rule fieldRule, known bool) {
 		return forwardedIfSigned, true
 	}
 	return validatorOnly, false
+}
+
+// checkInstructions refuses what a URL orders in place of a header if stores may read it
+// in more than one way: a header's value would have been made canonical.
+func checkInstructions(query s3op.Query) error {
+	for _, p := range query {
+		if p.Field() != "" && (upstream.Ambiguous(p.Value) || !h1.IsValue(p.Value)) {
+			return s3err.InvalidArgument.Msg("A parameter of the query that stands for a header begins or ends with a blank, or has a tab or a control character in it.").
+				With("ArgumentName", p.Field())
+		}
+	}
+	return nil
 }
 
 // checkConnection refuses a request whose Connection takes away what was

@@ -1,8 +1,11 @@
 package pipeline
 
 import (
+	"context"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"osp/go/callbacks"
@@ -62,6 +65,49 @@ func TestConnectionTakesNothingAwayThatWasSigned(t *testing.T) {
 	req.Header.Set("Connection", "keep-alive, x-amz-date, te") // these end here anyway
 	if a := r.Do(req); a.StatusCode != http.StatusOK || r.Store.Only(t).Header.Get("X-Amz-Storage-Class") != "GLACIER" {
 		t.Errorf("got %d %s", a.StatusCode, a.Content)
+	}
+}
+
+// A rule about a header means nothing if the store reads another value than was decided about.
+func TestWhoDecidesSeesTheValuesThatTheStoreGets(t *testing.T) {
+	var shown atomic.Pointer[http.Header]
+	owner := callbacks.Set{ValidatorSeesRequest: true, Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
+		header := q.Header()
+		shown.Store(&header)
+		return callbacks.Decision{Allow: true}, nil
+	}}
+	// Signed as it stands, which the SDK's signer does not do for it.
+	r := start(t, owner, settings{"skip_signature_validation": true})
+	ends := []string{"", "\u00a0", "\u0085", "\u2003", "\u3000", "\u00a0 \u00a0"}
+	for _, before := range ends {
+		for _, after := range append(ends, "\ta", " \t b") {
+			for _, name := range []string{"X-Amz-Acl", "X-Amz-Meta-Owner", "X-Amz-Tagging", "X-Amz-Storage-Class", "Content-Type"} {
+				value := before + "public-read" + after
+				if a := r.Do(r.Signed("PUT", "/photos/"+url.PathEscape(name+value), "x", name, value)); a.StatusCode != http.StatusOK {
+					t.Fatalf("%s %q: %d %s", name, value, a.StatusCode, a.Content)
+				}
+				sent := r.Store.Requests()
+				got := sent[len(sent)-1].Header.Get(name)
+				if decided := shown.Load().Get(name); decided != got || got == "" {
+					t.Errorf("%s %q: decided about %q, the store got %q", name, value, decided, got)
+				}
+			}
+		}
+	}
+}
+
+func TestAURLOrdersNothingThatIsReadInTwoWays(t *testing.T) {
+	r := start(t, callbacks.Set{}, nil)
+	for value, fine := range map[string]bool{
+		"public-read": true, "a%20b": true, "%20public-read": false, "public-read%20": false, "%09public-read": false, "public%09read": false,
+		"%C2%A0public-read": false, "public-read%E3%80%80": false, "public-read%0A": false, "%0D%0AX-Evil:1": false, "%00": false,
+	} {
+		for _, name := range []string{"x-amz-acl", "X-Amz-Meta-A"} {
+			req := r.Request("PUT", r.Presigned("PUT", "/photos/k?"+name+"="+value, 0), "x")
+			if a := r.Do(req); (a.StatusCode == http.StatusOK) != fine {
+				t.Errorf("%s=%s: %d %s", name, value, a.StatusCode, a.Content)
+			}
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"osp/go/s3err"
 	"osp/go/s3op"
+	"osp/go/upstream"
 )
 
 // handle is the only place that writes errors, and the firewall that keeps a
@@ -119,10 +120,11 @@ func (p *Pipeline) parse(x *exchange) error {
 	if x.protocol = protocolOf(x.r, virtual); x.protocol != nil {
 		return nil
 	}
+	x.asSigned, x.r.Header = x.r.Header, upstream.Canonical(x.r.Header)
 	var err error
 	if x.req, err = s3op.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
 		return err
 	}
 	x.bucket = x.stores.Buckets.Find(x.req.Bucket)
-	return nil
+	return checkInstructions(x.req.Query)
 }

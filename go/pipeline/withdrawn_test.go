@@ -75,6 +75,23 @@ func TestASessionEndsWithTheKeyPairThatHasSignedForIt(t *testing.T) {
 	}
 }
 
+// Only the pair that is gone takes its sessions along.
+func TestSessionsForWhichAnotherPairSignedGoOn(t *testing.T) {
+	none := settings{"hmac_keystore": []settings{{"access_key": "c1", "secret_key": "next"}}}
+	r := start(t, callbacks.Set{}, settings{"hmac_keystore": []settings{{"access_key": "c1", "secret_key": "before"}}})
+	next := creds.PairOf(map[string]secret.Value{"c1": secret.New("next")}, "c1")
+	for name, given := range map[string]session.Session{
+		"the pair that follows, at a process that has it": {Token: "c1", Caller: "c1", Pair: next},
+		"its owner has issued it":                         {Token: "c1"},
+	} {
+		keys := r.issued(given)
+		r.updated(none)
+		if !r.goesOn(keys) {
+			t.Errorf("%s: it ended", name)
+		}
+	}
+}
+
 // The next process knows no more of the pair than what the session says.
 func TestASessionForAPairThatIsAnotherNowIsOver(t *testing.T) {
 	none := callbacks.Set{HMACFetcher: func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {

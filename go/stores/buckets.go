@@ -114,8 +114,14 @@ func matches(pattern, name string) bool {
 // that nobody listed by name. It becomes a part of a host name there, so it
 // keeps to the rules of S3
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html),
-// and to the capitals and underscores of older buckets.
+// and to the capitals and underscores of older buckets. What AWS reserves for other
+// names of a bucket, such as its access points, is none.
 func plainName(name string) bool {
+	for _, other := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
+		if strings.HasSuffix(strings.ToLower(name), other) {
+			return false
+		}
+	}
 	return len(name) >= 3 && len(name) <= 63 && !strings.Contains(name, "..") && name[0] != '.' && name[len(name)-1] != '.' &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r != '.' && wire.NotInLabel(r) })
 }

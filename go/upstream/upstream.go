@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -185,10 +186,11 @@ func locate(b *stores.Bucket, at, key string) (host, path, rawPath string) {
 }
 
 // virtualStyle reports whether the bucket goes into the host name. It can't if the
-// host is an IP address, or if the bucket's name has dots, which a certificate for
-// *.host would not cover.
+// host is an IP address, if the bucket's name has dots, which a certificate for
+// *.host would not cover, or if it has capitals, which a host name does not
+// distinguish: another bucket would answer.
 func virtualStyle(b *stores.Bucket) bool {
-	if !b.VirtualStyle || b.TLS && strings.Contains(b.Remote, ".") {
+	if !b.VirtualStyle || b.TLS && strings.Contains(b.Remote, ".") || strings.ToLower(b.Remote) != b.Remote {
 		return false
 	}
 	_, err := netip.ParseAddr(b.Host)
@@ -240,18 +242,39 @@ func (c *Client) sign(req *http.Request, call *Call, region string) error {
 	return nil
 }
 
-// canonicalBlanks returns values that everybody canonicalises alike: some take a run
-// of blanks with a tab in it for a space, others for a tab, and some trim Unicode's
+// Canonical returns a header with the values of its signed fields as a store gets them:
+// who decides about a request has to see what the store will. It is the header itself
+// where that makes no difference.
+func Canonical(h http.Header) http.Header {
+	clear, copied := h, false
+	for name, values := range h {
+		if !signedUpstream(name) || !slices.ContainsFunc(values, Ambiguous) {
+			continue
+		}
+		if !copied {
+			clear, copied = maps.Clone(h), true
+		}
+		clear[name] = canonicalBlanks(values)
+	}
+	return clear
+}
+
+// Ambiguous reports whether a value is canonicalised in more than one way: some take a
+// run of blanks with a tab in it for a space, others for a tab, and some trim Unicode's
 // spaces. Stores keep what they verified.
+func Ambiguous(value string) bool {
+	return strings.IndexByte(value, '\t') >= 0 || strings.TrimSpace(value) != value
+}
+
+// canonicalBlanks returns values of which none is ambiguous.
 func canonicalBlanks(values []string) []string {
-	ambiguous := func(v string) bool { return strings.IndexByte(v, '\t') >= 0 || strings.TrimSpace(v) != v }
-	if !slices.ContainsFunc(values, ambiguous) {
+	if !slices.ContainsFunc(values, Ambiguous) {
 		return values
 	}
 	blank := func(c rune) bool { return c == ' ' || c == '\t' }
 	clear := make([]string, len(values))
 	for i, v := range values {
-		if clear[i] = v; ambiguous(v) {
+		if clear[i] = v; Ambiguous(v) {
 			clear[i] = strings.Join(strings.FieldsFunc(strings.TrimSpace(v), blank), " ")
 		}
 	}

@@ -170,6 +170,7 @@ func TestWhereABucketIs(t *testing.T) {
 		{"an address has no subdomains", stores.Bucket{Host: "192.0.2.1", Port: 9000, VirtualStyle: true}, "192.0.2.1:9000", "/photos/k"},
 		{"IPv6", stores.Bucket{Host: "2001:db8::1", Port: 443, TLS: true}, "[2001:db8::1]", "/photos/k"},
 		{"dots that no certificate covers", stores.Bucket{Remote: "my.photos", Host: "s3.example", Port: 443, TLS: true, VirtualStyle: true}, "s3.example", "/my.photos/k"},
+		{"capitals, which a host does not distinguish", stores.Bucket{Remote: "Photos", Host: "s3.example", Port: 80, VirtualStyle: true}, "s3.example", "/Photos/k"},
 		{"dots without TLS", stores.Bucket{Remote: "my.photos", Host: "s3.example", Port: 80, VirtualStyle: true}, "my.photos.s3.example", "/k"},
 	} {
 		if c.b.Remote == "" {

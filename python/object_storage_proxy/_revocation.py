@@ -23,6 +23,17 @@ def revocation(
     return {name: wire(name, text) for name, text in given.items()}
 
 
+def keeps_sessions(sessions: bool, role: str | None, subject: str | None) -> bool:
+    """Whether temporary keys go on. What is not plainly True or False is refused: None means
+    all elsewhere.
+    """
+    if not isinstance(sessions, bool):
+        raise TypeError(f"sessions must be a bool, not {type(sessions).__name__}")
+    if not sessions and (role is not None or subject is not None):
+        raise ValueError("role and subject end temporary keys: sessions=False leaves nothing to do")
+    return not sessions
+
+
 def milliseconds(name: str, seconds: float) -> int:
     """Seconds to wait, for the library."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _lib, _process
 from ._aside import aside
-from ._revocation import milliseconds, revocation
+from ._revocation import keeps_sessions, milliseconds, revocation
 from .config import Policy, ProxyServerConfig
 from .errors import ConfigError
 
@@ -241,9 +241,10 @@ class ProxyServer:
                 some are cut off. Signals are handled meanwhile; a stop ends it.
 
         Raises:
-            TypeError: an argument is neither a str nor None, or wait is no number.
+            TypeError: an argument is neither a str nor None, sessions is no bool, or wait is no
+                number.
             ValueError: wait is negative, or more than an hour; or a role or a subject is given
-                together with a token or a bucket.
+                together with a token or a bucket, or with sessions=False.
             TimeoutError: it is recorded, but some replica had not confirmed it in time; it
                 will, or stop using what it remembers, within two seconds.
             SharedStateError: it could not be recorded, which is tried for a second at least:
@@ -251,7 +252,7 @@ class ProxyServer:
             RuntimeError: the server is not running, or this process is a fork.
         """
         about = revocation(token, bucket, role, subject)
-        keep = not sessions
+        keep = keeps_sessions(sessions, role, subject)
         wait_ms = milliseconds("wait", wait)
         lib, handle = self._serving()
         aside(lambda: lib.forget(handle, about, keep, wait_ms))

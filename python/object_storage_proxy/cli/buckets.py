@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 __all__ = ["entry_name"]
 
-# What may match a pattern: a name by S3's rules, but with capitals and underscores, too.
+# What may match a pattern: a name by S3's rules, but with capitals and underscores, too,
+# and none that AWS reserves for other names of a bucket.
+_OTHER = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _PLAIN = re.compile(r"(?!.*\.\.)(?!\.)[A-Za-z0-9._-]{3,63}(?<!\.)", re.ASCII)
 
 # Names that some store reserves for itself in the place of a bucket.
@@ -35,6 +37,8 @@ def entry_name(bucket: str, names: Iterable[str]) -> str | None:
     if bucket in names:
         return bucket
     if not _PLAIN.fullmatch(bucket) or bucket.lower() in _RESERVED:
+        return None
+    if bucket.lower().endswith(_OTHER):
         return None
     fitting = [name for name in names if "*" in name and _fits(bucket, name)]
     return min(fitting, key=lambda name: (-len(name.encode()), name), default=None)
