@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"osp/go/access"
+	"osp/go/h1"
 	"osp/go/limits"
 	"osp/go/observe"
 	"osp/go/s3err"
@@ -43,17 +44,7 @@ func (p *Pipeline) admit(x *exchange) error {
 		who.Address = network(p.hosts.client(x.r))
 	}
 	x.limits = p.limits.Begin(x.stores.Limits, ofEntry, who)
-	x.leaveUncountedBody()
 	return x.limited(x.limits.AdmitOwn())
-}
-
-// leaveUncountedBody ends the connection with the response if there is a body that the
-// operation does not have. Nothing here reads it, so it counts nowhere; but the server would
-// read it to keep the connection.
-func (x *exchange) leaveUncountedBody() {
-	if x.r.ContentLength != 0 && !x.req.HasBody() {
-		x.w.Header().Set("Connection", "close")
-	}
 }
 
 // owner is whose share and whose turn it is: the client as the callbacks see it, so that
@@ -174,6 +165,19 @@ func (x *exchange) proposedSize() int64 {
 		size = counted(x.r.Header.Get("X-Amz-Decoded-Content-Length"))
 	}
 	return size + counted(x.r.Header.Get("X-Amz-Write-Offset-Bytes")) // of what is there already
+}
+
+// unread is how many bytes the server takes of a body that nothing here reads, as its
+// operation has none: at most what it skips to keep the connection.
+func (x *exchange) unread() int64 {
+	if x.req == nil || x.req.HasBody() {
+		return 0
+	}
+	most := int64(h1.MaxUnread)
+	if declared := x.r.ContentLength; declared >= 0 {
+		most = min(most, declared)
+	}
+	return max(0, most-x.received.Load())
 }
 
 // counted reads a number of bytes in a header that is checked elsewhere.

@@ -12,6 +12,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/config"
+	"osp/go/h1"
 )
 
 // once is a rule that admits one request, and no other for as long as a test takes.
@@ -275,29 +276,27 @@ func TestBodiesKeepToTheirRates(t *testing.T) {
 	}
 }
 
-func TestABodyThatCountsNowhereEndsItsConnection(t *testing.T) {
-	limit := settings{"limits": settings{"token": settings{"bytes_in": 1024}}}
-	for _, c := range []struct {
-		change         settings
-		method, target string
-		closes         bool
-	}{
-		{limit, "GET", "/photos/k", true},
-		{limit, "HEAD", "/photos/k", true},
-		{limit, "DELETE", "/photos/k", true},
-		{limit, "GET", "/", true},
-		{limit, "POST", "/photos/k?uploads", true},
-		{limit, "GET", "/none/k", true},
-		{limit, "PUT", "/photos/k", false},
-		{limit, "PUT", "/photos/k?tagging", false},
-		{nil, "GET", "/photos/k", false},
-	} {
-		r := start(t, callbacks.Set{}, c.change)
-		if got := r.Do(r.Signed(c.method, c.target, "body")); got.Close != c.closes {
-			t.Errorf("%s %s with a body, limits %v: closed: %v", c.method, c.target, c.change, got.Close)
+func TestABodyThatItsOperationDoesNotHaveCounts(t *testing.T) {
+	body := strings.Repeat("x", 8<<10)
+	for want, limit := range map[string]settings{"QuotaExceeded": {"bytes_per_day": 4 << 10}, "SlowDown": {"bytes_in": 1 << 10}} {
+		for _, request := range []string{"GET /photos/k", "HEAD /photos/k", "DELETE /photos/k", "GET /", "GET /photos?list-type=2", "POST /photos/k?uploads"} {
+			r := start(t, callbacks.Set{}, settings{"limits": settings{"token": limit}})
+			method, target, _ := strings.Cut(request, " ")
+			if got := r.Do(r.Signed(method, target, body)); got.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", request, got.StatusCode, got.Content)
+			}
+			if got := r.Do(r.Signed("PUT", "/photos/k", "")); got.Code() != want {
+				t.Errorf("%s, %v: its body did not count: %d %s", request, limit, got.StatusCode, got.Content)
+			}
 		}
-		if got := r.Do(r.Signed(c.method, c.target, "")); got.Close {
-			t.Errorf("%s %s without a body ended its connection", c.method, c.target)
+	}
+}
+
+func TestABodyThatNobodyReadsCountsForNoMoreThanIsSkipped(t *testing.T) {
+	r := start(t, callbacks.Set{}, settings{"limits": settings{"token": settings{"bytes_per_day": h1.MaxUnread + 1}}})
+	for i, want := range []int{200, 200, 403} {
+		if got := r.Do(r.Signed("GET", "/photos/k", strings.Repeat("x", 2*h1.MaxUnread))); got.StatusCode != want {
+			t.Errorf("request %d: %d", i, got.StatusCode)
 		}
 	}
 }
