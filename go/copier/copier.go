@@ -64,13 +64,22 @@ func Begin(ctx context.Context, r Request, send Send) (*Copy, error) {
 		return nil, err
 	}
 	if c.source, err = c.open(ctx, nil); err != nil {
-		return nil, err
+		return nil, ended(ctx, err)
 	}
 	if err := c.prepare(ctx); err != nil {
 		c.Close()
-		return nil, err
+		return nil, ended(ctx, err)
 	}
 	return c, nil
+}
+
+// ended is that ctx has ended, if it has. Then its connections are closed one after the
+// other, and what they say of each other is not why.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }
 
 // prepare learns what is not in the head of the source.
@@ -101,7 +110,7 @@ func (c *Copy) Transfer(ctx context.Context) (*Result, error) {
 	c.Close()
 	again, err := c.open(ctx, c.source)
 	if err != nil {
-		return nil, err
+		return nil, ended(ctx, err)
 	}
 	c.source = again
 	return c.put(ctx)

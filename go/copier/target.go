@@ -122,11 +122,11 @@ func (c *Copy) put(ctx context.Context) (*Result, error) {
 	call.Header, call.Query = c.target.header.Clone(), partOf(c.Query)
 	s := c.attach(call)
 	if err := s.sums.VerifyEmpty(); err != nil {
-		return nil, broken(err)
+		return nil, broken(ctx, err)
 	}
 	resp, err := c.send(ctx, call)
 	if err != nil {
-		return nil, broken(err)
+		return nil, broken(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -219,11 +219,11 @@ func plainMD5(etag string, h http.Header) string {
 }
 
 // broken says whose fault it is that the bytes did not arrive.
-func broken(err error) error {
+func broken(ctx context.Context, err error) error {
 	var atSource *sourceError
 	switch {
-	case errors.Is(err, context.Canceled):
-		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case errors.As(err, &atSource), errors.Is(err, s3err.IncompleteBody), errors.Is(err, s3err.BadDigest):
 		return errSource.Because(err)
 	}

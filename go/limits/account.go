@@ -54,26 +54,25 @@ func (h *held) admit(t *Table, k *Ticket, now time.Duration) *Refusal {
 	return nil
 }
 
-// mayCome looks whether a request would be refused, and takes nothing.
+// mayCome looks whether a request would be refused, and takes nothing. Of several
+// refusals it returns the longest.
 func (h *held) mayCome(t *Table, k *Ticket, now time.Duration) *Refusal {
 	rule := h.rule
-	if r := h.usedUp(t, k, now); r != nil {
-		return r
-	}
+	r := h.usedUp(t, k, now)
 	if rule.Concurrent > 0 && h.running.Load() >= t.concurrent(rule.Concurrent) {
-		return &Refusal{Measure: Concurrent, Wait: Window}
+		r = longer(r, &Refusal{Measure: Concurrent, Wait: Window})
 	}
 	if !rule.Requests.limited() {
-		return nil
+		return r
 	}
 	wait := h.fleet.refusedFor(&rule.Requests, now)
 	if t.fleet == nil {
 		wait = h.requests.wouldWait(&rule.Requests, now)
 	}
 	if wait > 0 {
-		return &Refusal{Measure: Requests, Wait: wait}
+		r = longer(r, &Refusal{Measure: Requests, Wait: wait})
 	}
-	return nil
+	return r
 }
 
 // usedUp looks at what a request takes nothing of when it is admitted: how large its
@@ -85,6 +84,20 @@ func (h *held) usedUp(t *Table, k *Ticket, now time.Duration) *Refusal {
 	if r := h.dayUsedUp(t, now); r != nil {
 		return r
 	}
+	return h.owes(k, now)
+}
+
+// mayBeRead looks whether bytes are left for what a request reads that has been admitted.
+// It is among those of the day already, and reading is no second one.
+func (h *held) mayBeRead(t *Table, k *Ticket, now time.Duration) *Refusal {
+	if r := h.dayUsedUp(t, now); r != nil && r.Measure == BytesPerDay {
+		return r
+	}
+	return h.owes(k, now)
+}
+
+// owes looks whether too much is owed for a further request to move bytes.
+func (h *held) owes(k *Ticket, now time.Duration) *Refusal {
 	if debt, measure := h.debt(k, now); debt > 2*Window {
 		return &Refusal{Measure: measure, Wait: debt - 2*Window}
 	}

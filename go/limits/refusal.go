@@ -38,10 +38,13 @@ type Refusal struct {
 // Error implements error.
 func (r *Refusal) Error() string { return fmt.Sprintf("limits.%s: %s", r.Rule, r.Measure) }
 
-// outlasts reports whether a refusal holds for longer than another one. Those that do not
-// say how long hold however long the client waits.
-func (r *Refusal) outlasts(other *Refusal) bool {
-	return other.Wait > 0 && (r.Wait == 0 || r.Wait > other.Wait)
+// longer is the refusal that holds for longer, if there are two. Those that do not say how
+// long hold however long the client waits.
+func longer(a, b *Refusal) *Refusal {
+	if a == nil || b != nil && a.Wait > 0 && (b.Wait == 0 || b.Wait > a.Wait) {
+		return b
+	}
+	return a
 }
 
 // ruleName is where a rule stands in the configuration. It names classes, and nobody.

@@ -59,10 +59,15 @@ func (t *Table) BeginReading(rules *Rules, entry *EntryRules, who Subject, class
 	}
 	k.holdCommon()
 	now := t.clock()
+	var refusal *Refusal
 	for i := range k.accounts {
-		if r := k.accounts[i].usedUp(t, k, now); r != nil {
-			return nil, k.accounts[i].says(r)
+		h := &k.accounts[i]
+		if r := longer(refusal, h.mayBeRead(t, k, now)); r != refusal {
+			refusal = h.says(r)
 		}
+	}
+	if refusal != nil {
+		return nil, refusal
 	}
 	k.admitted = len(k.accounts)
 	k.chunk = k.chunks()
@@ -89,7 +94,7 @@ func (k *Ticket) AdmitOwn() error {
 	k.holdCommon()
 	for i := own; i < len(k.accounts); i++ {
 		if r := k.accounts[i].mayCome(k.table, k, now); r != nil {
-			return k.refused(i, r, now)
+			return k.refused(k.accounts[i].says(r), now)
 		}
 	}
 	return k.admit(own, now)
@@ -172,34 +177,40 @@ func (k *Ticket) admit(to int, now time.Duration) error {
 			h.missed = k.moved[In].Load()
 			continue
 		}
-		at := k.admitted
-		for i := range k.accounts[:k.admitted+1] {
-			k.accounts[i].giveBack(k.table)
-		}
-		k.admitted = 0
-		return k.refused(at, r, now)
+		k.admitted++ // it may have taken some of it
+		k.Withdraw()
+		return k.refused(h.says(r), now)
 	}
 	k.chunk = k.chunks()
 	return nil
 }
 
-// refused completes a refusal by one of the accounts, or returns that of another one which
-// lasts longer: whoever waits as he is told must not be refused by the next.
-func (k *Ticket) refused(by int, r *Refusal, now time.Duration) error {
-	longest := &k.accounts[by]
+// Withdraw gives back what a request has taken that was admitted and is refused after all,
+// before anything was done for it.
+func (k *Ticket) Withdraw() {
+	if k == nil {
+		return
+	}
+	for i := range k.accounts[:k.admitted] {
+		k.accounts[i].giveBack(k.table)
+	}
+	k.admitted = 0
+}
+
+// refused returns a refusal by one of the accounts, or the longest by any: whoever waits as
+// he is told must not be refused by the next, nor by another measure of the same.
+func (k *Ticket) refused(r *Refusal, now time.Duration) error {
 	for i := range k.accounts {
-		if i == by {
-			continue
-		}
-		if other := k.accounts[i].mayCome(k.table, k, now); other != nil && other.outlasts(r) {
-			longest, r = &k.accounts[i], other
+		h := &k.accounts[i]
+		if other := longer(r, h.mayCome(k.table, k, now)); other != r {
+			r = h.says(other)
 		}
 	}
-	return longest.says(r)
+	return r
 }
 
 // says completes a refusal.
-func (h *held) says(r *Refusal) error {
+func (h *held) says(r *Refusal) *Refusal {
 	r.Rule = ruleName(h.key)
 	return r
 }

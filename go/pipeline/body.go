@@ -54,7 +54,7 @@ func (x *exchange) length() int64 {
 }
 
 // readDocument takes a document that comes in chunks of HTTP, without a length.
-// A store wants to know it beforehand.
+// A store wants to know it beforehand, and so do limits, which have been asked without.
 func (x *exchange) readDocument() error {
 	if x.r.ContentLength >= 0 || x.document != nil || !x.req.IsDocument() || x.verified.Payload().Streaming() {
 		return nil
@@ -67,7 +67,7 @@ func (x *exchange) readDocument() error {
 		return s3err.MaxMessageLengthExceeded
 	}
 	x.document = bytes.NewReader(body)
-	return nil
+	return x.limited(x.limits.CheckSize(x.proposedSize()))
 }
 
 // verifiedBody is the client's body behind the reader that verifies it.

@@ -54,6 +54,7 @@ func (p *Pipeline) copyBetweenStores(x *exchange) error {
 		return err
 	}
 	if err := p.admitReading(x); err != nil {
+		x.limits.Withdraw() // no store has been asked
 		return err
 	}
 	if err := p.takePlace(x); err != nil {
@@ -91,6 +92,9 @@ func (p *Pipeline) renewSource(ctx context.Context, x *exchange, used, fresh cre
 func (p *Pipeline) copyApart(x *exchange) error {
 	request, err := p.copyRequest(x)
 	if err != nil {
+		return err
+	}
+	if err := p.admitReading(x); err != nil {
 		return err
 	}
 	return p.makeCopy(x, request)

@@ -1,11 +1,17 @@
 package pipeline
 
 import (
+	"context"
+	"io"
+	"maps"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"osp/go/callbacks"
+	"osp/go/secret"
 )
 
 // The bytes of a copy between two stores are the client's, out of the one entry and into
@@ -60,6 +66,100 @@ func TestACopyBetweenTwoStoresCountsInTheDaysOfBothEntries(t *testing.T) {
 		}
 		if got := r.Do(r.copy()); (got.Code() == "QuotaExceeded") != c.refused {
 			t.Errorf("%s: %d %s", name, got.StatusCode, got.Content)
+		}
+	}
+}
+
+func TestACopyBetweenTwoStoresMayBeTheLastRequestOfADay(t *testing.T) {
+	day := settings{"requests_per_day": 1}
+	for name, c := range map[string]struct{ limits, to settings }{
+		"of the token":             {limits: settings{"token": day}},
+		"of the token in an entry": {limits: settings{"token_and_bucket": day}},
+		"of all":                   {limits: settings{"all": day}},
+		"of the target's entry":    {to: settings{"limits": settings{"all": day}}},
+		"of all writes":            {limits: settings{"all": settings{"write": day}}},
+	} {
+		r := startTwoWith(t, callbacks.Set{}, settings{"limits": c.limits}, Options{}, nil, c.to)
+		for i, want := range []string{"", "QuotaExceeded"} {
+			if got := r.Do(r.copy()); got.Code() != want {
+				t.Errorf("%s: copy %d: %d %s", name, i+1, got.StatusCode, got.Content)
+			}
+		}
+	}
+}
+
+func TestACopyBetweenTwoStoresIsNoRequestOfItsSource(t *testing.T) {
+	r := startTwoWith(t, callbacks.Set{}, nil, Options{}, settings{"limits": settings{"all": settings{"requests_per_day": 1}}}, nil)
+	for range 2 {
+		if got := r.Do(r.Signed("GET", "/from/k", "")); got.StatusCode != 200 && got.Code() != "QuotaExceeded" {
+			t.Fatalf("%d %s", got.StatusCode, got.Content)
+		}
+		if got := r.Do(r.copy()); got.StatusCode != 200 {
+			t.Errorf("%d %s", got.StatusCode, got.Content)
+		}
+	}
+}
+
+// comesApart is a rig whose store can copy from/k to target/k until it has been asked to:
+// then the credentials of the two entries differ.
+func comesApart(t *testing.T, from settings) *rig {
+	t.Helper()
+	var apart atomic.Bool
+	fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+		key := "BOTH"
+		if apart.Load() {
+			key = q.Bucket
+		}
+		return secret.New(`{"access_key":"` + key + `","secret_key":"s"}`), nil
+	}
+	source, target := settings{"access_key": nil, "secret_key": nil}, settings{"access_key": nil, "secret_key": nil}
+	maps.Copy(source, from)
+	r := entries(t, callbacks.Set{BucketCredsFetcher: fetch}, nil, map[string]settings{"from": source, "target": target})
+	r.Store.Answers(func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("X-Amz-Copy-Source") != "" {
+			apart.Store(true)
+			w.WriteHeader(403)
+			_, _ = io.WriteString(w, "<Error><Code>InvalidAccessKeyId</Code></Error>")
+			return
+		}
+		object("hello", nil)(w, req)
+	})
+	return r
+}
+
+func TestACopyThatItsStoreCannotMakeAnyMoreReadsItsSourceWithinLimits(t *testing.T) {
+	copied := func(r *rig) *http.Request { return r.Signed("PUT", "/target/k", "", "X-Amz-Copy-Source", "/from/k") }
+
+	r := comesApart(t, settings{"limits": settings{"all": settings{"bytes_per_day": 5}}})
+	if got := r.Do(copied(r)); got.StatusCode != 200 {
+		t.Fatalf("%d %s", got.StatusCode, got.Content)
+	}
+	if got := r.Do(r.Signed("GET", "/from/k", "")); got.Code() != "QuotaExceeded" {
+		t.Errorf("its bytes were not counted: %d %s", got.StatusCode, got.Content)
+	}
+
+	r = comesApart(t, settings{"limits": settings{"all": settings{"bytes_per_day": 5}}})
+	if got := r.Do(r.Signed("GET", "/from/k", "")); got.StatusCode != 200 {
+		t.Fatalf("%d %s", got.StatusCode, got.Content)
+	}
+	if got := r.Do(copied(r)); got.Code() != "QuotaExceeded" {
+		t.Errorf("it was not refused: %d %s", got.StatusCode, got.Content)
+	}
+}
+
+func TestACopyThatIsRefusedBecauseOfItsSourceTakesNothing(t *testing.T) {
+	for name, rule := range map[string]settings{"of a day": {"requests_per_day": 2}, "of a rate": {"requests": 0.001, "burst": 2}, "at a time": {"concurrent": 1}} {
+		r := startTwoWith(t, callbacks.Set{}, settings{"limits": settings{"token": rule}}, Options{}, settings{"limits": settings{"all": settings{"bytes_per_day": 5}}}, nil)
+		if got := r.Do(r.Signed("GET", "/from/k", "")); got.StatusCode != 200 {
+			t.Fatalf("%s: %d %s", name, got.StatusCode, got.Content)
+		}
+		for range 3 {
+			if got := r.Do(r.copy()); got.Code() != "QuotaExceeded" || !strings.Contains(r.Log.String(), "limits.entry: bytes_per_day") {
+				t.Errorf("%s: %d %s", name, got.StatusCode, got.Content)
+			}
+		}
+		if got := r.Do(r.Signed("PUT", "/target/k", "")); got.StatusCode != 200 {
+			t.Errorf("%s: it has used up requests: %d %s", name, got.StatusCode, got.Content)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"osp/go/access"
+	"osp/go/h1"
 	"osp/go/limits"
 	"osp/go/observe"
 	"osp/go/s3err"
@@ -163,11 +164,24 @@ func (x *exchange) proposedSize() int64 {
 	default:
 		return 0
 	}
-	size := max(0, x.r.ContentLength)
+	size := max(0, x.length()) // of a document that tells none it is looked at again: see readDocument
 	if x.verified.Payload().Streaming() {
 		size = counted(x.r.Header.Get("X-Amz-Decoded-Content-Length"))
 	}
 	return size + counted(x.r.Header.Get("X-Amz-Write-Offset-Bytes")) // of what is there already
+}
+
+// unread is how many bytes the server takes of a body that nothing here reads, as its
+// operation has none: at most what it skips to keep the connection.
+func (x *exchange) unread() int64 {
+	if x.req == nil || x.req.HasBody() {
+		return 0
+	}
+	most := int64(h1.MaxUnread)
+	if declared := x.r.ContentLength; declared >= 0 {
+		most = min(most, declared)
+	}
+	return max(0, most-x.received.Load())
 }
 
 // counted reads a number of bytes in a header that is checked elsewhere.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,7 +12,7 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/pipeline/pipelinetest"
+	"osp/go/h1"
 )
 
 // once is a rule that admits one request, and no other for as long as a test takes.
@@ -145,107 +144,6 @@ func TestALimitIsAboutAClassOfOperations(t *testing.T) {
 	}
 }
 
-func TestAnObjectThatIsTooLargeIsRefusedBeforeItsBody(t *testing.T) {
-	r := start(t, callbacks.Set{}, settings{"limits": settings{"all": settings{"largest_object": 5}}})
-	if got := r.Do(r.Signed("PUT", "/photos/k", "12345")); got.StatusCode != 200 {
-		t.Fatalf("%d", got.StatusCode)
-	}
-	r.Store = pipelinetest.NewStore(t)
-	for name, req := range map[string]*http.Request{
-		"an object": r.Signed("PUT", "/photos/k", "123456"), "a part": r.Signed("PUT", "/photos/k?partNumber=1&uploadId=u", "123456"),
-		"what is appended": r.Signed("PUT", "/photos/k", "1", "X-Amz-Write-Offset-Bytes", "5"),
-	} {
-		got := r.Do(req)
-		if text := string(got.Content); got.StatusCode != 400 || got.Code() != "EntityTooLarge" ||
-			!strings.Contains(text, "<ProposedSize>6</ProposedSize>") || !strings.Contains(text, "<MaxSizeAllowed>5</MaxSizeAllowed>") {
-			t.Errorf("%s: %d %s", name, got.StatusCode, text)
-		}
-	}
-	r.Store.Untouched(t)
-}
-
-func TestWhatAStoreMayTakeForAnObjectIsNoLargerThanOne(t *testing.T) {
-	r := entries(t, callbacks.Set{}, settings{"limits": settings{"all": settings{"largest_object": 5}}}, map[string]settings{"photos": {"unknown_operations": true}})
-	for _, target := range []string{"/photos/k?attributes", "/photos/k?foo", "/photos/k?append", "/photos/k?encryption"} {
-		if got := r.Do(r.Signed("PUT", target, "123456")); got.Code() != "EntityTooLarge" {
-			t.Errorf("%s: %d %s", target, got.StatusCode, got.Content)
-		}
-	}
-	r.Store.Untouched(t)
-}
-
-func TestPartsAreAddedUpBeforeTheyAreOneObject(t *testing.T) {
-	page := func(truncated bool, from int, sizes ...int) string {
-		text := fmt.Sprintf("<ListPartsResult><IsTruncated>%v</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker>", truncated, from)
-		for i, size := range sizes {
-			text += fmt.Sprintf(`<Part><PartNumber>%d</PartNumber><ETag>"e%d"</ETag><Size>%d</Size></Part>`, from+i, from+i, size)
-		}
-		return text + "</ListPartsResult>"
-	}
-	const document = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e1</ETag></Part>" +
-		"<Part><PartNumber>2</PartNumber><ETag>&quot;e2&quot;</ETag></Part></CompleteMultipartUpload>"
-	for name, c := range map[string]struct {
-		pages  []string
-		status int // of ListParts
-		want   int
-		code   string
-	}{
-		"small enough":           {[]string{page(false, 1, 5, 5)}, 200, 200, ""},
-		"one that is left out":   {[]string{page(false, 1, 5, 5, 5)}, 200, 200, ""},
-		"too large":              {[]string{page(false, 1, 5, 6)}, 200, 400, "EntityTooLarge"},
-		"too large in two":       {[]string{page(true, 1, 5), page(false, 2, 6)}, 200, 400, "EntityTooLarge"},
-		"one that is not listed": {[]string{page(false, 1, 5)}, 200, 400, "InvalidPart"},
-		"no upload (any more)":   {[]string{"<Error/>"}, 404, 200, ""},
-		"a store that is silent": {[]string{"<Error/>"}, 501, 502, "BadGateway"},
-		"no list":                {[]string{"<html>"}, 200, 502, "BadGateway"},
-	} {
-		r := start(t, callbacks.Set{}, settings{"limits": settings{"token": settings{"largest_object": 10}}})
-		asked := 0
-		r.Store.Answers(func(w http.ResponseWriter, req *http.Request) {
-			if req.Method == http.MethodGet {
-				w.WriteHeader(c.status)
-				_, _ = fmt.Fprint(w, c.pages[min(asked, len(c.pages)-1)])
-				asked++
-				return
-			}
-			_, _ = fmt.Fprint(w, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
-		})
-		got := r.Do(r.Signed("POST", "/photos/k?uploadId=u", document))
-		if got.StatusCode != c.want || got.Code() != c.code || asked != len(c.pages) {
-			t.Errorf("%s: %d %s after %d lists", name, got.StatusCode, got.Content, asked)
-		}
-		for _, seen := range r.Store.Requests() {
-			if seen.Method == "POST" && string(seen.Body) != document {
-				t.Errorf("%s: the store got %s", name, seen.Body)
-			}
-			if seen.Method == "POST" && c.code != "" {
-				t.Errorf("%s: the store was told to put it together", name)
-			}
-		}
-	}
-}
-
-func TestPartsAreNotAddedUpBeforeTheirListIsHere(t *testing.T) {
-	r := start(t, callbacks.Set{}, settings{"limits": settings{"token": settings{"largest_object": 10}}})
-	req := r.Signed("POST", "/photos/k?uploadId=u", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part></CompleteMultipartUpload>")
-	arrives, held := io.Pipe()
-	document, err := io.ReadAll(req.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Body = arrives
-	go func() {
-		_, _ = held.Write(document[:20])
-		r.Store.Untouched(t)
-		_, _ = held.Write(document[20 : len(document)-1])
-		_ = held.CloseWithError(io.ErrUnexpectedEOF) // so that it never comes to its end
-	}()
-	if _, err := http.DefaultTransport.RoundTrip(req); err == nil {
-		t.Error("the request has not failed")
-	}
-	r.Store.Untouched(t)
-}
-
 func TestAUsedUpQuotaIsNoReasonToTryAgain(t *testing.T) {
 	for _, rule := range []settings{{"requests_per_day": 1}, {"bytes_per_day": 4}} {
 		r := start(t, callbacks.Set{}, settings{"limits": settings{"token": rule}})
@@ -374,6 +272,31 @@ func TestBodiesKeepToTheirRates(t *testing.T) {
 		// A second's worth comes at once, and nothing makes the rest come sooner.
 		if took := time.Since(begun); took < 400*time.Millisecond {
 			t.Errorf("took %v", took)
+		}
+	}
+}
+
+func TestABodyThatItsOperationDoesNotHaveCounts(t *testing.T) {
+	body := strings.Repeat("x", 8<<10)
+	for want, limit := range map[string]settings{"QuotaExceeded": {"bytes_per_day": 4 << 10}, "SlowDown": {"bytes_in": 1 << 10}} {
+		for _, request := range []string{"GET /photos/k", "HEAD /photos/k", "DELETE /photos/k", "GET /", "GET /photos?list-type=2", "POST /photos/k?uploads"} {
+			r := start(t, callbacks.Set{}, settings{"limits": settings{"token": limit}})
+			method, target, _ := strings.Cut(request, " ")
+			if got := r.Do(r.Signed(method, target, body)); got.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", request, got.StatusCode, got.Content)
+			}
+			if got := r.Do(r.Signed("PUT", "/photos/k", "")); got.Code() != want {
+				t.Errorf("%s, %v: its body did not count: %d %s", request, limit, got.StatusCode, got.Content)
+			}
+		}
+	}
+}
+
+func TestABodyThatNobodyReadsCountsForNoMoreThanIsSkipped(t *testing.T) {
+	r := start(t, callbacks.Set{}, settings{"limits": settings{"token": settings{"bytes_per_day": h1.MaxUnread + 1}}})
+	for i, want := range []int{200, 200, 403} {
+		if got := r.Do(r.Signed("GET", "/photos/k", strings.Repeat("x", 2*h1.MaxUnread))); got.StatusCode != want {
+			t.Errorf("request %d: %d", i, got.StatusCode)
 		}
 	}
 }
