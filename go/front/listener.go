@@ -176,6 +176,9 @@ func (f *Listener) readProxyHeader(conn limitedConn) bool {
 		f.with.Log.Warn("a connection of a trusted proxy was refused", "peer", conn.RemoteAddr().String(), "error", err)
 		return false
 	}
+	if address, known := client.(*net.TCPAddr); known {
+		client = peers.Announced{Addr: address}
+	}
 	conn.connSlot().client = client
 	return conn.SetReadDeadline(time.Time{}) == nil
 }

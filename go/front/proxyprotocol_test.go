@@ -146,7 +146,7 @@ func TestABalancerIntroducesItsClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := conn.RemoteAddr().String(); got != "192.0.2.7:12345" {
+		if got := conn.RemoteAddr().String(); got != "announced:192.0.2.7:12345" {
 			t.Errorf("the client is %s", got)
 		}
 		text := make([]byte, 3)
@@ -170,7 +170,7 @@ func TestABalancerIntroducesItsClientBeforeTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := conn.RemoteAddr().String(); got != "192.0.2.7:12345" {
+	if got := conn.RemoteAddr().String(); got != "announced:192.0.2.7:12345" {
 		t.Errorf("the client is %s", got)
 	}
 }

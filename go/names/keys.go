@@ -30,17 +30,20 @@ func CheckKey(b *stores.Bucket, key string) error {
 	if stores.Misread(key) {
 		return s3err.InvalidURI.Msg(`Keys with a leading slash, backslashes, empty segments or the segments '.' or '..' are not served here, nor names that stores reserve for themselves: the store's "keys" are "path".`)
 	}
-	if first, _, _ := strings.Cut(b.Prefix+key, "/"); b.VirtualStyle && ownInterface[strings.ToLower(first)] {
-		return s3err.InvalidURI.Msg("Keys below " + strings.ToLower(first) + ` are not served here: the store's "keys" are "path", and its buckets are in the host.`)
+	first, _, deeper := strings.Cut(b.Prefix+key, "/")
+	if first = strings.ToLower(first); b.VirtualStyle && (ownInterface[first] || !deeper && ownPage[first]) {
+		return s3err.InvalidURI.Msg("The key " + first + `, or those below, are not served here: the store's "keys" are "path", and its buckets are in the host.`)
 	}
 	return nil
 }
 
 // ownInterface is where stores have interfaces of their own, whatever bucket the host
-// names. Those of MinIO, RustFS, moto and LocalStack have names that are hardly a key's.
-var ownInterface = map[string]bool{
-	"minio": true, "crossdomain.xml": true, "rustfs": true, "moto-api": true, "_aws": true, "_localstack": true,
-}
+// names, and ownPage what they answer themselves: MinIO, RustFS, moto, LocalStack and
+// SeaweedFS.
+var (
+	ownInterface = map[string]bool{"minio": true, "rustfs": true, "moto-api": true, "_aws": true, "_localstack": true}
+	ownPage      = map[string]bool{"crossdomain.xml": true, "status": true, "healthz": true}
+)
 
 // CheckSource is CheckKey for what a copy reads. Some stores, such as
 // versitygw, decode the header before they look for a version in it, and would

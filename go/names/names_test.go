@@ -74,10 +74,13 @@ func TestKeysHaveOneMeaningAtTheirStore(t *testing.T) {
 		}
 	}
 	inHost := &stores.Bucket{VirtualStyle: true}
-	for _, key := range []string{"minio/admin/v3/info", "MinIO/x", "minio", "crossdomain.xml", "moto-api/data.json", "_localstack/health"} {
+	for _, key := range []string{"minio/admin/v3/info", "MinIO/x", "minio", "crossdomain.xml", "moto-api/data.json", "_localstack/health", "status", "healthz"} {
 		if err := CheckKey(inHost, key); !errors.Is(err, s3err.InvalidURI) {
 			t.Errorf("%q at a store whose buckets are in the host: %v", key, err)
 		}
+	}
+	if err := CheckKey(inHost, "status/of/orders"); err != nil {
+		t.Errorf("below the name of a page: %v", err)
 	}
 	if err := CheckKey(&stores.Bucket{VirtualStyle: true, Prefix: "team/"}, "minio/x"); err != nil {
 		t.Errorf("below a folder: %v", err)

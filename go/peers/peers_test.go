@@ -9,6 +9,7 @@ func TestPeersAreTrustedByTheirAddress(t *testing.T) {
 	networks := Trusted{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::1/128")}}
 	for remote, want := range map[string]bool{
 		"10.1.2.3:5": true, "[::ffff:10.1.2.3]:5": true, "[fd00::1]:5": true, "[fd00::1%eth0]:5": true,
+		"announced:10.1.2.3:5": false, "announced:[fd00::1]:5": false, "announced:unix": false,
 		"11.1.2.3:5": false, "[fd00::2]:5": false, "unix": false, "": false, "10.1.2.3": false,
 	} {
 		if networks.Trust(remote) != want {

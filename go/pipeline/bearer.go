@@ -60,5 +60,6 @@ func (x *exchange) isLocal() bool {
 			return false
 		}
 	}
-	return x.r.RemoteAddr == peers.Unix || peers.AddrOf(x.r.RemoteAddr).IsLoopback()
+	peer := x.r.RemoteAddr
+	return peer == peers.Unix || peers.AddrOf(peer).IsLoopback() && !peers.IsAnnounced(peer)
 }

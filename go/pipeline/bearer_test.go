@@ -156,7 +156,7 @@ func TestATokenThatDoesNotSayHowOldItIsIsOlderThanWhatWasRevoked(t *testing.T) {
 func TestOnlyWhatComesFromThisMachineIsLocal(t *testing.T) {
 	for remote, local := range map[string]bool{
 		"unix": true, "127.0.0.1:80": true, "[::1]:80": true, "[::ffff:127.0.0.2]:80": true,
-		"unknown": false, "": false, "192.0.2.1:80": false, "127.0.0.1": false,
+		"announced:127.0.0.1:80": false, "unknown": false, "": false, "192.0.2.1:80": false, "127.0.0.1": false,
 	} {
 		x := &exchange{r: &http.Request{RemoteAddr: remote, Header: http.Header{}}}
 		if x.isLocal() != local {

@@ -281,7 +281,8 @@ func TestOfAFormTheValidatorSeesWhatTheStoreGets(t *testing.T) {
 		return callbacks.Decision{Allow: true}, nil
 	}}
 	r := start(t, h, nil)
-	req := formOf{file: "x", fields: [][2]string{{"Cache-Control", "no-store"}}, conditions: []any{map[string]string{"Cache-Control": "no-store"}}}.request(r)
+	req := formOf{file: "x", fields: [][2]string{{"Cache-Control", "no-store"}, {"x-amz-meta-owner", "\u00a0a,\tb"}},
+		conditions: []any{map[string]string{"Cache-Control": "no-store"}, []string{"starts-with", "$x-amz-meta-owner", ""}}}.request(r)
 	for _, name := range []string{"If-None-Match", "Content-Disposition", "Expires", "Content-Encoding"} {
 		req.Header.Set(name, "*")
 	}
@@ -294,7 +295,7 @@ func TestOfAFormTheValidatorSeesWhatTheStoreGets(t *testing.T) {
 			t.Errorf("the validator saw %s: %q, the store %q", name, seen.Get(name), got.Get(name))
 		}
 	}
-	if seen.Get("Cache-Control") != "no-store" || seen.Get("Host") == "" {
+	if seen.Get("Cache-Control") != "no-store" || seen.Get("X-Amz-Meta-Owner") != "a, b" || seen.Get("Host") == "" {
 		t.Errorf("the validator saw %v", seen)
 	}
 }

@@ -50,10 +50,7 @@ func (h hosts) bucket(authority string) string {
 
 // forwarders are the peers whose X-Forwarded-* fields are believed. Anybody
 // else's count for nothing.
-type forwarders struct {
-	peers.Trusted
-	announce bool // they do so by the PROXY protocol, so what is known as the peer is their client
-}
+type forwarders struct{ peers.Trusted }
 
 // hosts are the authorities that the client may have signed: the one that was
 // asked for, and those that a trusted forwarder says its client asked for,
@@ -110,7 +107,7 @@ func (f forwarders) client(r *http.Request) string {
 // silent reports whether client returns the address of a forwarder that says nothing of
 // who is behind it.
 func (f forwarders) silent(r *http.Request) bool {
-	return len(r.Header["X-Forwarded-For"]) == 0 && !f.announce && !f.None() && f.Trust(r.RemoteAddr)
+	return len(r.Header["X-Forwarded-For"]) == 0 && !f.None() && f.Trust(r.RemoteAddr)
 }
 
 // foremost goes back from a trusted forwarder as far as the word of trusted ones reaches.

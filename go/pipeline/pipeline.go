@@ -113,7 +113,7 @@ func New(cfg *config.Config, owner callbacks.Set, o Options) *Pipeline {
 	decisions.ShowReasons, decisions.Shared, decisions.Shadow = cfg.ShowReasons, o.Shared, shadow
 	tokens := iam.New(cfg.IAMEndpoint, iam.Options{Options: exchanges})
 	assumed := assume.New(assume.Options{Options: exchanges, Transport: upstream.Rare})
-	forwarders := forwarders{cfg.TrustedProxies, cfg.ProxyProtocol}
+	forwarders := forwarders{cfg.TrustedProxies}
 	p := &Pipeline{
 		cfg:      cfg,
 		log:      o.Log,

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"sync"
@@ -81,7 +82,7 @@ func (r *recorder) end(x *exchange) {
 	r.running.Add(-1)
 	s := exchanges.Get().(*observe.Exchange)
 	*s = observe.Exchange{
-		Ctx: x.r.Context(), Begun: x.record.begun, RequestID: x.requestID, Scheme: x.scheme, Proto: x.r.Proto, Method: x.r.Method,
+		Ctx: x.r.Context(), Begun: x.record.begun, RequestID: x.requestID, Scheme: cmp.Or(x.clientScheme, x.scheme), Proto: x.r.Proto, Method: x.r.Method,
 		AccessKey: x.record.accessKey, Session: x.record.session, Presigned: x.record.presigned,
 		Status: x.record.status, Code: x.record.code, BadSignature: x.record.badSignature, Decided: x.record.decided, UsedUp: x.record.usedUp,
 		Limit: x.limitBroken(), Asked: x.record.asked, StoreError: x.record.storeError,
@@ -107,7 +108,9 @@ func (r *recorder) end(x *exchange) {
 		s.Path, s.Operation, s.Action = x.r.URL.EscapedPath(), x.record.action, x.record.action
 	}
 	if r.detailed {
-		s.Client = r.forwarders.client(x.r)
+		if !r.forwarders.silent(x.r) {
+			s.Client = r.forwarders.client(x.r)
+		}
 		s.Referer, s.UserAgent = withoutQuery(header(x.r, "Referer")), header(x.r, "User-Agent")
 	}
 	if s.StoreError == "" && (s.Code == s3err.BadGateway.Code || s.Code == s3err.GatewayTimeout.Code) {

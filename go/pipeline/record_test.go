@@ -85,6 +85,23 @@ func TestARequestIsSeenWithAllThatIsKnownOfIt(t *testing.T) {
 	}
 }
 
+// Whoever replays a log must find there what policies went by.
+func TestOfAForwardersClientIsSeenWhatPoliciesSee(t *testing.T) {
+	r, o := recorded(t, callbacks.Set{}, settings{"trusted_proxies": []string{"127.0.0.1"}})
+	req := r.Signed("GET", "/photos/k", "")
+	r.Do(req)
+	if x := o.next(t); x.Client != "" || x.Scheme != "http" {
+		t.Errorf("it says nothing: %q by %s", x.Client, x.Scheme)
+	}
+	req = r.Signed("GET", "/photos/k", "")
+	req.Header.Set("X-Forwarded-For", "192.0.2.9")
+	req.Header.Set("X-Forwarded-Proto", "https")
+	r.Do(req)
+	if x := o.next(t); x.Client != "192.0.2.9" || x.Scheme != "https" {
+		t.Errorf("%q by %s", x.Client, x.Scheme)
+	}
+}
+
 func TestEveryEndOfARequestIsSeen(t *testing.T) {
 	r, o := recorded(t, callbacks.Set{Validator: func(_ context.Context, q *callbacks.Request) (callbacks.Decision, error) {
 		return callbacks.Decision{Allow: q.Key != "secret"}, nil

@@ -6,10 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"osp/go/h1"
 	"osp/go/s3err"
-	"osp/go/s3op"
-	"osp/go/upstream"
+	"osp/go/wire"
 )
 
 // fieldRule is what becomes of a field of a client's request.
@@ -93,13 +91,12 @@ func ruleFor(name string, ibm bool) (rule fieldRule, known bool) {
 	return validatorOnly, false
 }
 
-// checkInstructions refuses what a URL orders in place of a header if stores may read it
-// in more than one way: a header's value would have been made canonical.
-func checkInstructions(query s3op.Query) error {
-	for _, p := range query {
-		if p.Field() != "" && (upstream.Ambiguous(p.Value) || !h1.IsValue(p.Value)) {
-			return s3err.InvalidArgument.Msg("A parameter of the query that stands for a header begins or ends with a blank, or has a tab or a control character in it.").
-				With("ArgumentName", p.Field())
+// checkNamed refuses the name of another object that was signed with blanks at its ends,
+// which are trimmed from values: it would name a third.
+func checkNamed(asSigned http.Header) error {
+	for _, name := range []string{"X-Amz-Copy-Source", "X-Amz-Rename-Source"} {
+		if slices.ContainsFunc(asSigned[name], wire.Ambiguous) {
+			return s3err.InvalidArgument.Msg(strings.ToLower(name) + " must be URL-encoded.")
 		}
 	}
 	return nil

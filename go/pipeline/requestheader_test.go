@@ -111,6 +111,17 @@ func TestAURLOrdersNothingThatIsReadInTwoWays(t *testing.T) {
 	}
 }
 
+func TestAnotherObjectIsNamedWithoutBlanksAroundIt(t *testing.T) {
+	r := start(t, callbacks.Set{}, settings{"skip_signature_validation": true})
+	for _, source := range []string{"/photos/k\u3000", "\u00a0/photos/k", "/photos/a\tb"} {
+		r.Refuses(r.Signed("PUT", "/photos/n", "", "X-Amz-Copy-Source", source), http.StatusBadRequest, "InvalidArgument")
+		r.Refuses(r.Signed("PUT", "/photos/n?renameObject", "", "X-Amz-Rename-Source", source), http.StatusBadRequest, "InvalidArgument")
+	}
+	if a := r.Do(r.Signed("PUT", "/photos/n", "", "X-Amz-Copy-Source", "/photos/k%E3%80%80")); a.StatusCode != http.StatusOK {
+		t.Errorf("it is encoded: %d %s", a.StatusCode, a.Content)
+	}
+}
+
 func TestClientHeaderPassesWhatIsEndToEnd(t *testing.T) {
 	store := http.Header{
 		"Etag": {`"x"`}, "X-Amz-Version-Id": {"1"}, "X-Custom": {"a", "b"},

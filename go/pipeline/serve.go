@@ -121,10 +121,13 @@ func (p *Pipeline) parse(x *exchange) error {
 		return nil
 	}
 	x.asSigned, x.r.Header = x.r.Header, upstream.Canonical(x.r.Header)
-	var err error
+	err := checkNamed(x.asSigned)
+	if err != nil {
+		return err
+	}
 	if x.req, err = s3op.Parse(x.r.Method, x.r.RequestURI, virtual, x.r.Header); err != nil {
 		return err
 	}
 	x.bucket = x.stores.Buckets.Find(x.req.Bucket)
-	return checkInstructions(x.req.Query)
+	return nil
 }

@@ -35,6 +35,7 @@ func TestTheClientIsWhomATrustedBalancerIntroduces(t *testing.T) {
 	}{
 		{"a client", "127.0.0.0/8", header, "", 200, "192.0.2.7"},
 		{"a client that forges a field", "127.0.0.0/8", header, "198.51.100.1", 200, "192.0.2.7"},
+		{"a client that forges one, from where balancers are", "127.0.0.0/8", "PROXY TCP4 127.0.0.9 10.0.0.1 12345 443\r\n", "198.51.100.1", 200, "127.0.0.9"},
 		{"a client of whom nothing is known", "127.0.0.0/8", "PROXY UNKNOWN\r\n", "198.51.100.1", 200, "unknown"},
 		{"a balancer that speaks for itself", "127.0.0.0/8", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00", "198.51.100.1", 200, "198.51.100.1"},
 		{"a balancer without a header", "127.0.0.0/8", "", "198.51.100.1", 0, ""},

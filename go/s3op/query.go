@@ -82,7 +82,12 @@ func parseQuery(raw string) (Query, error) {
 		if err != nil {
 			return nil, err
 		}
-		q = append(q, Param{name, value})
+		p := Param{name, value}
+		if p.Field() != "" && (wire.Ambiguous(value) || strings.ContainsFunc(value, wire.IsControl)) {
+			return nil, s3err.InvalidArgument.Msg("The query parameter '" + brief(name) +
+				"' stands for a header, whose value does not begin or end with a blank, and has no tabs or control characters.")
+		}
+		q = append(q, p)
 	}
 	if name, twice := q.repeated(); twice {
 		return nil, s3err.InvalidArgument.Msg("The query parameter '" + brief(name) + "' is given more than once.")

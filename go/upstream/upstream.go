@@ -206,7 +206,7 @@ func (c *Client) authorize(req *http.Request, call *Call, region string) error {
 	if signs {
 		for name, values := range call.Header {
 			if signedUpstream(name) {
-				req.Header[name] = canonicalBlanks(values)
+				req.Header[name] = wire.CanonicalBlanks(values)
 			}
 		}
 		if err := c.sign(req, call, region); err != nil {
@@ -242,41 +242,19 @@ func (c *Client) sign(req *http.Request, call *Call, region string) error {
 	return nil
 }
 
-// Canonical returns a header with the values of its signed fields as a store gets them:
-// who decides about a request has to see what the store will. It is the header itself
-// where that makes no difference.
+// Canonical returns a header with the values of its signed fields as a store gets them,
+// since stores keep what they verified: who decides about a request has to see what the
+// store will. It is the header itself where that makes no difference.
 func Canonical(h http.Header) http.Header {
 	clear, copied := h, false
 	for name, values := range h {
-		if !signedUpstream(name) || !slices.ContainsFunc(values, Ambiguous) {
+		if !signedUpstream(name) || !slices.ContainsFunc(values, wire.Ambiguous) {
 			continue
 		}
 		if !copied {
 			clear, copied = maps.Clone(h), true
 		}
-		clear[name] = canonicalBlanks(values)
-	}
-	return clear
-}
-
-// Ambiguous reports whether a value is canonicalised in more than one way: some take a
-// run of blanks with a tab in it for a space, others for a tab, and some trim Unicode's
-// spaces. Stores keep what they verified.
-func Ambiguous(value string) bool {
-	return strings.IndexByte(value, '\t') >= 0 || strings.TrimSpace(value) != value
-}
-
-// canonicalBlanks returns values of which none is ambiguous.
-func canonicalBlanks(values []string) []string {
-	if !slices.ContainsFunc(values, Ambiguous) {
-		return values
-	}
-	blank := func(c rune) bool { return c == ' ' || c == '\t' }
-	clear := make([]string, len(values))
-	for i, v := range values {
-		if clear[i] = v; Ambiguous(v) {
-			clear[i] = strings.Join(strings.FieldsFunc(strings.TrimSpace(v), blank), " ")
-		}
+		clear[name] = wire.CanonicalBlanks(values)
 	}
 	return clear
 }

@@ -13,6 +13,7 @@ import (
 	"osp/go/s3op"
 	"osp/go/sigv4"
 	"osp/go/stores"
+	"osp/go/upstream"
 )
 
 // explanation is the answer of Explain.
@@ -39,6 +40,7 @@ func Explain(document []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.Header = upstream.Canonical(w.Header)
 	what, err := s3op.Parse(w.Method, w.Target, "", w.Header)
 	if err == nil {
 		err = unanswerable(w, what)

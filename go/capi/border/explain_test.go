@@ -13,6 +13,7 @@ import (
 const wondering = `{"policy": {"Version": "2012-10-17", "Statement": [
 	{"Sid": "Reads", "Effect": "Allow", "Principal": {"Token": "alice"}, "Action": ["s3:Get*", "s3:PutObject"], "Resource": "arn:aws:s3:::photos/*"},
 	{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::photos/secret*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+	{"Sid": "Warm", "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "*", "Condition": {"StringEquals": {"s3:x-amz-storage-class": "COLD"}}},
 	{"Sid": "Once", "Effect": "Allow", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "*", "Condition": {"DateLessThan": {"aws:CurrentTime": "2000-01-01"}}}
 ]}, `
 
@@ -30,6 +31,7 @@ func TestAnExplanationNamesTheStatementForAllThatTheGateAsks(t *testing.T) {
 		`"token": "alice", "method": "GET", "target": "/photos/a?versionId=0123456789abcdef0123456789abcdef", "complete": true`:                 `true GetObject s3:GetObjectVersion photos/a allow statement "Reads"`,
 		`"token": "alice", "method": "GET", "target": "/photos/a?versionId=0123456789abcdef0123456789abcdef"`:                                   `true GetObject s3:GetObjectVersion photos/a allow statement "Reads"; GetObject s3:GetObject photos/a allow statement "Reads"; GetObject s3:GetObjectVersion photos/a allow statement "Reads"`,
 		`"token": "alice", "method": "PUT", "target": "/photos/a", "headers": {"x-amz-acl": "p"}`:                                               `false PutObject s3:PutObject photos/a allow statement "Reads"; PutObject s3:PutObjectAcl photos/a nothing`,
+		`"token": "alice", "method": "PUT", "target": "/photos/a", "headers": {"x-amz-storage-class": "\u00a0COLD"}`:                           `false PutObject s3:PutObject photos/a deny statement "Warm"`,
 		`"token": "alice", "method": "PUT", "target": "/photos/a", "headers": {"X-Amz-Copy-Source": "b/k"}`:                                     `false CopyObject s3:PutObject photos/a allow statement "Reads"; GetObject s3:GetObject b/k nothing`,
 		`"token": "carol", "method": "PUT", "target": "/photos/a?renameObject", "headers": {"x-amz-rename-source": "k"}`:                        `false RenameObject s3:PutObject photos/a nothing; PutObject s3:PutObject photos/a nothing; GetObject s3:GetObject photos/k nothing; DeleteObject s3:DeleteObject photos/k nothing`,
 		`"token": "carol", "method": "DELETE", "target": "/photos/a", "time": 946000000`:                                                        `true DeleteObject s3:DeleteObject photos/a allow statement "Once"`,
