@@ -204,7 +204,7 @@ func chunkSize(line []byte) (int64, error) {
 func (b *body) preventsReuse() bool {
 	b.c.mu.Lock()
 	defer b.c.mu.Unlock()
-	return b.err != nil && b.err != io.EOF || !b.chunked && !b.reading && b.left > MaxUnread
+	return b.err != nil && b.err != io.EOF || !b.chunked && !b.reading && b.left > maxUnread
 }
 
 // stop makes further Reads fail and ends one in progress. It reports whether all

@@ -15,9 +15,9 @@ import (
 
 const (
 	readBuffer = 4 << 10
-	// MaxUnread is how many bytes of a body that the handler left are read to keep
+	// maxUnread is how many bytes of a body that the handler left are read to keep
 	// the connection, and drainTimeout how long that may take.
-	MaxUnread    = 256 << 10
+	maxUnread    = 256 << 10
 	drainTimeout = 5 * time.Second
 )
 
@@ -337,12 +337,12 @@ func (c *conn) callHandler(w *response, r *http.Request) (whole bool) {
 
 // drain reads what the handler left of a body, and reports whether that was all.
 func (c *conn) drain(b *body) bool {
-	if b.left > MaxUnread {
+	if b.left > maxUnread {
 		return false
 	}
 	c.setReadDeadline(time.Now().Add(drainTimeout))
 	var scrap [4 << 10]byte
-	for left := MaxUnread; left >= 0; {
+	for left := maxUnread; left >= 0; {
 		n, err := b.read(scrap[:])
 		if err != nil {
 			return err == io.EOF

@@ -56,20 +56,6 @@ func (t *Table) settleSoon(a *account, rule *Measures) {
 	}
 }
 
-// settleAgain has the others told later what they could not be told of a day. No more
-// accounts wait for that than there are, so that those which were displaced are not
-// remembered without a bound.
-func (t *Table) settleAgain(a *account, rule *Measures) {
-	if t.closed.Load() || t.again.Load() >= 2*mostAccounts || !a.fleet.settling.CompareAndSwap(false, true) {
-		return
-	}
-	t.again.Add(1)
-	t.later(settleAgainAfter, func() {
-		t.again.Add(-1)
-		t.settle(a, rule)
-	})
-}
-
 // settle tells the others what an account has taken, and hears what they have.
 func (t *Table) settle(a *account, rule *Measures) {
 	a.fleet.settling.Store(false) // what comes from now on is told next time
@@ -99,10 +85,9 @@ func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant,
 		return got, err
 	}
 	t.learnTime(got.Time)
-	a.fleet.heard.Store(max(1, int64(t.clock())))
 	a.flows[In].hear(t, in, got.In)
 	a.flows[Out].hear(t, out, got.Out)
-	if early := a.adopt(&claim, got); early {
+	if early := t.adopt(a, &claim, got); early {
 		t.settleSoon(a, rule)
 	}
 	return got, nil

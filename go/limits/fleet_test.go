@@ -19,6 +19,7 @@ type together struct {
 	replicas int
 	away     bool
 	trips    int
+	asked    int // trips, and those that failed
 	takes    time.Duration // a round trip
 	accounts sharedtest.Accounts
 	due      []func() // what timers would do
@@ -41,6 +42,7 @@ func (f *together) date() time.Time { return f.began.Add(f.clock.time()) }
 func (f *together) Replicas() int { return f.replicas }
 
 func (f *together) Settle(_ context.Context, c shared.Claim) (shared.Grant, error) {
+	f.asked++
 	if f.away {
 		return shared.Grant{}, errors.New("away")
 	}

@@ -52,7 +52,7 @@ type Table struct {
 	opening  sync.Mutex // held by whoever opens an account
 
 	ahead  atomic.Int64 // by how much the fleet's clock is ahead of wall
-	again  atomic.Int64 // accounts whose day could not be told
+	again  retelling
 	closed atomic.Bool
 }
 

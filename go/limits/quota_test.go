@@ -139,3 +139,89 @@ func TestAQuotaThatWasUsedUpElsewhereIsKnownBeforeTheFirstRequest(t *testing.T) 
 		t.Error("a request long after the last was admitted")
 	}
 }
+
+// Many at once would keep a server that has just come back busy until commands fail, which
+// would then be told again.
+func TestSharesThatCouldNotBeToldAreToldOneAfterTheOther(t *testing.T) {
+	const clients = 50
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 3}}}
+	f, replicas := fleetOf(2)
+	once := func(w *world) (admitted int) {
+		for i := range clients {
+			if k, r := w.request(rules, Subject{Token: string(rune('a' + i))}, ""); r == nil {
+				k.End(0, 0)
+				admitted++
+			}
+		}
+		return admitted
+	}
+	f.away = true
+	once(replicas[0])
+	once(replicas[0])
+	f.pass() // of which none could be told
+	for range 5 {
+		before := f.asked
+		f.pass()
+		if got := f.asked - before; got != 1 || len(f.due) != 1 {
+			t.Errorf("%d were tried while the server was away, %d timers", got, len(f.due))
+		}
+	}
+	f.away = false
+	f.pass()
+	if len(f.due) > 0 {
+		t.Errorf("%d timers more", len(f.due))
+	}
+	if got := once(replicas[1]) + once(replicas[1]); got != clients {
+		t.Errorf("%d requests of %d that were left", got, clients)
+	}
+}
+
+// What is given back of a rate lapses in a fleet: so nothing is taken before all that is known here allows it.
+func TestInAFleetARefusalByAnotherRuleTakesNothing(t *testing.T) {
+	rules := &Rules{
+		Token:          &Rule{Measures: Measures{Requests: NewRate(0.01, 12)}},
+		TokenAndBucket: &Rule{Measures: Measures{Concurrent: 2}},
+	}
+	f, replicas := fleetOf(2)
+	running, r := replicas[0].request(rules, alice, "")
+	if r != nil {
+		t.Fatal(r)
+	}
+	for range 30 {
+		if _, r := replicas[0].request(rules, alice, ""); r == nil || r.Measure != Concurrent {
+			t.Fatalf("%v", r)
+		}
+		f.clock.move(time.Second)
+		f.pass()
+	}
+	running.End(0, 0)
+	for i := range 9 { // of eleven; some of the first batch have lapsed
+		k, r := replicas[0].request(rules, alice, "")
+		if r != nil {
+			t.Fatalf("request %d: %v for %v", i, r, r.Wait)
+		}
+		k.End(0, 0)
+	}
+}
+
+func TestAReplicaWithAWrongClockKnowsWhatIsUsedUp(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 10}}}
+	for _, off := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		f, replicas := fleetOf(2)
+		for range 10 {
+			reads(replicas[0], rules, 0)
+		}
+		f.pass()
+		replicas[1].off = off
+		admitted := 0
+		for range 20 {
+			if reads(replicas[1], rules, 0) {
+				admitted++
+			}
+			f.clock.move(5 * time.Millisecond)
+		}
+		if admitted > 1 { // by which it learns what day it is
+			t.Errorf("off by %v: %d admitted", off, admitted)
+		}
+	}
+}

@@ -170,6 +170,14 @@ func (k *Ticket) hold(rule *Rule, about key) {
 // admit takes of the accounts up to one, where that has not been done; after a
 // refusal nothing is taken of any.
 func (k *Ticket) admit(to int, now time.Duration) error {
+	if k.table.fleet != nil { // where what is given back lapses: see giveBackLeased
+		for i := k.admitted; i < to; i++ {
+			if r := k.accounts[i].mayCome(k.table, k, now); r != nil {
+				k.Withdraw()
+				return k.refused(k.accounts[i].says(r), now)
+			}
+		}
+	}
 	for ; k.admitted < to; k.admitted++ {
 		h := &k.accounts[k.admitted]
 		r := h.admit(k.table, k, now)

@@ -61,7 +61,7 @@ func (x *exchange) release() {
 	x.body.release()
 	x.atStore.leave()
 	crossed := x.crossed.Load()
-	x.limits.End(x.received.Load()+x.unread()+crossed, x.w.sent)
+	x.limits.End(x.received.Load()+crossed, x.w.sent)
 	x.reading.End(0, crossed)
 	x.limits, x.reading = nil, nil
 	x.deletions, x.deleteErrors, x.document, x.parts = nil, nil, nil, nil

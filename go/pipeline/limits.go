@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"osp/go/access"
-	"osp/go/h1"
 	"osp/go/limits"
 	"osp/go/observe"
 	"osp/go/s3err"
@@ -169,19 +168,6 @@ func (x *exchange) proposedSize() int64 {
 		size = counted(x.r.Header.Get("X-Amz-Decoded-Content-Length"))
 	}
 	return size + counted(x.r.Header.Get("X-Amz-Write-Offset-Bytes")) // of what is there already
-}
-
-// unread is how many bytes the server takes of a body that nothing here reads, as its
-// operation has none: at most what it skips to keep the connection.
-func (x *exchange) unread() int64 {
-	if x.req == nil || x.req.HasBody() {
-		return 0
-	}
-	most := int64(h1.MaxUnread)
-	if declared := x.r.ContentLength; declared >= 0 {
-		most = min(most, declared)
-	}
-	return max(0, most-x.received.Load())
 }
 
 // counted reads a number of bytes in a header that is checked elsewhere.

@@ -12,7 +12,6 @@ import (
 
 	"osp/go/callbacks"
 	"osp/go/config"
-	"osp/go/h1"
 )
 
 // once is a rule that admits one request, and no other for as long as a test takes.
@@ -272,31 +271,6 @@ func TestBodiesKeepToTheirRates(t *testing.T) {
 		// A second's worth comes at once, and nothing makes the rest come sooner.
 		if took := time.Since(begun); took < 400*time.Millisecond {
 			t.Errorf("took %v", took)
-		}
-	}
-}
-
-func TestABodyThatItsOperationDoesNotHaveCounts(t *testing.T) {
-	body := strings.Repeat("x", 8<<10)
-	for want, limit := range map[string]settings{"QuotaExceeded": {"bytes_per_day": 4 << 10}, "SlowDown": {"bytes_in": 1 << 10}} {
-		for _, request := range []string{"GET /photos/k", "HEAD /photos/k", "DELETE /photos/k", "GET /", "GET /photos?list-type=2", "POST /photos/k?uploads"} {
-			r := start(t, callbacks.Set{}, settings{"limits": settings{"token": limit}})
-			method, target, _ := strings.Cut(request, " ")
-			if got := r.Do(r.Signed(method, target, body)); got.StatusCode != 200 {
-				t.Fatalf("%s: %d %s", request, got.StatusCode, got.Content)
-			}
-			if got := r.Do(r.Signed("PUT", "/photos/k", "")); got.Code() != want {
-				t.Errorf("%s, %v: its body did not count: %d %s", request, limit, got.StatusCode, got.Content)
-			}
-		}
-	}
-}
-
-func TestABodyThatNobodyReadsCountsForNoMoreThanIsSkipped(t *testing.T) {
-	r := start(t, callbacks.Set{}, settings{"limits": settings{"token": settings{"bytes_per_day": h1.MaxUnread + 1}}})
-	for i, want := range []int{200, 200, 403} {
-		if got := r.Do(r.Signed("GET", "/photos/k", strings.Repeat("x", 2*h1.MaxUnread))); got.StatusCode != want {
-			t.Errorf("request %d: %d", i, got.StatusCode)
 		}
 	}
 }
