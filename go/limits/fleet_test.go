@@ -19,7 +19,7 @@ type together struct {
 	replicas int
 	away     bool
 	trips    int
-	asked    int // trips, and those that failed
+	asked    int           // trips, and those that failed
 	takes    time.Duration // a round trip
 	accounts sharedtest.Accounts
 	due      []func() // what timers would do
