@@ -73,9 +73,9 @@ func (s *Sessions) End(list ...shared.Revocation) {
 	}
 }
 
-// EndOf ends the sessions for which any of these key pairs (creds.PairOf) has signed, in
+// EndPairs ends the sessions for which any of these key pairs (creds.PairOf) has signed, in
 // this process: what the others know of a pair is their owners' to say.
-func (s *Sessions) EndOf(pairs ...string) {
+func (s *Sessions) EndPairs(pairs ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, pair := range pairs {

@@ -140,7 +140,7 @@ func checkPrefix(prefix string, opaqueKeys bool) string {
 	if len(prefix) > longest {
 		return "must have at most 512 bytes"
 	}
-	if strings.ContainsFunc(prefix, isControl) {
+	if strings.ContainsFunc(prefix, wire.IsControl) {
 		return "must not have control characters"
 	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(prefix, "/"), "/") {
@@ -161,7 +161,7 @@ func checkBucketName(name string) string {
 	switch {
 	case len(name) < 3 || len(name) > 255:
 		return "a bucket name must have 3 to 255 characters"
-	case strings.ContainsAny(name, "/\\ ?#") || strings.ContainsFunc(name, isControl):
+	case strings.ContainsAny(name, "/\\ ?#") || strings.ContainsFunc(name, wire.IsControl):
 		return "a bucket name must not have a slash, space, question mark, hash or control character"
 	case strings.Trim(name, ".") == "":
 		return "a bucket name must not consist of dots"

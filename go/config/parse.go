@@ -240,10 +240,8 @@ func readServerName(v *value) string {
 	if !ok {
 		return ""
 	}
-	if strings.ContainsFunc(s, isControl) || strings.TrimSpace(s) != s {
+	if strings.ContainsFunc(s, wire.IsControl) || strings.TrimSpace(s) != s {
 		v.reject("must be usable in a header: no control characters, no leading or trailing space")
 	}
 	return s
 }
-
-func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

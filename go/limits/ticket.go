@@ -92,10 +92,8 @@ func (k *Ticket) AdmitOwn() error {
 	k.holdOwn(len(k.rules.Classes) == 0)
 	own := len(k.accounts)
 	k.holdCommon()
-	for i := own; i < len(k.accounts); i++ {
-		if r := k.accounts[i].mayCome(k.table, k, now); r != nil {
-			return k.refused(k.accounts[i].says(r), now)
-		}
+	if err := k.look(own, len(k.accounts), now); err != nil {
+		return err
 	}
 	return k.admit(own, now)
 }
@@ -171,11 +169,8 @@ func (k *Ticket) hold(rule *Rule, about key) {
 // refusal nothing is taken of any.
 func (k *Ticket) admit(to int, now time.Duration) error {
 	if k.table.fleet != nil { // where what is given back lapses: see giveBackLeased
-		for i := k.admitted; i < to; i++ {
-			if r := k.accounts[i].mayCome(k.table, k, now); r != nil {
-				k.Withdraw()
-				return k.refused(k.accounts[i].says(r), now)
-			}
+		if err := k.look(k.admitted, to, now); err != nil {
+			return err
 		}
 	}
 	for ; k.admitted < to; k.admitted++ {
@@ -190,6 +185,18 @@ func (k *Ticket) admit(to int, now time.Duration) error {
 		return k.refused(h.says(r), now)
 	}
 	k.chunk = k.chunks()
+	return nil
+}
+
+// look refuses a request that some of the accounts would refuse, before anything is taken of
+// them, and gives back what was taken of others.
+func (k *Ticket) look(from, to int, now time.Duration) error {
+	for i := from; i < to; i++ {
+		if r := k.accounts[i].mayCome(k.table, k, now); r != nil {
+			k.Withdraw()
+			return k.refused(k.accounts[i].says(r), now)
+		}
+	}
 	return nil
 }
 

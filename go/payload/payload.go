@@ -22,7 +22,6 @@
 package payload
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -75,11 +74,6 @@ type Spec struct {
 	length  int64
 	trailer Algorithm
 	want    []expectation
-	// room for what most bodies have to be: of one SHA-256.
-	room struct {
-		want [1]expectation
-		sum  [sha256.Size]byte
-	}
 	// computes says that no trailer follows the body: it is made here.
 	computes bool
 }
@@ -117,7 +111,6 @@ const (
 // behind the proxy might unframe it.
 func Parse(d Declaration) (*Spec, error) {
 	s := &Spec{kind: d.Kind}
-	s.want = s.room.want[:0]
 	for _, step := range []func(*Spec, Declaration) error{
 		parseLength, parseHash, parseMD5, parseChecksums,
 	} {
@@ -183,22 +176,13 @@ func parseHash(s *Spec, d Declaration) error {
 	if d.Kind != Hashed {
 		return nil
 	}
-	sum := s.room.sum[:]
-	if !hexadecimal(sum, d.SHA256) {
+	sum, err := hex.DecodeString(d.SHA256)
+	if err != nil || len(sum) != SHA256.Size() {
 		return s3err.InvalidArgument.Msg("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, " +
 			"STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
 	}
 	s.want = append(s.want, expectation{SHA256, sum, s3err.ContentSHA256Mismatch})
 	return nil
-}
-
-// hexadecimal reads a text that is exactly as long as sum wants it.
-func hexadecimal(sum []byte, text string) bool {
-	if len(text) != hex.EncodedLen(len(sum)) {
-		return false
-	}
-	_, err := hex.Decode(sum, []byte(text))
-	return err == nil
 }
 
 // parseMD5 reads Content-MD5, which covers the decoded body.

@@ -98,7 +98,7 @@ func TestTheStagesOfAWarmRequestAllocateLittle(t *testing.T) {
 
 // stages is the beginning of serve.
 func stages(p *Pipeline, r *http.Request) error {
-	x := &exchange{w: newResponseWriter(&sink{}), r: r, scheme: "http", requestID: newRequestID(), stores: p.stores.Load()}
+	x := &exchange{w: newResponseWriter(&sink{}), r: r, clientScheme: "http", requestID: newRequestID(), stores: p.stores.Load()}
 	err := p.parse(x)
 	if err != nil {
 		return err

@@ -20,7 +20,6 @@ type exchange struct {
 	w         *responseWriter
 	r         *http.Request
 	asSigned  http.Header // that of r as it came, before its values were made canonical
-	scheme    string      // by which the request came: http or https
 	requestID string
 	stores    *stores.Set // as they were when the request came
 

@@ -170,7 +170,7 @@ func (p *Pipeline) Update(u *config.Update) {
 	p.stores.Store(after)
 	p.roles.Update(u.ApplyRoles)
 	p.going.End(rolesTakenAway(before, after)...)
-	p.going.EndOf(pairsTakenAway(before, after)...)
+	p.going.EndPairs(pairsTakenAway(before, after)...)
 	p.upstream.Keep(after.Buckets.Entries())
 	p.storePlaces.update(after.Buckets.Entries())
 	if p.recorder.on() {

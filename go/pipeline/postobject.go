@@ -88,7 +88,7 @@ func formHeader(fields []sigv4.Field) (http.Header, error) {
 		case s3op.Foreign(name):
 			return nil, s3err.NotImplemented.Msg("The form's field " + name + " is not supported.")
 		case isFormHeader(name):
-			value := wire.CanonicalBlanks([]string{f.Value})[0]
+			value := wire.CanonicalBlanks(f.Value)
 			if !h1.IsToken(name) || !h1.IsValue(value) {
 				return nil, s3err.InvalidArgument.Msg("A field of the form has characters that no header may have.")
 			}

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"net/http"
 	"strings"
 	"sync"
@@ -82,7 +81,7 @@ func (r *recorder) end(x *exchange) {
 	r.running.Add(-1)
 	s := exchanges.Get().(*observe.Exchange)
 	*s = observe.Exchange{
-		Ctx: x.r.Context(), Begun: x.record.begun, RequestID: x.requestID, Scheme: cmp.Or(x.clientScheme, x.scheme), Proto: x.r.Proto, Method: x.r.Method,
+		Ctx: x.r.Context(), Begun: x.record.begun, RequestID: x.requestID, Scheme: x.clientScheme, Proto: x.r.Proto, Method: x.r.Method,
 		AccessKey: x.record.accessKey, Session: x.record.session, Presigned: x.record.presigned,
 		Status: x.record.status, Code: x.record.code, BadSignature: x.record.badSignature, Decided: x.record.decided, UsedUp: x.record.usedUp,
 		Limit: x.limitBroken(), Asked: x.record.asked, StoreError: x.record.storeError,

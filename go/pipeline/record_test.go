@@ -400,7 +400,7 @@ func recordedOnce(t testing.TB) (*recorder, *exchange) {
 	request := r.Signed("GET", "/photos/k", "", "User-Agent", "agent/1")
 	request.RequestURI = "/photos/k"
 	p := r.pipeline
-	x := &exchange{w: &responseWriter{begun: true, status: 200, sent: 1024}, r: request, scheme: "http", requestID: "ID", stores: p.stores.Load()}
+	x := &exchange{w: &responseWriter{begun: true, status: 200, sent: 1024}, r: request, clientScheme: "http", requestID: "ID", stores: p.stores.Load()}
 	if err := p.parse(x); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 func (p *Pipeline) handle(scheme string, w http.ResponseWriter, r *http.Request) {
 	p.inFlight.Add(1)
 	defer p.inFlight.Done()
-	x := &exchange{w: newResponseWriter(w), r: r, scheme: scheme, requestID: newRequestID(), stores: p.stores.Load()}
+	x := &exchange{w: newResponseWriter(w), r: r, clientScheme: p.hosts.scheme(r, scheme), requestID: newRequestID(), stores: p.stores.Load()}
 	if p.recorder.on() {
 		p.recorder.begin(x)
 		defer p.recorder.end(x) // also when the connection is broken off
@@ -116,7 +116,6 @@ func (p *Pipeline) serve(x *exchange) error {
 func (p *Pipeline) parse(x *exchange) error {
 	var virtual string
 	virtual, x.hosts = p.hosts.of(x.r)
-	x.clientScheme = p.hosts.scheme(x.r, x.scheme)
 	if x.protocol = protocolOf(x.r, virtual); x.protocol != nil {
 		return nil
 	}

@@ -117,14 +117,16 @@ func matches(pattern, name string) bool {
 // and to the capitals and underscores of older buckets. What AWS reserves for other
 // names of a bucket, such as its access points, is none.
 func plainName(name string) bool {
-	for _, other := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
-		if strings.HasSuffix(strings.ToLower(name), other) {
-			return false
-		}
+	lower := strings.ToLower(name)
+	if slices.ContainsFunc(otherNames, func(ending string) bool { return strings.HasSuffix(lower, ending) }) {
+		return false
 	}
 	return len(name) >= 3 && len(name) <= 63 && !strings.Contains(name, "..") && name[0] != '.' && name[len(name)-1] != '.' &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r != '.' && wire.NotInLabel(r) })
 }
+
+// otherNames are how those end.
+var otherNames = []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}
 
 // reserved are names that some store has for itself, where a bucket in path
 // style would be: MinIO's interfaces for admins, Ceph's for admins and for

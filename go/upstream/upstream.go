@@ -206,7 +206,7 @@ func (c *Client) authorize(req *http.Request, call *Call, region string) error {
 	if signs {
 		for name, values := range call.Header {
 			if signedUpstream(name) {
-				req.Header[name] = wire.CanonicalBlanks(values)
+				req.Header[name] = canonical(values)
 			}
 		}
 		if err := c.sign(req, call, region); err != nil {
@@ -246,15 +246,30 @@ func (c *Client) sign(req *http.Request, call *Call, region string) error {
 // since stores keep what they verified: who decides about a request has to see what the
 // store will. It is the header itself where that makes no difference.
 func Canonical(h http.Header) http.Header {
-	clear, copied := h, false
+	var clear http.Header
 	for name, values := range h {
 		if !signedUpstream(name) || !slices.ContainsFunc(values, wire.Ambiguous) {
 			continue
 		}
-		if !copied {
-			clear, copied = maps.Clone(h), true
+		if clear == nil {
+			clear = maps.Clone(h)
 		}
-		clear[name] = wire.CanonicalBlanks(values)
+		clear[name] = canonical(values)
+	}
+	if clear == nil {
+		return h
+	}
+	return clear
+}
+
+// canonical returns values of which none is ambiguous: the same if none was.
+func canonical(values []string) []string {
+	if !slices.ContainsFunc(values, wire.Ambiguous) {
+		return values
+	}
+	clear := make([]string, len(values))
+	for i, value := range values {
+		clear[i] = wire.CanonicalBlanks(value)
 	}
 	return clear
 }
