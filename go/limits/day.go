@@ -149,14 +149,13 @@ func (a *account) hasUntold() bool {
 
 // adopt takes the counts of all replicas over, if they are of the day that was claimed
 // for, and reports whether that is still to come there.
-func (t *Table) adopt(a *account, claim *shared.Claim, got shared.Grant) (early bool) {
+func (a *account) adopt(claim *shared.Claim, got shared.Grant) (early bool) {
 	switch theirs := numberOf(got.Time); {
 	case !claim.Daily:
 	case claim.Day > theirs:
 		a.keepUntold(claim)
 		return true
 	case claim.Day == theirs && a.today.number.Load() == theirs:
-		a.fleet.heard.Store(max(1, int64(t.clock())))
 		a.fleet.known = known{got.Born, theirs, got.DayRequests, got.DayBytes}
 		a.today.requests.Store(got.DayRequests + a.fleet.requests.Load())
 		a.today.bytes.Store(got.DayBytes + a.fleet.bytes.Load())

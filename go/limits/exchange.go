@@ -2,9 +2,9 @@ package limits
 
 import (
 	"context"
+	"slices"
 	"time"
 
-	"osp/go/lru"
 	"osp/go/shared"
 )
 
@@ -85,9 +85,12 @@ func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant,
 		return got, err
 	}
 	t.learnTime(got.Time)
+	if claim.Daily && claim.Day == t.today() { // else the next one is about another day
+		a.fleet.heard.Store(max(1, int64(t.clock())))
+	}
 	a.flows[In].hear(t, in, got.In)
 	a.flows[Out].hear(t, out, got.Out)
-	if early := t.adopt(a, &claim, got); early {
+	if early := a.adopt(&claim, got); early {
 		t.settleSoon(a, rule)
 	}
 	return got, nil
@@ -98,11 +101,9 @@ func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant,
 func (t *Table) Close(most time.Duration) {
 	t.closed.Store(true)
 	end := t.clock() + most
-	for _, in := range []*lru.Map[key, *account]{t.accounts, t.address} {
-		for _, a := range in.Values() {
-			if a.hasUntold() && t.clock() < end {
-				_, _ = t.exchange(a, &anyDay, 0)
-			}
+	for _, a := range slices.Concat(t.accounts.Values(), t.address.Values(), t.again.leave()) {
+		if a.hasUntold() && t.clock() < end {
+			_, _ = t.exchange(a, &anyDay, 0)
 		}
 	}
 }

@@ -35,6 +35,7 @@ type fleetAccount struct {
 	waiting         [2]atomic.Int64 // bytes that the others do not know of yet
 	requests, bytes atomic.Int64    // of the day, likewise
 	settling        atomic.Bool     // they will be told
+	retelling       atomic.Bool     // they wait to be told again, what of the day they could not be
 	heard           atomic.Int64    // on the table's clock: when their counts of the day were last heard; 0: never
 
 	exchanging sync.Mutex // so that what was said later is heard later

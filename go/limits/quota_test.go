@@ -225,3 +225,74 @@ func TestAReplicaWithAWrongClockKnowsWhatIsUsedUp(t *testing.T) {
 		}
 	}
 }
+
+func TestAShareThatWaitsToBeToldAgainIsToldWhatIsNewAsAnyOther(t *testing.T) {
+	const clients = 50
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 100}}}
+	f, replicas := fleetOf(1)
+	once := func() {
+		for i := range clients {
+			if k, r := replicas[0].request(rules, Subject{Token: string(rune('a' + i))}, ""); r == nil {
+				k.End(0, 0)
+			}
+		}
+	}
+	f.away = true
+	once()
+	f.pass()
+	f.away = false
+	line := f.due // which has not had its turn
+	f.due = nil
+	f.clock.move(time.Minute)
+	once()
+	f.pass()
+	for name, a := range f.accounts {
+		if a.Served() != 2 {
+			t.Errorf("%q: %d of 2 requests were told", name, a.Served())
+		}
+	}
+	f.due, f.trips = line, 0
+	f.pass()
+	if f.trips > 0 || len(f.due) > 0 {
+		t.Errorf("%d round trips that told nothing, %d timers", f.trips, len(f.due))
+	}
+}
+
+// Also those shares are told of that were displaced meanwhile.
+func TestAStopEmptiesTheLineOfThoseWhoWaitToBeToldAgain(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 100}}}
+	f, replicas := fleetOf(1)
+	f.away = true
+	if k, r := replicas[0].request(rules, alice, ""); r == nil {
+		k.End(0, 0)
+	}
+	f.pass()
+	replicas[0].accounts.Purge()
+	f.away = false
+	replicas[0].Close(time.Second)
+	for name, a := range f.accounts {
+		if a.Served() != 1 {
+			t.Errorf("%q: %d requests were told", name, a.Served())
+		}
+	}
+	before := f.asked
+	f.pass()
+	if f.asked != before || len(f.due) > 0 || len(f.accounts) != 1 {
+		t.Errorf("%d accounts; after the stop %d commands, %d timers", len(f.accounts), f.asked-before, len(f.due))
+	}
+}
+
+// A clock that is less than a second off is not corrected; then replica and server have
+// different days for that long.
+func TestNobodyAsksForEachRequestWhileDaysDiffer(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 1000}}}
+	f, replicas := fleetOf(1)
+	f.began = time.Date(2026, 3, 1, 22, 59, 59, 700_000_000, time.UTC) // an hour before 0.3 s to midnight
+	replicas[0].off = 900 * time.Millisecond
+	for range 100 {
+		reads(replicas[0], rules, 0)
+	}
+	if f.asked > 2 {
+		t.Errorf("%d round trips for 100 requests", f.asked)
+	}
+}

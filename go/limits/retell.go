@@ -23,7 +23,7 @@ func (t *Table) settleAgain(a *account, rule *Measures) {
 	r := &t.again
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t.closed.Load() || len(r.line) >= 2*mostAccounts || !a.fleet.settling.CompareAndSwap(false, true) {
+	if t.closed.Load() || len(r.line) >= 2*mostAccounts || !a.fleet.retelling.CompareAndSwap(false, true) {
 		return
 	}
 	r.line = append(r.line, untoldAccount{a, rule})
@@ -40,7 +40,10 @@ func (t *Table) retell() {
 		if !any {
 			return
 		}
-		next.account.fleet.settling.Store(false)
+		next.account.fleet.retelling.Store(false)
+		if !next.account.hasUntold() { // it was told meanwhile
+			continue
+		}
 		if _, err := t.exchange(next.account, next.rule, 0); err != nil { // which has it wait again
 			t.later(settleAgainAfter, t.retell)
 			return
@@ -59,4 +62,15 @@ func (r *retelling) next() (untoldAccount, bool) {
 	first := r.line[0]
 	r.line = r.line[1:]
 	return first, true
+}
+
+// leave empties the line, and returns the accounts that were in it.
+func (r *retelling) leave() (accounts []*account) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, waiting := range r.line {
+		accounts = append(accounts, waiting.account)
+	}
+	r.line = nil
+	return accounts
 }

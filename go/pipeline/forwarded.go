@@ -131,6 +131,9 @@ func hopAddr(text string) netip.Addr {
 	if address, err := netip.ParseAddr(text); err == nil {
 		return address.Unmap().WithZone("")
 	}
+	if peers.IsAnnounced(text) { // nobody else says that
+		return netip.Addr{}
+	}
 	return peers.AddrOf(text)
 }
 

@@ -31,6 +31,7 @@ func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
 		{"with the port in the host", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example:8443"}}, []string{"proxy:80", "s3.example:8443", "s3.example"}, "10.0.0.1"},
 		{"a chain with claims of the client", trusted, "[fd00::1]:5", http.Header{"X-Forwarded-For": {"127.0.0.1, 1.2.3.4", "10.9.9.9"}, "X-Forwarded-Host": {"evil, s3.example"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
 		{"a chain with nonsense", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"1.2.3.4, unknown"}}, []string{"proxy:80"}, ""},
+		{"words of our own", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"announced:192.0.2.5:80"}}, []string{"proxy:80"}, ""},
 		{"nonsense before a trusted hop", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"unknown, 10.9.9.9"}}, []string{"proxy:80"}, ""},
 		{"nonsense that the client claims", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"unknown, 1.2.3.4"}}, []string{"proxy:80"}, "1.2.3.4"},
 		{"a chain that ends in nothing", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"1.2.3.4,"}}, []string{"proxy:80"}, ""},

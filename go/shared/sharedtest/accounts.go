@@ -21,6 +21,9 @@ type account struct {
 	ends               time.Time // when the server forgets it
 }
 
+// Served is how many requests have been told of the last day.
+func (a *account) Served() int64 { return a.served }
+
 // Settle is what the server does with a claim that it gets at now.
 func (a Accounts) Settle(c shared.Claim, now time.Time) shared.Grant {
 	at := a.at(c, now)
