@@ -77,7 +77,7 @@ func duration(seconds *float64) (*time.Duration, error) {
 // decodeSecret knows the answer that nearly all are, as decodeDecision does.
 func decodeSecret(answer []byte) (Secret, error) {
 	if key, ok := bareSecret(answer); ok {
-		return Secret{Key: secret.New(key)}, nil
+		return Secret{Key: secret.NewText(key)}, nil
 	}
 	var a struct {
 		Key          string   `json:"secret_key"`
@@ -95,7 +95,7 @@ func decodeSecret(answer []byte) (Secret, error) {
 	if a.Key == "" {
 		return Secret{}, fmt.Errorf("%w: no secret_key", errAnswer)
 	}
-	s := Secret{Key: secret.New(a.Key), SessionToken: secret.New(a.SessionToken)}
+	s := Secret{Key: secret.NewText(a.Key), SessionToken: secret.NewText(a.SessionToken)}
 	if a.Expiration != nil {
 		expires, err := unixTime(*a.Expiration)
 		if err != nil {
@@ -134,15 +134,15 @@ func unixTime(seconds float64) (time.Time, error) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), nil
 }
 
-func decodeBucketCreds(answer []byte) (secret.Value, error) {
+func decodeBucketCreds(answer []byte) (secret.Text, error) {
 	var a struct {
 		Credentials string `json:"credentials"`
 	}
 	if err := decodeAnswer(answer, &a); err != nil {
-		return secret.Value{}, err
+		return secret.Text{}, err
 	}
 	if a.Credentials == "" {
-		return secret.Value{}, fmt.Errorf("%w: no credentials", errAnswer)
+		return secret.Text{}, fmt.Errorf("%w: no credentials", errAnswer)
 	}
-	return secret.New(a.Credentials), nil
+	return secret.NewText(a.Credentials), nil
 }

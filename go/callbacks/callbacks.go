@@ -37,7 +37,7 @@ type Set struct {
 	Validator Callback[*Request, Decision]
 	// BucketCredsFetcher returns store credentials for a token and a bucket: an IBM
 	// API key, or a JSON object with access_key and secret_key, or api_key.
-	BucketCredsFetcher Callback[BucketCredsQuestion, secret.Value]
+	BucketCredsFetcher Callback[BucketCredsQuestion, secret.Text]
 	// RoleAssumer says who gets temporary keys, and which.
 	RoleAssumer Callback[*RoleQuestion, RoleAnswer]
 	// ShadowValidator is asked what Validator is asked, and decides nothing.
@@ -81,8 +81,8 @@ func (q BucketCredsQuestion) crowd() crowd { return crowdOf(q.Token) }
 
 // Secret is what the proxy needs in order to verify a client's signature.
 type Secret struct {
-	Key          secret.Value
-	SessionToken secret.Value   // the X-Amz-Security-Token that must come with the key; empty: none may
+	Key          secret.Text
+	SessionToken secret.Text    // the X-Amz-Security-Token that must come with the key; empty: none may
 	Expires      time.Time      // zero: never
 	TTL          *time.Duration // how long to keep the answer; nil: as long as the others
 }

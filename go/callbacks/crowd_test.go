@@ -46,7 +46,7 @@ func TestAScanLeavesPlacesToThoseWhoAreKnown(t *testing.T) {
 					}
 					return Decision{Allow: true}, nil
 				},
-				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) { return secret.New("x"), nil },
+				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Text, error) { return secret.NewText("x"), nil },
 			}.With(Limits(c.concurrency, c.queue, time.Hour))
 
 			const scan = 300
@@ -118,9 +118,9 @@ func TestACrowdThatAnybodyCanCauseHasNoKnownClientRefused(t *testing.T) {
 					time.Sleep(time.Second)
 					return Decision{Allow: true}, nil
 				},
-				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) {
+				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Text, error) {
 					<-end
-					return secret.Value{}, nil
+					return secret.Text{}, nil
 				},
 			}.With(Limits(concurrency, queue, time.Hour))
 			var all sync.WaitGroup
@@ -159,10 +159,10 @@ func TestRequestsWithoutASignatureHaveHalfOfThePlaces(t *testing.T) {
 					<-end
 					return Decision{}, nil
 				},
-				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) {
+				BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Text, error) {
 					running.Add(1)
 					<-end
-					return secret.Value{}, nil
+					return secret.Text{}, nil
 				},
 			}.With(Limits(c.concurrency, c.queue, time.Hour))
 			const crowd = 50

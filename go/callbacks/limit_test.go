@@ -221,8 +221,8 @@ func TestWhoLeavesWhileWaitingIsDropped(t *testing.T) {
 func TestACallbackThatPanicsOrEndsItsGoroutineIsAnError(t *testing.T) {
 	h := Set{
 		HMACFetcher: func(context.Context, HMACQuestion) (Secret, error) { panic("boom") },
-		BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Value, error) {
-			return secret.New("x"), context.DeadlineExceeded // its own, not the limit's
+		BucketCredsFetcher: func(context.Context, BucketCredsQuestion) (secret.Text, error) {
+			return secret.NewText("x"), context.DeadlineExceeded // its own, not the limit's
 		},
 	}.With(Limits(1, 1, time.Minute))
 	for range 3 { // and the place is free again

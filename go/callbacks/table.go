@@ -15,7 +15,7 @@ var table = []row{
 		HMACQuestion.encode, decodeSecret),
 	rowOf(2, "validator", func(s *Set) *Callback[*Request, Decision] { return &s.Validator },
 		(*Request).encode, decodeDecision),
-	rowOf(3, "bucket_creds_fetcher", func(s *Set) *Callback[BucketCredsQuestion, secret.Value] { return &s.BucketCredsFetcher },
+	rowOf(3, "bucket_creds_fetcher", func(s *Set) *Callback[BucketCredsQuestion, secret.Text] { return &s.BucketCredsFetcher },
 		BucketCredsQuestion.encode, decodeBucketCreds),
 	rowOf(4, shadowValidator, func(s *Set) *Callback[*Request, Decision] { return &s.ShadowValidator },
 		(*Request).encode, decodeDecision),

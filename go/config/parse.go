@@ -193,10 +193,11 @@ func readKeystore(v *value) map[string]secret.Value {
 		if !idOK || !keyOK {
 			continue
 		}
-		if before, twice := out[id]; twice && !before.Equal(key) {
+		held := secret.New(key)
+		if before, twice := out[id]; twice && before != held {
 			accessKey.reject("is already in the keystore, with another secret_key")
 		}
-		out[id] = secret.New(key)
+		out[id] = held
 	}
 	return out
 }

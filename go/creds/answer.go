@@ -36,7 +36,7 @@ type answer struct {
 }
 
 // parseAnswer reads a fetcher's answer: a JSON object, or a bare API key.
-func parseAnswer(raw secret.Value, now time.Time) (answer, error) {
+func parseAnswer(raw secret.Text, now time.Time) (answer, error) {
 	s := strings.TrimSpace(raw.Reveal())
 	switch {
 	case s == "":

@@ -40,7 +40,7 @@ func TestAnswersThatHoldCredentials(t *testing.T) {
 		{name: "a ttl", raw: `{"api_key": "K", "ttl": 3600}`, apiKey: "K", ttl: &hour},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, err := parseAnswer(secret.New(c.raw), noon)
+			a, err := parseAnswer(secret.NewText(c.raw), noon)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestAnswersThatAreNonsense(t *testing.T) {
 		{"a ttl in a string", `{"api_key": "K", "ttl": "60"}`, errTTL},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if a, err := parseAnswer(secret.New(c.raw), noon); !errors.Is(err, c.want) || a != (answer{}) {
+			if a, err := parseAnswer(secret.NewText(c.raw), noon); !errors.Is(err, c.want) || a != (answer{}) {
 				t.Errorf("got %+v, %v", a, err)
 			}
 		})
@@ -99,7 +99,7 @@ func FuzzParseAnswer(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		a, err := parseAnswer(secret.New(s), noon)
+		a, err := parseAnswer(secret.NewText(s), noon)
 		hasPair := a.AccessKey != "" && !a.SecretKey.Empty()
 		switch {
 		case err != nil && a != (answer{}):

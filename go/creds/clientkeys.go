@@ -113,7 +113,7 @@ func (c *ClientKeys) Verified(keystore map[string]secret.Value, accessKey string
 // SlowDown when it was not asked or did not answer in time.
 func (c *ClientKeys) Secret(ctx context.Context, keystore map[string]secret.Value, accessKey string) (callbacks.Secret, error) {
 	if s, ok := keystore[accessKey]; ok {
-		return callbacks.Secret{Key: s}, nil
+		return callbacks.Secret{Key: s.Text()}, nil
 	}
 	if c.fetch == nil {
 		return callbacks.Secret{}, callbacks.ErrUnknownKey

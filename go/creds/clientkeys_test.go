@@ -29,7 +29,7 @@ type directory struct {
 func (d *directory) fetch(_ context.Context, q callbacks.HMACQuestion) (callbacks.Secret, error) {
 	d.mu.Lock()
 	d.calls++
-	s, err := callbacks.Secret{Key: secret.New(fmt.Sprintf("%s#%d", q.AccessKey, d.calls)), Expires: d.expires, TTL: d.ttl}, d.err
+	s, err := callbacks.Secret{Key: secret.NewText(fmt.Sprintf("%s#%d", q.AccessKey, d.calls)), Expires: d.expires, TTL: d.ttl}, d.err
 	d.mu.Unlock()
 	time.Sleep(d.delay)
 	if err != nil {
@@ -267,7 +267,7 @@ func TestASecretThatIsNotKeptServesItsAskerAlone(t *testing.T) {
 						mu.Lock()
 						defer mu.Unlock()
 						if err != nil {
-							s.Key = secret.New(fmt.Sprint(i))
+							s.Key = secret.NewText(fmt.Sprint(i))
 						}
 						given[s.Key.Reveal()] = true
 					})

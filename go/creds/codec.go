@@ -30,7 +30,7 @@ var secrets = shared.Codec[callbacks.Secret]{
 		if json.Unmarshal(b, &w) != nil {
 			return callbacks.Secret{}, false
 		}
-		return callbacks.Secret{Key: secret.New(string(w.Key)), SessionToken: secret.New(string(w.Token)), Expires: timeOf(w.Expires)}, true
+		return callbacks.Secret{Key: secret.NewText(string(w.Key)), SessionToken: secret.NewText(string(w.Token)), Expires: timeOf(w.Expires)}, true
 	},
 }
 

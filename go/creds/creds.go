@@ -63,7 +63,7 @@ type Roles interface {
 }
 
 // Fetch is callbacks.Set.BucketCredsFetcher.
-type Fetch = callbacks.Callback[callbacks.BucketCredsQuestion, secret.Value]
+type Fetch = callbacks.Callback[callbacks.BucketCredsQuestion, secret.Text]
 
 // Options of a Resolver or a ClientKeys. The zero value is usable.
 type Options struct {

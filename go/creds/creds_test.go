@@ -25,11 +25,11 @@ type owner struct {
 	err   error
 }
 
-func (o *owner) fetch(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+func (o *owner) fetch(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Text, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.calls++
-	return secret.New(fmt.Sprintf(`{"access_key": "%s@%s#%d", "secret_key": "s"%s}`, q.Token, q.Bucket, o.calls, o.extra)), o.err
+	return secret.NewText(fmt.Sprintf(`{"access_key": "%s@%s#%d", "secret_key": "s"%s}`, q.Token, q.Bucket, o.calls, o.extra)), o.err
 }
 
 // tokens is a token service that numbers what it gives.
@@ -88,8 +88,8 @@ func TestTheEntrysOwnCredentialsComeFirst(t *testing.T) {
 }
 
 func TestAFetchedAPIKeyIsExchanged(t *testing.T) {
-	fetch := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-		return secret.New("K"), nil
+	fetch := func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+		return secret.NewText("K"), nil
 	}
 	r := New(fetch, &tokens{}, nil, Options{})
 	if c, err := r.For(t.Context(), bucket("b", time.Hour), "t"); err != nil || c.Bearer.Reveal() != "bearer of K#0" {
@@ -182,13 +182,13 @@ func TestWhatFailsIsDeniedAndNotKept(t *testing.T) {
 		cause error
 	}{
 		{"no credentials anywhere", nil, s3err.AccessDenied, errNoCredentials},
-		{"a fetcher that raises", func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-			return secret.New("K"), raised
+		{"a fetcher that raises", func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+			return secret.NewText("K"), raised
 		}, s3err.AccessDenied, raised},
-		{"a fetcher that answers nonsense", func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) { return secret.Value{}, nil }, s3err.AccessDenied, errEmpty},
-		{"a fetcher that panics", func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) { panic("boom") }, s3err.AccessDenied, nil},
-		{"callbacks past their limits", func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-			return secret.Value{}, callbacks.ErrOverloaded
+		{"a fetcher that answers nonsense", func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) { return secret.Text{}, nil }, s3err.AccessDenied, errEmpty},
+		{"a fetcher that panics", func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) { panic("boom") }, s3err.AccessDenied, nil},
+		{"callbacks past their limits", func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+			return secret.Text{}, callbacks.ErrOverloaded
 		}, s3err.SlowDown, callbacks.ErrOverloaded},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -214,9 +214,9 @@ func TestAnOutageOfTheExchangeKeepsItsOwnAnswer(t *testing.T) {
 
 func TestAClientThatLeftIsNotRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := New(func(ctx context.Context, _ callbacks.BucketCredsQuestion) (secret.Value, error) {
+		r := New(func(ctx context.Context, _ callbacks.BucketCredsQuestion) (secret.Text, error) {
 			<-ctx.Done()
-			return secret.Value{}, ctx.Err()
+			return secret.Text{}, ctx.Err()
 		}, noBearer, nil, Options{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -14,8 +14,8 @@ import (
 )
 
 func TestNoBearerTokenFromBeforeForgettingServesWhomItWasAbout(t *testing.T) {
-	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-		return secret.New("K"), nil
+	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+		return secret.NewText("K"), nil
 	}
 	for _, c := range []struct {
 		token, bucket string
@@ -134,8 +134,8 @@ func (*steady) Reject(context.Context, secret.Value, secret.Value) error { retur
 func TestWhatIsConfirmedWhileForgettingIsForgottenToo(t *testing.T) {
 	now, meanwhile := time.Unix(1, 0), func() {}
 	bearer := &steady{}
-	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-		return secret.New("K"), nil
+	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+		return secret.NewText("K"), nil
 	}
 	r := New(apiKey, bearer, nil, Options{Now: func() time.Time {
 		do := meanwhile

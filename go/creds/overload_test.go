@@ -32,8 +32,8 @@ func TestAFetcherWithoutAnAnswerKeepsNobodyWaitingTwice(t *testing.T) {
 		keys := NewClientKeys(func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
 			return callbacks.Secret{}, late()
 		}, time.Hour, Options{})
-		stores := New(func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-			return secret.Value{}, late()
+		stores := New(func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+			return secret.Text{}, late()
 		}, noBearer, nil, Options{})
 		b := bucket("b", time.Hour)
 		for of, ask := range map[string]func(context.Context) error{

@@ -23,10 +23,10 @@ type rotating struct {
 	err   error
 }
 
-func (o *rotating) fetch(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+func (o *rotating) fetch(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
 	o.mu.Lock()
 	o.calls++
-	answer, err := secret.New(`{"access_key": "`+o.key+`", "secret_key": "s"}`), o.err
+	answer, err := secret.NewText(`{"access_key": "`+o.key+`", "secret_key": "s"}`), o.err
 	o.mu.Unlock()
 	time.Sleep(o.delay)
 	return answer, err
@@ -152,8 +152,8 @@ func TestCredentialsThatWereConfirmedDoNotTakeThePlaceOfNewerOnes(t *testing.T) 
 }
 
 func TestRefusedBearerTokensAreExchangedAgain(t *testing.T) {
-	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-		return secret.New("K"), nil
+	apiKey := func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+		return secret.NewText("K"), nil
 	}
 	for name, entry := range map[string]*stores.Bucket{
 		"of the entry":   {Name: "b", APIKey: secret.New("K"), TTL: time.Hour},

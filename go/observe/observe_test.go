@@ -74,8 +74,8 @@ func TestFetchersAreObservedByTheirNames(t *testing.T) {
 		HMACFetcher: func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
 			return callbacks.Secret{}, callbacks.ErrUnknownKey
 		},
-		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-			return secret.New("k"), nil
+		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+			return secret.NewText("k"), nil
 		},
 	}.With(Questions(func(seen Callback) { got = append(got, seen.Name+" "+seen.Outcome) }))
 	if h.Validator != nil {

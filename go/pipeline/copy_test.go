@@ -315,11 +315,11 @@ func TestAClientThatLeavesEndsItsCopy(t *testing.T) {
 
 func TestCredentialsThatAreRenewedInTheMiddleOfACopyServeItsSecondAttempt(t *testing.T) {
 	var asked atomic.Int32
-	fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+	fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Text, error) {
 		if q.Bucket == "target" {
-			return secret.New(fmt.Sprintf(`{"access_key":"K%d","secret_key":"s"}`, asked.Add(1))), nil
+			return secret.NewText(fmt.Sprintf(`{"access_key":"K%d","secret_key":"s"}`, asked.Add(1))), nil
 		}
-		return secret.New(`{"access_key":"FROM","secret_key":"s"}`), nil
+		return secret.NewText(`{"access_key":"FROM","secret_key":"s"}`), nil
 	}
 	none := settings{"access_key": nil, "secret_key": nil}
 	r := startTwo(t, callbacks.Set{BucketCredsFetcher: fetch}, Options{}, none, none)
@@ -355,15 +355,15 @@ func TestCredentialsThatAreRenewedOpenEachItsOwnSideOfACopy(t *testing.T) {
 		"the source is nobody's":      {"", "WRITES", 403, nil},
 	} {
 		var refused atomic.Bool
-		fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+		fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Text, error) {
 			key := map[string]string{"from": c.from, "target": c.to}[q.Bucket]
 			if !refused.Load() {
 				key = "OLD"
 			}
 			if key == "" {
-				return secret.Value{}, errors.New("nothing is given for it any more")
+				return secret.Text{}, errors.New("nothing is given for it any more")
 			}
-			return secret.New(`{"access_key":"` + key + `","secret_key":"s"}`), nil
+			return secret.NewText(`{"access_key":"` + key + `","secret_key":"s"}`), nil
 		}
 		none := settings{"access_key": nil, "secret_key": nil, "connections": 1}
 		r := entries(t, callbacks.Set{BucketCredsFetcher: fetch}, nil, map[string]settings{"from": none, "target": none})
@@ -393,12 +393,12 @@ func TestCredentialsThatAreRenewedOpenEachItsOwnSideOfACopy(t *testing.T) {
 func TestEachSideOfACopyIsAskedAboutOnce(t *testing.T) {
 	for _, same := range []bool{false, true} {
 		var asked atomic.Int32
-		fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+		fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Text, error) {
 			asked.Add(1)
 			if same {
-				return secret.New(`{"access_key":"K","secret_key":"s"}`), nil
+				return secret.NewText(`{"access_key":"K","secret_key":"s"}`), nil
 			}
-			return secret.New(`{"access_key":"` + q.Bucket + `","secret_key":"s"}`), nil
+			return secret.NewText(`{"access_key":"` + q.Bucket + `","secret_key":"s"}`), nil
 		}
 		none := settings{"access_key": nil, "secret_key": nil, "ttl": 0}
 		r := entries(t, callbacks.Set{BucketCredsFetcher: fetch}, nil, map[string]settings{"from": none, "target": none})

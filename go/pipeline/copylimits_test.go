@@ -105,12 +105,12 @@ func TestACopyBetweenTwoStoresIsNoRequestOfItsSource(t *testing.T) {
 func comesApart(t *testing.T, from settings) *rig {
 	t.Helper()
 	var apart atomic.Bool
-	fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
+	fetch := func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Text, error) {
 		key := "BOTH"
 		if apart.Load() {
 			key = q.Bucket
 		}
-		return secret.New(`{"access_key":"` + key + `","secret_key":"s"}`), nil
+		return secret.NewText(`{"access_key":"` + key + `","secret_key":"s"}`), nil
 	}
 	source, target := settings{"access_key": nil, "secret_key": nil}, settings{"access_key": nil, "secret_key": nil}
 	maps.Copy(source, from)

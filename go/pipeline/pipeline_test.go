@@ -30,10 +30,10 @@ func TestASignedRequestGoesToTheStoreSignedAgain(t *testing.T) {
 func TestStoreCredentialsComePerToken(t *testing.T) {
 	h := callbacks.Set{
 		HMACFetcher: func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
-			return callbacks.Secret{Key: secret.New(clientSecret)}, nil
+			return callbacks.Secret{Key: secret.NewText(clientSecret)}, nil
 		},
-		BucketCredsFetcher: func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
-			return secret.New(`{"access_key": "for-` + q.Bucket + `", "secret_key": "s", "session_token": "ses"}`), nil
+		BucketCredsFetcher: func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Text, error) {
+			return secret.NewText(`{"access_key": "for-` + q.Bucket + `", "secret_key": "s", "session_token": "ses"}`), nil
 		},
 	}
 	r := start(t, h, nil)

@@ -162,8 +162,8 @@ func TestEveryEndOfARequestIsSeen(t *testing.T) {
 }
 
 func TestWhatRefusedARequestIsSeen(t *testing.T) {
-	raises := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-		return secret.Value{}, errors.New("raised")
+	raises := func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+		return secret.Text{}, errors.New("raised")
 	}
 	const assume = "Action=AssumeRole&Version=2011-06-15&RoleSessionName=me&RoleArn=arn:aws:iam::000000000000:role/"
 	own := settings{"roles": settings{"own": settings{"keys": []string{clientKey}}}}

@@ -17,8 +17,8 @@ import (
 type rotation struct{ fetched, taken atomic.Value }
 
 func (k *rotation) callbacks() callbacks.Set {
-	return callbacks.Set{BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-		return secret.New(`{"access_key": "` + k.fetched.Load().(string) + `", "secret_key": "s"}`), nil
+	return callbacks.Set{BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+		return secret.NewText(`{"access_key": "` + k.fetched.Load().(string) + `", "secret_key": "s"}`), nil
 	}}
 }
 
@@ -80,11 +80,11 @@ func TestRefusedCredentialsAreRenewed(t *testing.T) {
 // response, also when nobody can be asked for other credentials.
 func TestARefusalThatMayBeTheClientsMistakeIsTheClients(t *testing.T) {
 	var fails atomic.Bool
-	fetch := func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
+	fetch := func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
 		if fails.Load() {
-			return secret.Value{}, errors.New("raised")
+			return secret.Text{}, errors.New("raised")
 		}
-		return secret.New(`{"access_key": "key", "secret_key": "s"}`), nil
+		return secret.NewText(`{"access_key": "key", "secret_key": "s"}`), nil
 	}
 	r := entries(t, callbacks.Set{BucketCredsFetcher: fetch}, nil, map[string]settings{"photos": {"access_key": nil, "secret_key": nil}})
 	r.Store.Answers(func(w http.ResponseWriter, _ *http.Request) {

@@ -30,13 +30,13 @@ func TestAScanWithRandomKeysCostsAKnownClientNothing(t *testing.T) {
 				<-end
 				return callbacks.Secret{}, callbacks.ErrUnknownKey
 			}
-			return callbacks.Secret{Key: secret.New(clientSecret)}, nil
+			return callbacks.Secret{Key: secret.NewText(clientSecret)}, nil
 		},
 		Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 			return callbacks.Decision{Allow: true}, nil
 		},
-		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-			return secret.New(`{"access_key": "` + storeKey + `", "secret_key": "` + storeSecret + `"}`), nil
+		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+			return secret.NewText(`{"access_key": "` + storeKey + `", "secret_key": "` + storeSecret + `"}`), nil
 		},
 	}
 	r := entries(t, h, settings{

@@ -54,10 +54,10 @@ func inSession(seen *atomic.Pointer[callbacks.Request], asked *atomic.Int32) cal
 		},
 		HMACFetcher: func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
 			asked.Add(1)
-			return callbacks.Secret{Key: secret.New("known")}, nil
+			return callbacks.Secret{Key: secret.NewText("known")}, nil
 		},
-		BucketCredsFetcher: func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Value, error) {
-			return secret.New(`{"access_key": "of-` + q.Token + `", "secret_key": "s"}`), nil
+		BucketCredsFetcher: func(_ context.Context, q callbacks.BucketCredsQuestion) (secret.Text, error) {
+			return secret.NewText(`{"access_key": "of-` + q.Token + `", "secret_key": "s"}`), nil
 		},
 	}
 }
@@ -286,7 +286,7 @@ func TestKeysThatWereAskedForBeforeARevocationAreNoGood(t *testing.T) {
 func TestKeysThatEndGetNoSessionToken(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	known := map[string]callbacks.Secret{
-		"stays": {Key: secret.New("s")}, "ends": {Key: secret.New("s"), Expires: end}, "borrowed": {Key: secret.New("s"), SessionToken: secret.New("t")},
+		"stays": {Key: secret.NewText("s")}, "ends": {Key: secret.NewText("s"), Expires: end}, "borrowed": {Key: secret.NewText("s"), SessionToken: secret.NewText("t")},
 	}
 	r := start(t, callbacks.Set{
 		HMACFetcher: func(_ context.Context, q callbacks.HMACQuestion) (callbacks.Secret, error) {

@@ -47,13 +47,13 @@ func severalClients(r *rig) [][]byte {
 func obliging() callbacks.Set {
 	return callbacks.Set{
 		HMACFetcher: func(context.Context, callbacks.HMACQuestion) (callbacks.Secret, error) {
-			return callbacks.Secret{Key: secret.New(pipelinetest.ClientSecret)}, nil
+			return callbacks.Secret{Key: secret.NewText(pipelinetest.ClientSecret)}, nil
 		},
 		Validator: func(context.Context, *callbacks.Request) (callbacks.Decision, error) {
 			return callbacks.Decision{Allow: true}, nil
 		},
-		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Value, error) {
-			return secret.New(`{"access_key": "` + pipelinetest.StoreKey + `", "secret_key": "` + pipelinetest.StoreSecret + `"}`), nil
+		BucketCredsFetcher: func(context.Context, callbacks.BucketCredsQuestion) (secret.Text, error) {
+			return secret.NewText(`{"access_key": "` + pipelinetest.StoreKey + `", "secret_key": "` + pipelinetest.StoreSecret + `"}`), nil
 		},
 	}
 }

@@ -12,26 +12,31 @@ import (
 // Reflection reaches the fields of these, but none of their methods.
 type holder struct {
 	Shown  Value
+	Said   Text
 	hidden Value
 	inner  struct{ deep *Value }
 	many   map[Value]Value
+	text   Text
+	texts  struct{ deep *Text }
+	named  map[string]Text
 }
 
 func TestNoFormatShowsTheSecret(t *testing.T) {
 	const content = "hunter2"
 	v := New(content)
-	held := holder{v, v, struct{ deep *Value }{&v}, map[Value]Value{v: v}}
+	text := v.Text()
+	held := holder{v, text, v, struct{ deep *Value }{&v}, map[Value]Value{v: v}, text, struct{ deep *Text }{&text}, map[string]Text{"n": text}}
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v, "held", held)
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "v", v, "held", held)
-	asJSON, err := json.Marshal(held.Shown)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v, "text", text, "held", held)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "v", v, "text", text, "held", held)
+	asJSON, err := json.Marshal(held)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := []string{fmt.Sprint(v), fmt.Sprintln(&held), string(asJSON), log.String()}
 	for verb := rune('!'); verb <= '~'; verb++ {
 		for _, flags := range []string{"", "+", "#", "-9.9", "0"} {
-			for _, what := range []any{v, &v, held, &held, []Value{v}, []any{held}} {
+			for _, what := range []any{v, &v, text, &text, held, &held, []Value{v}, []Text{text}, []any{held}} {
 				out = append(out, fmt.Sprintf("%"+flags+string(verb), what))
 			}
 		}
@@ -57,7 +62,16 @@ func TestValuesAreEqualWhenTheirContentsAre(t *testing.T) {
 	if a.Empty() || !New("").Empty() {
 		t.Error("Empty is wrong")
 	}
-	if !a.Equal("a") || a.Equal("b") || a.Equal("") || a.Equal("aa") || !New("").Equal("") {
-		t.Error("Equal is wrong")
+}
+
+func TestTextsAreEqualWhenTheirContentsAre(t *testing.T) {
+	texts := []string{"", "a", "b", "aa"}
+	for i, one := range texts {
+		for j, another := range texts {
+			x, y := NewText(one), New(strings.Clone(another)).Text()
+			if x.Equal(y) != (i == j) || !x.Equal(x) || x.Reveal() != one || y.Reveal() != another || x.Empty() != (one == "") {
+				t.Errorf("%q and %q", one, another)
+			}
+		}
 	}
 }

@@ -51,7 +51,7 @@ var coding = base64.RawURLEncoding.Strict()
 // Keys are what a client signs with.
 type Keys struct {
 	AccessKey     string
-	Secret, Token secret.Value
+	Secret, Token secret.Text
 	Expires       time.Time
 }
 
@@ -73,7 +73,7 @@ func hashOf(seed maphash.Seed, g given) uint64 { return maphash.String(seed, g.t
 // opened is a token that was opened before.
 type opened struct {
 	session *Session
-	secret  secret.Value
+	secret  secret.Text
 }
 
 // New makes an Issuer. Without a keyring it has a key of its own: what it issues ends
@@ -121,7 +121,7 @@ func (i *Issuer) Issue(s Session) (Keys, int, error) {
 	}
 	key, _ := i.secret(sealed, s.AccessKey, token) // the box has just sealed by that key
 	percent := (100*len(token) + longest - 1) / longest
-	return Keys{AccessKey: s.AccessKey, Secret: key, Token: secret.New(token), Expires: s.Expires}, percent, nil
+	return Keys{AccessKey: s.AccessKey, Secret: key, Token: secret.NewText(token), Expires: s.Expires}, percent, nil
 }
 
 func newAccessKey() string {
@@ -143,19 +143,19 @@ func size(texts []string) (n int) {
 // be signed. Its error is ErrInvalid for what nobody has issued, or not for this
 // access key, and ErrExpired for what is over. The session is not to be changed: it is
 // kept for the next request.
-func (i *Issuer) Open(accessKey, token string) (*Session, secret.Value, error) {
+func (i *Issuer) Open(accessKey, token string) (*Session, secret.Text, error) {
 	if len(token) > longest || len(accessKey) > len(token) {
-		return nil, secret.Value{}, ErrInvalid
+		return nil, secret.Text{}, ErrInvalid
 	}
 	o, ok := i.open.Get(given{accessKey, token})
 	if !ok {
 		var err error
 		if o, err = i.read(accessKey, token); err != nil {
-			return nil, secret.Value{}, err
+			return nil, secret.Text{}, err
 		}
 	}
 	if !i.now().Before(o.session.Expires) {
-		return nil, secret.Value{}, ErrExpired
+		return nil, secret.Text{}, ErrExpired
 	}
 	if !ok {
 		i.open.Add(given{o.session.AccessKey, strings.Clone(token)}, o) // what a request keeps in memory goes with it
@@ -189,11 +189,11 @@ func (i *Issuer) read(accessKey, token string) (*opened, error) {
 }
 
 // secret follows from the token and its access key, by the key that has sealed it.
-func (i *Issuer) secret(sealed []byte, accessKey, token string) (secret.Value, bool) {
+func (i *Issuer) secret(sealed []byte, accessKey, token string) (secret.Text, bool) {
 	id, _ := seal.KeyOf(sealed)
 	sum, ok := i.mint.Mint(id, version, accessKey, token)
 	if !ok {
-		return secret.Value{}, false
+		return secret.Text{}, false
 	}
-	return secret.New(base64.StdEncoding.EncodeToString(sum[:secretLen])), true
+	return secret.NewText(base64.StdEncoding.EncodeToString(sum[:secretLen])), true
 }

@@ -2,7 +2,11 @@ package sigv4
 
 import (
 	"crypto/sha256"
+	"strconv"
 	"testing"
+
+	"osp/go/callbacks"
+	"osp/go/secret"
 )
 
 // clientHeader is what an SDK sends with a GET.
@@ -48,6 +52,19 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		})
 	}
+	b.Run("a new key", func(b *testing.B) {
+		s, err := Parse(requests(b)["header"])
+		if err != nil {
+			b.Fatal(err)
+		}
+		verifier := at(noon)
+		b.ReportAllocs()
+		for n := 0; b.Loop(); n++ {
+			if _, err := verifier.Verify(s, callbacks.Secret{Key: secret.NewText(strconv.Itoa(n))}); err == nil {
+				b.Fatal("another key passed")
+			}
+		}
+	})
 }
 
 // An unknown key must take as long as a known one: compare with BenchmarkVerify.

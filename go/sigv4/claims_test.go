@@ -45,7 +45,7 @@ func TestTheLifeOfAPresignedURL(t *testing.T) {
 }
 
 func TestKeysThatEndAndTokensThatBelong(t *testing.T) {
-	temporary := callbacks.Secret{Key: owner.Key, SessionToken: secret.New("the-token")}
+	temporary := callbacks.Secret{Key: owner.Key, SessionToken: secret.NewText("the-token")}
 	with := signedByHeader(t, "GET", "/photos/k", map[string]string{"X-Amz-Security-Token": "the-token"})
 	without := signedByHeader(t, "GET", "/photos/k", nil)
 	other := signedByHeader(t, "GET", "/photos/k", map[string]string{"X-Amz-Security-Token": "another"})
@@ -63,7 +63,7 @@ func TestKeysThatEndAndTokensThatBelong(t *testing.T) {
 		{"a token for a key that has none", with, owner, s3err.InvalidToken},
 		{"a key that has ended", with, ended, s3err.ExpiredToken},
 		{"an empty secret", without, callbacks.Secret{}, s3err.InvalidAccessKeyID},
-		{"another secret", without, callbacks.Secret{Key: secret.New("x")}, s3err.SignatureDoesNotMatch},
+		{"another secret", without, callbacks.Secret{Key: secret.NewText("x")}, s3err.SignatureDoesNotMatch},
 	} {
 		err := verify(c.r.clone(), noon, c.key)
 		if c.want == nil && err != nil || c.want != nil && !isCode(err, c.want) {
@@ -73,7 +73,7 @@ func TestKeysThatEndAndTokensThatBelong(t *testing.T) {
 }
 
 func TestAVerifiedRequestSaysHowItWasSigned(t *testing.T) {
-	temporary := callbacks.Secret{Key: owner.Key, SessionToken: secret.New("the-token")}
+	temporary := callbacks.Secret{Key: owner.Key, SessionToken: secret.NewText("the-token")}
 	token := map[string]string{"X-Amz-Security-Token": "the-token"}
 	for _, c := range []struct {
 		name      string

@@ -37,7 +37,7 @@ func explained(t *testing.T, err error) map[string]string {
 
 func TestAWrongSignatureIsExplainedByWhatTheClientSent(t *testing.T) {
 	r := signedByHeader(t, "GET", "/b/k?x=1", map[string]string{"X-Amz-Meta-A": "b"})
-	err := verify(r, noon, callbacks.Secret{Key: secret.New("another")})
+	err := verify(r, noon, callbacks.Secret{Key: secret.NewText("another")})
 	got := explained(t, err)
 	if got["Code"] != "SignatureDoesNotMatch" || got["AWSAccessKeyId"] != "AKID" {
 		t.Errorf("got %v", got)
@@ -56,7 +56,7 @@ func TestAWrongSignatureIsExplainedByWhatTheClientSent(t *testing.T) {
 
 func TestAnExplanationHasNoSessionToken(t *testing.T) {
 	const token = "session+token/of=="
-	stranger := callbacks.Secret{Key: secret.New("another"), SessionToken: secret.New(token)}
+	stranger := callbacks.Secret{Key: secret.NewText("another"), SessionToken: secret.NewText(token)}
 	for name, r := range map[string]*Request{
 		"header": signedByHeader(t, "GET", "/b/k", map[string]string{"X-Amz-Security-Token": token}),
 		"query":  presignedBySDK(t, "GET", "/b/k?X-Amz-Security-Token=session%2Btoken%2Fof%3D%3D", nil),

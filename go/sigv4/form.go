@@ -31,7 +31,7 @@ func ParsePostPolicy(bucket string, fields []Field) (*SignedRequest, error) {
 		mechanism: InForm,
 		signature: byName["x-amz-signature"],
 		timestamp: byName["x-amz-date"],
-		token:     secret.New(byName["x-amz-security-token"]),
+		token:     secret.NewText(byName["x-amz-security-token"]),
 		payload:   Payload{Kind: Unsigned},
 	}
 	if s.cred, err = parseCredential(byName["x-amz-credential"], S3, refuseForm); err != nil {

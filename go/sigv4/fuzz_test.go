@@ -15,7 +15,7 @@ import (
 	"osp/go/wire"
 )
 
-var stranger = callbacks.Secret{Key: secret.New("not the secret")}
+var stranger = callbacks.Secret{Key: secret.NewText("not the secret")}
 
 // judge fails the test if a request that nobody signed verifies, or if an error
 // is not one that a client may see.

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"hash/maphash"
-	"sync"
+	"sync/atomic"
 
 	"osp/go/lru"
 	"osp/go/secret"
@@ -18,10 +18,11 @@ type digest [sha256.Size]byte
 // safe for concurrent use.
 type signingKey struct {
 	digest digest
-	// signers of this key. Requests that are verified at the same time have one
-	// each; package hmac keeps its state after the key in each, so that a
-	// signature costs half of what it would with a new one.
-	signers sync.Pool
+	// spare is a signer that nobody uses. Package hmac keeps its state after the key in
+	// each, so that a signature costs half of what it would with a new one. One is
+	// enough: a key seldom signs twice at the same time, and most of those that were
+	// given for a while never sign again, for which a sync.Pool each would be much.
+	spare atomic.Pointer[signer]
 }
 
 // signer signs one message after another.
@@ -31,23 +32,22 @@ type signer struct {
 	sum   digest
 }
 
-func newSigningKey(d digest) *signingKey {
-	k := &signingKey{digest: d}
-	k.signers.New = func() any { return &signer{mac: hmac.New(sha256.New, d[:])} }
-	return k
-}
-
 func (k *signingKey) sign(message []byte) digest {
-	s := k.signers.Get().(*signer)
-	defer k.signers.Put(s)
-	s.mac.Reset()
+	s := k.spare.Swap(nil)
+	if s == nil {
+		s = &signer{mac: hmac.New(sha256.New, k.digest[:])}
+	} else {
+		s.mac.Reset()
+	}
 	for len(message) > 0 {
 		n := copy(s.block[:], message)
 		s.mac.Write(s.block[:n])
 		message = message[n:]
 	}
 	s.mac.Sum(s.sum[:0])
-	return s.sum
+	sum := s.sum
+	k.spare.Store(s) // no longer this call's
+	return sum
 }
 
 // keyCache keeps derived keys. The digest that identifies an entry covers the
@@ -61,7 +61,7 @@ func newKeyCache(entries int) keyCache {
 	return keyCache{lru.New[digest, *signingKey](entries, maphash.Comparable, nil)}
 }
 
-func (c keyCache) get(key secret.Value, cred credential) *signingKey {
+func (c keyCache) get(key secret.Text, cred credential) *signingKey {
 	id := make([]byte, 0, 256)
 	id = append(id, cred.scope...) // never contains a NUL
 	id = append(id, 0)
@@ -70,14 +70,14 @@ func (c keyCache) get(key secret.Value, cred credential) *signingKey {
 	if k, ok := c.known.Get(sum); ok {
 		return k
 	}
-	k := newSigningKey(deriveKey(key, cred))
+	k := &signingKey{digest: deriveKey(key, cred)}
 	c.known.Add(sum, k)
 	return k
 }
 
 // deriveKey is the chain of HMACs from secret to signing key.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-func deriveKey(key secret.Value, cred credential) digest {
+func deriveKey(key secret.Text, cred credential) digest {
 	k := sign([]byte("AWS4"+key.Reveal()), []byte(cred.date))
 	k = sign(k[:], []byte(cred.region))
 	k = sign(k[:], []byte(cred.service))

@@ -19,7 +19,7 @@ import (
 
 var (
 	noon  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	owner = callbacks.Secret{Key: secret.New("the-secret")}
+	owner = callbacks.Secret{Key: secret.NewText("the-secret")}
 )
 
 func at(t time.Time) *Verifier { return New(Options{Now: func() time.Time { return t }}) }

@@ -167,14 +167,14 @@ func presignedHash(header []string, query *string) (string, error) {
 
 // sessionToken is the token of temporary credentials. If it is given in both
 // places, the two must agree.
-func sessionToken(header []string, query *string) (secret.Value, error) {
+func sessionToken(header []string, query *string) (secret.Text, error) {
 	switch {
 	case len(header) > 1 || len(header) == 1 && query != nil && header[0] != *query:
-		return secret.Value{}, s3err.InvalidToken
+		return secret.Text{}, s3err.InvalidToken
 	case query != nil:
-		return secret.New(*query), nil
+		return secret.NewText(*query), nil
 	case len(header) == 1:
-		return secret.New(header[0]), nil
+		return secret.NewText(header[0]), nil
 	}
-	return secret.Value{}, nil
+	return secret.Text{}, nil
 }

@@ -106,7 +106,7 @@ type SignedRequest struct {
 	timestamp string        // time as the string to sign has it
 	expires   time.Duration // presigned only
 	signature string        // 64 lower-case hex digits
-	token     secret.Value
+	token     secret.Text
 	signed    []string // names in SignedHeaders, sorted
 	payload   Payload
 
@@ -131,7 +131,7 @@ func (s *SignedRequest) Region() string { return s.cred.region }
 func (s *SignedRequest) Presigned() bool { return s.mechanism == InQuery }
 
 // SessionToken is what came with a temporary key; empty: nothing did.
-func (s *SignedRequest) SessionToken() secret.Value { return s.token }
+func (s *SignedRequest) SessionToken() secret.Text { return s.token }
 
 // Format keeps signature, token and canonical request out of logs, whatever
 // the verb.

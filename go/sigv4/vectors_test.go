@@ -79,7 +79,7 @@ func TestPublishedExamplesOfAWSVerify(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r, err := verifier.Verify(s, callbacks.Secret{Key: secret.New(f.SecretKey)})
+				r, err := verifier.Verify(s, callbacks.Secret{Key: secret.NewText(f.SecretKey)})
 				if err != nil {
 					t.Fatalf("%v\n%s", err, s.canonical)
 				}
@@ -119,7 +119,7 @@ func chunkedExample(t testing.TB) (vector, *ChunkVerifier) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := New(Options{Now: func() time.Time { return now }}).Verify(s, callbacks.Secret{Key: secret.New(f.SecretKey)})
+	r, err := New(Options{Now: func() time.Time { return now }}).Verify(s, callbacks.Secret{Key: secret.NewText(f.SecretKey)})
 	if err != nil {
 		t.Fatal(err)
 	}

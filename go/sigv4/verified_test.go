@@ -21,10 +21,10 @@ func TestAKeyForAWhileIsToldFromOneThatStays(t *testing.T) {
 		until     time.Time
 		temporary bool
 	}{
-		"for good":      {callbacks.Secret{Key: secret.New("s")}, time.Time{}, false},
-		"until":         {callbacks.Secret{Key: secret.New("s"), Expires: end}, end, true},
-		"by a token":    {callbacks.Secret{Key: secret.New("s"), SessionToken: secret.New("t")}, time.Time{}, true},
-		"both of these": {callbacks.Secret{Key: secret.New("s"), SessionToken: secret.New("t"), Expires: end}, end, true},
+		"for good":      {callbacks.Secret{Key: secret.NewText("s")}, time.Time{}, false},
+		"until":         {callbacks.Secret{Key: secret.NewText("s"), Expires: end}, end, true},
+		"by a token":    {callbacks.Secret{Key: secret.NewText("s"), SessionToken: secret.NewText("t")}, time.Time{}, true},
+		"both of these": {callbacks.Secret{Key: secret.NewText("s"), SessionToken: secret.NewText("t"), Expires: end}, end, true},
 	} {
 		signed, err := Parse(signedBy(t, c.by))
 		if err != nil {

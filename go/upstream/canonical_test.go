@@ -43,7 +43,7 @@ func TestEveryValueIsSignedAsItIsVerified(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", header, err)
 		}
-		if _, err := verifier.Verify(signed, callbacks.Secret{Key: pair.SecretKey}); err != nil {
+		if _, err := verifier.Verify(signed, callbacks.Secret{Key: pair.SecretKey.Text()}); err != nil {
 			t.Fatalf("%q became %q: %v", header, req.Header, err)
 		}
 	}

@@ -69,7 +69,7 @@ func (s *store) verify(r *http.Request) {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	signed, err := sigv4.Parse(&sigv4.Request{Method: r.Method, RawPath: path, RawQuery: query, Hosts: []string{r.Host}, Header: r.Header, ContentLength: r.ContentLength})
 	if err == nil {
-		key := callbacks.Secret{Key: secret.New("SK"), SessionToken: secret.New(r.Header.Get("X-Amz-Security-Token"))}
+		key := callbacks.Secret{Key: secret.NewText("SK"), SessionToken: secret.NewText(r.Header.Get("X-Amz-Security-Token"))}
 		_, err = sigv4.New(sigv4.Options{}).Verify(signed, key)
 	}
 	if err != nil {

@@ -175,6 +175,7 @@ CASES = (
         _COLD,
         id="get-1k-policy",
         note="cold, a policy alone",
+        times=3,
         entrants=_judged((POLICY, COLD[1])),
     ),
     replace(
