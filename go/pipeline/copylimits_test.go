@@ -163,3 +163,16 @@ func TestACopyThatIsRefusedBecauseOfItsSourceTakesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestACopyBetweenTwoStoresIsHeldToTheLargestObject(t *testing.T) {
+	for largest, want := range map[int]string{4: "EntityTooLarge", 5: ""} {
+		change := settings{"limits": settings{"all": settings{"largest_object": largest}}}
+		r := startTwoWith(t, callbacks.Set{}, change, Options{}, nil, nil)
+		if a := r.Do(r.copy()); a.Code() != want {
+			t.Errorf("largest_object %d: got %d %s", largest, a.StatusCode, a.Content)
+		}
+		if want != "" {
+			r.Store.Untouched(t)
+		}
+	}
+}
