@@ -10,13 +10,9 @@ import (
 	"osp/go/policy"
 )
 
-// Policies of sessions are kept as they were read: sessions that somebody made by one
-// rule have the same ones. One that takes much more memory than its text, as no useful
-// one does, is read again for each request of its session.
-const (
-	mostBounds   = 2048
-	longestBound = 24 << 10 // bytes, see policy.Policy.Size
-)
+// mostBounds is how many policies of sessions are kept as they were read, of which none
+// takes much memory: sessions that somebody made by one rule have the same ones.
+const mostBounds = 1024
 
 // bounds are the policies that come with sessions, by their text. Each only narrows: what
 // it does not allow is refused, whatever else allows it.
@@ -34,7 +30,7 @@ func (b bounds) of(document string) (*policy.Policy, error) {
 		return p, nil
 	}
 	p, err := policy.ParseSession([]byte(document))
-	if err == nil && p.Size() <= longestBound {
+	if err == nil {
 		b.read.Add(strings.Clone(document), p) // of a longer text that need not stay
 	}
 	return p, err

@@ -42,6 +42,7 @@ type Sessions struct {
 	latest time.Time  // of all ends
 	any    atomic.Bool
 	ends   *lru.Map[shared.EndOf, time.Time]
+	all    atomic.Pointer[time.Time] // the latest of the ends that are not remembered one by one; nil: there are none
 }
 
 // NewSessions makes Sessions of a process, in a fleet unless that is nil.
@@ -89,30 +90,34 @@ func (s *Sessions) end(of shared.EndOf, at time.Time) {
 		s.latest = at
 	}
 	if s.ends.Len() >= mostEnds {
-		of, at = everySession, s.latest
+		latest := s.latest
+		s.all.Store(&latest) // before the others go: see over
 		s.ends.Purge()
-		s.ends.Add(everyIdentity, at)
-	}
-	if before, ok := s.ends.Get(of); !ok || at.After(before) {
+	} else if before, ok := s.ends.Get(of); !ok || at.After(before) {
 		s.ends.Add(of, at)
 	}
 	s.any.Store(true)
 }
 
-var (
-	everySession  = shared.Revocation{}.Ends()[0]
-	everyIdentity = shared.EndOf{Kind: "identities"} // whatever was ended of them is not known any more
-)
+// over reports whether what is as old as that was ended, as this process remembers.
+// Whoever misses an end that was just given up finds later what replaced it.
+func (s *Sessions) over(since time.Time, ends []shared.EndOf) bool {
+	for _, of := range ends {
+		if at, ok := s.ends.Get(of); ok && !since.After(at) {
+			return true
+		}
+	}
+	all := s.all.Load()
+	return all != nil && !since.After(*all)
+}
+
+var everySession = shared.Revocation{}.Ends()[0]
 
 // Check returns nil if a session goes on: else ExpiredToken, or ServiceUnavailable where
 // that can't be told.
 func (s *Sessions) Check(ctx context.Context, in *session.Session) error {
-	if s.any.Load() {
-		for _, of := range append(endsOf(in), endOfPair(in.Pair)) {
-			if at, ok := s.ends.Get(of); ok && !in.Since.After(at) {
-				return endedSince(in.Since)
-			}
-		}
+	if s.any.Load() && s.over(in.Since, append(endsOf(in), endOfPair(in.Pair))) {
+		return endedSince(in.Since)
 	}
 	if s.fleet == nil {
 		return nil
@@ -150,10 +155,8 @@ func (s *Sessions) ask(ctx context.Context, in *session.Session) (going cache.En
 // sessions, has its holders ask for new keys and ends nothing else.
 func (s *Sessions) CheckIdentity(ctx context.Context, in *session.Session, issued time.Time) error {
 	ends := endsOfIdentity(in)
-	for _, of := range append(ends, everyIdentity) {
-		if at, ok := s.ends.Get(of); ok && !issued.After(at) {
-			return endedSince(issued)
-		}
+	if s.over(issued, ends) {
+		return endedSince(issued)
 	}
 	if s.fleet == nil {
 		return nil

@@ -2,6 +2,7 @@ package access
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -119,6 +120,40 @@ func TestMoreEndsThanCanBeRememberedEndAllSessions(t *testing.T) {
 		}
 		token := strconv.Itoa(n)
 		sessions.End(shared.Revocation{Token: &token, At: now})
+	}
+}
+
+// Nobody gets through, or new keys, while what was remembered one by one is given up.
+func TestWhatWasEndedStaysSoWhileTheEndsAreGivenUp(t *testing.T) {
+	now := time.Now()
+	sessions := NewSessions(nil)
+	alice := "alice"
+	sessions.End(shared.Revocation{Token: &alice, At: now})
+	in := &session.Session{Token: alice, AccessKey: "ASIAEXAMPLE", Since: now}
+	done, passed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(passed)
+		for {
+			for _, err := range []error{sessions.Check(t.Context(), in), sessions.CheckIdentity(t.Context(), in, now)} {
+				if !errors.Is(err, s3err.ExpiredToken) {
+					passed <- fmt.Errorf("it goes on: %v", err)
+					return
+				}
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	}()
+	for n := range 3 * mostEnds {
+		subject := strconv.Itoa(n)
+		sessions.End(shared.Revocation{Subject: &subject, At: now})
+	}
+	close(done)
+	if err, ok := <-passed; ok {
+		t.Error(err)
 	}
 }
 

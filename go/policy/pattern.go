@@ -186,21 +186,32 @@ func (p pattern) matches(text string, q *Question, fold bool) bool {
 			if at++; at == len(p) {
 				return true
 			}
-			star, tail = at, text
-			continue
-		case at < len(p):
-			if size, ok := p[at].takes(text, q, fold); ok {
-				text, at = text[size:], at+1
-				continue
+			if last := &p[at]; at == len(p)-1 && last.kind == literal {
+				return strings.HasSuffix(text, last.text)
 			}
-		case len(text) == 0:
+			star, tail = at, text
+		case at == len(p) && text == "":
 			return true
+		default:
+			if at < len(p) {
+				if size, ok := p[at].takes(text, q, fold); ok {
+					text, at = text[size:], at+1
+					continue
+				}
+			}
+			if star < 0 || tail == "" {
+				return false
+			}
+			_, size := utf8.DecodeRuneInString(tail)
+			tail = tail[size:]
 		}
-		if star < 0 || len(tail) == 0 {
-			return false
+		if next := &p[star]; next.kind == literal { // most places need not be tried
+			found := strings.Index(tail, next.text)
+			if found < 0 {
+				return false
+			}
+			tail = tail[found:]
 		}
-		_, size := utf8.DecodeRuneInString(tail)
-		tail = tail[size:]
 		text, at = tail, star
 	}
 }

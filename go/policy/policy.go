@@ -61,12 +61,8 @@ type Question struct {
 type Policy struct {
 	denies, allows index
 	digest         [sha256.Size]byte
-	size           int
 	closer         bool // see LooksCloser
 }
-
-// Size is about how many bytes of memory the policy takes.
-func (p *Policy) Size() int { return p.size }
 
 // LooksCloser reports whether what the policy says about a session may depend on more than
 // its token, its role and its name: on claims, tags or the source identity.
@@ -131,6 +127,8 @@ func (a *actionSet) add(action s3op.Action) { a[action/64] |= 1 << (action % 64)
 func (a *actionSet) flip(action s3op.Action) { a[action/64] ^= 1 << (action % 64) }
 
 func (a *actionSet) has(action s3op.Action) bool { return a[action/64]&(1<<(action%64)) != 0 }
+
+func (a *actionSet) empty() bool { return *a == actionSet{} }
 
 func (a *actionSet) join(b *actionSet) {
 	for i := range a {

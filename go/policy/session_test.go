@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,7 @@ func TestAPolicyOfASessionIsCheapToCompare(t *testing.T) {
 	list := func(n int, pattern string) string {
 		return strings.TrimSuffix(strings.Repeat(`"`+pattern+`", `, n), ", ")
 	}
+	const everywhere = "arn:aws:s3:::b/*"
 	for name, c := range map[string]struct {
 		resources, values string
 		fits              bool
@@ -102,6 +104,12 @@ func TestAPolicyOfASessionIsCheapToCompare(t *testing.T) {
 		"too much after a star":     {list(maxSessionEffort/8/4+1, "arn:aws:s3:::*???????b"), "", false},
 		"few variables after stars": {`"*"`, list(maxSessionEffort/8, "*${aws:userid}"), true},
 		"many of them":              {`"*"`, list(maxSessionEffort/8+1, "*${aws:userid}"), false},
+		"conditions of each folder": {list(10, everywhere), list(10, "x"), true}, // 10, and 10 times one condition with ten values
+		"of too many":               {list(11, everywhere), list(10, "x"), false},
+		"stars of each folder":      {list(8, everywhere), list(maxSessionEffort/8/8, "*${aws:userid}"), true},
+		"of too many with stars":    {list(9, everywhere), list(maxSessionEffort/8/8, "*${aws:userid}"), false},
+		"much memory":               {list(3, "arn:aws:s3:::"+strings.Repeat("?", 250)), "", true},
+		"too much memory":           {list(5, "arn:aws:s3:::"+strings.Repeat("?", 250)), "", false},
 	} {
 		condition := ""
 		if c.values != "" {
@@ -117,6 +125,39 @@ func TestAPolicyOfASessionIsCheapToCompare(t *testing.T) {
 	}
 }
 
+// Names of actions are compared with each other once, when a policy is read.
+func TestAPolicyOfASessionIsCheapToRead(t *testing.T) {
+	document := func(actions []string) []byte {
+		return []byte(`{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Resource": "*", "Action": ["` + strings.Join(actions, `", "`) + `"]}}`)
+	}
+	var different []string // that each fit something
+	for _, name := range lowered {
+		for at := range len(name) {
+			different = append(different, name[:at]+"*")
+		}
+	}
+	slices.Sort(different)
+	different = slices.Compact(different)
+	all := 1 // pattern of a resource
+	for name, c := range map[string]struct {
+		actions []string
+		fits    bool
+	}{
+		"names":             {slices.Repeat([]string{"s3:GetObject"}, 2*maxSessionPatterns), true},
+		"one with a star":   {slices.Repeat([]string{"s3:Get*"}, 2*maxSessionPatterns), true},
+		"many with a star":  {different[:maxSessionPatterns-all], true},
+		"one more of these": {different[:maxSessionPatterns-all+1], false},
+	} {
+		_, err := ParseSession(document(c.actions))
+		if (err == nil) != c.fits {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := ParseIdentity(document(c.actions)); err != nil {
+			t.Errorf("%s, of a role: %v", name, err)
+		}
+	}
+}
+
 func TestAPolicyKnowsItsSize(t *testing.T) {
 	for name, resource := range map[string]string{
 		"short": "*", "folders": "arn:aws:s3:::bucket/folder/*", "wildcards": "arn:aws:s3:::b" + strings.Repeat("?*", 30), "characters": "arn:aws:s3:::" + strings.Repeat("?", 200),
@@ -124,20 +165,22 @@ func TestAPolicyKnowsItsSize(t *testing.T) {
 		document := []byte(`{"Version": "2012-10-17", "Statement": [` +
 			strings.Repeat(`{"Effect": "Allow", "Action": "*", "Resource": ["`+resource+`", "`+resource+`"]}, `, 20) + `{"Effect": "Deny", "Action": "*", "Resource": "*"}]}`)
 		var kept []*Policy
+		said := 0
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		for range 100 {
-			p, err := ParseIdentity(document)
+			r := &reader{patterns: unbounded, effort: maxEffort, most: unbounded, attached: true}
+			p, err := parse(document, r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			kept = append(kept, p)
+			kept, said = append(kept, p), r.size
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		taken := int(after.HeapAlloc-before.HeapAlloc) / len(kept)
-		if said := kept[0].Size(); taken > said*5/4 || said > 4*taken {
+		if taken > said*5/4 || said > 4*taken {
 			t.Errorf("%s: it takes %d bytes, and says %d", name, taken, said)
 		}
 		runtime.KeepAlive(kept)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"crypto/sha256"
+	"math"
 	"slices"
 	"strings"
 	"unsafe"
@@ -12,41 +13,49 @@ import (
 const (
 	version       = "2012-10-17"
 	maxStatements = 10_000
-	longestText   = 2048        // of a pattern, a value or a Sid
-	maxPatterns   = maxDocument // as many as fit
-	maxEffort     = 80_000      // of all patterns together: a fraction of a second for the longest key
+	longestText   = 2048   // of a pattern, a value or a Sid
+	maxEffort     = 80_000 // of all patterns together: a fraction of a second for the longest key
 
 	// Whoever gets a session may have written a policy that comes with it, and has it
 	// compared for each key of a list to delete: a fraction of a millisecond for the
 	// longest one.
 	maxSessionPatterns = 128
 	maxSessionEffort   = 128
+	maxSessionSize     = 48 << 10 // in bytes of memory, several times that of a long one that is useful
 )
+
+// unbounded is what the owner's policies may have.
+const unbounded = math.MaxInt
 
 // Parse reads a policy ("IAM JSON policy element reference"), whose statements say whom
 // they are about. The error is a *MistakesError with all the mistakes.
 func Parse(document []byte) (*Policy, error) {
-	return parse(document, &reader{patterns: maxPatterns, effort: maxEffort})
+	return parse(document, &reader{patterns: unbounded, effort: maxEffort, most: unbounded})
 }
 
 // ParseIdentity reads a policy that is attached to a role, which all of its statements
 // are about: none of them names a principal ("Identity-based policies"). The error is
 // that of Parse.
 func ParseIdentity(document []byte) (*Policy, error) {
-	return parse(document, &reader{patterns: maxPatterns, effort: maxEffort, attached: true})
+	return parse(document, &reader{patterns: unbounded, effort: maxEffort, most: unbounded, attached: true})
 }
 
 // ParseSession reads a policy that is attached to a session, which may have few patterns
-// that take little time to compare ("Session policies"). The error is that of Parse.
+// that take little time to compare and little memory ("Session policies"). The error is that of Parse.
 func ParseSession(document []byte) (*Policy, error) {
-	return parse(document, &reader{patterns: maxSessionPatterns, effort: maxSessionEffort, attached: true})
+	return parse(document, &reader{patterns: maxSessionPatterns, effort: maxSessionEffort, most: maxSessionSize, attached: true})
 }
 
 func parse(document []byte, r *reader) (*Policy, error) {
-	r.sids = map[string]bool{}
+	r.sids, r.actions = map[string]bool{}, map[string]actionSet{}
 	var statements []*Statement
-	if root := readDocument(document, &r.MistakesError); root != nil {
+	root := readDocument(document, &r.MistakesError)
+	if root != nil {
 		statements = r.readPolicy(root)
+	}
+	r.size += 2*len(document) + len(statements)*int(unsafe.Sizeof(Statement{}))
+	if r.size > r.most {
+		r.add(root, "has patterns of too many pieces")
 	}
 	if len(r.Mistakes) > 0 {
 		return nil, &r.MistakesError
@@ -59,9 +68,8 @@ func parse(document []byte, r *reader) (*Policy, error) {
 			allows = append(allows, s)
 		}
 	}
-	size := r.size + 2*len(document) + len(statements)*int(unsafe.Sizeof(Statement{}))
 	return &Policy{
-		denies: newIndex(denies), allows: newIndex(allows), digest: sha256.Sum256(document), size: size,
+		denies: newIndex(denies), allows: newIndex(allows), digest: sha256.Sum256(document),
 		closer: slices.ContainsFunc(statements, (*Statement).looksCloser),
 	}, nil
 }
@@ -73,18 +81,37 @@ type reader struct {
 	attached bool // see ParseIdentity
 	patterns int  // that there may still be
 	effort   int  // that they may still cost
-	size     int  // of those until now, in bytes
+	size     int  // about how many bytes of memory the policy takes: until it is read, its patterns
+	most     int  // that it may take
+
+	actions map[string]actionSet // by the patterns that were read
 }
 
 // spend counts what a pattern costs.
 func (r *reader) spend(n *node, p pattern) {
 	r.size += p.size()
-	if r.patterns--; r.patterns == -1 {
-		r.add(n, "is one pattern too many")
-	}
+	r.count(n)
 	before := r.effort
 	if r.effort -= p.effort(); before >= 0 && r.effort < 0 {
 		r.add(n, "is one too many of the patterns with much after a star, which take long to compare")
+	}
+}
+
+// count counts a pattern, of a document that may have few.
+func (r *reader) count(n *node) {
+	if r.patterns--; r.patterns == -1 {
+		r.add(n, "is one pattern too many")
+	}
+}
+
+// repeat counts what a statement's conditions cost with all but the first of its resources:
+// with each pattern of those that fits they are looked at.
+func (r *reader) repeat(n *node, resources, patterns, effort int) {
+	few := r.patterns >= 0 && r.effort >= 0
+	r.patterns -= (resources - 1) * patterns
+	r.effort -= (resources - 1) * effort
+	if few && (r.patterns < 0 || r.effort < 0) {
+		r.add(n, "takes long to compare, once for each Resource")
 	}
 }
 
@@ -197,7 +224,11 @@ func (r *reader) readStatement(n *node) *Statement {
 		r.readResource(text, s)
 	}
 	if c := n.member("Condition"); c != nil {
+		patterns, effort := r.patterns, r.effort
 		s.conditions = r.readConditions(c)
+		if !s.notResources {
+			r.repeat(c, len(s.resources), len(s.conditions)+patterns-r.patterns, effort-r.effort)
+		}
 	}
 	return s
 }
@@ -244,9 +275,11 @@ func (r *reader) readActions(n *node, inverted bool, s *Statement) (elsewhere bo
 			continue
 		}
 		elsewhere = false
-		if !s.addActions(name) {
+		found := r.actionsOf(item, name)
+		if found.empty() {
 			r.add(item, "%s", noAction(item.text))
 		}
+		s.actions.join(&found)
 	}
 	if inverted {
 		for i := range s3op.Actions() {
@@ -256,19 +289,36 @@ func (r *reader) readActions(n *node, inverted bool, s *Statement) (elsewhere bo
 	return elsewhere
 }
 
-// addActions adds the actions with names that fit, and reports whether there are any.
-func (s *Statement) addActions(lower string) bool {
-	p, err := parsePattern(lower)
-	if err != nil || strings.Contains(lower, "$") {
-		return false
+// lowered are the names of the actions, as patterns for them are read.
+var lowered = func() (names []string) {
+	for _, name := range s3op.Actions() {
+		names = append(names, strings.ToLower(name))
 	}
-	found := false
-	for i, known := range s3op.Actions() {
-		if p.matches(strings.ToLower(known), nil, false) {
-			s.actions.add(s3op.Action(i))
-			found = true
+	return names
+}()
+
+// actionsOf are the actions with names that fit, if there are any.
+func (r *reader) actionsOf(n *node, lower string) (found actionSet) {
+	if !strings.ContainsAny(lower, "*?$") {
+		if i := slices.Index(lowered, lower); i >= 0 {
+			found.add(s3op.Action(i))
+		}
+		return found
+	}
+	if read, again := r.actions[lower]; again {
+		return read
+	}
+	r.count(n) // it is compared with each name
+	p, err := parsePattern(lower)
+	if r.patterns < 0 || err != nil || strings.Contains(lower, "$") {
+		return found
+	}
+	for i, name := range lowered {
+		if p.matches(name, nil, false) {
+			found.add(s3op.Action(i))
 		}
 	}
+	r.actions[lower] = found
 	return found
 }
 

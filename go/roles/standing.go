@@ -10,11 +10,12 @@ func (r *Roles) Stands(in *session.Session) error {
 	if in.Issuer != "" && !now.verifier.Trusts(in.Issuer) {
 		return refusal("its issuer is not there any more")
 	}
-	if !in.Configured {
-		return nil
-	}
 	role := now.Roles[in.Role]
 	switch {
+	case !in.Configured && role != nil: // which may say other things about it
+		return refusal("its role was not the configuration's when it was given")
+	case !in.Configured:
+		return nil
 	case role == nil:
 		return refusal("its role is not there any more")
 	case in.Issuer != "":

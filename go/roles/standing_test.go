@@ -23,6 +23,7 @@ func TestASessionStandsWhileTheConfigurationGivesIt(t *testing.T) {
 		"of another key":               {session.Session{Role: "reader", Configured: true, Caller: "me"}, false, false},
 		"of a role that is gone":       {session.Session{Role: "writer", Configured: true}, false, false},
 		"of the callback's":            {session.Session{Role: "writer", Issuer: issuer, Subject: "mallory"}, false, true},
+		"of the callback's, once":      {session.Session{Role: "reader", Token: "alice"}, false, false},
 		"of an issuer that is unknown": {session.Session{Role: "writer", Issuer: "https://elsewhere", Subject: "alice"}, false, false},
 	} {
 		if err := r.Stands(&c.in); (err == nil) != c.now {

@@ -140,6 +140,9 @@ func (s *Service) scopedCredentials(_ context.Context, r *Request, from Caller) 
 	if f.err != nil {
 		return nil, f.err
 	}
+	if err := understood(policies); err != nil {
+		return nil, err
+	}
 	scoped, err := scope(caller, policies)
 	if err != nil {
 		return nil, err
@@ -189,8 +192,11 @@ func (g *given) result() roleResult {
 	}
 }
 
-// grant asks for a session and issues it.
+// grant asks for a session and issues it, to somebody who is known.
 func (s *Service) grant(ctx context.Context, want *roles.Request) (*given, error) {
+	if err := understood(want.Policies); err != nil {
+		return nil, err
+	}
 	granted, err := s.Assume(ctx, want)
 	if err != nil {
 		return nil, err
@@ -210,16 +216,24 @@ func (s *Service) identify(ctx context.Context, token string) (*identity.Identit
 	return id, nil
 }
 
-// policy is the session policy, which is understood completely or refused.
+// policy is the session policy, which is not read yet.
 func (f *fields) policy() []string {
 	text := f.text("Policy", policyText)
-	if _, given := f.params["Policy"]; !given || f.err != nil {
+	if _, given := f.params["Policy"]; !given {
 		return nil
 	}
-	if _, err := policy.ParseSession([]byte(text)); err != nil {
-		f.fail(MalformedPolicyDocument.Msg(wording(err)).Because(err))
-	}
 	return []string{text}
+}
+
+// understood refuses session policies that are not understood completely. To read one takes
+// longer than all else, so nobody is asked for it but those who are known.
+func understood(policies []string) error {
+	for _, text := range policies {
+		if _, err := policy.ParseSession([]byte(text)); err != nil {
+			return MalformedPolicyDocument.Msg(wording(err)).Because(err)
+		}
+	}
+	return nil
 }
 
 // wording is what a client may know of a mistake in its policy: the first one. It quotes

@@ -70,6 +70,16 @@ func TestWhatCannotBeReadIsRefusedByName(t *testing.T) {
 	}
 }
 
+// To read a policy takes longer than all else: whoever is not known has none read.
+func TestAPolicyIsReadForThoseWhoAreKnown(t *testing.T) {
+	d := newDesk()
+	for token, want := range map[string]*s3err.Error{idToken: MalformedPolicyDocument, "of nobody": InvalidIdentityToken} {
+		if _, err := d.ask(byIdentity("WebIdentityToken", token, "Policy", "{}"), plain()); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %s", token, err, want.Code)
+		}
+	}
+}
+
 func TestParametersComeFromOnePlace(t *testing.T) {
 	ask := byIdentity().Encode()
 	for _, c := range []struct {
