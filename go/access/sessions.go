@@ -89,11 +89,12 @@ func (s *Sessions) end(of shared.EndOf, at time.Time) {
 	if at.After(s.latest) {
 		s.latest = at
 	}
-	if s.ends.Len() >= mostEnds {
+	switch before, known := s.ends.Get(of); {
+	case !known && s.ends.Len() >= mostEnds:
 		latest := s.latest
 		s.all.Store(&latest) // before the others go: see over
 		s.ends.Purge()
-	} else if before, ok := s.ends.Get(of); !ok || at.After(before) {
+	case at.After(before):
 		s.ends.Add(of, at)
 	}
 	s.any.Store(true)

@@ -85,17 +85,17 @@ func (r *room) add(one rule) {
 
 // find returns a statement that applies to the question, nil if none does. One
 // whose conditions can't be told counts if least says so.
-func (x *index) find(q *Question, least truth) *Statement {
+func (x *index) find(q *Question, least truth, noted *notes) *Statement {
 	for key, room := range x.resources.about(q.Resource) {
 		if !room.actions.has(q.Action) {
 			continue
 		}
 		for i := range room.everybody {
-			if r := &room.everybody[i]; r.applies(q, key, least) {
+			if r := &room.everybody[i]; r.applies(q, key, least, noted) {
 				return r.statement
 			}
 		}
-		if s := x.findFor(q, room.some, key, least); s != nil {
+		if s := x.findFor(q, room.some, key, least, noted); s != nil {
 			return s
 		}
 	}
@@ -104,21 +104,21 @@ func (x *index) find(q *Question, least truth) *Statement {
 
 // findFor is find for rules that are about some: about a client by its token, about a session by
 // its role or a claim as well. Whoever has not signed is none of them.
-func (x *index) findFor(q *Question, some []rule, key string, least truth) *Statement {
+func (x *index) findFor(q *Question, some []rule, key string, least truth, noted *notes) *Statement {
 	if len(some) == 0 || q.Token == "" {
 		return nil
 	}
-	if s := meet(x.tokens, q.Token, some, q, key, least); s != nil || q.Session == nil {
+	if s := meet(x.tokens, q.Token, some, q, key, least, noted); s != nil || q.Session == nil {
 		return s
 	}
 	if q.Session.Role != "" {
-		if s := meet(x.roles, q.Session.Role, some, q, key, least); s != nil {
+		if s := meet(x.roles, q.Session.Role, some, q, key, least, noted); s != nil {
 			return s
 		}
 	}
 	for i := range x.claims {
 		for _, value := range claimOf(q, x.claims[i].claim) {
-			if s := meet(x.claims[i].values, value, some, q, key, least); s != nil {
+			if s := meet(x.claims[i].values, value, some, q, key, least, noted); s != nil {
 				return s
 			}
 		}
@@ -128,7 +128,7 @@ func (x *index) findFor(q *Question, some []rule, key string, least truth) *Stat
 
 // meet is find for rules whose statements are about somebody of this name. Both lists are in
 // the order of the statements, so what only one of them has is skipped, far at a time.
-func meet(mentioned names, name string, some []rule, q *Question, key string, least truth) *Statement {
+func meet(mentioned names, name string, some []rule, q *Question, key string, least truth, noted *notes) *Statement {
 	for rest, list := range mentioned.about(name) {
 		for who, about := *list, some; len(who) > 0 && len(about) > 0; {
 			switch w, r := &who[0], &about[0]; {
@@ -138,7 +138,7 @@ func meet(mentioned names, name string, some []rule, q *Question, key string, le
 				about = from(about, w.statement.Index)
 			case !w.rest.matches(rest, q, false):
 				who = who[1:]
-			case r.applies(q, key, least):
+			case r.applies(q, key, least, noted):
 				return r.statement
 			default:
 				about = about[1:]
@@ -160,6 +160,6 @@ func from(rules []rule, statement int) []rule {
 }
 
 // applies reports whether a rule about who asks applies, where key is what is left of the resource.
-func (r *rule) applies(q *Question, key string, least truth) bool {
-	return r.statement.actions.has(q.Action) && r.rest.matches(key, q, false) && r.statement.applies(q) >= least
+func (r *rule) applies(q *Question, key string, least truth, noted *notes) bool {
+	return r.statement.actions.has(q.Action) && r.rest.matches(key, q, false) && r.statement.holds(q, noted) >= least
 }

@@ -144,8 +144,23 @@ func (r *reader) readValues(n *node, op operator, c *condition) {
 		}
 	}
 	for _, p := range c.patterns {
-		r.spend(n, p)
+		r.spend(n, p, c.comparisons(p))
 	}
+}
+
+// comparisons is about how many of a text with a plain pattern take as long as one of the
+// key's value with this one: each of several values is compared, and a variable is looked
+// up, and put in lower case if that is asked for.
+func (c *condition) comparisons(p pattern) int {
+	const ofValues, ofLower = 8, 8
+	n := 1 + p.variables()
+	if c.test == fitsFold {
+		n = 1 + ofLower*p.variables()
+	}
+	if c.key.values != nil {
+		n *= ofValues
+	}
+	return n
 }
 
 // add adds a value, or says what is wrong with it.

@@ -84,6 +84,16 @@ func (p pattern) stars() (n int) {
 	return n
 }
 
+// variables counts those of a pattern.
+func (p pattern) variables() (n int) {
+	for i := range p {
+		if p[i].kind == variable {
+			n++
+		}
+	}
+	return n
+}
+
 // effort is what comparing may cost at each character of a text, in comparisons of one
 // text: the most of what follows a star, up to the next one. A variable counts as several,
 // because its value is looked up, and so does each of several pieces: where they are told
@@ -154,16 +164,6 @@ func (p pattern) withVariable(inner string) (pattern, error) {
 		return nil, errVariable
 	}
 	return append(p, piece{variable, text, k, true}), nil
-}
-
-// hasVariable reports whether a pattern depends on who asks.
-func (p pattern) hasVariable() bool {
-	for i := range p {
-		if p[i].kind == variable {
-			return true
-		}
-	}
-	return false
 }
 
 // split takes the text off with which all that match begin.

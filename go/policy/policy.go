@@ -79,10 +79,11 @@ func (p *Policy) Decide(q *Question) Verdict {
 	if p == nil {
 		return Verdict{}
 	}
-	if s := p.denies.find(q, unreadable); s != nil {
+	var noted notes
+	if s := p.denies.find(q, unreadable, &noted); s != nil {
 		return Verdict{Deny, s}
 	}
-	if s := p.allows.find(q, yes); s != nil {
+	if s := p.allows.find(q, yes, &noted); s != nil {
 		return Verdict{Allow, s}
 	}
 	return Verdict{}
@@ -103,6 +104,30 @@ type Statement struct {
 	resources    []pattern
 	notResources bool // it is about all others
 	conditions   []condition
+	note         int // where it is noted what the conditions come to, if they may be looked at several times; 0: nowhere
+}
+
+// notes has what the conditions of statements come to, for one question: with each pattern
+// of a resource that fits they are looked at.
+type notes [1 + mostNoted]struct {
+	known bool
+	truth truth
+}
+
+// mostNoted is at least as many statements of several resources as the policy of a session
+// may have.
+const mostNoted = maxSessionPatterns / 2
+
+// holds is applies, of which a question takes note.
+func (s *Statement) holds(q *Question, noted *notes) truth {
+	if s.note == 0 {
+		return s.applies(q)
+	}
+	note := &noted[s.note]
+	if !note.known {
+		note.known, note.truth = true, s.applies(q)
+	}
+	return note.truth
 }
 
 // String is how messages name the statement.

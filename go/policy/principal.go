@@ -57,10 +57,10 @@ func (r *reader) readNames(n *node) (names []pattern) {
 		switch {
 		case errors.Is(err, errWildcards):
 			r.add(t, "%s", err)
-		case err != nil || p.hasVariable():
+		case err != nil || p.variables() > 0:
 			r.add(t, "must have no variable but ${*}, ${?} and ${$}")
 		default:
-			r.spend(t, p)
+			r.spend(t, p, 1)
 			names = append(names, p)
 		}
 	}

@@ -104,10 +104,11 @@ func TestAPolicyOfASessionIsCheapToCompare(t *testing.T) {
 		"too much after a star":     {list(maxSessionEffort/8/4+1, "arn:aws:s3:::*???????b"), "", false},
 		"few variables after stars": {`"*"`, list(maxSessionEffort/8, "*${aws:userid}"), true},
 		"many of them":              {`"*"`, list(maxSessionEffort/8+1, "*${aws:userid}"), false},
-		"conditions of each folder": {list(10, everywhere), list(10, "x"), true}, // 10, and 10 times one condition with ten values
-		"of too many":               {list(11, everywhere), list(10, "x"), false},
-		"stars of each folder":      {list(8, everywhere), list(maxSessionEffort/8/8, "*${aws:userid}"), true},
-		"of too many with stars":    {list(9, everywhere), list(maxSessionEffort/8/8, "*${aws:userid}"), false},
+		"variables":                 {list(1, everywhere), list((maxSessionPatterns-1)/2, "${aws:userid}"), true},
+		"too many variables":        {list(1, everywhere), list((maxSessionPatterns-1)/2+1, "${aws:userid}"), false},
+		"variables of a folder":     {list(1, "arn:aws:s3:::b/"+strings.Repeat("${aws:userid}", maxSessionPatterns-1)), "", true},
+		"too many of a folder":      {list(1, "arn:aws:s3:::b/"+strings.Repeat("${aws:userid}", maxSessionPatterns)), "", false},
+		"folders of many buckets":   {list(maxSessionPatterns/2, everywhere), list(maxSessionPatterns/2, "x"), true},
 		"much memory":               {list(3, "arn:aws:s3:::"+strings.Repeat("?", 250)), "", true},
 		"too much memory":           {list(5, "arn:aws:s3:::"+strings.Repeat("?", 250)), "", false},
 	} {
@@ -121,6 +122,57 @@ func TestAPolicyOfASessionIsCheapToCompare(t *testing.T) {
 		}
 		if _, err := ParseIdentity(document); err != nil {
 			t.Errorf("%s, of a role: %v", name, err)
+		}
+	}
+}
+
+func TestWhatIsLongToCompareCountsForMore(t *testing.T) {
+	for condition, most := range map[string]int{
+		`{"StringLike": {"s3:prefix": [%s]}}|x`:                         maxSessionPatterns - 1,
+		`{"StringEqualsIgnoreCase": {"s3:prefix": [%s]}}|x`:             maxSessionPatterns - 1,
+		`{"StringEqualsIgnoreCase": {"s3:prefix": [%s]}}|${aws:userid}`: (maxSessionPatterns - 1) / 9,
+		`{"StringEquals": {"jwt:groups": [%s]}}|x`:                      (maxSessionPatterns - 1) / 8,
+		`{"ForAllValues:StringNotLike": {"jwt:groups": [%s]}}|x`:        (maxSessionPatterns - 1) / 8,
+		`{"StringEqualsIgnoreCase": {"jwt:groups": [%s]}}|${jwt:c}`:     (maxSessionPatterns - 1) / 72,
+	} {
+		form, value, _ := strings.Cut(condition, "|")
+		for n, fits := range map[int]bool{most: true, most + 1: false} {
+			values := strings.TrimSuffix(strings.Repeat(`"`+value+`", `, n), ", ")
+			document := []byte(`{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "s3:ListBucket", "Resource": "*", "Condition": ` + fmt.Sprintf(form, values) + `}}`)
+			if _, err := ParseSession(document); (err == nil) != fits {
+				t.Errorf("%d times %s: %v", n, condition, err)
+			}
+		}
+	}
+}
+
+// counting counts how many times it is asked for a parameter.
+type counting struct{ asked *int }
+
+func (c counting) Param(string) (string, bool) { *c.asked++; return "", false }
+func (c counting) Field(string) (string, bool) { return "", false }
+
+func TestConditionsAreLookedAtOnce(t *testing.T) {
+	const statement = `{"Effect": "%s", "Action": "*", "Resource": ["*", "arn:aws:s3:::b*", "arn:aws:s3:::b/*", "arn:aws:s3:::b/k", "arn:aws:s3:::*k", "arn:aws:s3:::b/?"], "Condition": {"StringEquals": {"s3:prefix": "x"}}}`
+	var statements []string
+	for range mostNoted / 2 {
+		statements = append(statements, fmt.Sprintf(statement, "Deny"), fmt.Sprintf(statement, "Allow"))
+	}
+	p, err := ParseIdentity([]byte(`{"Version": "2012-10-17", "Statement": [` + strings.Join(statements, ", ") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, asked := ask(t, "s3:GetObject b/k"), 0
+	q.Request = counting{&asked}
+	if got := p.Decide(q).Effect; got != None || asked != len(statements) {
+		t.Errorf("%s: %d statements were looked at %d times", got, len(statements), asked)
+	}
+}
+
+func TestALongDocumentThatIsNoneIsRefused(t *testing.T) {
+	for _, text := range []string{strings.Repeat("x", maxSessionSize), `{"a": 1, "a": "` + strings.Repeat("x", maxSessionSize) + `"}`, "\xff" + strings.Repeat("x", maxSessionSize)} {
+		if _, err := ParseSession([]byte(text)); err == nil {
+			t.Errorf("%.20q is a policy", text)
 		}
 	}
 }
@@ -147,6 +199,8 @@ func TestAPolicyOfASessionIsCheapToRead(t *testing.T) {
 		"one with a star":   {slices.Repeat([]string{"s3:Get*"}, 2*maxSessionPatterns), true},
 		"many with a star":  {different[:maxSessionPatterns-all], true},
 		"one more of these": {different[:maxSessionPatterns-all+1], false},
+		"long to compare":   {[]string{"*?????????ct", "*????????ct", "*???????ct"}, true},
+		"too long":          {[]string{"*?????????ct", "*????????ct", "*???????ct", "*??????ct"}, false},
 	} {
 		_, err := ParseSession(document(c.actions))
 		if (err == nil) != c.fits {

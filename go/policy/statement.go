@@ -49,19 +49,23 @@ func ParseSession(document []byte) (*Policy, error) {
 func parse(document []byte, r *reader) (*Policy, error) {
 	r.sids, r.actions = map[string]bool{}, map[string]actionSet{}
 	var statements []*Statement
-	root := readDocument(document, &r.MistakesError)
-	if root != nil {
+	if root := readDocument(document, &r.MistakesError); root != nil {
 		statements = r.readPolicy(root)
-	}
-	r.size += 2*len(document) + len(statements)*int(unsafe.Sizeof(Statement{}))
-	if r.size > r.most {
-		r.add(root, "has patterns of too many pieces")
+		r.size += 2*len(document) + len(statements)*int(unsafe.Sizeof(Statement{}))
+		if r.size > r.most {
+			r.add(root, "has patterns of too many pieces")
+		}
 	}
 	if len(r.Mistakes) > 0 {
 		return nil, &r.MistakesError
 	}
 	var denies, allows []*Statement
+	noted := 0
 	for _, s := range statements {
+		if noted < mostNoted && len(s.resources) > 1 && len(s.conditions) > 0 {
+			noted++
+			s.note = noted
+		}
 		if s.denies {
 			denies = append(denies, s)
 		} else {
@@ -79,7 +83,7 @@ type reader struct {
 	MistakesError
 	sids     map[string]bool
 	attached bool // see ParseIdentity
-	patterns int  // that there may still be
+	patterns int  // that there may still be, or what takes as long to compare
 	effort   int  // that they may still cost
 	size     int  // about how many bytes of memory the policy takes: until it is read, its patterns
 	most     int  // that it may take
@@ -87,31 +91,21 @@ type reader struct {
 	actions map[string]actionSet // by the patterns that were read
 }
 
-// spend counts what a pattern costs.
-func (r *reader) spend(n *node, p pattern) {
+// spend counts what a pattern costs that is kept, and takes as long to compare as so many.
+func (r *reader) spend(n *node, p pattern, comparisons int) {
 	r.size += p.size()
-	r.count(n)
+	r.compare(n, p, comparisons)
+}
+
+// compare counts what it costs to compare a pattern.
+func (r *reader) compare(n *node, p pattern, comparisons int) {
+	few := r.patterns >= 0
+	if r.patterns -= comparisons; few && r.patterns < 0 {
+		r.add(n, "is one pattern or variable too many")
+	}
 	before := r.effort
 	if r.effort -= p.effort(); before >= 0 && r.effort < 0 {
 		r.add(n, "is one too many of the patterns with much after a star, which take long to compare")
-	}
-}
-
-// count counts a pattern, of a document that may have few.
-func (r *reader) count(n *node) {
-	if r.patterns--; r.patterns == -1 {
-		r.add(n, "is one pattern too many")
-	}
-}
-
-// repeat counts what a statement's conditions cost with all but the first of its resources:
-// with each pattern of those that fits they are looked at.
-func (r *reader) repeat(n *node, resources, patterns, effort int) {
-	few := r.patterns >= 0 && r.effort >= 0
-	r.patterns -= (resources - 1) * patterns
-	r.effort -= (resources - 1) * effort
-	if few && (r.patterns < 0 || r.effort < 0) {
-		r.add(n, "takes long to compare, once for each Resource")
 	}
 }
 
@@ -224,11 +218,7 @@ func (r *reader) readStatement(n *node) *Statement {
 		r.readResource(text, s)
 	}
 	if c := n.member("Condition"); c != nil {
-		patterns, effort := r.patterns, r.effort
 		s.conditions = r.readConditions(c)
-		if !s.notResources {
-			r.repeat(c, len(s.resources), len(s.conditions)+patterns-r.patterns, effort-r.effort)
-		}
 	}
 	return s
 }
@@ -276,7 +266,7 @@ func (r *reader) readActions(n *node, inverted bool, s *Statement) (elsewhere bo
 		}
 		elsewhere = false
 		found := r.actionsOf(item, name)
-		if found.empty() {
+		if found.empty() && r.patterns >= 0 && r.effort >= 0 {
 			r.add(item, "%s", noAction(item.text))
 		}
 		s.actions.join(&found)
@@ -308,9 +298,11 @@ func (r *reader) actionsOf(n *node, lower string) (found actionSet) {
 	if read, again := r.actions[lower]; again {
 		return read
 	}
-	r.count(n) // it is compared with each name
 	p, err := parsePattern(lower)
-	if r.patterns < 0 || err != nil || strings.Contains(lower, "$") {
+	if err != nil || strings.Contains(lower, "$") {
+		return found
+	}
+	if r.compare(n, p, 1); r.patterns < 0 || r.effort < 0 { // it is compared with each name
 		return found
 	}
 	for i, name := range lowered {
@@ -356,7 +348,7 @@ func (r *reader) readResource(n *node, s *Statement) {
 		r.add(n, "%s", err)
 		return
 	}
-	r.spend(n, p)
+	r.spend(n, p, 1+p.variables())
 	s.resources = append(s.resources, p)
 }
 
