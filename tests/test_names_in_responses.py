@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import re
 import uuid
 import xml.etree.ElementTree as ET
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +36,8 @@ def readings(raw: bytes, depth: int = 3) -> Iterator[bytes]:
             part = part[:-1] if len(part) % 4 == 1 else part
             decoded.add(base64.b64decode(part + b"=" * (-len(part) % 4)))
     if raw.startswith(b"\x1f\x8b"):
-        decoded.add(gzip.decompress(raw))
+        with contextlib.suppress(OSError, EOFError, zlib.error):  # what is random may begin so, too
+            decoded.add(gzip.decompress(raw))
     for each in decoded:
         yield from readings(each, depth - 1)
 

@@ -2,7 +2,6 @@ package callbacks
 
 import (
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"net"
 	"net/url"
@@ -22,7 +21,7 @@ func TestAQuestionSaysWhoHoldsTheKey(t *testing.T) {
 			AccessKey: "ASIAEXAMPLE", Expires: time.Unix(1800000000, 5000),
 		},
 		Certificate: &x509.Certificate{
-			Subject: pkix.Name{CommonName: "alice", Organization: []string{"Example"}}, DNSNames: []string{"a.example"},
+			RawSubject: nameOf(t, one(typeO, "Example"), one(typeCN, "alice")), DNSNames: []string{"a.example"},
 			EmailAddresses: []string{"a@example.com"}, URIs: []*url.URL{{Scheme: "spiffe", Host: "example", Path: "/a"}}, IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)},
 		},
 	}

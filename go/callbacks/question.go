@@ -226,7 +226,7 @@ func (e *encoder) session(s *session.Session) {
 // certificate appends whose certificate it is.
 func (e *encoder) certificate(c *x509.Certificate) {
 	e.object("client_certificate")
-	e.str("subject", c.Subject.String())
+	e.str("subject", subjectOf(c.RawSubject))
 	e.texts("dns_names", c.DNSNames)
 	e.texts("email_addresses", c.EmailAddresses)
 	e.texts("uris", textsOf(c.URIs))

@@ -70,6 +70,7 @@ func (i *Issuer) Same(j *Issuer) bool {
 type Identity struct {
 	Issuer, Subject string
 	Audiences       []string
+	Audience        string         // the first of them that is accepted
 	Claims          map[string]any // all of them, as encoding/json makes them, with json.Number
 	// Issued is by our clock: as old as the token may be, if the issuer's is ahead. It is
 	// zero in a token that doesn't say.

@@ -66,6 +66,9 @@ func TestATokenProvesWhatItsIssuerSays(t *testing.T) {
 	if got.Issuer != s.URL || got.Subject != "alice" || len(got.Audiences) != 2 || got.Claims["groups"].([]any)[0] != "a" {
 		t.Errorf("got %+v", got)
 	}
+	if got.Audience != "other" { // the one of ours, not the first
+		t.Errorf("it is for %q", got.Audience)
+	}
 	if got.Expires.Unix() != s.clock.Add(time.Hour).Unix() || got.Issued.Unix() != s.clock.Unix() {
 		t.Errorf("from %v to %v", got.Issued, got.Expires)
 	}

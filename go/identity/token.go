@@ -156,8 +156,13 @@ func numericDate(claim any) (time.Time, error) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), nil
 }
 
+// isFor reports whether an audience of the token is accepted, and keeps which.
 func (t *token) isFor(accepted []string) bool {
-	return slices.ContainsFunc(t.Audiences, func(aud string) bool { return slices.Contains(accepted, aud) })
+	i := slices.IndexFunc(t.Audiences, func(aud string) bool { return slices.Contains(accepted, aud) })
+	if i >= 0 {
+		t.Audience = t.Audiences[i]
+	}
+	return i >= 0
 }
 
 // acceptable looks at the claims of a token that is proven.

@@ -29,9 +29,7 @@ type Deletions struct {
 	Quiet   string
 }
 
-// maxField bounds the fields other than the key, in bytes. Version ids have up
-// to 1,024
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html).
+// maxField bounds the fields that s3op does not check, in bytes.
 const maxField = 1024
 
 // ParseDeletions reads the body of DeleteObjects up to its end. It accepts what
@@ -98,7 +96,7 @@ func deletion(doc *strictxml.Reader) (Deletion, error) {
 		}
 		seen |= bit
 		text, err := doc.Text()
-		if err == nil && into != &d.Key && len(text) > maxField {
+		if err == nil && into != &d.Key && into != &d.VersionID && len(text) > maxField {
 			return s3err.MalformedXML
 		}
 		*into = text

@@ -99,11 +99,12 @@ func Query(b *stores.Bucket, op s3op.Operation, q s3op.Query) (s3op.Query, error
 		}
 		if translated(keys, p.Name) {
 			// A store on a file system might follow `..`, even in a marker.
-			if err := CheckKey(b, withoutTag(p)); err != nil {
+			key := withoutTag(p)
+			if err := CheckKey(b, key); err != nil {
 				return nil, err
 			}
-			if len(b.Prefix)+len(p.Value) > wire.LongestKey {
-				return nil, s3err.KeyTooLong
+			if _, err := Key(b, key); err != nil {
+				return nil, err
 			}
 			if p.Name == "prefix" || p.Value != "" { // an empty marker means none
 				p.Value = b.Prefix + p.Value

@@ -99,6 +99,29 @@ func TestABearerOfATokenHasASession(t *testing.T) {
 	}
 }
 
+// curl --http2 offers HTTP/2 in clear like this, with fields that end here. Of a bearer's
+// request every field counts as signed.
+func TestABearerMayNameWhatEndsHereAnyway(t *testing.T) {
+	b := startBearers(t, nil)
+	upgrade := []string{"Connection", "Upgrade, HTTP2-Settings", "Upgrade", "h2c", "HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA"}
+	if a := b.Do(b.shown(b.token(nil), "GET", "/photos/k", "", upgrade...)); a.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", a.StatusCode, a.Content)
+	}
+	sent := b.Store.Only(t).Header
+	for name := range b.seen.Load().Header() {
+		sent[name] = nil
+	}
+	for _, name := range []string{"Http2-Settings", "Upgrade"} {
+		if _, passed := sent[name]; passed {
+			t.Errorf("%s passes", name)
+		}
+	}
+	b = startBearers(t, nil)
+	for _, name := range []string{"X-Amz-Acl", "If-None-Match", "Content-Type", "X-Custom"} {
+		b.Refuses(b.shown(b.token(nil), "PUT", "/photos/k", "x", "Connection", "Upgrade, "+name, name, "private"), 400, "InvalidRequest")
+	}
+}
+
 func TestWhatABearerMayNotDoReachesNoStore(t *testing.T) {
 	b := startBearers(t, nil)
 	good := b.token(nil)

@@ -125,14 +125,17 @@ func (f forwarders) foremost(fields []string) string {
 	return address.String()
 }
 
-// hopAddr reads an address, to which some balancers add the port; it is not valid when
-// there is none.
+// hopAddr reads an address, to which some balancers add the port, and others only the
+// brackets that a port would need; it is not valid when there is none.
 func hopAddr(text string) netip.Addr {
 	if address, err := netip.ParseAddr(text); err == nil {
 		return address.Unmap().WithZone("")
 	}
 	if peers.IsAnnounced(text) { // nobody else says that
 		return netip.Addr{}
+	}
+	if strings.HasSuffix(text, "]") {
+		text += ":0"
 	}
 	return peers.AddrOf(text)
 }

@@ -39,6 +39,9 @@ func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
 		{"an empty chain over a unix socket", local, "unix", http.Header{"X-Forwarded-For": {""}}, []string{"proxy:80"}, ""},
 		{"a chain with ports", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"1.2.3.4:4711, 10.9.9.9:80"}}, []string{"proxy:80"}, "1.2.3.4"},
 		{"a chain with a port and IPv6", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"[2001:db8::1]:99"}}, []string{"proxy:80"}, "2001:db8::1"},
+		{"IPv6 in brackets without a port", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"[2001:db8::1], [fd00::2]"}}, []string{"proxy:80"}, "2001:db8::1"},
+		{"a mapped address in brackets", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"[::ffff:192.0.2.1], [::ffff:10.9.9.9]"}}, []string{"proxy:80"}, "192.0.2.1"},
+		{"a zone in brackets", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-For": {"[fe80::1%eth0]"}}, []string{"proxy:80"}, "fe80::1"},
 		{"a host with a path", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"other/secret.s3.example"}}, []string{"proxy:80"}, "10.0.0.1"},
 		{"a port with a path", trusted, "10.0.0.1:5", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-Port": {"80/x"}}, []string{"proxy:80", "s3.example"}, "10.0.0.1"},
 		{"a unix socket", local, "unix", http.Header{"X-Forwarded-Host": {"s3.example"}, "X-Forwarded-For": {"1.2.3.4"}}, []string{"proxy:80", "s3.example"}, "1.2.3.4"},
@@ -53,6 +56,18 @@ func TestForwardedFieldsCountOnlyFromTrustedPeers(t *testing.T) {
 		}
 		if got := c.f.client(r); got != c.client {
 			t.Errorf("%s: client %s, want %s", c.name, got, c.client)
+		}
+	}
+}
+
+func TestAnAddressThatIsNoneIsNobodys(t *testing.T) {
+	for _, hop := range []string{
+		"[]", "[", "]", "[2001:db8::1", "2001:db8::1]", "[[2001:db8::1]]", "[2001:db8::1]x", "[2001:db8::1]:", "[2001:db8::1]:x", "[2001:db8::1]:99999",
+		"[2001:db8::1] ]", "[ 2001:db8::1]", "[2001:db8::1 ]", "[2001:db8::1][2001:db8::2]", "[192.0.2.1]", "[192.0.2.1]:80", "[2001:db8::1]:80:80", "[fe80::1%]",
+		"2001:db8::1%", "192.0.2.1:", "192.0.2.1:x", "192.0.2.01", "unknown", "_hidden", "[unknown]", "announced:[2001:db8::1]", "[announced:2001:db8::1]",
+	} {
+		if address := hopAddr(hop); address.IsValid() {
+			t.Errorf("%q is %s", hop, address)
 		}
 	}
 }

@@ -32,7 +32,8 @@ const (
 var fieldRules = map[string]fieldRule{
 	"Connection": dropped, "Keep-Alive": dropped, "Proxy-Authenticate": dropped, "Proxy-Authorization": dropped,
 	"Proxy-Connection": dropped, "Te": dropped, "Trailer": dropped, "Transfer-Encoding": dropped, "Upgrade": dropped,
-	"Expect": dropped, "Host": dropped, "Content-Length": dropped, "Cookie": dropped,
+	"Http2-Settings": dropped, // RFC 7540 section 3.2.1, of curl --http2
+	"Expect":         dropped, "Host": dropped, "Content-Length": dropped, "Cookie": dropped,
 
 	"Authorization": dropped, "X-Amz-Date": dropped, "X-Amz-Security-Token": dropped, "X-Amz-Content-Sha256": dropped,
 	"X-Amz-Copy-Source": dropped, "X-Amz-Rename-Source": dropped, // written anew

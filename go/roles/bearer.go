@@ -54,6 +54,9 @@ func (r *Roles) bear(ctx context.Context, raw, role, clientIP string) (*session.
 		return nil, bearerRefusal(ctx, err)
 	}
 	s, err := r.Assume(ctx, &Request{Action: webIdentity, Role: role, SessionName: "bearer", ClientIP: clientIP, Identity: i})
+	if errors.Is(err, s3err.AccessDenied) { // who has asked S3 hears of no action of STS
+		return nil, errNotTheirs.Because(errors.Unwrap(err))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +69,8 @@ func (r *Roles) bear(ctx context.Context, raw, role, clientIP string) (*session.
 	}
 	return &s, nil
 }
+
+var errNotTheirs = s3err.AccessDenied.Msg("The identity token gives no access to this bucket.")
 
 const webIdentity = "AssumeRoleWithWebIdentity"
 

@@ -2,11 +2,13 @@ package roles
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"osp/go/identity"
 	"osp/go/identity/identitytest"
+	"osp/go/s3err"
 )
 
 func bearersOf(t testing.TB, at *time.Time) (*Roles, *identitytest.Issuer) {
@@ -80,6 +82,8 @@ func TestATokenThatIsNoGoodHasNoSession(t *testing.T) {
 	} {
 		if s, err := r.Bearer(t.Context(), c.raw, c.role, ""); code(err) != c.want {
 			t.Errorf("%s: %+v, %v", name, s, err)
+		} else if said := s3err.From(err).Message; strings.Contains(said, "sts:") || said == "" {
+			t.Errorf("%s: the client hears %q", name, said)
 		}
 	}
 	issuer.Serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })

@@ -92,15 +92,27 @@ func checkParams(q Query, header http.Header) error {
 	return nil
 }
 
-// checkValue refuses parameters without the value that they need, and those
-// that name a part of the store's own bookkeeping but don't look like it.
+// checkValue refuses parameters without the value that they need, those that
+// name a part of the store's own bookkeeping but don't look like it, and those
+// that are longer than what could be found by them: policies would compare them.
+// Where a page begins is another matter: some stores write more than a key there.
 func checkValue(p Param) error {
 	ok := true
 	switch p.Name {
-	case uploadID, "versionId":
+	case "versionId":
+		if ok = p.Value != ""; ok {
+			return CheckVersionID(p.Value)
+		}
+	case "version-id-marker":
+		return CheckVersionID(p.Value)
+	case uploadID:
 		ok = p.Value != "" && isID(p.Value)
-	case "version-id-marker", "upload-id-marker":
+	case "upload-id-marker":
 		ok = isID(p.Value)
+	case "prefix":
+		return CheckKey(p.Value)
+	case "delimiter":
+		ok = len(p.Value) <= wire.LongestKey
 	case "partNumber":
 		ok = p.Value != "" && strings.Trim(p.Value, "0123456789") == "" // the store says which of them exist
 	case "id", "annotationName":
@@ -115,7 +127,7 @@ func checkValue(p Param) error {
 // CheckVersionID refuses what can't be the id of a version. It may be empty.
 // The error is InvalidArgument.
 func CheckVersionID(id string) error {
-	if !isID(id) {
+	if len(id) > wire.LongestVersionID || !isID(id) {
 		return s3err.InvalidArgument.Msg("Invalid version id specified")
 	}
 	return nil

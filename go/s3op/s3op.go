@@ -133,8 +133,8 @@ func decode(s string, in wire.Part) (string, error) {
 	return "", s3err.InvalidURI
 }
 
-// CheckKey refuses keys that are longer than S3 allows. The error is
-// KeyTooLongError.
+// CheckKey refuses keys that are longer than S3 allows, and what no key could
+// begin with. The error is KeyTooLongError.
 func CheckKey(key string) error {
 	if len(key) > wire.LongestKey {
 		return s3err.KeyTooLong

@@ -76,6 +76,11 @@ func TestParseRefuses(t *testing.T) {
 		{"a space", "/b/a b", s3err.InvalidURI},
 		{"a key without a bucket", "//k", s3err.InvalidURI},
 		{"a key of 1025 bytes", "/b/" + strings.Repeat("k", 1025), s3err.KeyTooLong},
+		{"a prefix of 1025 bytes", "/b?prefix=" + strings.Repeat("%70", 1025), s3err.KeyTooLong},
+		{"a prefix of 1025 bytes, of versions", "/b?versions&prefix=" + strings.Repeat("p", 1025), s3err.KeyTooLong},
+		{"a version of 1025 bytes", "/b/k?versionId=" + strings.Repeat("v", 1025), s3err.InvalidArgument},
+		{"a version of 1025 bytes to begin after", "/b?versions&key-marker=k&version-id-marker=" + strings.Repeat("v", 1025), s3err.InvalidArgument},
+		{"a delimiter that no key can contain", "/b?delimiter=" + strings.Repeat("d", 1025), s3err.InvalidArgument},
 		{"a parameter given twice", "/b?prefix=a&prefix=b", s3err.InvalidArgument},
 		{"a parameter given twice, once encoded", "/b?prefix=a&%70refix=b", s3err.InvalidArgument},
 		{"a parameter given twice, far apart", "/b?prefix=a&" + several(40) + "&prefix=b", s3err.InvalidArgument},
@@ -89,6 +94,25 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("got %v, want %s", err, c.want.Code)
 			}
 		})
+	}
+}
+
+func TestWhatIsAsLongAsItMayBeIsParsed(t *testing.T) {
+	long := strings.Repeat("%61", 1024)
+	for _, target := range []string{
+		"/b/" + long + "?versionId=" + long, "/b?prefix=" + long + "&delimiter=" + long, "/b?versions&key-marker=" + long + "&version-id-marker=" + long,
+	} {
+		if _, err := Parse("GET", target, "", nil); err != nil {
+			t.Errorf("%.20s: %v", target, err)
+		}
+	}
+	source := http.Header{"X-Amz-Copy-Source": {"b/" + long + "?versionId=" + long}}
+	if _, err := Parse("PUT", "/b/k", "", source); err != nil {
+		t.Error(err)
+	}
+	source["X-Amz-Copy-Source"][0] += "a"
+	if _, err := Parse("PUT", "/b/k", "", source); !errors.Is(err, s3err.InvalidArgument) {
+		t.Errorf("a version of 1025 bytes: %v", err)
 	}
 }
 

@@ -98,7 +98,7 @@ func (s *Service) assumeByIdentity(ctx context.Context, r *Request, from Caller)
 	}
 	return identityResult{
 		roleResult: given.result(),
-		Subject:    want.Identity.Subject, Provider: want.Identity.Issuer, Audience: first(want.Identity.Audiences),
+		Subject:    want.Identity.Subject, Provider: want.Identity.Issuer, Audience: want.Identity.Audience,
 	}, nil
 }
 

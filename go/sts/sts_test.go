@@ -51,7 +51,7 @@ func (d *desk) identify(_ context.Context, token string) (*identity.Identity, er
 	if token != idToken {
 		return nil, fmt.Errorf("%w: it is another one", identity.ErrInvalid)
 	}
-	return &identity.Identity{Issuer: "https://issuer.example", Subject: "system:serviceaccount:a:b", Audiences: []string{"proxy", "other"}}, nil
+	return &identity.Identity{Issuer: "https://issuer.example", Subject: "system:serviceaccount:a:b", Audiences: []string{"other", "proxy"}, Audience: "proxy"}, nil
 }
 
 func (d *desk) assume(_ context.Context, r *roles.Request) (session.Session, error) {

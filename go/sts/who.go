@@ -68,12 +68,5 @@ func (s scopedSession) MarshalXML(e *xml.Encoder, start xml.StartElement) error 
 	}{s.Arn, s.UserID}, start)
 }
 
-func first(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
-}
-
 // trim takes the newline off a token that a client has read from a file.
 func trim(token string) string { return strings.TrimSpace(token) }

@@ -6,6 +6,10 @@ import "time"
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
 const LongestKey = 1024
 
+// LongestVersionID is S3's limit for the id of a version, in bytes
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html).
+const LongestVersionID = 1024
+
 // LongestTTL is how long anything may be asked to be kept. More than a year is
 // a mistake in the unit.
 const LongestTTL = 365 * 24 * time.Hour
