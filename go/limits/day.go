@@ -142,9 +142,14 @@ func (a *account) keepUntold(claim *shared.Claim) {
 	}
 }
 
-// hasUntold reports whether there are counts of a day that the others have not heard of.
-func (a *account) hasUntold() bool {
-	return a.fleet.requests.Load() != 0 || a.fleet.bytes.Load() != 0
+// hasNews reports whether there is something about today that the others do not know: counts
+// that they have not heard of, or what they had taken themselves and may have lost.
+func (t *Table) hasNews(a *account) bool {
+	f := &a.fleet
+	if f.requests.Load() != 0 || f.bytes.Load() != 0 {
+		return true
+	}
+	return f.heard.Load() > 0 && f.heardIn.Load() != t.logs.Load() && a.today.number.Load() == t.today()
 }
 
 // adopt takes the counts of all replicas over, if they are of the day that was claimed

@@ -37,6 +37,7 @@ type fleetAccount struct {
 	settling        atomic.Bool     // they will be told
 	retelling       atomic.Bool     // they wait to be told again, what of the day they could not be
 	heard           atomic.Int64    // on the table's clock: when their counts of the day were last heard; 0: never
+	heardIn         atomic.Int64    // how often they had lost what they knew by then: see Table.logs
 
 	exchanging sync.Mutex // so that what was said later is heard later
 	known      known      // exchanging guards it

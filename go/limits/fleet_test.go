@@ -23,6 +23,7 @@ type together struct {
 	takes    time.Duration // a round trip
 	accounts sharedtest.Accounts
 	due      []func() // what timers would do
+	begins   []func() // what replicas do when the server has begun a new log
 }
 
 func (f *together) note(_ time.Duration, do func()) { f.due = append(f.due, do) }
@@ -40,6 +41,17 @@ func (f *together) pass() {
 func (f *together) date() time.Time { return f.began.Add(f.clock.time()) }
 
 func (f *together) Replicas() int { return f.replicas }
+
+func (f *together) OnNewLog(do func()) { f.begins = append(f.begins, do) }
+
+// lose has the server forget everything, and replicas hear of that.
+func (f *together) lose() {
+	clear(f.accounts)
+	f.clock.move(time.Millisecond) // no account is opened twice at a moment
+	for _, do := range f.begins {
+		do()
+	}
+}
 
 func (f *together) Settle(_ context.Context, c shared.Claim) (shared.Grant, error) {
 	f.asked++

@@ -22,6 +22,8 @@ type inBubble struct {
 
 func (f *inBubble) Replicas() int { return f.replicas }
 
+func (f *inBubble) OnNewLog(func()) {}
+
 func (f *inBubble) Settle(_ context.Context, c shared.Claim) (shared.Grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

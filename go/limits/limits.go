@@ -12,6 +12,7 @@ import (
 	"context"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ const mostAccounts = 1 << 16
 type Fleet interface {
 	Settle(ctx context.Context, claim shared.Claim) (shared.Grant, error)
 	Replicas() int
+	OnNewLog(func())
 }
 
 // Options of a Table. The zero Options are those of a process that is alone.
@@ -52,6 +54,7 @@ type Table struct {
 	opening  sync.Mutex // held by whoever opens an account
 
 	ahead  atomic.Int64 // by how much the fleet's clock is ahead of wall
+	logs   atomic.Int64 // how often the others may have lost what they knew
 	again  retelling
 	closed atomic.Bool
 }
@@ -70,6 +73,12 @@ func New(o Options) *Table {
 		t.later = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
 	}
 	t.accounts, t.address = newAccounts(), newAccounts()
+	if t.fleet != nil {
+		t.fleet.OnNewLog(func() {
+			t.logs.Add(1)
+			t.later(0, t.tellAll)
+		})
+	}
 	return t
 }
 
@@ -99,6 +108,9 @@ func (k *key) mostDebt() time.Duration {
 	}
 	return mostDebt
 }
+
+// all are the accounts that there are.
+func (t *Table) all() []*account { return slices.Concat(t.accounts.Values(), t.address.Values()) }
 
 // account returns that of a key, which is made when it is first needed.
 func (t *Table) account(k key) *account {

@@ -153,10 +153,19 @@ func (s *State) beat(ctx context.Context) error {
 	switch {
 	case err == nil && took <= s.o.Timeout:
 		s.breaker.beats()
+		s.tellOfNewLog()
 	case err != nil && ctx.Err() == nil:
 		s.failed(client, err)
 	}
 	return err
+}
+
+// tellOfNewLog tells whoever wants to know that the server may have lost something.
+func (s *State) tellOfNewLog() {
+	if at := s.at.Load(); at != nil && at.log != s.began && s.onLog != nil && !s.breaker.open() {
+		s.began = at.log
+		s.onLog()
+	}
 }
 
 // catchUp applies what has been revoked, tells so, and returns how long the last
