@@ -19,7 +19,7 @@ func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
 	if taken := h.flows[d].charge(cost, h.key.mostDebt(), now); taken < cost { // what costs nothing is all taken
 		n = int64(float64(n) * (taken.Seconds() / cost.Seconds()))
 	}
-	t.tellMoved(h, d, n)
+	t.tellMoved(h, &h.fleet.late[d], n)
 }
 
 // mostMoving is how many replicas are taken to move bytes all at the same time, at most. Of
@@ -43,9 +43,9 @@ func (t *Table) guess(cost time.Duration) time.Duration {
 }
 
 // tellMoved has the others hear of bytes.
-func (t *Table) tellMoved(h *held, d Direction, n int64) {
+func (t *Table) tellMoved(h *held, waiting *atomic.Int64, n int64) {
 	if t.fleet != nil {
-		h.fleet.waiting[d].Add(n)
+		waiting.Add(n)
 		t.settleSoon(h.account, h.rule)
 	}
 }
@@ -119,6 +119,7 @@ func (t *Table) claim(a *account, rule *Measures, want int64) shared.Claim {
 	c := shared.Claim{
 		Name: a.key.fields(), Requests: want, Milli: rule.Requests.Milli, Ahead: rule.Requests.ahead,
 		In: costOf(&rule.In, &f.waiting[In]), Out: costOf(&rule.Out, &f.waiting[Out]),
+		LateIn: costOf(&rule.In, &f.late[In]), LateOut: costOf(&rule.Out, &f.late[Out]), MostLate: a.key.mostDebt(),
 	}
 	if rule.daily() {
 		t.untold(a, &c)

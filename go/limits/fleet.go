@@ -33,6 +33,7 @@ type fleetAccount struct {
 	trip   *trip // under way; nil: none. asking guards it
 
 	waiting         [2]atomic.Int64 // bytes that the others do not know of yet
+	late            [2]atomic.Int64 // likewise, of those that nobody could slow down
 	requests, bytes atomic.Int64    // of the day, likewise
 	settling        atomic.Bool     // they will be told
 	retelling       atomic.Bool     // they wait to be told again, what of the day they could not be

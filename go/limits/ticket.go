@@ -329,7 +329,7 @@ func (k *Ticket) Move(ctx context.Context, d Direction, n int) error {
 		if err := h.flows[d].pass(ctx, k.table, k.who.owner(), rate.cost(int64(n))); err != nil {
 			return err
 		}
-		k.table.tellMoved(h, d, int64(n))
+		k.table.tellMoved(h, &h.fleet.waiting[d], int64(n))
 	}
 	return nil
 }
