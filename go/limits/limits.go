@@ -93,7 +93,7 @@ type key struct {
 	scope  Scope
 	of     s3op.Class // s3op.Classes: all
 	who    string     // token, address or name of a class; empty: everybody
-	bucket string     // entry, or the token of a class; empty: all
+	bucket string     // entry, or the token, or the address, of a class; empty: all
 }
 
 func hash(seed maphash.Seed, k key) uint64 {
@@ -115,7 +115,7 @@ func (t *Table) all() []*account { return slices.Concat(t.accounts.Values(), t.a
 // account returns that of a key, which is made when it is first needed.
 func (t *Table) account(k key) *account {
 	in := t.accounts
-	if k.scope == Address {
+	if k.scope.ofAddresses() {
 		in = t.address
 	}
 	if a, ok := in.Get(k); ok {
