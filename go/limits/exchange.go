@@ -74,6 +74,7 @@ func (t *Table) exchange(a *account, rule *Measures, want int64) (shared.Grant, 
 // exchanged is exchange for a caller who holds exchanging.
 func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant, error) {
 	claim, logs := t.claim(a, rule, want), t.logs.Load()
+	asked := t.wall()
 	in, out := time.Duration(a.flows[In].guess.Swap(0)), time.Duration(a.flows[Out].guess.Swap(0))
 	got, err := t.fleet.Settle(context.Background(), claim)
 	if err != nil {
@@ -85,7 +86,7 @@ func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant,
 		}
 		return got, err
 	}
-	t.learnTime(got.Time)
+	t.learnTime(asked, got.Time)
 	if claim.Daily && claim.Day == t.today() { // else the next one is about another day
 		a.fleet.heard.Store(max(1, int64(t.clock())))
 		a.fleet.heardIn.Store(logs)

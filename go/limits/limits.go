@@ -54,6 +54,7 @@ type Table struct {
 	opening  sync.Mutex // held by whoever opens an account
 
 	ahead  atomic.Int64 // by how much the fleet's clock is ahead of wall
+	latest atomic.Int64 // day that it was
 	logs   atomic.Int64 // how often the others may have lost what they knew
 	again  retelling
 	closed atomic.Bool

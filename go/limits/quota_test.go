@@ -283,21 +283,6 @@ func TestAStopEmptiesTheLineOfThoseWhoWaitToBeToldAgain(t *testing.T) {
 	}
 }
 
-// A clock that is less than a second off is not corrected; then replica and server have
-// different days for that long.
-func TestNobodyAsksForEachRequestWhileDaysDiffer(t *testing.T) {
-	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 1000}}}
-	f, replicas := fleetOf(1)
-	f.began = time.Date(2026, 3, 1, 22, 59, 59, 700_000_000, time.UTC) // an hour before 0.3 s to midnight
-	replicas[0].off = 900 * time.Millisecond
-	for range 100 {
-		reads(replicas[0], rules, 0)
-	}
-	if f.asked > 2 {
-		t.Errorf("%d round trips for 100 requests", f.asked)
-	}
-}
-
 // Whoever has heard of a day tells it, whether or not a request comes to it.
 func TestADayGoesOnAtReplicasThatHadNotHeardOfIt(t *testing.T) {
 	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 100}}, Anonymous: &Rule{Measures: Measures{DayRequests: 100}}}
