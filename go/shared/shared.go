@@ -138,7 +138,12 @@ func (s *State) leave() {
 	if at := s.at.Load(); at != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
 		defer cancel()
-		leave.Exec(ctx, *client, []string{s.logKey(at.log, "applied"), s.logKey(at.log, "heard")}, []string{s.id})
+		keys := []string{s.logKey(at.log, "applied"), s.logKey(at.log, "heard")}
+		// It may find a connection that broke when the server was started again, and the next
+		// try makes another.
+		for leave.Exec(ctx, *client, keys, []string{s.id}).Error() != nil && ctx.Err() == nil {
+			sleep(ctx, lastPoll)
+		}
 	}
 	(*client).Close()
 }
