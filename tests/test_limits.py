@@ -342,8 +342,7 @@ def test_a_day_goes_on_at_every_replica_where_the_server_has_lost_it(
         assert get(one.url()) == 200
         assert get(one.url()) == 403
         until(lambda: b"day_requests\r\n$1\r\n1" in share(state), "it is told")
-        state.stop()
-        state.restart()
+        state.call("FLUSHALL")
         until(lambda: b"day_requests\r\n$1\r\n1" in share(state), "it is told again")
         assert get(two.url()) == 403
 
