@@ -20,7 +20,7 @@ from helpers.clients import Keys, refused
 from helpers.double import S3Double
 from helpers.fleet import get, key
 from helpers.served import Served
-from helpers.valkey import valkey
+from helpers.valkey import Valkey, valkey
 from helpers.wait import until
 
 BOB = Keys("bob", "bob's secret")
@@ -323,6 +323,27 @@ def test_a_replica_that_stops_tells_the_others_what_a_day_has_used_up(
         one, two = (serve({"data": double.entry()}, **shared, limits=quota) for _ in range(2))
         assert get(one.url()) == 200
         one.server.stop()
+        assert get(two.url()) == 403
+
+
+def share(state: Valkey) -> bytes:
+    """What the server has of the one share, as it came; nothing if it has none."""
+    names = [n for n in state.call("KEYS", "*limit:*").split(b"\r\n") if n.startswith(b"osp:")]
+    return b"".join(state.call("HGETALL", name) for name in names)
+
+
+def test_a_day_goes_on_at_every_replica_where_the_server_has_lost_it(
+    serve: Any, double: S3Double, tmp_path: Path
+) -> None:
+    with valkey(tmp_path / "state") as state:
+        shared = {"shared_state": state.url, "shared_keys": [key("k1", 1)], "shared_timeout": 2.0}
+        quota = {"token": {"requests_per_day": 1}}
+        one, two = (serve({"data": double.entry()}, **shared, limits=quota) for _ in range(2))
+        assert get(one.url()) == 200
+        assert get(one.url()) == 403
+        until(lambda: b"day_requests\r\n$1\r\n1" in share(state), "it is told")
+        state.call("FLUSHALL")
+        until(lambda: b"day_requests\r\n$1\r\n1" in share(state), "it is told again")
         assert get(two.url()) == 403
 
 

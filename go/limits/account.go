@@ -10,7 +10,7 @@ import (
 type account struct {
 	key key
 
-	requests meter
+	requests allowance
 	flows    [2]flow // of bytes, by their direction
 	running  atomic.Int64
 	today    day
@@ -24,9 +24,10 @@ type held struct {
 	rule *Measures
 
 	tookRequest, runs bool
-	alone             *Rate // of which it was taken, while the others are away
-	counted           int64 // the day on which the request counts; 0: on none
-	missed            int64 // bytes in that had been moved before it was admitted
+	good              time.Duration // until when what it took of a rate can be given back
+	alone             *Rate         // of which it was taken, while the others are away
+	counted           int64         // the day on which the request counts; 0: on none
+	missed            int64         // bytes in that had been moved before it was admitted
 }
 
 // admit takes what one request takes, or nothing, of one account.

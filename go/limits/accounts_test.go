@@ -42,3 +42,38 @@ func TestWhoseRequestRunsIsNotForgotten(t *testing.T) {
 		t.Errorf("%d accounts", n)
 	}
 }
+
+// A class is nobody's in common: a stranger has it by his address.
+func TestAStrangerUsesUpNoOtherStrangersClass(t *testing.T) {
+	w := newWorld()
+	rules := &Rules{Token: perSecond(1, 1), Classes: map[string]*Rule{"slow": perSecond(1, 2)}}
+	for _, who := range []Subject{{Address: "192.0.2.1"}, {Address: "192.0.2.2"}, {Token: "192.0.2.1"}} {
+		for range 2 {
+			if _, r := w.request(rules, who, "slow"); r != nil {
+				t.Errorf("%+v: %v", who, r)
+			}
+		}
+		if _, r := w.request(rules, who, "slow"); r == nil || r.Rule != "classes.slow" {
+			t.Errorf("%+v: %+v", who, r)
+		}
+	}
+	if n := w.address.Len(); n != 2 {
+		t.Errorf("%d of them are among the addresses", n)
+	}
+}
+
+func TestAClassThatThereIsNotTakesNothing(t *testing.T) {
+	rules := &Rules{
+		TokenAndBucket: &Rule{Measures: Measures{Requests: NewRate(0.001, 1), DayRequests: 1, Concurrent: 1}},
+		Classes:        map[string]*Rule{"slow": perSecond(1, 2)},
+	}
+	w := newWorld()
+	for range 3 {
+		if _, r := w.request(rules, alice, "other"); r == nil || r.Rule != "unknown" {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if _, r := w.request(rules, alice, ""); r != nil {
+		t.Error(r)
+	}
+}

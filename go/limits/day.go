@@ -15,20 +15,28 @@ type day struct {
 
 func numberOf(t time.Time) int64 { return t.Unix() / int64(24*time.Hour/time.Second) }
 
-// mostSkew is how far a clock may be off the fleet's. Less is not corrected, so that no
-// day begins twice for the sake of a moment.
-const mostSkew = time.Second
+// jitter is how far clocks may go back over midnight without a day beginning twice.
+const jitter = 100 * time.Millisecond
 
 // today is the number of the day by the clock that all replicas have in common.
 func (t *Table) today() int64 {
-	return numberOf(t.wall().Add(time.Duration(t.ahead.Load())))
+	now := t.wall().Add(time.Duration(t.ahead.Load()))
+	day, latest := numberOf(now), t.latest.Load()
+	if day < latest && numberOf(now.Add(jitter)) == latest {
+		return latest
+	}
+	if day != latest {
+		t.latest.Store(day)
+	}
+	return day
 }
 
-// learnTime notes what time it is to all replicas.
-func (t *Table) learnTime(theirs time.Time) {
-	ahead := theirs.Sub(t.wall())
-	if off := ahead - time.Duration(t.ahead.Load()); off.Abs() > mostSkew {
-		t.ahead.Store(int64(ahead))
+// learnTime notes what time it was to all replicas at some moment since they were asked: by
+// how much their clock is ahead is known as exactly as that took long.
+func (t *Table) learnTime(asked, theirs time.Time) {
+	least, most := theirs.Sub(t.wall()), theirs.Sub(asked)
+	if ahead := time.Duration(t.ahead.Load()); ahead < least || ahead > most {
+		t.ahead.Store(int64(min(max(ahead, least), most)))
 	}
 }
 
@@ -142,9 +150,14 @@ func (a *account) keepUntold(claim *shared.Claim) {
 	}
 }
 
-// hasUntold reports whether there are counts of a day that the others have not heard of.
-func (a *account) hasUntold() bool {
-	return a.fleet.requests.Load() != 0 || a.fleet.bytes.Load() != 0
+// hasNews reports whether there is something about today that the others do not know: counts
+// that they have not heard of, or what they had taken themselves and may have lost.
+func (t *Table) hasNews(a *account) bool {
+	f := &a.fleet
+	if f.requests.Load() != 0 || f.bytes.Load() != 0 {
+		return true
+	}
+	return f.heard.Load() > 0 && f.heardIn.Load() != t.logs.Load() && a.today.number.Load() == t.today()
 }
 
 // adopt takes the counts of all replicas over, if they are of the day that was claimed

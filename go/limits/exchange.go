@@ -3,6 +3,7 @@ package limits
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"osp/go/shared"
@@ -18,7 +19,7 @@ func (t *Table) charge(h *held, d Direction, n int64, now time.Duration) {
 	if taken := h.flows[d].charge(cost, h.key.mostDebt(), now); taken < cost { // what costs nothing is all taken
 		n = int64(float64(n) * (taken.Seconds() / cost.Seconds()))
 	}
-	t.tellMoved(h, d, n)
+	t.tellMoved(h, &h.fleet.late[d], n)
 }
 
 // mostMoving is how many replicas are taken to move bytes all at the same time, at most. Of
@@ -42,9 +43,9 @@ func (t *Table) guess(cost time.Duration) time.Duration {
 }
 
 // tellMoved has the others hear of bytes.
-func (t *Table) tellMoved(h *held, d Direction, n int64) {
+func (t *Table) tellMoved(h *held, waiting *atomic.Int64, n int64) {
 	if t.fleet != nil {
-		h.fleet.waiting[d].Add(n)
+		waiting.Add(n)
 		t.settleSoon(h.account, h.rule)
 	}
 }
@@ -72,21 +73,23 @@ func (t *Table) exchange(a *account, rule *Measures, want int64) (shared.Grant, 
 
 // exchanged is exchange for a caller who holds exchanging.
 func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant, error) {
-	claim := t.claim(a, rule, want)
+	claim, logs := t.claim(a, rule, want), t.logs.Load()
+	asked := t.wall()
 	in, out := time.Duration(a.flows[In].guess.Swap(0)), time.Duration(a.flows[Out].guess.Swap(0))
 	got, err := t.fleet.Settle(context.Background(), claim)
 	if err != nil {
 		// The bytes were charged here, and this replica's streams have paid for them, and
 		// for as much by the others. The counts of the day are told when those are back.
 		a.keepUntold(&claim)
-		if a.hasUntold() {
-			t.settleAgain(a, rule)
+		if t.hasNews(a) {
+			t.settleAgain(a)
 		}
 		return got, err
 	}
-	t.learnTime(got.Time)
+	t.learnTime(asked, got.Time)
 	if claim.Daily && claim.Day == t.today() { // else the next one is about another day
 		a.fleet.heard.Store(max(1, int64(t.clock())))
+		a.fleet.heardIn.Store(logs)
 	}
 	a.flows[In].hear(t, in, got.In)
 	a.flows[Out].hear(t, out, got.Out)
@@ -101,8 +104,8 @@ func (t *Table) exchanged(a *account, rule *Measures, want int64) (shared.Grant,
 func (t *Table) Close(most time.Duration) {
 	t.closed.Store(true)
 	end := t.clock() + most
-	for _, a := range slices.Concat(t.accounts.Values(), t.address.Values(), t.again.leave()) {
-		if a.hasUntold() && t.clock() < end {
+	for _, a := range slices.Concat(t.all(), t.again.leave()) {
+		if t.hasNews(a) && t.clock() < end {
 			_, _ = t.exchange(a, &anyDay, 0)
 		}
 	}
@@ -116,7 +119,8 @@ func (t *Table) claim(a *account, rule *Measures, want int64) shared.Claim {
 	f := &a.fleet
 	c := shared.Claim{
 		Name: a.key.fields(), Requests: want, Milli: rule.Requests.Milli, Ahead: rule.Requests.ahead,
-		In: costOf(&rule.In, f.waiting[In].Swap(0)), Out: costOf(&rule.Out, f.waiting[Out].Swap(0)),
+		In: costOf(&rule.In, &f.waiting[In]), Out: costOf(&rule.Out, &f.waiting[Out]),
+		LateIn: costOf(&rule.In, &f.late[In]), LateOut: costOf(&rule.Out, &f.late[Out]), MostLate: a.key.mostDebt(),
 	}
 	if rule.daily() {
 		t.untold(a, &c)
@@ -124,13 +128,13 @@ func (t *Table) claim(a *account, rule *Measures, want int64) shared.Claim {
 	return c
 }
 
-// costOf is what bytes cost, but no more than two windows: what the others did not
-// hear of in time must not lock a client out for long.
-func costOf(rate *Rate, n int64) time.Duration {
+// costOf is what bytes cost that wait to be told, but no more than two windows: what the
+// others did not hear of in time must not lock a client out for long.
+func costOf(rate *Rate, waiting *atomic.Int64) time.Duration {
 	if !rate.limited() {
 		return 0
 	}
-	return min(rate.cost(n), 2*Window)
+	return min(rate.cost(waiting.Swap(0)), 2*Window)
 }
 
 // fields name the account to the others.

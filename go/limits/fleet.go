@@ -33,10 +33,12 @@ type fleetAccount struct {
 	trip   *trip // under way; nil: none. asking guards it
 
 	waiting         [2]atomic.Int64 // bytes that the others do not know of yet
+	late            [2]atomic.Int64 // likewise, of those that nobody could slow down
 	requests, bytes atomic.Int64    // of the day, likewise
 	settling        atomic.Bool     // they will be told
 	retelling       atomic.Bool     // they wait to be told again, what of the day they could not be
 	heard           atomic.Int64    // on the table's clock: when their counts of the day were last heard; 0: never
+	heardIn         atomic.Int64    // how often they had lost what they knew by then: see Table.logs
 
 	exchanging sync.Mutex // so that what was said later is heard later
 	known      known      // exchanging guards it
@@ -62,25 +64,31 @@ func lease(n int64, until time.Duration) uint64 {
 	return uint64(until/time.Millisecond)<<leasedBits | uint64(n)
 }
 
-// takeLeased takes one request that was taken in advance.
-func (f *fleetAccount) takeLeased(now time.Duration) bool {
+// left is what a lease says.
+func left(lease uint64) (n int64, until time.Duration) {
+	return int64(lease & (1<<leasedBits - 1)), time.Duration(lease>>leasedBits) * time.Millisecond
+}
+
+// takeLeased takes one request that was taken in advance, and lapses then.
+func (f *fleetAccount) takeLeased(now time.Duration) (until time.Duration, ok bool) {
 	for {
 		l := f.leased.Load()
-		if l&(1<<leasedBits-1) == 0 || time.Duration(l>>leasedBits)*time.Millisecond < now {
-			return false
+		n, until := left(l)
+		if n == 0 || until < now {
+			return 0, false
 		}
 		if f.leased.CompareAndSwap(l, l-1) {
-			return true
+			return until, true
 		}
 	}
 }
 
-// giveBackLeased undoes takeLeased, but for what would have lapsed, or be more than was
-// taken in advance: requests that waited long must not all come at once.
-func (f *fleetAccount) giveBackLeased(now time.Duration) {
+// giveBackLeased undoes takeLeased, but for what has lapsed, as have all that were taken in
+// advance before those that are there now: requests that waited long must not all come at once.
+func (f *fleetAccount) giveBackLeased(good, now time.Duration) {
 	for {
 		l := f.leased.Load()
-		if int64(l&(1<<leasedBits-1)) >= f.size.Load() || time.Duration(l>>leasedBits)*time.Millisecond < now {
+		if n, until := left(l); until != good || until < now || n >= f.size.Load() {
 			return
 		}
 		if f.leased.CompareAndSwap(l, l+1) {
@@ -107,10 +115,11 @@ func (r *Rate) hold() time.Duration { return min(batchTime/2, (r.ahead-r.each)/2
 func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok bool) {
 	rate, f := &h.rule.Requests, &h.fleet
 	if t.fleet == nil {
-		return h.requests.take(rate, now)
+		h.good, wait, ok = h.requests.take(rate, now)
+		return wait, ok
 	}
 	for range mostTrips {
-		if f.takeLeased(now) {
+		if h.good, ok = f.takeLeased(now); ok {
 			return 0, true
 		}
 		if wait := f.refusedFor(rate, now); wait > 0 {
@@ -118,7 +127,8 @@ func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok 
 		}
 		if away := t.ask(h, now); away {
 			h.alone = rate.share(t.fleet.Replicas())
-			return h.requests.take(h.alone, now)
+			h.good, wait, ok = h.requests.take(h.alone, now)
+			return wait, ok
 		}
 		now = t.clock()
 	}
@@ -126,13 +136,13 @@ func (t *Table) takeRequest(h *held, now time.Duration) (wait time.Duration, ok 
 }
 
 func (t *Table) giveBackRequest(h *held) {
-	switch {
+	switch now := t.clock(); {
 	case t.fleet == nil:
-		h.requests.giveBack(&h.rule.Requests)
+		h.requests.giveBack(&h.rule.Requests, h.good, now)
 	case h.alone != nil:
-		h.requests.giveBack(h.alone)
+		h.requests.giveBack(h.alone, h.good, now)
 	default:
-		h.fleet.giveBackLeased(t.clock())
+		h.fleet.giveBackLeased(h.good, now)
 	}
 	h.alone = nil
 }
@@ -178,11 +188,11 @@ func (t *Table) lease(h *held, now time.Duration) error {
 // wanted is how many requests to take in advance: twice as many as last time if those
 // were used at once, half as many if some have lapsed, since nobody has those.
 func (f *fleetAccount) wanted(most int64, now time.Duration) int64 {
-	size, last := f.size.Load(), f.leased.Load()
-	switch {
-	case last&(1<<leasedBits-1) > 0:
+	size := f.size.Load()
+	switch n, until := left(f.leased.Load()); {
+	case n > 0:
 		size /= 2
-	case now < time.Duration(last>>leasedBits)*time.Millisecond-lapse/2:
+	case now < until-lapse/2:
 		size *= 2
 	}
 	return max(1, min(size, most))

@@ -23,6 +23,7 @@ type together struct {
 	takes    time.Duration // a round trip
 	accounts sharedtest.Accounts
 	due      []func() // what timers would do
+	begins   []func() // what replicas do when the server has begun a new log
 }
 
 func (f *together) note(_ time.Duration, do func()) { f.due = append(f.due, do) }
@@ -40,6 +41,17 @@ func (f *together) pass() {
 func (f *together) date() time.Time { return f.began.Add(f.clock.time()) }
 
 func (f *together) Replicas() int { return f.replicas }
+
+func (f *together) OnNewLog(do func()) { f.begins = append(f.begins, do) }
+
+// lose has the server forget everything, and replicas hear of that.
+func (f *together) lose() {
+	clear(f.accounts)
+	f.clock.move(time.Millisecond) // no account is opened twice at a moment
+	for _, do := range f.begins {
+		do()
+	}
+}
 
 func (f *together) Settle(_ context.Context, c shared.Claim) (shared.Grant, error) {
 	f.asked++
@@ -89,7 +101,7 @@ func TestAFleetAdmitsAsMuchAsTheLimitAndNoMoreThanItsBound(t *testing.T) {
 		due, told := 0, f.clock.time()
 		gap := int64(float64(time.Second) / c.rate / 3)
 		for begun := f.clock.time(); f.clock.time() < begun+seconds*time.Second; f.clock.move(time.Duration(random.Int64N(2 * gap))) {
-			if _, ok := alone.take(&rules.Token.Requests, f.clock.time()); ok {
+			if _, _, ok := alone.take(&rules.Token.Requests, f.clock.time()); ok {
 				due++
 			}
 			at := random.IntN(c.replicas)
@@ -307,5 +319,33 @@ func TestWhatIsGivenBackIsNoMoreThanWasTakenInAdvance(t *testing.T) {
 	}
 	if n := int64(f.leased.Load() & (1<<leasedBits - 1)); n > f.size.Load() {
 		t.Errorf("%d at once, of %d", n, f.size.Load())
+	}
+}
+
+// Also one that was taken in advance long ago is not among those that have been since.
+func TestWhatWasTakenInAdvanceIsGivenBackOnlyWhereItWas(t *testing.T) {
+	f, replicas := fleetOf(1)
+	rules := &Rules{Token: perSecond(100, 100)}
+	var waiting []*Ticket
+	for range 50 {
+		k, r := replicas[0].request(rules, alice, "")
+		if r != nil {
+			t.Fatal(r)
+		}
+		waiting = append(waiting, k)
+	}
+	f.clock.move(time.Second) // all have lapsed
+	served := 0
+	for _, k := range waiting {
+		for range 100 {
+			if k, r := replicas[0].request(rules, alice, ""); r == nil {
+				served++
+				k.End(0, 0)
+			}
+		}
+		k.accounts[0].giveBack(replicas[0].Table)
+	}
+	if served > 100 {
+		t.Errorf("%d at one moment, of 100", served)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"osp/go/s3op"
 	"osp/go/shared"
 	"osp/go/shared/sharedtest"
 )
@@ -21,6 +22,8 @@ type inBubble struct {
 }
 
 func (f *inBubble) Replicas() int { return f.replicas }
+
+func (f *inBubble) OnNewLog(func()) {}
 
 func (f *inBubble) Settle(_ context.Context, c shared.Claim) (shared.Grant, error) {
 	f.mu.Lock()
@@ -91,6 +94,41 @@ func TestAFleetKeepsToARateOfBytesAndNobodyIsPutOff(t *testing.T) {
 			}
 			leave()
 			streams.Wait()
+		})
+	}
+}
+
+// Lists to delete, which are read before they could be slowed down, come to all replicas at once.
+func TestWhatNobodyCouldSlowDownAtAnyReplicaPutsNobodyElseOff(t *testing.T) {
+	rules := &Rules{All: &Rule{Measures: Measures{In: NewRate(mega, mega)}}}
+	for _, replicas := range []int{1, 3, 6} {
+		synctest.Test(t, func(t *testing.T) {
+			tables := tablesOf(replicas, false)
+			refused := 0
+			for i := range 100 {
+				var lists []*Ticket
+				for _, table := range tables {
+					k := table.Begin(rules, nil, Subject{Token: "mallory", Entry: "data", Operation: s3op.Delete})
+					if k.AdmitOwn() == nil {
+						if _, err := k.AdmitCommon(""); err == nil {
+							lists = append(lists, k)
+						}
+					}
+				}
+				for _, k := range lists {
+					k.End(2*mega, 0)
+				}
+				time.Sleep(settleEvery + settleEvery/2)
+				k := tables[i%replicas].Begin(rules, nil, Subject{Token: "bob", Entry: "data", Operation: s3op.Write})
+				if k.AdmitOwn() != nil {
+					refused++
+					continue
+				}
+				k.End(0, 0)
+			}
+			if refused > 0 {
+				t.Errorf("%d replicas: %d of 100 requests of others were refused", replicas, refused)
+			}
 		})
 	}
 }

@@ -61,16 +61,17 @@ func (r *Rate) share(of int) *Rate {
 // clock of its table.
 type meter struct{ until atomic.Int64 }
 
-// take takes one unit if it may come now; else it returns how long it has to wait.
-func (m *meter) take(r *Rate, now time.Duration) (wait time.Duration, ok bool) {
+// take takes one unit if it may come now, until when that is paid for; else it returns how
+// long it has to wait.
+func (m *meter) take(r *Rate, now time.Duration) (until, wait time.Duration, ok bool) {
 	for {
-		until := m.owed(r, now)
-		next := max(until, now) + r.each
-		if wait = next - now - r.ahead; wait > 0 {
-			return wait, false
+		before := m.owed(r, now)
+		until = max(before, now) + r.each
+		if wait = until - now - r.ahead; wait > 0 {
+			return 0, wait, false
 		}
-		if m.until.CompareAndSwap(int64(until), int64(next)) {
-			return 0, true
+		if m.until.CompareAndSwap(int64(before), int64(until)) {
+			return until, 0, true
 		}
 	}
 }
@@ -97,9 +98,6 @@ func (m *meter) owed(r *Rate, now time.Duration) time.Duration {
 func (m *meter) wouldWait(r *Rate, now time.Duration) time.Duration {
 	return max(m.owed(r, now), now) - now + r.each - r.ahead
 }
-
-// giveBack returns one unit that was taken and not used.
-func (m *meter) giveBack(r *Rate) { m.until.Add(-int64(r.each)) }
 
 // takeWithin takes what costs so much, if what is paid for is no further ahead of the
 // clock than that.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ const mostAccounts = 1 << 16
 type Fleet interface {
 	Settle(ctx context.Context, claim shared.Claim) (shared.Grant, error)
 	Replicas() int
+	OnNewLog(func())
 }
 
 // Options of a Table. The zero Options are those of a process that is alone.
@@ -52,6 +54,8 @@ type Table struct {
 	opening  sync.Mutex // held by whoever opens an account
 
 	ahead  atomic.Int64 // by how much the fleet's clock is ahead of wall
+	latest atomic.Int64 // day that it was
+	logs   atomic.Int64 // how often the others may have lost what they knew
 	again  retelling
 	closed atomic.Bool
 }
@@ -70,6 +74,12 @@ func New(o Options) *Table {
 		t.later = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
 	}
 	t.accounts, t.address = newAccounts(), newAccounts()
+	if t.fleet != nil {
+		t.fleet.OnNewLog(func() {
+			t.logs.Add(1)
+			t.later(0, t.tellAll)
+		})
+	}
 	return t
 }
 
@@ -84,7 +94,7 @@ type key struct {
 	scope  Scope
 	of     s3op.Class // s3op.Classes: all
 	who    string     // token, address or name of a class; empty: everybody
-	bucket string     // entry, or the token of a class; empty: all
+	bucket string     // entry, or the token, or the address, of a class; empty: all
 }
 
 func hash(seed maphash.Seed, k key) uint64 {
@@ -100,10 +110,13 @@ func (k *key) mostDebt() time.Duration {
 	return mostDebt
 }
 
+// all are the accounts that there are.
+func (t *Table) all() []*account { return slices.Concat(t.accounts.Values(), t.address.Values()) }
+
 // account returns that of a key, which is made when it is first needed.
 func (t *Table) account(k key) *account {
 	in := t.accounts
-	if k.scope == Address {
+	if k.scope.ofAddresses() {
 		in = t.address
 	}
 	if a, ok := in.Get(k); ok {

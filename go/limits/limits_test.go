@@ -86,14 +86,14 @@ func TestWhatAnotherRuleLetOneTakeIsNoMoreThanTheBurstOfTheNewOne(t *testing.T) 
 	var m meter
 	slow, fast := NewRate(0.01, 20), NewRate(1000, 20)
 	for range 20 {
-		if _, ok := m.take(&slow, 0); !ok {
+		if _, _, ok := m.take(&slow, 0); !ok {
 			t.Fatal("the burst was refused")
 		}
 	}
 	if wait := m.wouldWait(&fast, 0); wait > time.Millisecond {
 		t.Errorf("it would have to wait %v", wait)
 	}
-	if _, ok := m.take(&fast, time.Millisecond); !ok {
+	if _, _, ok := m.take(&fast, time.Millisecond); !ok {
 		t.Error("a unit that is worth a millisecond was refused after one")
 	}
 }
@@ -113,7 +113,7 @@ func TestARateIsThatOfItsModel(t *testing.T) {
 				now += time.Duration(random.Int64N(60)) * cost
 			}
 			before := *plain
-			wait, ok := m.take(&rate, now)
+			_, wait, ok := m.take(&rate, now)
 			if want := plain.take(now); ok == want {
 				continue
 			}
@@ -135,15 +135,15 @@ func TestWhoWaitsAsLongAsItIsToldIsAdmitted(t *testing.T) {
 		rate, now := newRate(1+random.Int64N(10_000_000), 1+random.Int64N(5)), time.Hour
 		var m meter
 		for range 20 {
-			wait, ok := m.take(&rate, now)
+			_, wait, ok := m.take(&rate, now)
 			if ok {
 				continue
 			}
-			if _, early := m.take(&rate, now+wait-1); early {
+			if _, _, early := m.take(&rate, now+wait-1); early {
 				t.Fatalf("%+v: admitted before %v", rate, wait)
 			}
 			now += wait
-			if _, ok := m.take(&rate, now); !ok {
+			if _, _, ok := m.take(&rate, now); !ok {
 				t.Fatalf("%+v: refused after %v", rate, wait)
 			}
 		}

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -282,17 +283,88 @@ func TestAStopEmptiesTheLineOfThoseWhoWaitToBeToldAgain(t *testing.T) {
 	}
 }
 
-// A clock that is less than a second off is not corrected; then replica and server have
-// different days for that long.
-func TestNobodyAsksForEachRequestWhileDaysDiffer(t *testing.T) {
-	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 1000}}}
-	f, replicas := fleetOf(1)
-	f.began = time.Date(2026, 3, 1, 22, 59, 59, 700_000_000, time.UTC) // an hour before 0.3 s to midnight
-	replicas[0].off = 900 * time.Millisecond
-	for range 100 {
-		reads(replicas[0], rules, 0)
+// Whoever has heard of a day tells it, whether or not a request comes to it.
+func TestADayGoesOnAtReplicasThatHadNotHeardOfIt(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 100}}, Anonymous: &Rule{Measures: Measures{DayRequests: 100}}}
+	for _, who := range []Subject{alice, {Address: "192.0.2.1"}} {
+		f, replicas := fleetOf(2)
+		once := func(w *world) bool {
+			k, r := w.request(rules, who, "")
+			if r == nil {
+				k.End(0, 0)
+			}
+			return r == nil
+		}
+		for range 100 {
+			once(replicas[0])
+		}
+		f.pass()
+		f.clock.move(time.Minute)
+		f.lose()
+		f.pass()
+		f.pass()
+		if once(replicas[1]) {
+			t.Errorf("%+v: the day began anew", who)
+		}
+		f.pass()
+		if len(f.due) > 0 {
+			t.Errorf("%d timers more", len(f.due))
+		}
+		f.clock.move(24 * time.Hour)
+		before := f.asked
+		f.lose()
+		f.pass()
+		f.pass()
+		if f.asked != before {
+			t.Errorf("%d round trips about a day that is over", f.asked-before)
+		}
 	}
-	if f.asked > 2 {
-		t.Errorf("%d round trips for 100 requests", f.asked)
+}
+
+// What counts already at the new server is not told twice, nor what waits for a server that is away.
+func TestWhatTheServerHasLostIsToldOnce(t *testing.T) {
+	const clients = 50
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 100, Out: NewRate(mega, mega)}}}
+	f, replicas := fleetOf(2)
+	for i := range clients {
+		if k, r := replicas[0].request(rules, Subject{Token: string(rune('a' + i))}, ""); r == nil {
+			k.End(0, mega)
+		}
+	}
+	f.pass()
+	f.away = true
+	if k, r := replicas[0].request(rules, Subject{Token: "a"}, ""); r == nil {
+		k.End(0, 0)
+	}
+	f.pass() // one waits for the server
+	f.away = false
+	f.lose()
+	f.asked = 0
+	f.pass()
+	f.pass()
+	if f.asked != clients || len(f.due) > 0 {
+		t.Errorf("%d round trips for %d shares, %d timers more", f.asked, clients, len(f.due))
+	}
+	for name, a := range f.accounts {
+		want := int64(1)
+		if strings.Contains(name, "\x00a\x00") {
+			want = 2
+		}
+		if a.Served() != want {
+			t.Errorf("%q: %d requests were told", name, a.Served())
+		}
+	}
+}
+
+func TestAReplicaThatStopsTellsWhatTheServerHasLost(t *testing.T) {
+	rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 1}}}
+	f, replicas := fleetOf(2)
+	reads(replicas[0], rules, 0)
+	f.pass()
+	f.lose()
+	f.due = nil // before it has come to that
+	replicas[0].Close(time.Second)
+	if reads(replicas[1], rules, 0) {
+		t.Error("the day began anew")
 	}
 }

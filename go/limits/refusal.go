@@ -50,8 +50,8 @@ func longer(a, b *Refusal) *Refusal {
 // ruleName is where a rule stands in the configuration. It names classes, and nobody.
 func ruleName(k key) string {
 	name := k.scope.String()
-	if k.scope == Class {
-		name += "." + k.who
+	if k.scope == Class || k.scope == AddressClass {
+		name = Class.String() + "." + k.who
 	}
 	if k.of < s3op.Classes {
 		name += "." + k.of.String()

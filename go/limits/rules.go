@@ -15,6 +15,7 @@ const (
 	TokenAndBucket              // each client key in each entry
 	Address                     // each address of clients without a signature
 	Class                       // each client key for which the validator chose a class
+	AddressClass                // each address, likewise, of clients without a signature
 	Entry                       // each entry of cos_map
 	Anonymous                   // all clients without a signature together
 	All                         // everybody together
@@ -23,9 +24,12 @@ const (
 // common reports whether clients share what such a rule gives.
 func (s Scope) common() bool { return s >= Entry }
 
-var scopes = [...]string{"token", "token_and_bucket", "address", "classes", "entry", "anonymous", "all"}
+// ofAddresses reports whether there are as many such shares as a client has addresses.
+func (s Scope) ofAddresses() bool { return s == Address || s == AddressClass }
 
-// String is the scope's name in a configuration.
+var scopes = [...]string{"token", "token_and_bucket", "address", "classes", "classes of addresses", "entry", "anonymous", "all"}
+
+// String is the scope's name in a configuration, and in that of an account: see fields.
 func (s Scope) String() string { return scopes[s] }
 
 // Window is how many bytes may come at once, in time, and the most that is paid for
@@ -61,7 +65,7 @@ type Rule struct {
 type Rules struct {
 	All, Entry, Token, TokenAndBucket, Anonymous, Address *Rule
 
-	// Classes are those that a validator may choose, in the place of Token.
+	// Classes are those that a validator may choose, in the place of Token, or beside Address.
 	Classes map[string]*Rule
 }
 

@@ -54,8 +54,8 @@ func (t *Table) BeginReading(rules *Rules, entry *EntryRules, who Subject, class
 		return nil, nil
 	}
 	k.holdOwn(class == "")
-	if rule := k.rules.Classes[class]; class != "" {
-		k.hold(rule, key{scope: Class, who: class, bucket: k.who.Token})
+	if class != "" {
+		k.holdClass(class)
 	}
 	k.holdCommon()
 	now := t.clock()
@@ -105,11 +105,12 @@ func (k *Ticket) AdmitCommon(class string) (known bool, err error) {
 	if k == nil {
 		return class == "", nil
 	}
-	switch rule := k.rules.Classes[class]; {
-	case class != "" && rule == nil:
+	switch {
+	case class != "" && k.rules.Classes[class] == nil:
+		k.Withdraw()
 		return false, nil
 	case class != "":
-		k.hold(rule, key{scope: Class, who: class, bucket: k.who.Token})
+		k.holdClass(class)
 	case len(k.rules.Classes) > 0 && k.who.Token != "":
 		k.hold(k.rules.Token, key{scope: Token, who: k.who.Token})
 	}
@@ -131,6 +132,16 @@ func (k *Ticket) holdOwn(ofToken bool) {
 	if k.who.Entry != "" {
 		k.hold(either(k.entry.Token, k.rules.TokenAndBucket), key{scope: TokenAndBucket, who: k.who.Token, bucket: k.who.Entry})
 	}
+}
+
+// holdClass finds the share that the client has of a class: by his address, if he has not
+// signed, or all strangers would have one together, and one of them could use it up.
+func (k *Ticket) holdClass(class string) {
+	about := key{scope: Class, who: class, bucket: k.who.Token}
+	if k.who.Token == "" {
+		about.scope, about.bucket = AddressClass, k.who.Address
+	}
+	k.hold(k.rules.Classes[class], about)
 }
 
 func (k *Ticket) holdCommon() {
@@ -329,7 +340,7 @@ func (k *Ticket) Move(ctx context.Context, d Direction, n int) error {
 		if err := h.flows[d].pass(ctx, k.table, k.who.owner(), rate.cost(int64(n))); err != nil {
 			return err
 		}
-		k.table.tellMoved(h, d, int64(n))
+		k.table.tellMoved(h, &h.fleet.waiting[d], int64(n))
 	}
 	return nil
 }

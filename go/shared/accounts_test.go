@@ -27,6 +27,10 @@ func claims(random *rand.Rand, name string, today int64) []shared.Claim {
 			c.In, c.Out = time.Duration(random.Int64N(int64(time.Second))), time.Duration(random.Int64N(int64(3*time.Second)))
 		}
 		if random.IntN(3) == 0 {
+			c.LateIn, c.LateOut = time.Duration(random.Int64N(int64(3*time.Second))), time.Duration(random.Int64N(int64(time.Second)))
+			c.MostLate = time.Duration(1+random.IntN(10)) * time.Second
+		}
+		if random.IntN(3) == 0 {
 			c.Daily, c.Day, c.DayRequests, c.DayBytes = true, today+random.Int64N(3)-1, random.Int64N(9)-2, random.Int64N(1<<40)
 			c.Born, c.KnownRequests, c.KnownBytes = random.Int64N(2), random.Int64N(50), random.Int64N(1<<42)
 		}

@@ -80,7 +80,8 @@ func BenchmarkHeartbeat(b *testing.B) {
 			f.measure(b, func(i int) error {
 				keys := []string{r.key("head"), r.logKey(at.log, "log"), r.logKey(at.log, "applied"), r.logKey(at.log, "heard")}
 				return beat.Exec(context.Background(), client, keys,
-					append(at.args(), ids[i%replicas], milliseconds(silence), milliseconds(keepKeys), strconv.Itoa(sentEntries), strconv.Itoa(sentBytes))).Error()
+					append(at.args(), ids[i%replicas], milliseconds(silence), milliseconds(keepKeys), strconv.Itoa(sentEntries), strconv.Itoa(sentBytes),
+						strconv.Itoa(keepLog), "0", milliseconds(heardWithin))).Error()
 			})
 		})
 	}

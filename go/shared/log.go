@@ -27,6 +27,9 @@ const (
 	revokeTimeout = 2 * beatTimeout
 	// silence is how long a replica that ended without a word counts as one.
 	silence = 30 * time.Second
+	// heardWithin is how long it takes a replica that lives to be heard: to notice that it
+	// is time, to connect, and to beat.
+	heardWithin = interval + dialTimeout + beatTimeout
 	// keepLog is how many revocations the log keeps. A replica that was away for
 	// longer forgets everything.
 	keepLog = 10_000
@@ -150,10 +153,19 @@ func (s *State) beat(ctx context.Context) error {
 	switch {
 	case err == nil && took <= s.o.Timeout:
 		s.breaker.beats()
+		s.tellOfNewLog()
 	case err != nil && ctx.Err() == nil:
 		s.failed(client, err)
 	}
 	return err
+}
+
+// tellOfNewLog tells whoever wants to know that the server may have lost something.
+func (s *State) tellOfNewLog() {
+	if at := s.at.Load(); at != nil && at.log != s.began && s.onLog != nil && !s.breaker.open() {
+		s.began = at.log
+		s.onLog()
+	}
 }
 
 // catchUp applies what has been revoked, tells so, and returns how long the last
@@ -280,7 +292,8 @@ func positionOf(parts []valkey.ValkeyMessage) (at position, sealed string, err e
 // behind a position. Its error is errLost if the log does not have that.
 func (s *State) hear(ctx context.Context, at position) (position, []string, error) {
 	parts, err := s.list(ctx, beatTimeout, beat, []string{s.key("head"), s.logKey(at.log, "log"), s.logKey(at.log, "applied"), s.logKey(at.log, "heard")},
-		append(at.args(), s.id, milliseconds(silence), milliseconds(keepKeys), strconv.Itoa(sentEntries), strconv.Itoa(sentBytes), strconv.Itoa(keepLog))...)
+		append(at.args(), s.id, milliseconds(silence), milliseconds(keepKeys), strconv.Itoa(sentEntries), strconv.Itoa(sentBytes), strconv.Itoa(keepLog),
+			strconv.FormatInt(s.replicas.Load(), 10), milliseconds(heardWithin))...)
 	switch {
 	case isWrongType(err): // what stands there is no log
 		return position{}, nil, errLost

@@ -86,11 +86,17 @@ return {ARGV[3], 0, ARGV[3], tonumber(term), ''}
 // of. Who was silent for long is removed; it seems so, too, when the clock is set
 // forward, so from then on the set has to prove itself again.
 //
+// A set that has just begun lacks replicas that live, and whoever took it for whole
+// would take for itself what is theirs. So until it is as old as a replica counts that
+// is silent ("begun"), and has had the time to hear of everybody since some were
+// removed, the number of replicas is the largest that any of them knows.
+//
 // KEYS: head, log, applied, heard. ARGV: log's identity, number and id of the last
 // revocation applied, who, after how many ms of silence replicas are gone, how
 // long the keys are kept (ms), how many entries and bytes are sent, how many entries
-// the log keeps. Who has missed more than those can't tell that the log goes on from
-// what it knows, and is sent none.
+// the log keeps, how many replicas it knows of, within how many ms each is heard. Who
+// has missed more than those entries can't tell that the log goes on from what it
+// knows, and is sent none.
 // -> {"lost"}, or {"ok", number, last, replicas, {entry, ...}}.
 var beat = valkey.NewLuaScript(headOf + clock + process + `
 local h = head()
@@ -105,12 +111,24 @@ for _, who in ipairs(gone) do
   redis.call('ZREM', KEYS[4], who)
 end
 if #gone > 0 then redis.call('ZADD', KEYS[3], now, 'born') end
-local replicas = redis.call('ZCARD', KEYS[4])
-if not redis.call('ZSCORE', KEYS[3], 'born') or redis.call('ZCARD', KEYS[3]) ~= replicas + 1 then
+local replicas, born = redis.call('ZCARD', KEYS[4]), tonumber(redis.call('ZSCORE', KEYS[3], 'born') or '')
+local seen = redis.call('HMGET', KEYS[1], 'begun', 'replicas')
+local begun = tonumber(seen[1] or '')
+if not born or redis.call('ZCARD', KEYS[3]) ~= replicas + 1 then
   redis.call('DEL', KEYS[3], KEYS[4]) -- one of the two was lost, so both begin again: each beat would find them unequal
   redis.call('ZADD', KEYS[3], now, 'born', applied, ARGV[4])
   redis.call('ZADD', KEYS[4], now, ARGV[4])
-  replicas = 1
+  replicas, born, begun = 1, now, nil
+end
+if not begun or begun > now then
+  begun = now
+  redis.call('HSET', KEYS[1], 'begun', now)
+end
+if now - begun >= tonumber(ARGV[5]) and now - born >= tonumber(ARGV[11]) then
+  redis.call('HDEL', KEYS[1], 'replicas')
+else
+  replicas = math.max(replicas, tonumber(ARGV[10]), count(seen[2]) or 0)
+  redis.call('HSET', KEYS[1], 'replicas', replicas)
 end
 for i = 2, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
 local entries = {}

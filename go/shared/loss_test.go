@@ -298,3 +298,29 @@ func TestARenewalThatFailsServesNothingThatWasRevoked(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What the server had has to be told again, which is no use while it counts as away.
+func TestANewLogIsToldOfWhenTheServerCanBeAsked(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	f := newFleet(t, s)
+	r := f.replica()
+	r.fallSilent()
+	told := 0
+	r.OnNewLog(func() {
+		told++
+		if _, err := r.Settle(t.Context(), claimOf(1)); err != nil {
+			t.Error(err)
+		}
+	})
+	s.kill()
+	if _, err := r.Settle(t.Context(), claimOf(1)); err == nil {
+		t.Fatal("it is not away")
+	}
+	s.start()
+	eventually(t, "nothing is told", func() bool { _ = r.beat(t.Context()); return told > 0 })
+	_ = r.beat(t.Context())
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}

@@ -18,6 +18,8 @@ type Claim struct {
 	Ahead    time.Duration // what the requests that may come at once cost
 
 	In, Out               time.Duration // what the bytes cost that have been moved
+	LateIn, LateOut       time.Duration // what others cost that nobody could slow down
+	MostLate              time.Duration // how far those put the account ahead at most, whoever has moved them
 	DayRequests, DayBytes int64         // that have been served on Day, and count if that is the server's
 	Day                   int64         // since 1970, UTC
 	Daily                 bool          // the account has days
@@ -65,7 +67,7 @@ func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
 	micro := func(d time.Duration) string { return number(d.Microseconds()) }
 	message, err := s.run(ctx, settle, []string{name}, number(c.Requests), number(max(1, c.Milli)), micro(c.Ahead), micro(c.In), micro(c.Out),
 		number(c.DayRequests), number(c.DayBytes), milliseconds(c.Life()), micro(MostAhead), number(c.Day),
-		number(c.Born), number(c.KnownRequests), number(c.KnownBytes))
+		number(c.Born), number(c.KnownRequests), number(c.KnownBytes), micro(c.LateIn), micro(c.LateOut), micro(c.MostLate))
 	if err != nil {
 		return Grant{}, err
 	}
@@ -88,9 +90,10 @@ func (s *State) Settle(ctx context.Context, c Claim) (Grant, error) {
 // KEYS: account. ARGV: requests wanted, thousandths of them a second, what those that
 // may come at once cost, what the bytes in and those out cost, requests and bytes of the
 // day, how long the account is kept at least (ms), how far bytes may be paid for at most,
-// which day that is, when the account was opened that the replica knows, and the requests
-// and bytes of the day that it knows of. Replicas' clocks differ: what was counted on
-// another day than the server's is not counted.
+// which day that is, when the account was opened that the replica knows, the requests
+// and bytes of the day that it knows of, what the bytes in and those out cost that nobody
+// could slow down, and how far those may be paid for at most. Replicas' clocks differ: what
+// was counted on another day than the server's is not counted.
 // -> {requests given, how long to wait for one, how far the bytes in and those out are
 // ahead, requests and bytes of the day, when the account was opened, the time}
 var settle = valkey.NewLuaScript(`
@@ -102,7 +105,7 @@ if h.err then
   h = {}
 end
 local arg = {}
-for i = 1, 13 do arg[i] = tonumber(ARGV[i]) end
+for i = 1, 16 do arg[i] = tonumber(ARGV[i]) end
 local function count(text)
   local n = tonumber(text or '')
   if not n or n ~= n or n < 0 or n > 2^53 then return 0 end
@@ -119,8 +122,11 @@ if arg[1] > 0 then
   if given == 0 then wait = math.max(1, math.ceil(requests - now + each - ahead)) end
   redis.call('HSET', KEYS[1], 'requests', text(requests))
 end
-local came = math.min(paid(h[2], arg[9]) + arg[4], now + arg[9])
-local went = math.min(paid(h[3], arg[9]) + arg[5], now + arg[9])
+local function charged(text, cost, late)
+  local paid = math.min(paid(text, arg[9]) + cost, now + arg[9])
+  return math.max(paid, math.min(paid + late, now + arg[16]))
+end
+local came, went = charged(h[2], arg[4], arg[14]), charged(h[3], arg[5], arg[15])
 local day = math.floor(t[1] / 86400)
 local served, moved = 0, 0
 if count(h[4]) == day then served, moved = count(h[5]), count(h[6]) end

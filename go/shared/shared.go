@@ -64,6 +64,8 @@ type State struct {
 
 	recall recall
 	joined chan struct{} // another log than before
+	onLog  func()        // see OnNewLog
+	began  string        // the log of which that was told; whoever beats looks
 
 	wake  chan struct{}
 	life  context.Context // ends when the State is closed
@@ -90,6 +92,11 @@ func New(o Options) *State {
 	s.sealed = string(s.entries.Seal(s.key("head"), nil))
 	return s
 }
+
+// OnNewLog has f called whenever this replica takes part in another log than before, and
+// the server can be asked: it may have lost whatever it had. f returns at once. OnNewLog is
+// called once at most, before Open.
+func (s *State) OnNewLog(f func()) { s.onLog = f }
 
 // Open begins to take part and waits for the first word of the server, at most
 // for a dial and a heartbeat. Its error says that there was none; the replica
@@ -131,7 +138,12 @@ func (s *State) leave() {
 	if at := s.at.Load(); at != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), s.o.Timeout)
 		defer cancel()
-		leave.Exec(ctx, *client, []string{s.logKey(at.log, "applied"), s.logKey(at.log, "heard")}, []string{s.id})
+		keys := []string{s.logKey(at.log, "applied"), s.logKey(at.log, "heard")}
+		// It may find a connection that broke when the server was started again, and the next
+		// try makes another.
+		for leave.Exec(ctx, *client, keys, []string{s.id}).Error() != nil && ctx.Err() == nil {
+			sleep(ctx, lastPoll)
+		}
 	}
 	(*client).Close()
 }

@@ -32,8 +32,8 @@ func (a Accounts) Settle(c shared.Claim, now time.Time) shared.Grant {
 	if c.Requests > 0 {
 		g.Requests, g.Wait = at.take(c, micros)
 	}
-	at.in, g.In = charge(at.in, c.In, micros)
-	at.out, g.Out = charge(at.out, c.Out, micros)
+	at.in, g.In = charge(at.in, c.In, c.LateIn, c.MostLate, micros)
+	at.out, g.Out = charge(at.out, c.Out, c.LateOut, c.MostLate, micros)
 	at.count(c, now.Unix()/86400)
 	g.DayRequests, g.DayBytes, g.Born = at.served, at.moved, at.born
 	return g
@@ -65,9 +65,10 @@ func (a *account) take(c shared.Claim, now float64) (given int64, wait time.Dura
 	return given, wait
 }
 
-func charge(until float64, cost time.Duration, now float64) (paid float64, ahead time.Duration) {
+func charge(until float64, cost, late, mostLate time.Duration, now float64) (paid float64, ahead time.Duration) {
 	most := now + float64(shared.MostAhead.Microseconds())
 	until = min(min(max(until, now), most)+float64(cost.Microseconds()), most)
+	until = max(until, min(until+float64(late.Microseconds()), now+float64(mostLate.Microseconds())))
 	return until, time.Duration(until-now) * time.Microsecond
 }
 
