@@ -194,6 +194,8 @@ class TestObservers:
         wanted = {("token.read", "requests"), ("all", "largest_object")}
         seen = until(lambda: limited(front) >= wanted and limited(front), "both are counted")
         assert seen == wanted
+        if browser.find() is None:
+            pytest.skip("there is no Chromium here")
         shown = browser.dom(f"{front.server.metrics_url}/").dom
         assert "token.read" in shown
         assert CLIENT.access not in shown

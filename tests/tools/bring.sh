@@ -179,7 +179,7 @@ debian() {
 # are skipped, and say so.
 chromium() {
   local name
-  for name in chromium chromium-browser google-chrome; do command -v "$name" >/dev/null && return; done
+  for name in chromium chromium-browser google-chrome; do type -P "$name" >/dev/null && return; done
   debian chromium || true
 }
 
