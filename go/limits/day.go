@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +12,8 @@ import (
 type day struct {
 	number          atomic.Int64 // days since 1970
 	requests, bytes atomic.Int64
+
+	beginning sync.Mutex // held while another day begins
 }
 
 func numberOf(t time.Time) int64 { return t.Unix() / int64(24*time.Hour/time.Second) }
@@ -41,14 +44,22 @@ func (t *Table) learnTime(asked, theirs time.Time) {
 }
 
 // beginDay has the counts of an account be those of today. What the others have not
-// heard of by then is of a day that is over.
+// heard of by then is of a day that is over, and so is what was heard of them.
 func (t *Table) beginDay(a *account) (number int64) {
 	number = t.today()
-	if before := a.today.number.Load(); before != number && a.today.number.CompareAndSwap(before, number) {
+	if a.today.number.Load() == number {
+		return number
+	}
+	a.today.beginning.Lock()
+	defer a.today.beginning.Unlock()
+	number = t.today() // whoever waited may have looked at the clock before midnight
+	if a.today.number.Load() != number {
 		a.today.requests.Store(0)
 		a.today.bytes.Store(0)
 		a.fleet.requests.Store(0)
 		a.fleet.bytes.Store(0)
+		a.fleet.heard.Store(0)
+		a.today.number.Store(number)
 	}
 	return number
 }

@@ -1,6 +1,8 @@
 package limits
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -77,5 +79,38 @@ func TestNobodyAsksForEachRequestWhileDaysDiffer(t *testing.T) {
 	}
 	if f.asked > 2 {
 		t.Errorf("%d round trips for 100 requests", f.asked)
+	}
+}
+
+// Whoever looks at the clock just before midnight, and comes just after it, begins no day
+// again.
+func TestNoCountOfANewDayIsLost(t *testing.T) {
+	for range 1000 {
+		begun := time.Now()
+		last := time.Date(2026, 3, 1, 23, 59, 59, 999_800_000, time.UTC)
+		table := New(Options{Wall: func() time.Time { return last.Add(time.Since(begun)) }})
+		rules := &Rules{Token: &Rule{Measures: Measures{DayRequests: 1 << 30}}}
+		var counted atomic.Int64
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				for time.Since(begun) < time.Millisecond {
+					k := table.Begin(rules, nil, alice)
+					if err := k.AdmitOwn(); err != nil {
+						t.Error(err)
+					}
+					if k.accounts[0].counted == numberOf(last)+1 {
+						counted.Add(1)
+					}
+					k.End(0, 0)
+				}
+			})
+		}
+		all.Wait()
+		for _, a := range table.all() {
+			if got := a.today.requests.Load(); got < counted.Load() {
+				t.Fatalf("%d of %d are known", got, counted.Load())
+			}
+		}
 	}
 }

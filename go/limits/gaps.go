@@ -28,7 +28,7 @@ type gaps struct {
 type gap struct{ from, to time.Duration }
 
 // mostGaps bounds the memory that they take. Those that end first are given up.
-const mostGaps = 64
+const mostGaps = 512
 
 // take takes one request, until when that is paid for; or returns how long it has to wait.
 func (a *allowance) take(r *Rate, now time.Duration) (until, wait time.Duration, ok bool) {
@@ -54,10 +54,13 @@ func (a *allowance) find(r *Rate, now time.Duration, take bool) (until time.Dura
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.keep(now, time.Duration(a.until.Load()))
+	g.keep(now, a.owed(r, now))
 	for i := range g.list {
-		if gap := &g.list[i]; gap.to-gap.from >= r.each {
-			until = gap.from + r.each
+		gap := &g.list[i]
+		if until = gap.from + r.each; until > now+r.ahead { // paid for by another rule, which allowed more at once
+			break
+		}
+		if until <= gap.to {
 			if take {
 				gap.from = until
 			}

@@ -151,3 +151,36 @@ func TestGapsAreBounded(t *testing.T) {
 		t.Errorf("%d", n)
 	}
 }
+
+// Whatever another rule allowed and had given back, no more come at once than the one that
+// holds now allows.
+func TestWhatIsGivenBackIsNoMoreThanTheBurstThatHoldsNow(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 12))
+	for round := range 2000 {
+		var a allowance
+		now, passed := time.Hour, 0
+		var good []time.Duration
+		rate := NewRate(1, 1)
+		for range 4 {
+			before := rate
+			rate = NewRate([]float64{0.1, 1, 10, 1000}[random.IntN(4)], []int64{1, 10, 100, 1000}[random.IntN(4)])
+			for _, until := range good {
+				if random.IntN(2) == 0 {
+					a.giveBack(&before, until, now)
+				}
+			}
+			good = good[:0]
+			for passed = 0; ; passed++ {
+				until, _, ok := a.take(&rate, now)
+				if !ok {
+					break
+				}
+				good = append(good, until)
+			}
+			if passed > int(rate.Burst) {
+				t.Fatalf("round %d: %d at once by %+v, after %+v", round, passed, rate, before)
+			}
+			now += time.Duration(random.Int64N(int64(min(rate.ahead, time.Hour) + 1)))
+		}
+	}
+}
