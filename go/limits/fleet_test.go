@@ -302,17 +302,23 @@ func TestWhatIsRefusedTakesNothingWhileTheOthersAreAway(t *testing.T) {
 	}
 }
 
-func TestWhatIsGivenBackIsNoMoreThanWasTakenInAdvance(t *testing.T) {
-	_, replicas := fleetOf(1)
-	rules := &Rules{Token: perSecond(100, 100)}
-	var waiting []*Ticket
+// fifty requests of alice's that were admitted, and wait.
+func fifty(t *testing.T, at *world, rules *Rules) (waiting []*Ticket) {
+	t.Helper()
 	for range 50 {
-		k, r := replicas[0].request(rules, alice, "")
+		k, r := at.request(rules, alice, "")
 		if r != nil {
 			t.Fatal(r)
 		}
 		waiting = append(waiting, k)
 	}
+	return waiting
+}
+
+func TestWhatIsGivenBackIsNoMoreThanWasTakenInAdvance(t *testing.T) {
+	_, replicas := fleetOf(1)
+	rules := &Rules{Token: perSecond(100, 100)}
+	waiting := fifty(t, replicas[0], rules)
 	f := &replicas[0].account(key{scope: Token, of: s3op.Classes, who: "alice"}).fleet
 	for _, k := range waiting {
 		k.accounts[0].giveBack(replicas[0].Table)
@@ -326,14 +332,7 @@ func TestWhatIsGivenBackIsNoMoreThanWasTakenInAdvance(t *testing.T) {
 func TestWhatWasTakenInAdvanceIsGivenBackOnlyWhereItWas(t *testing.T) {
 	f, replicas := fleetOf(1)
 	rules := &Rules{Token: perSecond(100, 100)}
-	var waiting []*Ticket
-	for range 50 {
-		k, r := replicas[0].request(rules, alice, "")
-		if r != nil {
-			t.Fatal(r)
-		}
-		waiting = append(waiting, k)
-	}
+	waiting := fifty(t, replicas[0], rules)
 	f.clock.move(time.Second) // all have lapsed
 	served := 0
 	for _, k := range waiting {

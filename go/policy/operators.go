@@ -153,9 +153,9 @@ func (r *reader) readValues(n *node, op operator, c *condition) {
 // up, and put in lower case if that is asked for.
 func (c *condition) comparisons(p pattern) int {
 	const ofValues, ofLower = 8, 8
-	n := 1 + p.variables()
+	n := 1 + p.number(variable)
 	if c.test == fitsFold {
-		n = 1 + ofLower*p.variables()
+		n = 1 + ofLower*p.number(variable)
 	}
 	if c.key.values != nil {
 		n *= ofValues

@@ -69,25 +69,16 @@ func parsePattern(text string) (pattern, error) {
 			text = rest
 		}
 	}
-	if len(p) > maxPieces || p.stars() > maxStars {
+	if len(p) > maxPieces || p.number(many) > maxStars {
 		return nil, errWildcards
 	}
 	return p, nil
 }
 
-func (p pattern) stars() (n int) {
+// number counts the pieces of one kind.
+func (p pattern) number(kind pieceKind) (n int) {
 	for i := range p {
-		if p[i].kind == many {
-			n++
-		}
-	}
-	return n
-}
-
-// variables counts those of a pattern.
-func (p pattern) variables() (n int) {
-	for i := range p {
-		if p[i].kind == variable {
+		if p[i].kind == kind {
 			n++
 		}
 	}

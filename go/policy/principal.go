@@ -57,7 +57,7 @@ func (r *reader) readNames(n *node) (names []pattern) {
 		switch {
 		case errors.Is(err, errWildcards):
 			r.add(t, "%s", err)
-		case err != nil || p.variables() > 0:
+		case err != nil || p.number(variable) > 0:
 			r.add(t, "must have no variable but ${*}, ${?} and ${$}")
 		default:
 			r.spend(t, p, 1)

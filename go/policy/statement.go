@@ -348,7 +348,7 @@ func (r *reader) readResource(n *node, s *Statement) {
 		r.add(n, "%s", err)
 		return
 	}
-	r.spend(n, p, 1+p.variables())
+	r.spend(n, p, 1+p.number(variable))
 	s.resources = append(s.resources, p)
 }
 

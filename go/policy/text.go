@@ -12,7 +12,7 @@ var errNoVariables = errors.New("must have no variables")
 func ParsePattern(text string) (Pattern, error) {
 	p, err := parsePattern(text)
 	switch {
-	case errors.Is(err, errVariable), p.variables() > 0:
+	case errors.Is(err, errVariable), p.number(variable) > 0:
 		return Pattern{}, errNoVariables
 	case err != nil:
 		return Pattern{}, err
